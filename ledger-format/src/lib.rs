@@ -1,1 +1,7 @@
-//! x
+//! The bytes and proofs of a glyph ledger, as SPEC.md (beside this crate) defines them.
+//!
+//! Pure: knows no clock, no file system, no environment, no randomness, no thread, and no order
+//! that is not defined. What it is given it checks; what it returns depends on nothing else.
+
+pub mod cbor;
+pub mod hash;
