@@ -38,9 +38,9 @@ impl Guest {
     }
 
     /// Runs `work`, its errors sorted and told with the path.
-    pub(super) fn run<T>(
-        &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    pub(super) fn run<'a, T>(
+        &'a self,
+        work: impl FnOnce(&'a Connection) -> rusqlite::Result<T>,
     ) -> Result<T, DatabaseError> {
         work(&self.connection).map_err(|error| DatabaseError::of(&self.path, self.wait, error))
     }
