@@ -147,9 +147,8 @@ pub(super) fn open_existing(path: &Path, wait: Duration) -> Result<Connection, D
 
 /// Whether this SQLite has the `sqlite_dbpage` table.
 pub(super) fn can_reach_pages(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.query_row("SELECT sqlite_compileoption_used('ENABLE_DBPAGE_VTAB')", [], |row| {
-        row.get(0)
-    })
+    connection
+        .query_row("SELECT sqlite_compileoption_used('ENABLE_DBPAGE_VTAB')", [], |row| row.get(0))
 }
 
 /// Where SQLite keeps the write-ahead log of the database at `path`.

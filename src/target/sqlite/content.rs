@@ -86,10 +86,8 @@ pub(super) fn table_rows(
     refuse_too_many_columns(path, table)?;
     let columns = quoted_list(table.columns.iter().map(|column| column.name.as_str()));
     let order = table.id.as_deref().map_or_else(|| "1".to_owned(), quoted);
-    let query = format!(
-        "SELECT {ROW_HASH}({columns}) FROM main.{} ORDER BY {order}",
-        quoted(&table.name)
-    );
+    let query =
+        format!("SELECT {ROW_HASH}({columns}) FROM main.{} ORDER BY {order}", quoted(&table.name));
     let hashed = || -> rusqlite::Result<TableRows> {
         let (mut hasher, mut count) = (Sha256::new(), 0);
         let mut statement = connection.prepare(&query)?;

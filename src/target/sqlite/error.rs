@@ -80,9 +80,7 @@ impl DatabaseError {
                 Self::Busy { path, waited }
             }
             Some(ErrorCode::NotADatabase) => Self::NotADatabase { path },
-            Some(ErrorCode::DatabaseCorrupt) => {
-                Self::Corrupt { path, message: message(&source) }
-            }
+            Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, message: message(&source) },
             _ => Self::Sqlite { path, source },
         }
     }

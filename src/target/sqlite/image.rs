@@ -136,10 +136,7 @@ fn absent(candidates: &[usize], nodes: &[ContentHash], objects: &dyn Objects) ->
 
 /// Positions, in a level of `len` entries, beneath the nodes at `parents`.
 fn children(parents: &[usize], len: usize) -> Vec<usize> {
-    parents
-        .iter()
-        .flat_map(|at| at * RUN_LENGTH..((at + 1) * RUN_LENGTH).min(len))
-        .collect()
+    parents.iter().flat_map(|at| at * RUN_LENGTH..((at + 1) * RUN_LENGTH).min(len)).collect()
 }
 
 /// Reads the tree of the image `root`, checking every node against its name. Pages are not read.

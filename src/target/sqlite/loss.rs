@@ -187,9 +187,9 @@ impl Touched {
         match self {
             Self::All => true,
             Self::Tables(names) => names.iter().any(|name| {
-                table.strip_prefix(name.as_str()).is_some_and(|rest| {
-                    rest.is_empty() || rest.starts_with('_')
-                })
+                table
+                    .strip_prefix(name.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
             }),
         }
     }
@@ -297,7 +297,8 @@ impl Comparison<'_> {
         })?;
         let renamed = walk.finish();
         for column in matching.dropped.iter().filter(|column| !renamed.contains(*column)) {
-            let values = self.before.run(|connection| values_besides_default(connection, old, column))?;
+            let values =
+                self.before.run(|connection| values_besides_default(connection, old, column))?;
             lost.dropped_columns.push(DroppedColumn { column: column.clone(), values });
         }
         Ok(())
@@ -338,8 +339,9 @@ impl Comparison<'_> {
         })?;
         lost.rows_gone = gone;
         for column in old.columns.iter().filter(|column| !stays(column)) {
-            let values =
-                self.before.run(|connection| values_besides_default(connection, old, &column.name))?;
+            let values = self
+                .before
+                .run(|connection| values_besides_default(connection, old, &column.name))?;
             lost.dropped_columns.push(DroppedColumn { column: column.name.clone(), values });
         }
         Ok(())
@@ -588,8 +590,7 @@ impl<'a> Walk<'a> {
     fn is_exempt(&self, found: &[Value]) -> bool {
         self.exemptions.iter().any(|exempt| match exempt {
             Exemption::Row { table, key } => {
-                *table == self.lost.table
-                    && matches!(found, [Value::Text(text)] if text == key)
+                *table == self.lost.table && matches!(found, [Value::Text(text)] if text == key)
             }
             Exemption::Table { .. } => false,
         })

@@ -27,7 +27,9 @@ pub enum PublishError {
     Image(#[from] ImageError),
     /// The image differs in what other connections read once and keep: only a database nobody else
     /// has open can change it.
-    #[error("the page layout would change from {live:?} to {target:?}: nobody else may have it open")]
+    #[error(
+        "the page layout would change from {live:?} to {target:?}: nobody else may have it open"
+    )]
     NeedsExclusive {
         /// The live database's layout.
         live: Layout,
@@ -79,13 +81,18 @@ impl Publisher {
         let page_one = self.page_one(live, target, objects)?;
         let lock_page = target.page_size().lock_page();
         let mut written = 1;
-        for number in differing.into_iter().rev().filter(|number| ![1, lock_page].contains(number)) {
+        for number in differing.into_iter().rev().filter(|number| ![1, lock_page].contains(number))
+        {
             if let Some(name) = target.page(number) {
                 self.put(number, &image::read_page(name, target.page_size(), objects)?)?;
                 written += 1;
             }
         }
-        self.put_first_page(&page_one, live.page_count(), target.page_count())?;
+        self.put(1, &page_one)?;
+        if target.page_count() < live.page_count() {
+            self.cut_after(target.page_count())?;
+        }
+        self.announce_schema()?;
         Ok(written)
     }
 
@@ -116,15 +123,22 @@ impl Publisher {
         Ok(page)
     }
 
-    /// Writes page 1 and, if the database shrinks, cuts it off, in one statement: SQLite forgets the
-    /// cut with the next page written, and any further statement would read the schema through what
-    /// it remembers of the old page 1.
-    fn put_first_page(&self, page: &[u8], from: u32, to: u32) -> Result<(), DatabaseError> {
-        if to >= from {
-            return self.put(1, page);
-        }
-        let both = "INSERT INTO sqlite_dbpage(pgno, data) VALUES (1, ?1), (?2, NULL)";
-        self.guest.run(|connection| connection.execute(both, (page, to + 1)).map(|_| ()))
+    /// Cuts the database off after page `last`. SQLite forgets a cut with the next page written, and
+    /// with the end of a statement that needed a savepoint; this statement inserts one row and needs
+    /// none.
+    fn cut_after(&self, last: u32) -> Result<(), DatabaseError> {
+        let cut = "INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, NULL)";
+        self.guest.run(|connection| connection.execute(cut, [last + 1]).map(|_| ()))
+    }
+
+    /// Moves the schema cookie on. Until here this connection takes the schema for unchanged, and so
+    /// reads none through what it remembers of the old pages.
+    fn announce_schema(&self) -> Result<(), DatabaseError> {
+        self.guest.run(|connection| {
+            let cookie: i32 =
+                connection.pragma_query_value(None, "schema_version", |row| row.get(0))?;
+            connection.pragma_update(None, "schema_version", cookie.wrapping_add(1))
+        })
     }
 
     fn put(&self, number: u32, page: &[u8]) -> Result<(), DatabaseError> {
@@ -203,8 +217,7 @@ mod tests {
         }
 
         fn migrated(&mut self, from: &PageTree, sql: &str) -> PageTree {
-            let mut copy =
-                WorkCopy::create(self.dir.path(), &from.root(), &self.objects).unwrap();
+            let mut copy = WorkCopy::create(self.dir.path(), &from.root(), &self.objects).unwrap();
             let script = Script { name: "s".to_owned(), sql: sql.to_owned() };
             copy.run_step(&script, &[]).unwrap();
             copy.store(&mut self.objects).unwrap();
@@ -253,7 +266,7 @@ mod tests {
                 assert_eq!(sql::<String>(&scene.live(), "PRAGMA journal_mode"), mode);
                 let bytes = std::fs::metadata(scene.live()).unwrap().len();
                 let page = u64::from(target.page_size().bytes());
-                assert_eq!(bytes, page * u64::from(target.page_count()));
+                assert_eq!(bytes, page * u64::from(target.page_count()), "{settings}");
             }
         }
     }
@@ -271,9 +284,8 @@ mod tests {
         let mut scene = scene(&format!("PRAGMA journal_mode=wal; {ROWS}"));
         let target = scene.migrated(&scene.source.clone(), &format!("{GROW}{SHRINK}"));
         let reader = owner(&scene.live(), "BEGIN");
-        let count = |of: &rusqlite::Connection, query| {
-            of.query_row(query, [], |row| row.get::<_, i64>(0))
-        };
+        let count =
+            |of: &rusqlite::Connection, query| of.query_row(query, [], |row| row.get::<_, i64>(0));
         assert_eq!(count(&reader, "SELECT count(*) FROM t").unwrap(), 5000);
         scene.publish(&target).unwrap();
         assert_eq!(count(&reader, "SELECT count(*) FROM t").unwrap(), 5000);
@@ -349,7 +361,9 @@ mod tests {
 
     #[test]
     fn another_page_layout_is_refused_by_name() {
-        for other in ["PRAGMA page_size=1024;", "PRAGMA auto_vacuum=full;", "PRAGMA encoding='UTF-16';"] {
+        for other in
+            ["PRAGMA page_size=1024;", "PRAGMA auto_vacuum=full;", "PRAGMA encoding='UTF-16';"]
+        {
             let mut scene = scene(ROWS);
             let elsewhere = scene.dir.path().join("other.db");
             database(&elsewhere, &format!("{other}{ROWS}"));

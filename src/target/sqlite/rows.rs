@@ -60,8 +60,20 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         define(&connection).unwrap();
         let rows = [
-            "5", "5.0", "'5'", "x'35'", "NULL", "''", "x''", "0.0", "-0.0", "0", "'a','b3c'",
-            "'a3b','c'", "'ab3c'", "NULL,NULL",
+            "5",
+            "5.0",
+            "'5'",
+            "x'35'",
+            "NULL",
+            "''",
+            "x''",
+            "0.0",
+            "-0.0",
+            "0",
+            "'a','b3c'",
+            "'a3b','c'",
+            "'ab3c'",
+            "NULL,NULL",
         ];
         let hashes: BTreeSet<Vec<u8>> = rows
             .iter()
@@ -76,11 +88,8 @@ mod tests {
     #[test]
     fn the_encoding_is_the_one_written_down() {
         let hash = row_hash([ValueRef::Integer(-2), ValueRef::Text(b"hi")].into_iter());
-        let bytes = [
-            &[1, 255, 255, 255, 255, 255, 255, 255, 254][..],
-            &[3, 0, 0, 0, 0, 0, 0, 0, 2],
-            b"hi",
-        ];
+        let bytes =
+            [&[1, 255, 255, 255, 255, 255, 255, 255, 254][..], &[3, 0, 0, 0, 0, 0, 0, 0, 2], b"hi"];
         assert_eq!(hash, ContentHash::of(&bytes.concat()));
     }
 }

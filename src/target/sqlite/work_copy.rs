@@ -390,7 +390,9 @@ impl<'a> Run<'a> {
                     }
                 }
                 Opening::EndOfTransaction => {
-                    return Err(self.refused(sql, "ending a transaction that the script did not begin"));
+                    return Err(
+                        self.refused(sql, "ending a transaction that the script did not begin")
+                    );
                 }
                 _ if self.connection.is_autocommit() => {
                     self.control("BEGIN IMMEDIATE")?;
@@ -561,9 +563,11 @@ mod tests {
         ALTER TABLE new_parent RENAME TO parent;";
 
     fn big(rows: u32) -> String {
-        format!("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);
+        format!(
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);
             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
-            INSERT INTO t SELECT i, 'value ' || i FROM n;")
+            INSERT INTO t SELECT i, 'value ' || i FROM n;"
+        )
     }
 
     #[test]
@@ -657,9 +661,11 @@ mod tests {
     fn file_settings_are_taken_out_and_recorded() {
         let mut bench = bench("CREATE TABLE t(a)");
         let outcome = bench
-            .step("PRAGMA journal_mode = DELETE; PRAGMA page_size=512; PRAGMA main.synchronous = 2;
+            .step(
+                "PRAGMA journal_mode = DELETE; PRAGMA page_size=512; PRAGMA main.synchronous = 2;
                 PRAGMA wal_checkpoint(TRUNCATE); PRAGMA locking_mode=EXCLUSIVE;
-                CREATE TABLE u(a); VACUUM; PRAGMA user_version = 7;")
+                CREATE TABLE u(a); VACUUM; PRAGMA user_version = 7;",
+            )
             .unwrap();
         let named: Vec<_> =
             outcome.requested.iter().map(|r| (r.name.as_str(), r.value.as_deref())).collect();
@@ -697,7 +703,8 @@ mod tests {
         let mut bench = bench(FAMILY);
         let loss = bench.step(REBUILD).unwrap().loss;
         assert!(!loss.is_lossless());
-        let expected = TableLoss { table: "child".to_owned(), rows_gone: 3, ..TableLoss::default() };
+        let expected =
+            TableLoss { table: "child".to_owned(), rows_gone: 3, ..TableLoss::default() };
         assert_eq!(loss.tables, [expected]);
         let keys: Vec<_> = loss.listed.iter().map(|row| row.key.clone()).collect();
         assert_eq!(keys, [[Value::from(10_i64)], [11_i64.into()], [12_i64.into()]]);
@@ -729,9 +736,13 @@ mod tests {
 
     #[test]
     fn damage_is_found_at_the_end() {
-        let mut bench = bench("CREATE TABLE t(a); CREATE INDEX i ON t(a); INSERT INTO t VALUES (1);");
-        bench.step("PRAGMA writable_schema=ON;
-            UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON t(a DESC, a)' WHERE name = 'i';")
+        let mut bench =
+            bench("CREATE TABLE t(a); CREATE INDEX i ON t(a); INSERT INTO t VALUES (1);");
+        bench
+            .step(
+                "PRAGMA writable_schema=ON;
+            UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON t(a DESC, a)' WHERE name = 'i';",
+            )
             .unwrap();
         assert!(bench.copy.check_integrity().is_err());
     }
@@ -777,11 +788,16 @@ mod tests {
         assert_eq!(only(&lost).rows_gone, 1);
         let (lost, _) = table_loss(T, "REPLACE INTO t VALUES ('a', 9, 'd')");
         assert_eq!(only(&lost).values_changed["v"], 1);
-        let (lost, _) = table_loss(T, "CREATE TRIGGER r AFTER INSERT ON bag BEGIN
-            DELETE FROM t; END; INSERT INTO bag VALUES (0, 0);");
+        let (lost, _) = table_loss(
+            T,
+            "CREATE TRIGGER r AFTER INSERT ON bag BEGIN
+            DELETE FROM t; END; INSERT INTO bag VALUES (0, 0);",
+        );
         assert_eq!((only(&lost).table.as_str(), only(&lost).rows_gone), ("t", 3));
-        let (lost, _) = table_loss("CREATE VIRTUAL TABLE w USING fts5(b); INSERT INTO w VALUES ('x');",
-            "UPDATE w SET b = 'y'");
+        let (lost, _) = table_loss(
+            "CREATE VIRTUAL TABLE w USING fts5(b); INSERT INTO w VALUES ('x');",
+            "UPDATE w SET b = 'y'",
+        );
         assert!(lost.iter().any(|lost| lost.table == "w_content"), "{lost:?}");
     }
 
@@ -817,9 +833,11 @@ mod tests {
 
     #[test]
     fn exempt_rows_and_tables_do_not_count() {
-        let mut bench = bench("CREATE TABLE meta(key TEXT PRIMARY KEY, value);
+        let mut bench = bench(
+            "CREATE TABLE meta(key TEXT PRIMARY KEY, value);
             INSERT INTO meta VALUES ('store_version','1'),('name','n'); CREATE TABLE book(v);
-            INSERT INTO book VALUES (1);");
+            INSERT INTO book VALUES (1);",
+        );
         let script = Script {
             name: "s".to_owned(),
             sql: "UPDATE meta SET value = 2; DELETE FROM book".to_owned(),
@@ -837,7 +855,8 @@ mod tests {
     #[test]
     fn a_large_script_is_not_read_again_for_every_statement() {
         let mut bench = bench("CREATE TABLE t(a)");
-        let script = "INSERT INTO t VALUES ('some text of some length; and more');\n".repeat(20_000);
+        let script =
+            "INSERT INTO t VALUES ('some text of some length; and more');\n".repeat(20_000);
         assert_eq!(bench.step(&script).unwrap().statements, 20_000);
     }
 }
