@@ -5,7 +5,9 @@
 
 pub mod body;
 pub mod cbor;
+pub mod chain;
 pub mod event;
+pub mod frame;
 pub mod hash;
 pub mod head;
 pub mod note;
