@@ -130,10 +130,11 @@ impl Body {
         let state = |state: &ObjectState| match state {
             ObjectState::Document { content, .. } => Some(*content),
             ObjectState::Database { page_root: root, .. } => Some(page_root(root)),
-            ObjectState::Log { .. } => None,
+            ObjectState::Log { tail, .. } => Some(*tail),
         };
         match self {
             Self::ObjectObserved(body) => state(&body.state).into_iter().collect(),
+            Self::RunPublished(body) => body.audit.iter().filter_map(state).collect(),
             Self::ContractFrozen(body) => vec![body.bundle],
             Self::RunStarted(body) => vec![body.environment],
             Self::ObjectStaged(body) => vec![match body.result {
@@ -217,10 +218,13 @@ pub enum ObjectState {
     },
     /// A file that is only ever appended to.
     Log {
-        /// Its bytes.
+        /// All its bytes.
         content: ContentHash,
         /// Their number.
         bytes: u64,
+        /// The bytes appended since it was last recorded, as an object: all of them the first time.
+        /// Together these objects are the file, so that a changed line can be found.
+        tail: ContentHash,
     },
 }
 
@@ -420,6 +424,8 @@ pub struct ObjectMigrated {
     pub loss: CommitHash,
     /// Number of values lost.
     pub lost: u64,
+    /// Whether a step asked for the clock or for randomness; if none did, the claim leaves both out.
+    pub reads_inputs: bool,
     /// The list of what is lost, as an object, where anything is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_list: Option<ContentHash>,
@@ -491,13 +497,15 @@ pub struct RunAbandoned {
     pub reason: String,
     /// Number of places that held their target when it was given up.
     pub places: u64,
+    /// Version of the store as its manifest stated it then.
+    pub version: String,
 }
 
 /// Body of `state.recorded`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateRecorded {
-    /// Number of events folded.
+    /// Number of events folded: those before this one.
     pub size: u64,
     /// Digest of every projection's state over them (SPEC §6.3).
     pub digest: CommitHash,
@@ -568,6 +576,7 @@ pub(crate) mod samples {
                 target: document,
                 loss: commit,
                 lost: 1,
+                reads_inputs: true,
                 loss_list: Some(content),
                 verdicts: [("deterministic".to_owned(), Verdict::NotApplicable)].into(),
             }
@@ -584,10 +593,15 @@ pub(crate) mod samples {
                 }),
             }
             .into(),
-            RunPublished { run, places: 2, audit: Some(ObjectState::Log { content, bytes: 13 }) }
-                .into(),
+            RunPublished {
+                run,
+                places: 2,
+                audit: Some(ObjectState::Log { content, bytes: 13, tail: content }),
+            }
+            .into(),
             RunAborted { run, code: "SQL_FAILED".into(), message: "no such table".into() }.into(),
-            RunAbandoned { run, reason: "restored by hand".into(), places: 1 }.into(),
+            RunAbandoned { run, reason: "restored by hand".into(), places: 1, version: "2".into() }
+                .into(),
             StateRecorded { size: 10, digest: commit }.into(),
         ]
     }
