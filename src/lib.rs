@@ -2,6 +2,7 @@
 //! there. Every step is an event in a hash-chained, signed log; everything else is computed from the
 //! events.
 
+pub mod contract;
 pub mod effects;
 pub mod log;
 pub mod trust;
