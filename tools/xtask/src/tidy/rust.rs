@@ -353,7 +353,7 @@ impl Reader<'_> {
                     }
                 }
                 TokenTree::Literal(_) => {
-                    self.push(Kind::Literal, tree.span(), inside, compiled_for_tests)
+                    self.push(Kind::Literal, tree.span(), inside, compiled_for_tests);
                 }
             }
         }
