@@ -7,8 +7,8 @@ use super::{Finding, Tree};
 
 const FILE: &str = "docs/requirements.md";
 
-/// The section of promises that hold, and the section of those still to come.
-const KEPT: &str = "Kept";
+/// The section of promises that must hold, and the section of those still to come.
+const NOW: &str = "Now";
 const NOT_YET: &str = "Not yet";
 
 /// Every promise there is: an area and how many it has.
@@ -21,7 +21,7 @@ const AREAS: &[(&str, usize)] = &[
     ("P", 5),
 ];
 
-/// The promises that must be kept today. Others move up one by one, never back.
+/// The promises that belongs under `{NOW}`. Others move up one by one, never back.
 const IN_SCOPE: &[&str] = &[
     "L1", "L2", "L3", "L4", "L5", "L6", "L8", "M7", "M11", "S1", "S2", "S3", "S4", "S9", "S10",
     "P1", "P2", "P4",
@@ -38,8 +38,8 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         .map(String::as_str)
         .collect();
     let mut findings = check_ids(&rows);
-    for row in rows.iter().filter(|row| row.section == KEPT) {
-        findings.extend(check_kept(row, &tests));
+    for row in rows.iter().filter(|row| row.section == NOW) {
+        findings.extend(check_row(row, &tests));
     }
     findings
 }
@@ -100,12 +100,12 @@ fn check_ids(rows: &[Row<'_>]) -> Vec<Finding> {
             findings.push(row.finding(format!("`{id}` is no promise")));
         } else if let Some(first) = seen.insert(id, row.line) {
             findings.push(row.finding(format!("{id} stands already on line {first}")));
-        } else if ![KEPT, NOT_YET].contains(&row.section) {
+        } else if ![NOW, NOT_YET].contains(&row.section) {
             findings.push(row.finding(format!(
-                "{id} stands neither under `{KEPT}` nor under `{NOT_YET}`"
+                "{id} stands neither under `{NOW}` nor under `{NOT_YET}`"
             )));
         } else if row.section == NOT_YET && IN_SCOPE.contains(&id) {
-            findings.push(row.finding(format!("{id} must be kept today")));
+            findings.push(row.finding(format!("{id} belongs under `{NOW}`")));
         }
     }
     let missing = known_ids().filter(|id| !seen.contains_key(id.as_str()));
@@ -119,7 +119,7 @@ fn known_ids() -> impl Iterator<Item = String> {
         .flat_map(|(area, count)| (1..=*count).map(move |number| format!("{area}{number}")))
 }
 
-fn check_kept(row: &Row<'_>, tests: &BTreeSet<&str>) -> Vec<Finding> {
+fn check_row(row: &Row<'_>, tests: &BTreeSet<&str>) -> Vec<Finding> {
     let id = row.id();
     let [_, _, commands, names] = row.cells.as_slice() else {
         return vec![row.finding(format!(
@@ -164,11 +164,10 @@ mod tests {
             String::new(),
             "| id | meaning |".to_owned(),
         ];
-        for section in [KEPT, NOT_YET] {
+        for section in [NOW, NOT_YET] {
             lines.push(format!("## {section}"));
             lines.push("| id | promise | command | test |\n|---|:-:|---|---|".to_owned());
-            for id in known_ids().filter(|id| IN_SCOPE.contains(&id.as_str()) == (section == KEPT))
-            {
+            for id in known_ids().filter(|id| IN_SCOPE.contains(&id.as_str()) == (section == NOW)) {
                 lines.push(change(&id).unwrap_or_else(|| row(&id)));
             }
         }
@@ -241,7 +240,7 @@ mod tests {
         let put_off =
             document(|_| None).replace("| L7 | Later. |", "| L7 | Later. |\n| P4 | Later. |");
         let put_off = put_off.replace("| P4 | It holds. | `run P4` | `p4_holds` |\n", "");
-        assert_found(&findings(&put_off), &[(FILE, 28, "P4 must be kept today")]);
+        assert_found(&findings(&put_off), &[(FILE, 28, "P4 belongs under `Now`")]);
         let outside = document(|_| None) + "## Elsewhere\n| L7 | Again. |\n";
         assert_found(
             &findings(&outside.replacen("| L7 | Later. |\n", "", 1)),
