@@ -21,7 +21,7 @@ const AREAS: &[(&str, usize)] = &[
     ("P", 5),
 ];
 
-/// The promises that belongs under `{NOW}`. Others move up one by one, never back.
+/// The promises of this version. Others join them one by one; none goes back.
 const IN_SCOPE: &[&str] = &[
     "L1", "L2", "L3", "L4", "L5", "L6", "L8", "M7", "M11", "S1", "S2", "S3", "S4", "S9", "S10",
     "P1", "P2", "P4",
