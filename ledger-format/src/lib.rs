@@ -1,1 +1,14 @@
-//! x
+//! The bytes and proofs of a glyph ledger, as SPEC.md (beside this crate) defines them.
+//!
+//! Pure: knows no clock, no file system, no environment, no randomness, no thread, and no order
+//! that is not defined. What it is given it checks; what it returns depends on nothing else.
+
+pub mod body;
+pub mod cbor;
+pub mod chain;
+pub mod event;
+pub mod frame;
+pub mod hash;
+pub mod head;
+pub mod note;
+pub mod tree;
