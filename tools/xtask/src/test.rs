@@ -19,10 +19,7 @@ pub(crate) fn run(root: &Path) -> ExitCode {
     }
     reports.push(measured("dependencies", || cargo_deny(root)));
     print_summary(&reports);
-    if reports
-        .iter()
-        .any(|report| report.outcome == Outcome::Failed)
-    {
+    if reports.iter().any(|report| report.outcome == Outcome::Failed) {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
@@ -31,26 +28,9 @@ pub(crate) fn run(root: &Path) -> ExitCode {
 
 /// Steps that build; each is also the command to repeat that step alone.
 const CARGO_STEPS: &[(&str, &[&str])] = &[
-    (
-        "lints",
-        &[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--locked",
-            "--",
-            "-D",
-            "warnings",
-        ],
-    ),
-    (
-        "tests",
-        &["test", "--workspace", "--locked", "--no-fail-fast"],
-    ),
-    (
-        "documentation",
-        &["doc", "--workspace", "--no-deps", "--locked"],
-    ),
+    ("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
+    ("tests", &["test", "--workspace", "--locked", "--no-fail-fast"]),
+    ("documentation", &["doc", "--workspace", "--no-deps", "--locked"]),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,19 +56,13 @@ fn measured(name: &'static str, step: impl FnOnce() -> Outcome) -> Report {
     println!("\n== {name}");
     let start = Instant::now();
     let outcome = step();
-    Report {
-        name,
-        outcome,
-        took: start.elapsed(),
-    }
+    Report { name, outcome, took: start.elapsed() }
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> Outcome {
     println!("$ cargo {}", arguments.join(" "));
     // Warnings of rustdoc (a broken link, a missing page) are failures; the other steps do not read this variable.
-    let status = command(root, arguments)
-        .env("RUSTDOCFLAGS", "-D warnings")
-        .status();
+    let status = command(root, arguments).env("RUSTDOCFLAGS", "-D warnings").status();
     match status {
         Ok(status) => Outcome::from(status.success()),
         Err(error) => {
@@ -99,10 +73,8 @@ fn cargo(root: &Path, arguments: &[&str]) -> Outcome {
 }
 
 fn cargo_deny(root: &Path) -> Outcome {
-    let installed = command(root, &["deny", "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let installed =
+        command(root, &["deny", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !installed.is_ok_and(|status| status.success()) {
         println!("cargo-deny is not installed: skipped (tools/setup --with-deny installs it)");
         return Outcome::Skipped;
@@ -110,31 +82,20 @@ fn cargo_deny(root: &Path) -> Outcome {
     println!(
         "advisories are not checked: their database lies on the network; `cargo deny check advisories` does it"
     );
-    cargo(
-        root,
-        &["deny", "--locked", "check", "bans", "licenses", "sources"],
-    )
+    cargo(root, &["deny", "--locked", "check", "bans", "licenses", "sources"])
 }
 
 fn command(root: &Path, arguments: &[&str]) -> Command {
     // Cargo names itself to what it runs; started by hand, the one on the PATH is meant.
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .current_dir(root)
-        .stdin(Stdio::null());
+    command.args(arguments).current_dir(root).stdin(Stdio::null());
     command
 }
 
 fn print_summary(reports: &[Report]) {
     println!("\n== summary");
-    for Report {
-        name,
-        outcome,
-        took,
-    } in reports
-    {
+    for Report { name, outcome, took } in reports {
         let verdict = match outcome {
             Outcome::Passed => "ok",
             Outcome::Failed => "FAILED",

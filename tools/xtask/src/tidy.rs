@@ -22,11 +22,7 @@ use tree::Tree;
 
 /// Checks the tree at `root`, prints every finding, and fails if there is one.
 pub(crate) fn run(root: &Path) -> ExitCode {
-    if check_and_print(root) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if check_and_print(root) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Like [`run`], with the verdict as a value: true means nothing was found.
@@ -42,11 +38,7 @@ pub(crate) fn check_and_print(root: &Path) -> bool {
     for finding in &findings {
         println!("{finding}");
     }
-    println!(
-        "tidy: {} files, {} findings",
-        tree.files().len(),
-        findings.len()
-    );
+    println!("tidy: {} files, {} findings", tree.files().len(), findings.len());
     findings.is_empty()
 }
 
@@ -81,11 +73,7 @@ struct Finding {
 
 impl Finding {
     fn new(path: &str, line: usize, message: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line,
-            message: message.into(),
-        }
+        Self { path: path.to_owned(), line, message: message.into() }
     }
 }
 
@@ -100,12 +88,9 @@ impl fmt::Display for Finding {
 #[track_caller]
 fn assert_found(findings: &[Finding], expected: &[(&str, usize, &str)]) {
     let same = findings.len() == expected.len()
-        && findings
-            .iter()
-            .zip(expected)
-            .all(|(found, (path, line, word))| {
-                found.path == *path && found.line == *line && found.message.contains(word)
-            });
+        && findings.iter().zip(expected).all(|(found, (path, line, word))| {
+            found.path == *path && found.line == *line && found.message.contains(word)
+        });
     assert!(same, "expected {expected:#?}\nfound {findings:#?}");
 }
 
@@ -122,24 +107,13 @@ mod tests {
         ]);
         let findings = check(&tree);
         assert!(findings.is_sorted());
-        for path in [
-            "README.md",
-            "src/lib.rs",
-            "src/utils.rs",
-            "docs/requirements.md",
-        ] {
-            assert!(
-                findings.iter().any(|finding| finding.path == path),
-                "{path} in {findings:#?}"
-            );
+        for path in ["README.md", "src/lib.rs", "src/utils.rs", "docs/requirements.md"] {
+            assert!(findings.iter().any(|finding| finding.path == path), "{path} in {findings:#?}");
         }
     }
 
     #[test]
     fn a_finding_reads_as_file_line_message() {
-        assert_eq!(
-            Finding::new("src/lib.rs", 7, "broken").to_string(),
-            "src/lib.rs:7: broken"
-        );
+        assert_eq!(Finding::new("src/lib.rs", 7, "broken").to_string(), "src/lib.rs:7: broken");
     }
 }

@@ -23,11 +23,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             continue;
         };
         if let Some(first) = numbers.insert(number, name) {
-            findings.push(Finding::new(
-                &file.path,
-                1,
-                format!("{number} is taken by {first}"),
-            ));
+            findings.push(Finding::new(&file.path, 1, format!("{number} is taken by {first}")));
         }
     }
     findings
@@ -37,9 +33,7 @@ fn number(name: &str) -> Option<&str> {
     let (number, title) = name.strip_suffix(".md")?.split_once('-')?;
     let is_number = number.len() == DIGITS && number.bytes().all(|byte| byte.is_ascii_digit());
     let is_title = !title.is_empty()
-        && title
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        && title.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     (is_number && is_title).then_some(number)
 }
 
@@ -72,15 +66,9 @@ mod tests {
             "README.md",
         ] {
             let path = format!("docs/decisions/{name}");
-            assert_found(
-                &check(&Tree::of(&[(&path, "")])),
-                &[(&path, 1, "NNNN-title.md")],
-            );
+            assert_found(&check(&Tree::of(&[(&path, "")])), &[(&path, 1, "NNNN-title.md")]);
         }
-        let twice = Tree::of(&[
-            ("docs/decisions/0001-a.md", ""),
-            ("docs/decisions/0001-b.md", ""),
-        ]);
+        let twice = Tree::of(&[("docs/decisions/0001-a.md", ""), ("docs/decisions/0001-b.md", "")]);
         assert_found(
             &check(&twice),
             &[("docs/decisions/0001-b.md", 1, "0001 is taken by 0001-a.md")],

@@ -9,9 +9,7 @@ const UNWRITTEN_MACROS: &[&str] = &["todo", "unimplemented"];
 const MARKERS: &[&str] = &["FIXME", "XXX", "TODO"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    tree.rust()
-        .flat_map(|(path, source)| check_file(path, source))
-        .collect()
+    tree.rust().flat_map(|(path, source)| check_file(path, source)).collect()
 }
 
 fn check_file(path: &str, source: &Source) -> Vec<Finding> {
@@ -33,10 +31,7 @@ fn check_file(path: &str, source: &Source) -> Vec<Finding> {
         }
     }
     for comment in source.comments() {
-        if let Some(marker) = MARKERS
-            .iter()
-            .find(|marker| has_word(&comment.text, marker))
-        {
+        if let Some(marker) = MARKERS.iter().find(|marker| has_word(&comment.text, marker)) {
             findings.push(Finding::new(
                 path,
                 comment.line,
@@ -55,16 +50,13 @@ fn check_file(path: &str, source: &Source) -> Vec<Finding> {
 }
 
 fn has_word(text: &str, word: &str) -> bool {
-    text.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
-        .any(|part| part == word)
+    text.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|part| part == word)
 }
 
 /// The fence of a documentation example that rustdoc neither runs nor compiles.
 fn is_skipped_example(comment: &str) -> bool {
     let fence = comment.trim_start_matches(['/', '!', '*', ' ']);
-    fence
-        .strip_prefix("```")
-        .is_some_and(|language| has_word(language, "ignore"))
+    fence.strip_prefix("```").is_some_and(|language| has_word(language, "ignore"))
 }
 
 #[cfg(test)]
@@ -86,19 +78,13 @@ mod tests {
         for (line, word) in [
             ("#[test] #[ignore] fn a() {}", "switched off"),
             ("fn a() { todo!() }", "todo!"),
-            (
-                "fn a() { if b { unimplemented!(\"later\") } }",
-                "unimplemented!",
-            ),
+            ("fn a() { if b { unimplemented!(\"later\") } }", "unimplemented!"),
             ("// FIXME: b", "FIXME"),
             ("fn a() {} /* b XXX */", "XXX"),
             ("/// TODO b\nfn a() {}", "TODO"),
             ("/// ```ignore\n/// ```\nfn a() {}", "example"),
         ] {
-            let findings = check(&Tree::of(&[(
-                "tests/it/a.rs",
-                &format!("//! Doc.\n{line}"),
-            )]));
+            let findings = check(&Tree::of(&[("tests/it/a.rs", &format!("//! Doc.\n{line}"))]));
             assert_found(&findings, &[("tests/it/a.rs", 2, word)]);
         }
     }

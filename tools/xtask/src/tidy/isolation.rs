@@ -49,8 +49,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 }
 
 fn in_engine_folder(path: &str) -> bool {
-    path.strip_prefix(ENGINE_FOLDER)
-        .is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
+    path.strip_prefix(ENGINE_FOLDER).is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
 }
 
 /// A file that its parent declares under `#[cfg(test)]`, by the name such files have here.
@@ -59,11 +58,7 @@ fn is_test_file(path: &str) -> bool {
 }
 
 fn unsafe_word<'a>(named: &NamedPath<'a>) -> Option<&'a str> {
-    named
-        .segments
-        .iter()
-        .copied()
-        .find(|segment| ["unsafe", "unsafe_code"].contains(segment))
+    named.segments.iter().copied().find(|segment| ["unsafe", "unsafe_code"].contains(segment))
 }
 
 fn impurity(named: &NamedPath<'_>) -> Option<String> {
@@ -73,10 +68,7 @@ fn impurity(named: &NamedPath<'_>) -> Option<String> {
     {
         return Some(format!("{root}::{module}"));
     }
-    let unordered = named
-        .segments
-        .iter()
-        .find(|segment| UNORDERED.contains(segment));
+    let unordered = named.segments.iter().find(|segment| UNORDERED.contains(segment));
     let random = RANDOM.iter().find(|name| named.names_crate(name));
     unordered.or(random).map(ToString::to_string)
 }
@@ -90,15 +82,8 @@ fn manifests(tree: &Tree) -> Vec<Finding> {
             continue;
         }
         let lines: Vec<&str> = file.text.lines().map(str::trim).collect();
-        if !lines
-            .windows(2)
-            .any(|pair| pair == ["[lints]", "workspace = true"])
-        {
-            findings.push(Finding::new(
-                &file.path,
-                1,
-                "lacks `[lints] workspace = true`",
-            ));
+        if !lines.windows(2).any(|pair| pair == ["[lints]", "workspace = true"]) {
+            findings.push(Finding::new(&file.path, 1, "lacks `[lints] workspace = true`"));
         }
         for (index, line) in lines.iter().enumerate() {
             if line.starts_with("unsafe_code")
@@ -133,10 +118,7 @@ mod tests {
                 "use std::collections::BTreeMap; // std::fs\n#[cfg(test)]\nmod tests { use std::fs; }",
             ),
             ("ledger-format/src/vectors/tests.rs", "use std::fs;"),
-            (
-                "recorded-vfs/Cargo.toml",
-                "[lints.rust]\nunsafe_code = \"allow\"\n",
-            ),
+            ("recorded-vfs/Cargo.toml", "[lints.rust]\nunsafe_code = \"allow\"\n"),
             ("recorded-vfs/src/lib.rs", "unsafe fn f() {}"),
             (
                 "src/log.rs",
@@ -144,10 +126,7 @@ mod tests {
             ),
             ("src/log/sled/open.rs", "use sled::Db;"),
             ("src/log/sled.rs", "fn f(db: &sled::Db) {}"),
-            (
-                "src/ledger.rs",
-                "use std::{fs, time}; use std::collections::HashMap; /* unsafe */",
-            ),
+            ("src/ledger.rs", "use std::{fs, time}; use std::collections::HashMap; /* unsafe */"),
         ]);
         assert_found(&check(&tree), &[]);
     }
@@ -198,10 +177,7 @@ mod tests {
         let tree = Tree::of(&[
             ("src/a.rs", "fn f() {\n    unsafe { g() }\n}"),
             ("src/b.rs", "#![allow(unsafe_code)]"),
-            (
-                "tools/x/Cargo.toml",
-                "[package]\n[lints.rust]\nunsafe_code = \"allow\"\n",
-            ),
+            ("tools/x/Cargo.toml", "[package]\n[lints.rust]\nunsafe_code = \"allow\"\n"),
         ]);
         assert_found(
             &check(&tree),

@@ -24,10 +24,8 @@ const LAYERS: &[&[&str]] = &[
 const LIBRARY: &str = "glyph_ledger";
 
 /// Crates of the table: their folders, and their names in code.
-const CRATES: &[(&str, &str)] = &[
-    ("projections/src/", "projections"),
-    ("ledger-format/src/", "ledger_format"),
-];
+const CRATES: &[(&str, &str)] =
+    &[("projections/src/", "projections"), ("ledger-format/src/", "ledger_format")];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -40,10 +38,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             findings.push(Finding::new(
                 path,
                 1,
-                format!(
-                    "module `{}` has no layer: give it one in tools/xtask",
-                    place.node
-                ),
+                format!("module `{}` has no layer: give it one in tools/xtask", place.node),
             ));
             continue;
         };
@@ -62,12 +57,9 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
                         format!("`{}` lies below `{to}` and must not name it", place.node),
                     ));
                 }
-                Some(rank) if rank == from => neighbours.push(Neighbour {
-                    from: place.node,
-                    to,
-                    path,
-                    line,
-                }),
+                Some(rank) if rank == from => {
+                    neighbours.push(Neighbour { from: place.node, to, path, line });
+                }
                 Some(_) => {}
             }
         }
@@ -94,21 +86,13 @@ impl<'a> Place<'a> {
     fn of(path: &'a str) -> Option<Self> {
         for (folder, node) in CRATES {
             if let Some(rest) = path.strip_prefix(folder) {
-                return Some(Self {
-                    node,
-                    modules: module_path(rest),
-                    in_library: false,
-                });
+                return Some(Self { node, modules: module_path(rest), in_library: false });
             }
         }
         let modules = module_path(path.strip_prefix("src/")?);
         match modules.first().copied() {
             None | Some("main" | "bin") => None,
-            Some(node) => Some(Self {
-                node,
-                modules,
-                in_library: true,
-            }),
+            Some(node) => Some(Self { node, modules, in_library: true }),
         }
     }
 }
@@ -128,18 +112,8 @@ struct Arrow<'a> {
 
 /// Everything in the table that a file names, except its own module.
 fn arrows<'a>(place: &Place<'a>, source: &'a Source) -> Vec<Arrow<'a>> {
-    let named = |path: NamedPath<'a>| {
-        Some(Arrow {
-            to: target(place, &path)?,
-            line: path.line,
-        })
-    };
-    source
-        .paths()
-        .into_iter()
-        .filter_map(named)
-        .filter(|arrow| arrow.to != place.node)
-        .collect()
+    let named = |path: NamedPath<'a>| Some(Arrow { to: target(place, &path)?, line: path.line });
+    source.paths().into_iter().filter_map(named).filter(|arrow| arrow.to != place.node).collect()
 }
 
 /// The module of the table that `path` leads into: from the crate root, upwards by `super`, or into another crate.
@@ -163,11 +137,7 @@ fn target<'a>(place: &Place<'a>, path: &NamedPath<'a>) -> Option<&'a str> {
         depth = depth.checked_sub(1)?;
         rest = below;
     }
-    if depth == 0 {
-        rest.first().copied()
-    } else {
-        None
-    }
+    if depth == 0 { rest.first().copied() } else { None }
 }
 
 struct Neighbour<'a> {
@@ -232,18 +202,12 @@ mod tests {
                 "src/log/sled/open.rs",
                 "use super::super::Log; use crate::effects::Clock; fn f(cli: u8) { let x = cli; super::super::super::effects::g() }",
             ),
-            (
-                "src/target.rs",
-                "use crate::objects::Pack; pub(crate) fn f() {}",
-            ),
+            ("src/target.rs", "use crate::objects::Pack; pub(crate) fn f() {}"),
             (
                 "src/objects.rs",
                 "//! crate::cli::x\nconst A: &str = \"crate::cli::x\"; #[cfg(test)] mod tests { use super::*; }",
             ),
-            (
-                "projections/src/store.rs",
-                "use crate::cli::Word; use ledger_format::Event;",
-            ),
+            ("projections/src/store.rs", "use crate::cli::Word; use ledger_format::Event;"),
             ("tests/it/main.rs", "use glyph_ledger::cli::run;"),
         ]);
         assert_found(&check(&tree), &[]);
@@ -253,37 +217,17 @@ mod tests {
     fn arrows_that_point_up_are_named() {
         let tree = Tree::of(&[
             ("ledger-format/src/event.rs", "\n\nuse projections::Store;"),
-            (
-                "projections/src/store.rs",
-                "fn f() { glyph_ledger::log::open() }",
-            ),
-            (
-                "src/effects.rs",
-                "use std::fmt;\nuse crate::{effects::Clock, log::Log};",
-            ),
-            (
-                "src/log/sled/open.rs",
-                "fn f() {\n    assert!(crate::cli::run());\n}",
-            ),
+            ("projections/src/store.rs", "fn f() { glyph_ledger::log::open() }"),
+            ("src/effects.rs", "use std::fmt;\nuse crate::{effects::Clock, log::Log};"),
+            ("src/log/sled/open.rs", "fn f() {\n    assert!(crate::cli::run());\n}"),
             ("src/objects.rs", "use super::ledger::Ledger;"),
-            (
-                "src/transform.rs",
-                "mod inner { use super::super::migrate::Plan; }",
-            ),
+            ("src/transform.rs", "mod inner { use super::super::migrate::Plan; }"),
         ]);
         assert_found(
             &check(&tree),
             &[
-                (
-                    "ledger-format/src/event.rs",
-                    3,
-                    "`ledger_format` lies below `projections`",
-                ),
-                (
-                    "projections/src/store.rs",
-                    1,
-                    "`projections` lies below `log`",
-                ),
+                ("ledger-format/src/event.rs", 3, "`ledger_format` lies below `projections`"),
+                ("projections/src/store.rs", 1, "`projections` lies below `log`"),
                 ("src/effects.rs", 2, "`effects` lies below `log`"),
                 ("src/log/sled/open.rs", 2, "`log` lies below `cli`"),
                 ("src/objects.rs", 1, "`objects` lies below `ledger`"),
@@ -296,10 +240,7 @@ mod tests {
     fn a_module_without_a_layer_is_named_by_its_file_and_by_who_names_it() {
         let tree = Tree::of(&[
             ("src/gadgets.rs", "fn f() {}"),
-            (
-                "src/ledger.rs",
-                "use crate::gadgets::f;\nuse crate::Ledger;",
-            ),
+            ("src/ledger.rs", "use crate::gadgets::f;\nuse crate::Ledger;"),
         ]);
         assert_found(
             &check(&tree),
@@ -315,10 +256,7 @@ mod tests {
     fn neighbours_may_name_each_other_one_way_only() {
         let one_way = ("src/target.rs", "use crate::objects::Pack;");
         assert_found(
-            &check(&Tree::of(&[
-                one_way,
-                ("src/objects.rs", "use crate::log::Log;"),
-            ])),
+            &check(&Tree::of(&[one_way, ("src/objects.rs", "use crate::log::Log;")])),
             &[],
         );
         let circle = Tree::of(&[

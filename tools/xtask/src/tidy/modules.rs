@@ -33,17 +33,10 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 }
 
 fn check_names(path: &str, source: &Source) -> Vec<Finding> {
-    let of_path = path
-        .trim_end_matches(".rs")
-        .split('/')
-        .map(|name| (name, 1));
-    let inline = source
-        .modules()
-        .filter(|module| !module.in_file)
-        .map(|module| (module.name, module.line));
-    let nameless = of_path
-        .chain(inline)
-        .filter(|(name, _)| NAMELESS.contains(name));
+    let of_path = path.trim_end_matches(".rs").split('/').map(|name| (name, 1));
+    let inline =
+        source.modules().filter(|module| !module.in_file).map(|module| (module.name, module.line));
+    let nameless = of_path.chain(inline).filter(|(name, _)| NAMELESS.contains(name));
     nameless
         .map(|(name, line)| {
             Finding::new(path, line, format!("`{name}` says nothing: name the idea"))
@@ -66,11 +59,7 @@ fn check_size(path: &str, source: &Source) -> Option<Finding> {
 /// A file that no crate root leads to by `mod` is compiled by nobody: its tests never run.
 fn check_reachable(tree: &Tree) -> Vec<Finding> {
     let sources: BTreeMap<&str, &Source> = tree.rust().collect();
-    let mut open: Vec<&str> = sources
-        .keys()
-        .copied()
-        .filter(|path| is_root(tree, path))
-        .collect();
+    let mut open: Vec<&str> = sources.keys().copied().filter(|path| is_root(tree, path)).collect();
     let mut reached = BTreeSet::new();
     while let Some(path) = open.pop() {
         if !reached.insert(path) {
@@ -130,10 +119,7 @@ fn is_root_in_package(path: &str) -> bool {
         || ROOT_FOLDERS
             .iter()
             .filter_map(|folder| path.strip_prefix(folder)?.strip_prefix('/'))
-            .any(|file| {
-                file.split_once('/')
-                    .is_none_or(|(_, below)| below == "main.rs")
-            })
+            .any(|file| file.split_once('/').is_none_or(|(_, below)| below == "main.rs"))
 }
 
 /// Folders of a package in which each file, or each folder with a `main.rs`, is a root of its own.
@@ -148,10 +134,7 @@ mod tests {
     fn a_tree_in_order_is_fine() {
         let tree = Tree::of(&[
             ("Cargo.toml", ""),
-            (
-                "src/lib.rs",
-                "//! Doc.\nmod log; mod target { mod sqlite; }\n",
-            ),
+            ("src/lib.rs", "//! Doc.\nmod log; mod target { mod sqlite; }\n"),
             ("src/log.rs", "//! Doc.\nmod sled;\n"),
             ("src/log/sled/mod.rs", "//! Doc.\n#[cfg(test)] mod tests;\n"),
             ("src/log/sled/tests.rs", "//! Doc.\n"),
@@ -171,14 +154,8 @@ mod tests {
     fn a_test_file_nobody_declares_is_named() {
         let tree = Tree::of(&[
             ("Cargo.toml", ""),
-            (
-                "tests/it/main.rs",
-                "//! Doc. mod export;\nmod verify;\n// mod export;\n",
-            ),
-            (
-                "tests/it/export.rs",
-                "//! Doc.\n#[test]\nfn never_runs() {}\n",
-            ),
+            ("tests/it/main.rs", "//! Doc. mod export;\nmod verify;\n// mod export;\n"),
+            ("tests/it/export.rs", "//! Doc.\n#[test]\nfn never_runs() {}\n"),
             ("tests/it/verify.rs", "//! Doc.\n"),
             ("tests/it/verify/pins.rs", "//! Doc.\n"),
             ("src/main/mod.rs", "//! Doc.\n"),
@@ -201,10 +178,7 @@ mod tests {
             "tests/common/main.rs",
             "benches/misc.rs",
         ] {
-            assert_found(
-                &check(&Tree::of(&[(path, "//! Doc.\n")])),
-                &[(path, 1, "says nothing")],
-            );
+            assert_found(&check(&Tree::of(&[(path, "//! Doc.\n")])), &[(path, 1, "says nothing")]);
         }
         assert_found(
             &check(&Tree::of(&[("src/lib.rs", "//! Doc.\n\nmod util {}\n")])),
@@ -215,10 +189,7 @@ mod tests {
     #[test]
     fn a_file_without_module_doc_is_named() {
         for text in ["fn a() {}\n", "\n//! Late.\n", "// Not a doc.\n", ""] {
-            assert_found(
-                &check(&Tree::of(&[("src/lib.rs", text)])),
-                &[("src/lib.rs", 1, "//!")],
-            );
+            assert_found(&check(&Tree::of(&[("src/lib.rs", text)])), &[("src/lib.rs", 1, "//!")]);
         }
     }
 
@@ -233,9 +204,6 @@ mod tests {
             check(&Tree::of(&[("src/lib.rs", &text)]))
         };
         assert_found(&with(CODE_LINES_MAX, 100), &[]);
-        assert_found(
-            &with(CODE_LINES_MAX + 1, 0),
-            &[("src/lib.rs", 1, "701 lines")],
-        );
+        assert_found(&with(CODE_LINES_MAX + 1, 0), &[("src/lib.rs", 1, "701 lines")]);
     }
 }

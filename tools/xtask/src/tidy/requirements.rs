@@ -12,14 +12,7 @@ const NOW: &str = "Now";
 const NOT_YET: &str = "Not yet";
 
 /// Every promise there is: an area and how many it has.
-const AREAS: &[(&str, usize)] = &[
-    ("L", 10),
-    ("M", 17),
-    ("S", 10),
-    ("A", 9),
-    ("C", 9),
-    ("P", 5),
-];
+const AREAS: &[(&str, usize)] = &[("L", 10), ("M", 17), ("S", 10), ("A", 9), ("C", 9), ("P", 5)];
 
 /// The promises of this version. Others join them one by one; none goes back.
 const IN_SCOPE: &[&str] = &[
@@ -32,11 +25,8 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         return vec![Finding::new(FILE, 1, "is missing")];
     };
     let rows = rows(&file.text);
-    let tests: BTreeSet<&str> = tree
-        .rust()
-        .flat_map(|(_, source)| source.test_functions())
-        .map(String::as_str)
-        .collect();
+    let tests: BTreeSet<&str> =
+        tree.rust().flat_map(|(_, source)| source.test_functions()).map(String::as_str).collect();
     let mut findings = check_ids(&rows);
     for row in rows.iter().filter(|row| row.section == NOW) {
         findings.extend(check_row(row, &tests));
@@ -71,21 +61,12 @@ fn rows(text: &str) -> Vec<Row<'_>> {
         let Some(inner) = line.trim().strip_prefix('|') else {
             continue;
         };
-        let cells: Vec<&str> = inner
-            .strip_suffix('|')
-            .unwrap_or(inner)
-            .split('|')
-            .map(str::trim)
-            .collect();
-        let is_rule = cells
-            .iter()
-            .all(|cell| cell.chars().all(|letter| letter == '-' || letter == ':'));
+        let cells: Vec<&str> =
+            inner.strip_suffix('|').unwrap_or(inner).split('|').map(str::trim).collect();
+        let is_rule =
+            cells.iter().all(|cell| cell.chars().all(|letter| letter == '-' || letter == ':'));
         if !is_rule && cells.first() != Some(&"id") {
-            rows.push(Row {
-                line: index + 1,
-                section,
-                cells,
-            });
+            rows.push(Row { line: index + 1, section, cells });
         }
     }
     rows
@@ -101,9 +82,9 @@ fn check_ids(rows: &[Row<'_>]) -> Vec<Finding> {
         } else if let Some(first) = seen.insert(id, row.line) {
             findings.push(row.finding(format!("{id} stands already on line {first}")));
         } else if ![NOW, NOT_YET].contains(&row.section) {
-            findings.push(row.finding(format!(
-                "{id} stands neither under `{NOW}` nor under `{NOT_YET}`"
-            )));
+            findings.push(
+                row.finding(format!("{id} stands neither under `{NOW}` nor under `{NOT_YET}`")),
+            );
         } else if row.section == NOT_YET && IN_SCOPE.contains(&id) {
             findings.push(row.finding(format!("{id} belongs under `{NOW}`")));
         }
@@ -114,9 +95,7 @@ fn check_ids(rows: &[Row<'_>]) -> Vec<Finding> {
 }
 
 fn known_ids() -> impl Iterator<Item = String> {
-    AREAS
-        .iter()
-        .flat_map(|(area, count)| (1..=*count).map(move |number| format!("{area}{number}")))
+    AREAS.iter().flat_map(|(area, count)| (1..=*count).map(move |number| format!("{area}{number}")))
 }
 
 fn check_row(row: &Row<'_>, tests: &BTreeSet<&str>) -> Vec<Finding> {
@@ -137,20 +116,14 @@ fn check_row(row: &Row<'_>, tests: &BTreeSet<&str>) -> Vec<Finding> {
         findings.push(row.finding(format!("{id} names no test that starts with `{prefix}`")));
     }
     for name in names.iter().filter(|name| !tests.contains(**name)) {
-        findings.push(row.finding(format!(
-            "{id} names the test `{name}`, which does not exist"
-        )));
+        findings.push(row.finding(format!("{id} names the test `{name}`, which does not exist")));
     }
     findings
 }
 
 /// What stands between backticks, in order.
 fn quoted(cell: &str) -> Vec<&str> {
-    cell.split('`')
-        .skip(1)
-        .step_by(2)
-        .filter(|text| !text.is_empty())
-        .collect()
+    cell.split('`').skip(1).step_by(2).filter(|text| !text.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -159,11 +132,7 @@ mod tests {
     use super::*;
 
     fn document(change: impl Fn(&str) -> Option<String>) -> String {
-        let mut lines = vec![
-            "# Promises".to_owned(),
-            String::new(),
-            "| id | meaning |".to_owned(),
-        ];
+        let mut lines = vec!["# Promises".to_owned(), String::new(), "| id | meaning |".to_owned()];
         for section in [NOW, NOT_YET] {
             lines.push(format!("## {section}"));
             lines.push("| id | promise | command | test |\n|---|:-:|---|---|".to_owned());
@@ -176,10 +145,7 @@ mod tests {
 
     fn row(id: &str) -> String {
         if IN_SCOPE.contains(&id) {
-            format!(
-                "| {id} | It holds. | `run {id}` | `{}_holds` |",
-                id.to_lowercase()
-            )
+            format!("| {id} | It holds. | `run {id}` | `{}_holds` |", id.to_lowercase())
         } else {
             format!("| {id} | Later. |")
         }
@@ -206,14 +172,8 @@ mod tests {
     fn every_way_to_break_a_row_is_named() {
         // L1 is the first row of the first table.
         for (row, word) in [
-            (
-                "| L1 | It holds. | `run` | `l1_gone` |",
-                "`l1_gone`, which does not exist",
-            ),
-            (
-                "| L1 | It holds. | `run` | `l1_is_no_test` |",
-                "does not exist",
-            ),
+            ("| L1 | It holds. | `run` | `l1_gone` |", "`l1_gone`, which does not exist"),
+            ("| L1 | It holds. | `run` | `l1_is_no_test` |", "does not exist"),
             ("| L1 | It holds. | `run` | `l2_holds` |", "names no test"),
             ("| L1 | It holds. | `run` | |", "names no test"),
             ("| L1 | It holds. | | `l1_holds` |", "names no `command`"),
@@ -230,10 +190,7 @@ mod tests {
         assert_found(&findings(&missing), &[(FILE, 1, "A1 is missing")]);
         let twice =
             document(|id| (id == "L7").then(|| "| L7 | Later. |\n| L7 | Later. |".to_owned()));
-        assert_found(
-            &findings(&twice),
-            &[(FILE, 29, "stands already on line 28")],
-        );
+        assert_found(&findings(&twice), &[(FILE, 29, "stands already on line 28")]);
         let unknown =
             document(|id| (id == "L7").then(|| "| L7 | Later. |\n| L11 | What? |".to_owned()));
         assert_found(&findings(&unknown), &[(FILE, 29, "`L11` is no promise")]);

@@ -67,18 +67,8 @@ impl Source {
         };
         reader.read(stream, &Rc::from([]), false);
         let comments = reader.comments();
-        let Reader {
-            tokens,
-            test_functions,
-            ignored_tests,
-            ..
-        } = reader;
-        Ok(Self {
-            tokens,
-            comments,
-            test_functions,
-            ignored_tests,
-        })
+        let Reader { tokens, test_functions, ignored_tests, .. } = reader;
+        Ok(Self { tokens, comments, test_functions, ignored_tests })
     }
 
     /// Every path and every lone name; most keywords count as names.
@@ -114,25 +104,16 @@ impl Source {
                 _ => return None,
             };
             let token = self.tokens.get(at)?;
-            Some(Module {
-                name,
-                line: token.line,
-                in_file,
-                inside: Rc::clone(&token.inside),
-            })
+            Some(Module { name, line: token.line, in_file, inside: Rc::clone(&token.inside) })
         })
     }
 
     /// Lines that call the macro `name`.
     pub(super) fn macro_calls(&self, name: &str) -> impl Iterator<Item = usize> {
-        self.tokens
-            .iter()
-            .enumerate()
-            .filter_map(move |(at, token)| {
-                let called =
-                    self.name(at) == Some(name) && self.kind(at + 1) == Some(&Kind::Mark('!'));
-                called.then_some(token.line)
-            })
+        self.tokens.iter().enumerate().filter_map(move |(at, token)| {
+            let called = self.name(at) == Some(name) && self.kind(at + 1) == Some(&Kind::Mark('!'));
+            called.then_some(token.line)
+        })
     }
 
     /// Names of the functions marked `#[test]`.
@@ -160,7 +141,7 @@ impl Source {
         lines.len()
     }
 
-    /// Reads the path, or the group of paths, that starts at `at`, and answers where it ends.
+    /// Reads the path, or the group of paths, that starts at `at` and goes on from `prefix`; answers where to read on.
     fn path_tree<'a>(
         &'a self,
         at: usize,
@@ -168,45 +149,40 @@ impl Source {
         imported: bool,
         paths: &mut Vec<NamedPath<'a>>,
     ) -> usize {
+        let start = if self.is_separator(at) { at + 2 } else { at };
         let mut segments = prefix.to_vec();
-        let mut at = if self.is_separator(at) { at + 2 } else { at };
-        let Some(first) = self.tokens.get(at) else {
-            return at;
-        };
+        let mut end = start;
         loop {
-            match &self.tokens.get(at).map(|token| &token.kind) {
+            match self.kind(end) {
                 Some(Kind::Name(name)) => segments.push(name),
-                Some(Kind::Mark('*')) if segments.len() > prefix.len() || !prefix.is_empty() => {
-                    segments.push("*");
-                }
-                Some(Kind::Open('{')) if imported || segments.len() > prefix.len() => {
-                    return self.path_group(at + 1, &segments, imported, paths);
+                Some(Kind::Mark('*')) if !segments.is_empty() => segments.push("*"),
+                Some(Kind::Open('{')) => {
+                    return self.path_group(end + 1, &segments, imported, paths);
                 }
                 _ => break,
             }
-            at += 1;
-            let goes_on = self.is_separator(at)
-                && matches!(
-                    self.kind(at + 2),
-                    Some(Kind::Name(_) | Kind::Mark('*') | Kind::Open('{'))
-                );
-            if !goes_on {
+            end += 1;
+            let goes_on = matches!(
+                self.kind(end + 2),
+                Some(Kind::Name(_) | Kind::Mark('*') | Kind::Open('{'))
+            );
+            if !(self.is_separator(end) && goes_on) {
                 break;
             }
-            at += 2;
+            end += 2;
         }
-        if segments.len() > prefix.len() {
-            let inside = Rc::clone(&first.inside);
-            paths.push(NamedPath {
-                segments,
-                line: first.line,
-                imported,
-                test: first.test,
-                inside,
-            });
-            at
-        } else {
-            at + 1
+        match self.tokens.get(start) {
+            Some(first) if end > start => {
+                paths.push(NamedPath {
+                    segments,
+                    line: first.line,
+                    imported,
+                    test: first.test,
+                    inside: Rc::clone(&first.inside),
+                });
+                end
+            }
+            _ => start + 1,
         }
     }
 
@@ -236,13 +212,12 @@ impl Source {
             return false;
         };
         self.is_separator(before)
-            && before
-                .checked_sub(1)
-                .and_then(|owner| self.kind(owner))
-                .is_some_and(|kind| match kind {
+            && before.checked_sub(1).and_then(|owner| self.kind(owner)).is_some_and(|kind| {
+                match kind {
                     Kind::Name(name) => !PRECEDES_A_GLOBAL_PATH.contains(&name.as_str()),
                     kind => *kind == Kind::Mark('>'),
-                })
+                }
+            })
     }
 
     fn is_separator(&self, at: usize) -> bool {
@@ -318,10 +293,7 @@ impl Reader<'_> {
                 TokenTree::Group(group) => {
                     let name = before.and_then(name_of);
                     let opens_module = at >= 2
-                        && trees
-                            .get(at - 2)
-                            .and_then(name_of)
-                            .is_some_and(|word| word == "mod");
+                        && trees.get(at - 2).and_then(name_of).is_some_and(|word| word == "mod");
                     match name {
                         Some(name) if opens_module => {
                             let inside: Rc<[String]> =
@@ -342,12 +314,7 @@ impl Reader<'_> {
                     self.push(Kind::Name(name), tree.span(), inside, compiled_for_tests);
                 }
                 TokenTree::Punct(mark) => {
-                    self.push(
-                        Kind::Mark(mark.as_char()),
-                        tree.span(),
-                        inside,
-                        compiled_for_tests,
-                    );
+                    self.push(Kind::Mark(mark.as_char()), tree.span(), inside, compiled_for_tests);
                     if mark.as_char() == ';' {
                         (only_for_tests, is_test) = (false, false);
                     }
@@ -373,13 +340,7 @@ impl Reader<'_> {
     fn push(&mut self, kind: Kind, span: Span, inside: &Rc<[String]>, test: bool) {
         let (line, last_line) = (span.start().line, span.end().line);
         self.covered.push(span.byte_range());
-        self.tokens.push(Token {
-            kind,
-            line,
-            last_line,
-            test,
-            inside: Rc::clone(inside),
-        });
+        self.tokens.push(Token { kind, line, last_line, test, inside: Rc::clone(inside) });
     }
 
     /// A doc comment arrives as the attribute it stands for, every token of which spans the whole comment.
@@ -395,15 +356,10 @@ impl Reader<'_> {
         let rest = self.text.len()..self.text.len();
         for token in self.covered.iter().chain([&rest]) {
             let gap = self.text.get(end..token.start).unwrap_or_default();
-            for (offset, text) in gap
-                .split('\n')
-                .enumerate()
-                .filter(|(_, text)| !text.trim().is_empty())
+            for (offset, text) in
+                gap.split('\n').enumerate().filter(|(_, text)| !text.trim().is_empty())
             {
-                comments.push(Comment {
-                    line: line + offset,
-                    text: text.trim().to_owned(),
-                });
+                comments.push(Comment { line: line + offset, text: text.trim().to_owned() });
             }
             let passed = self.text.get(end..token.end).unwrap_or_default();
             line += passed.matches('\n').count();
@@ -504,10 +460,7 @@ mod tests {
             paths("fn f(x: ::a::B) -> c::D { e::f::<g::H>(1).i() }"),
             ["a::B", "c::D", "e::f", "g::H"]
         );
-        assert_eq!(
-            paths("fn f() { assert_eq!(a::b(), vec![c::d]); }"),
-            ["a::b", "c::d"]
-        );
+        assert_eq!(paths("fn f() { assert_eq!(a::b(), vec![c::d]); }"), ["a::b", "c::d"]);
         assert_eq!(
             paths("fn f() { return ::a::b() } const C: u8 = <A as b::C>::D;"),
             ["a::b", "b::C"]
@@ -533,13 +486,8 @@ mod tests {
         let source =
             Source::parse("use sled; extern crate rand; fn f(log: u8) { let sled = log; }")
                 .unwrap();
-        let names = |name: &str| {
-            source
-                .paths()
-                .iter()
-                .filter(|path| path.names_crate(name))
-                .count()
-        };
+        let names =
+            |name: &str| source.paths().iter().filter(|path| path.names_crate(name)).count();
         assert_eq!((names("sled"), names("rand"), names("log")), (1, 1, 0));
     }
 
@@ -556,18 +504,8 @@ mod tests {
             .map(|path| path.test)
             .collect();
         assert_eq!(of_tests, [true, false]);
-        assert_eq!(
-            Source::parse("#![cfg(test)]\nfn a() {}")
-                .unwrap()
-                .code_lines(),
-            0
-        );
-        assert_eq!(
-            Source::parse("#[cfg(not(test))]\nfn a() {}")
-                .unwrap()
-                .code_lines(),
-            2
-        );
+        assert_eq!(Source::parse("#![cfg(test)]\nfn a() {}").unwrap().code_lines(), 0);
+        assert_eq!(Source::parse("#[cfg(not(test))]\nfn a() {}").unwrap().code_lines(), 2);
     }
 
     #[test]
@@ -590,12 +528,7 @@ mod tests {
             .collect();
         assert_eq!(
             modules,
-            [
-                ("a".into(), true),
-                ("b".into(), false),
-                ("b/c".into(), true),
-                ("b/d".into(), false)
-            ]
+            [("a".into(), true), ("b".into(), false), ("b/c".into(), true), ("b/d".into(), false)]
         );
     }
 
@@ -605,20 +538,11 @@ mod tests {
             "//! öne\nfn f() { \"// no\\n\n\" } // two\n/* three\nfour */\n/// five\nfn g() {}",
         )
         .unwrap();
-        let comments: Vec<(usize, &str)> = source
-            .comments()
-            .iter()
-            .map(|comment| (comment.line, comment.text.as_str()))
-            .collect();
+        let comments: Vec<(usize, &str)> =
+            source.comments().iter().map(|comment| (comment.line, comment.text.as_str())).collect();
         assert_eq!(
             comments,
-            [
-                (1, "//! öne"),
-                (3, "// two"),
-                (4, "/* three"),
-                (5, "four */"),
-                (6, "/// five")
-            ]
+            [(1, "//! öne"), (3, "// two"), (4, "/* three"), (5, "four */"), (6, "/// five")]
         );
     }
 

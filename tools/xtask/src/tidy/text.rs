@@ -4,29 +4,15 @@ use super::tree::File;
 use super::{Finding, Tree};
 
 /// Endings of the files that people write by hand. Data (vectors, snapshots, fixtures) keeps the bytes it has.
-const WRITTEN: &[&str] = &[
-    ".rs",
-    ".md",
-    ".toml",
-    ".yaml",
-    ".yml",
-    ".sh",
-    ".sql",
-    "/run",
-    "/setup",
-    ".gitignore",
-];
+const WRITTEN: &[&str] =
+    &[".rs", ".md", ".toml", ".yaml", ".yml", ".sh", ".sql", "/run", "/setup", ".gitignore"];
 const DATA_FOLDERS: &[&str] = &["fixtures/", "ledger-format/vectors/"];
 
 /// Top folders below which a path means one machine only.
 const MACHINE_FOLDERS: &[&str] = &["home", "Users", "root", "work"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    tree.files()
-        .iter()
-        .filter(|file| is_written(&file.path))
-        .flat_map(check_file)
-        .collect()
+    tree.files().iter().filter(|file| is_written(&file.path)).flat_map(check_file).collect()
 }
 
 fn is_written(path: &str) -> bool {
@@ -54,18 +40,10 @@ fn check_file(file: &File) -> Vec<Finding> {
     }
     let line_count = file.text.lines().count();
     if !file.text.ends_with('\n') && !file.text.is_empty() {
-        findings.push(Finding::new(
-            &file.path,
-            line_count,
-            "the last line does not end",
-        ));
+        findings.push(Finding::new(&file.path, line_count, "the last line does not end"));
     }
     if file.text.ends_with("\n\n") {
-        findings.push(Finding::new(
-            &file.path,
-            line_count,
-            "empty lines at the end",
-        ));
+        findings.push(Finding::new(&file.path, line_count, "empty lines at the end"));
     }
     findings
 }
@@ -73,9 +51,7 @@ fn check_file(file: &File) -> Vec<Finding> {
 /// The folder of a path that starts in `line`: a slash behind which one of the folders stands, and before which no path.
 fn machine_folder(line: &str) -> Option<&'static str> {
     let starts = line.match_indices('/').filter(|(at, _)| {
-        let before = line
-            .get(..*at)
-            .and_then(|before| before.chars().next_back());
+        let before = line.get(..*at).and_then(|before| before.chars().next_back());
         before.is_none_or(|letter| !letter.is_alphanumeric() && !"/._-~}>)*".contains(letter))
     });
     let mut rests = starts.filter_map(|(at, _)| line.get(at + 1..));
@@ -83,10 +59,7 @@ fn machine_folder(line: &str) -> Option<&'static str> {
         let (name, below) = rest.split_once('/')?;
         let goes_on =
             below.starts_with(|letter: char| letter.is_alphanumeric() || "._-$".contains(letter));
-        MACHINE_FOLDERS
-            .iter()
-            .copied()
-            .find(|folder| *folder == name && goes_on)
+        MACHINE_FOLDERS.iter().copied().find(|folder| *folder == name && goes_on)
     })
 }
 
@@ -132,10 +105,7 @@ mod tests {
                 format!("a\nsee {}\n", below(folder)),
                 format!("a\nconst A: &str = \"{}\";\n", below(folder)),
             ] {
-                assert_found(
-                    &check(&Tree::of(&[("src/a.rs", &text)])),
-                    &[("src/a.rs", 2, folder)],
-                );
+                assert_found(&check(&Tree::of(&[("src/a.rs", &text)])), &[("src/a.rs", 2, folder)]);
             }
         }
     }

@@ -37,10 +37,7 @@ impl Tree {
     #[cfg(test)]
     pub(super) fn of(files: &[(&str, &str)]) -> Self {
         Self::from_contents(
-            files
-                .iter()
-                .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
-                .collect(),
+            files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect(),
         )
     }
 
@@ -74,26 +71,19 @@ impl Tree {
 
     /// Every file that is Rust, with its path and its tokens.
     pub(super) fn rust(&self) -> impl Iterator<Item = (&str, &Source)> {
-        self.files.iter().filter_map(|file| {
-            file.rust
-                .as_ref()
-                .map(|source| (file.path.as_str(), source))
-        })
+        self.files
+            .iter()
+            .filter_map(|file| file.rust.as_ref().map(|source| (file.path.as_str(), source)))
     }
 
     pub(super) fn get(&self, path: &str) -> Option<&File> {
-        let index = self
-            .files
-            .binary_search_by(|file| file.path.as_str().cmp(path))
-            .ok()?;
+        let index = self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
         self.files.get(index)
     }
 }
 
 fn is_rust(path: &str) -> bool {
-    Path::new(path)
-        .extension()
-        .is_some_and(|extension| extension == "rs")
+    Path::new(path).extension().is_some_and(|extension| extension == "rs")
 }
 
 /// A folder or file that could not be read, with the reason.
