@@ -1,1 +1,8 @@
-//! lib
+//! glyph-ledger: migrations of schema-versioned stores that can be believed by someone who was not
+//! there. Every step is an event in a hash-chained, signed log; everything else is computed from the
+//! events.
+
+pub mod contract;
+pub mod effects;
+pub mod log;
+pub mod trust;

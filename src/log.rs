@@ -3,8 +3,6 @@
 //! Knows bytes, positions and durability. Knows no key, no meaning of an event, no projection; never
 //! signs, never repairs, never starts empty where something was.
 
-use std::ops::Range;
-
 use ledger_format::head::SignedHead;
 use ledger_format::tree::Frontier;
 
