@@ -3,6 +3,9 @@
 //! events.
 
 pub mod contract;
+pub mod diagnostic;
 pub mod effects;
+pub mod ledger;
 pub mod log;
+pub mod target;
 pub mod trust;
