@@ -3,5 +3,12 @@
 //! Pure: knows no clock, no file system, no environment, no randomness, no thread, and no order
 //! that is not defined. What it is given it checks; what it returns depends on nothing else.
 
+pub mod body;
 pub mod cbor;
+pub mod chain;
+pub mod event;
+pub mod frame;
 pub mod hash;
+pub mod head;
+pub mod note;
+pub mod tree;

@@ -67,7 +67,7 @@ pub fn decode(bytes: &[u8], depth_max: usize) -> Result<Value, DecodeError> {
     let mut decoder = Decoder { bytes, at: 0 };
     let value = decoder.value(depth_max)?;
     if decoder.at < bytes.len() {
-        return Err(decoder.error(decoder.at, Reason::Trailing));
+        return Err(error(decoder.at, Reason::Trailing));
     }
     Ok(value)
 }
@@ -86,19 +86,19 @@ impl<'a> Decoder<'a> {
             MAJOR_NEGATIVE => {
                 let number = -1 - i128::from(self.argument(start, low)?);
                 let number = Integer::new(number);
-                number.map(Value::Integer).ok_or(self.error(start, Reason::IntegerRange))
+                number.map(Value::Integer).ok_or(error(start, Reason::IntegerRange))
             }
             MAJOR_BYTES => self.string(start, low).map(|bytes| Value::Bytes(bytes.to_vec())),
             MAJOR_TEXT => self.text(start, low).map(|text| Value::Text(text.to_owned())),
             MAJOR_ARRAY => self.array(start, low, depth_left),
             MAJOR_MAP => self.map(start, low, depth_left),
-            MAJOR_TAG => Err(self.error(start, Reason::Tag)),
+            MAJOR_TAG => Err(error(start, Reason::Tag)),
             _ => self.simple_or_float(start, low),
         }
     }
 
     fn array(&mut self, start: usize, low: u8, depth_left: usize) -> Result<Value, DecodeError> {
-        let inner = depth_left.checked_sub(1).ok_or(self.error(start, Reason::Depth))?;
+        let inner = depth_left.checked_sub(1).ok_or(error(start, Reason::Depth))?;
         let len = self.length(start, low)?;
         let mut items = Vec::with_capacity(len.min(CAPACITY_GUESS_MAX));
         for _ in 0..len {
@@ -108,23 +108,23 @@ impl<'a> Decoder<'a> {
     }
 
     fn map(&mut self, start: usize, low: u8, depth_left: usize) -> Result<Value, DecodeError> {
-        let inner = depth_left.checked_sub(1).ok_or(self.error(start, Reason::Depth))?;
+        let inner = depth_left.checked_sub(1).ok_or(error(start, Reason::Depth))?;
         let len = self.length(start, low)?;
         let mut map = Map(Vec::with_capacity(len.min(CAPACITY_GUESS_MAX)));
         for _ in 0..len {
             let key_start = self.at;
             let (major, low) = self.initial()?;
             if major != MAJOR_TEXT {
-                return Err(self.error(key_start, Reason::KeyType));
+                return Err(error(key_start, Reason::KeyType));
             }
             let key = self.text(key_start, low)?;
             match map.last_key().map(|last| key_order(last, key)) {
                 None | Some(std::cmp::Ordering::Less) => {}
                 Some(std::cmp::Ordering::Equal) => {
-                    return Err(self.error(key_start, Reason::DuplicateKey));
+                    return Err(error(key_start, Reason::DuplicateKey));
                 }
                 Some(std::cmp::Ordering::Greater) => {
-                    return Err(self.error(key_start, Reason::KeyOrder));
+                    return Err(error(key_start, Reason::KeyOrder));
                 }
             }
             let value = self.value(inner)?;
@@ -138,19 +138,19 @@ impl<'a> Decoder<'a> {
             20 => Ok(Value::Bool(false)),
             21 => Ok(Value::Bool(true)),
             22 => Ok(Value::Null),
-            25 | 26 => Err(self.error(start, Reason::FloatWidth)),
+            25 | 26 => Err(error(start, Reason::FloatWidth)),
             27 => {
                 let number = f64::from_bits(u64::from_be_bytes(self.take_array()?));
-                Float::new(number).map(Value::Float).ok_or(self.error(start, Reason::NanPayload))
+                Float::new(number).map(Value::Float).ok_or(error(start, Reason::NanPayload))
             }
-            28..=31 => Err(self.error(start, Reason::Indefinite)),
-            _ => Err(self.error(start, Reason::Simple)),
+            28..=31 => Err(error(start, Reason::Indefinite)),
+            _ => Err(error(start, Reason::Simple)),
         }
     }
 
     fn text(&mut self, start: usize, low: u8) -> Result<&'a str, DecodeError> {
         let bytes = self.string(start, low)?;
-        std::str::from_utf8(bytes).map_err(|_| self.error(start, Reason::Utf8))
+        std::str::from_utf8(bytes).map_err(|_| error(start, Reason::Utf8))
     }
 
     fn string(&mut self, start: usize, low: u8) -> Result<&'a [u8], DecodeError> {
@@ -166,7 +166,7 @@ impl<'a> Decoder<'a> {
         usize::try_from(len)
             .ok()
             .filter(|len| *len <= left)
-            .ok_or(self.error(self.bytes.len(), Reason::Truncated))
+            .ok_or(error(self.bytes.len(), Reason::Truncated))
     }
 
     fn argument(&mut self, start: usize, low: u8) -> Result<u64, DecodeError> {
@@ -176,10 +176,10 @@ impl<'a> Decoder<'a> {
             25 => (u64::from(u16::from_be_bytes(self.take_array()?)), 0x100),
             26 => (u64::from(u32::from_be_bytes(self.take_array()?)), 0x1_0000),
             27 => (u64::from_be_bytes(self.take_array()?), 0x1_0000_0000),
-            _ => return Err(self.error(start, Reason::Indefinite)),
+            _ => return Err(error(start, Reason::Indefinite)),
         };
         if argument < smallest {
-            return Err(self.error(start, Reason::NotShortest));
+            return Err(error(start, Reason::NotShortest));
         }
         Ok(argument)
     }
@@ -191,21 +191,21 @@ impl<'a> Decoder<'a> {
 
     fn take_array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let taken = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<N>());
-        let taken = taken.ok_or(self.error(self.bytes.len(), Reason::Truncated))?;
+        let taken = taken.ok_or(error(self.bytes.len(), Reason::Truncated))?;
         self.at += N;
         Ok(*taken)
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
         let taken = self.bytes.get(self.at..).and_then(|rest| rest.get(..len));
-        let taken = taken.ok_or(self.error(self.bytes.len(), Reason::Truncated))?;
+        let taken = taken.ok_or(error(self.bytes.len(), Reason::Truncated))?;
         self.at += len;
         Ok(taken)
     }
+}
 
-    const fn error(&self, offset: usize, reason: Reason) -> DecodeError {
-        DecodeError { offset, reason }
-    }
+const fn error(offset: usize, reason: Reason) -> DecodeError {
+    DecodeError { offset, reason }
 }
 
 /// Items reserved ahead at most: a short header may claim as many items as bytes remain, and an

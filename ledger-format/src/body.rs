@@ -1,0 +1,619 @@
+//! The kinds of events and their bodies (SPEC §6): one closed schema per kind. A kind or field that
+//! is not here is refused, never skipped. Knows what a body says; knows not whether it was allowed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cbor::{self, BridgeError, Value};
+use crate::hash::{CommitHash, ContentHash, EventId};
+
+/// A body that does not fit the schema of its kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// A kind this format does not have.
+    #[error("unknown event kind {kind:?}")]
+    UnknownKind {
+        /// The kind found.
+        kind: String,
+    },
+    /// A field missing, unknown or of another type.
+    #[error("{kind}: {error}")]
+    Schema {
+        /// The event's kind.
+        kind: &'static str,
+        /// What does not fit.
+        error: BridgeError,
+    },
+}
+
+macro_rules! bodies {
+    ($($(#[$doc:meta])* $variant:ident = $kind:literal,)*) => {
+        /// What an event says, by kind.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Body {
+            $($(#[$doc])* $variant($variant),)*
+        }
+
+        impl Body {
+            /// Every kind of this format, in the order of SPEC §6.
+            pub const KINDS: &[&str] = &[$($kind),*];
+
+            /// The kind as it stands in the event.
+            pub const fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $kind,)*
+                }
+            }
+
+            /// The body as a map.
+            pub fn to_value(&self) -> Result<Value, BodyError> {
+                match self {
+                    $(Self::$variant(body) => cbor::to_value(body)
+                        .map_err(|error| BodyError::Schema { kind: $kind, error }),)*
+                }
+            }
+
+            /// Reads the body of an event of `kind`.
+            pub fn from_value(kind: &str, value: &Value) -> Result<Self, BodyError> {
+                match kind {
+                    $($kind => cbor::from_value(value)
+                        .map(Self::$variant)
+                        .map_err(|error| BodyError::Schema { kind: $kind, error }),)*
+                    _ => Err(BodyError::UnknownKind { kind: kind.to_owned() }),
+                }
+            }
+        }
+
+        $(impl From<$variant> for Body {
+            fn from(body: $variant) -> Self {
+                Self::$variant(body)
+            }
+        })*
+    };
+}
+
+bodies! {
+    /// The first event of every ledger.
+    LedgerCreated = "ledger.created",
+    /// The ledger took a store into its care.
+    StoreAdopted = "store.adopted",
+    /// What an object was found to be, outside of any run.
+    ObjectObserved = "object.observed",
+    /// A contract was used for the first time and from now on means these bytes.
+    ContractFrozen = "contract.frozen",
+    /// A run began.
+    RunStarted = "run.started",
+    /// One step of a run ran on one object's work copy.
+    ObjectStaged = "object.staged",
+    /// One object of a run reached its target, beside the store.
+    ObjectMigrated = "object.migrated",
+    /// A run's outputs are complete, kept and certified: from here on it goes forward only.
+    RunCommitted = "run.committed",
+    /// A committed run's outputs are in their places.
+    RunPublished = "run.published",
+    /// A run ended before it was committed; nothing outside changed.
+    RunAborted = "run.aborted",
+    /// A committed run will not be published any further.
+    RunAbandoned = "run.abandoned",
+    /// The state digest of all projections over the first `size` events.
+    StateRecorded = "state.recorded",
+}
+
+impl Body {
+    /// The run this event belongs to, where it belongs to one begun earlier.
+    pub const fn run(&self) -> Option<EventId> {
+        match self {
+            Self::ObjectStaged(body) => Some(body.run),
+            Self::ObjectMigrated(body) => Some(body.run),
+            Self::RunCommitted(body) => Some(body.run),
+            Self::RunPublished(body) => Some(body.run),
+            Self::RunAborted(body) => Some(body.run),
+            Self::RunAbandoned(body) => Some(body.run),
+            _ => None,
+        }
+    }
+
+    /// The object this event is about, where it is about one.
+    pub fn object(&self) -> Option<&str> {
+        match self {
+            Self::ObjectObserved(body) => Some(&body.object),
+            Self::ObjectStaged(body) => Some(&body.object),
+            Self::ObjectMigrated(body) => Some(&body.object),
+            _ => None,
+        }
+    }
+
+    /// Names of stored content this event refers to directly.
+    pub fn contents(&self) -> Vec<ContentHash> {
+        let page_root = |root: &CommitHash| ContentHash::from_bytes(*root.as_bytes());
+        let state = |state: &ObjectState| match state {
+            ObjectState::Document { content, .. } => Some(*content),
+            ObjectState::Database { page_root: root, .. } => Some(page_root(root)),
+            ObjectState::Log { tail, .. } => Some(*tail),
+        };
+        match self {
+            Self::ObjectObserved(body) => state(&body.state).into_iter().collect(),
+            Self::RunPublished(body) => body.audit.iter().filter_map(state).collect(),
+            Self::ContractFrozen(body) => vec![body.bundle],
+            Self::RunStarted(body) => vec![body.environment],
+            Self::ObjectStaged(body) => vec![match body.result {
+                StagedContent::Document { content } => content,
+                StagedContent::Database { page_root: root } => page_root(&root),
+            }],
+            Self::ObjectMigrated(body) => {
+                [state(&body.source), state(&body.target), body.loss_list]
+                    .into_iter()
+                    .flatten()
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Exactly `N` bytes: a byte string in CBOR, lower-case hex in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FixedBytes<const N: usize>(pub [u8; N]);
+
+impl<const N: usize> Serialize for FixedBytes<N> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.serialize_str(&crate::hash::hex(&self.0))
+        } else {
+            serializer.serialize_bytes(&self.0)
+        }
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for FixedBytes<N> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = String::deserialize(deserializer)?;
+            let bytes = crate::hash::unhex(&text).and_then(|bytes| bytes.try_into().ok());
+            bytes.map(Self).ok_or_else(|| {
+                serde::de::Error::custom(format_args!("expected {N} bytes of lower-case hex"))
+            })
+        } else {
+            deserializer.deserialize_bytes(FixedBytesVisitor::<N>).map(Self)
+        }
+    }
+}
+
+struct FixedBytesVisitor<const N: usize>;
+
+impl<const N: usize> serde::de::Visitor<'_> for FixedBytesVisitor<N> {
+    type Value = [u8; N];
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{N} bytes")
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        bytes.try_into().map_err(|_| E::invalid_length(bytes.len(), &self))
+    }
+}
+
+/// What an object is at one moment, by kind of object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ObjectState {
+    /// A file migrated as a whole.
+    Document {
+        /// Its bytes.
+        content: ContentHash,
+        /// Their number.
+        bytes: u64,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A SQLite database.
+    Database {
+        /// Root of its page tree (SPEC §9.1); names its image.
+        page_root: CommitHash,
+        /// Hash of schema and rows, independent of page layout (SPEC §9.2).
+        rows: CommitHash,
+        /// Hash of the schema alone (SPEC §9.3).
+        schema: CommitHash,
+    },
+    /// A file that is only ever appended to.
+    Log {
+        /// All its bytes.
+        content: ContentHash,
+        /// Their number.
+        bytes: u64,
+        /// The bytes appended since it was last recorded, as an object: all of them the first time.
+        /// Together these objects are the file, so that a changed line can be found.
+        tail: ContentHash,
+    },
+}
+
+impl ObjectState {
+    /// The hash that stands for this state in a certificate: bytes for files; schema and rows for
+    /// databases, so that the claim does not depend on SQLite's page layout.
+    pub const fn claim_hash(&self) -> [u8; 32] {
+        match self {
+            Self::Document { content, .. } | Self::Log { content, .. } => *content.as_bytes(),
+            Self::Database { rows, .. } => *rows.as_bytes(),
+        }
+    }
+
+    /// The kind in words, as certificates and plans name it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Document { .. } => "document",
+            Self::Database { .. } => "database",
+            Self::Log { .. } => "log",
+        }
+    }
+}
+
+/// Body of `ledger.created`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerCreated {
+    /// The Ed25519 public key that may sign from here on.
+    pub public_key: FixedBytes<32>,
+    /// Random bytes that make the ledger id unique.
+    pub nonce: FixedBytes<16>,
+}
+
+/// Where an adopted store came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// It was made together with the ledger.
+    Created,
+    /// It was there before the ledger.
+    Adopted,
+}
+
+/// Body of `store.adopted`; follows the baseline of each object in the same batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreAdopted {
+    /// Name of the contract that describes stores of this kind.
+    pub contract: String,
+    /// Version token of the store.
+    pub version: String,
+    /// Made with the ledger, or there before.
+    pub origin: Origin,
+    /// Number of objects observed as its baseline.
+    pub objects: u64,
+}
+
+/// Why an object was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// First adoption.
+    Baseline,
+    /// Its application wrote to it since it was last recorded.
+    DataChange,
+    /// Found after a run was abandoned.
+    Abandoned,
+}
+
+/// Body of `object.observed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectObserved {
+    /// Object id: its path relative to the store, `/` between names.
+    pub object: String,
+    /// Why it was looked at.
+    pub cause: Cause,
+    /// What it was found to be.
+    pub state: ObjectState,
+}
+
+/// Body of `contract.frozen`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContractFrozen {
+    /// The contract's name.
+    pub contract: String,
+    /// The contract's own version.
+    pub contract_version: String,
+    /// Digest of what the contract means, scripts included (SPEC §8.1).
+    pub digest: CommitHash,
+    /// The contract and its scripts as bytes.
+    pub bundle: ContentHash,
+}
+
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// To take objects to another version along a contract's edges.
+    Migrate,
+    /// To put objects back to what they were at an earlier cursor.
+    Rollback,
+}
+
+/// Body of `run.started`. The event's id is the run's id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunStarted {
+    /// What the run is for.
+    pub purpose: Purpose,
+    /// The plan it carries out (SPEC §8.2).
+    pub plan: CommitHash,
+    /// Digest of the contract it follows.
+    pub contract: CommitHash,
+    /// Version before.
+    pub from: String,
+    /// Version after.
+    pub to: String,
+    /// For a rollback: number of events of the ledger whose state it restores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_size: Option<u64>,
+    /// Digest of the policy in force (SPEC §8.3).
+    pub policy: CommitHash,
+    /// The clock its steps see: milliseconds since the Unix epoch.
+    pub clock_ms: u64,
+    /// The seed of the randomness its steps see.
+    pub seed: FixedBytes<32>,
+    /// Tool, library and platform versions, as an object.
+    pub environment: ContentHash,
+    /// Number of objects it will migrate.
+    pub objects: u64,
+    /// The plan id the operator typed to accept its loss, where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_loss: Option<CommitHash>,
+}
+
+/// Content of an object between two steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum StagedContent {
+    /// A file.
+    Document {
+        /// Its bytes.
+        content: ContentHash,
+    },
+    /// A SQLite database.
+    Database {
+        /// Root of its page tree.
+        page_root: CommitHash,
+    },
+}
+
+/// Body of `object.staged`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectStaged {
+    /// The run.
+    pub run: EventId,
+    /// The object.
+    pub object: String,
+    /// Number of the step within the run's work on this object, from 0.
+    pub step: u64,
+    /// Digest of the contract's edge the step belongs to.
+    pub edge: CommitHash,
+    /// What the object is after the step.
+    pub result: StagedContent,
+}
+
+/// The answer to one question about a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// It cannot be asked here.
+    NotApplicable,
+}
+
+/// Body of `object.migrated`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectMigrated {
+    /// The run.
+    pub run: EventId,
+    /// The object.
+    pub object: String,
+    /// The operator that migrated it.
+    pub operator: String,
+    /// What it was.
+    pub source: ObjectState,
+    /// What it becomes when the run is published.
+    pub target: ObjectState,
+    /// Digest of what is lost (SPEC §8.4).
+    pub loss: CommitHash,
+    /// Number of values lost.
+    pub lost: u64,
+    /// Whether a step asked for the clock or for randomness; if none did, the claim leaves both out.
+    pub reads_inputs: bool,
+    /// The list of what is lost, as an object, where anything is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_list: Option<ContentHash>,
+    /// What was checked about the migration, by name.
+    pub verdicts: BTreeMap<String, Verdict>,
+}
+
+/// The line a committed run appends to the store's audit file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditAppend {
+    /// The audit file.
+    pub object: String,
+    /// Its length before, in bytes.
+    pub bytes: u64,
+    /// Its content before.
+    pub content: ContentHash,
+    /// The exact line, with its newline.
+    pub line: String,
+}
+
+/// Body of `run.committed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunCommitted {
+    /// The run.
+    pub run: EventId,
+    /// The certificate over all its objects' claims (SPEC §8.5).
+    pub certificate: CommitHash,
+    /// Number of places to write: one per object whose target differs from its source.
+    pub places: u64,
+    /// The line for the audit file, where the store has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditAppend>,
+}
+
+/// Body of `run.published`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunPublished {
+    /// The run.
+    pub run: EventId,
+    /// Number of places that hold their target.
+    pub places: u64,
+    /// What the audit file is with the run's line in it, where the store has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<ObjectState>,
+}
+
+/// Body of `run.aborted`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunAborted {
+    /// The run.
+    pub run: EventId,
+    /// Diagnostic code of the error.
+    pub code: String,
+    /// What went wrong, without times and machine paths.
+    pub message: String,
+}
+
+/// Body of `run.abandoned`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunAbandoned {
+    /// The run.
+    pub run: EventId,
+    /// The operator's reason.
+    pub reason: String,
+    /// Number of places that held their target when it was given up.
+    pub places: u64,
+    /// Version of the store as its manifest stated it then.
+    pub version: String,
+}
+
+/// Body of `state.recorded`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateRecorded {
+    /// Number of events folded: those before this one.
+    pub size: u64,
+    /// Digest of every projection's state over them (SPEC §6.3).
+    pub digest: CommitHash,
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    //! One body of every kind, for tests.
+
+    use super::*;
+
+    pub(crate) fn every_kind() -> Vec<Body> {
+        let run = EventId::of(b"run");
+        let content = ContentHash::of(b"content");
+        let commit = CommitHash::of("x", &Value::Null);
+        let database = ObjectState::Database { page_root: commit, rows: commit, schema: commit };
+        let document = ObjectState::Document { content, bytes: 7, mode: 0o644 };
+        vec![
+            LedgerCreated { public_key: FixedBytes([1; 32]), nonce: FixedBytes([2; 16]) }.into(),
+            StoreAdopted {
+                contract: "glyph-store".into(),
+                version: "1".into(),
+                origin: Origin::Adopted,
+                objects: 3,
+            }
+            .into(),
+            ObjectObserved {
+                object: "store.db".into(),
+                cause: Cause::Baseline,
+                state: database.clone(),
+            }
+            .into(),
+            ContractFrozen {
+                contract: "glyph-store".into(),
+                contract_version: "1.0.0".into(),
+                digest: commit,
+                bundle: content,
+            }
+            .into(),
+            RunStarted {
+                purpose: Purpose::Migrate,
+                plan: commit,
+                contract: commit,
+                from: "1".into(),
+                to: "2".into(),
+                to_size: None,
+                policy: commit,
+                clock_ms: 5,
+                seed: FixedBytes([9; 32]),
+                environment: content,
+                objects: 2,
+                accepted_loss: Some(commit),
+            }
+            .into(),
+            ObjectStaged {
+                run,
+                object: "store.db".into(),
+                step: 0,
+                edge: commit,
+                result: StagedContent::Database { page_root: commit },
+            }
+            .into(),
+            ObjectMigrated {
+                run,
+                object: "manifest.yaml".into(),
+                operator: "Glyphser.Migrate.Manifest".into(),
+                source: document.clone(),
+                target: document,
+                loss: commit,
+                lost: 1,
+                reads_inputs: true,
+                loss_list: Some(content),
+                verdicts: [("deterministic".to_owned(), Verdict::NotApplicable)].into(),
+            }
+            .into(),
+            RunCommitted {
+                run,
+                certificate: commit,
+                places: 2,
+                audit: Some(AuditAppend {
+                    object: "audit/events.jsonl".into(),
+                    bytes: 10,
+                    content,
+                    line: "{}\n".into(),
+                }),
+            }
+            .into(),
+            RunPublished {
+                run,
+                places: 2,
+                audit: Some(ObjectState::Log { content, bytes: 13, tail: content }),
+            }
+            .into(),
+            RunAborted { run, code: "SQL_FAILED".into(), message: "no such table".into() }.into(),
+            RunAbandoned { run, reason: "restored by hand".into(), places: 1, version: "2".into() }
+                .into(),
+            StateRecorded { size: 10, digest: commit }.into(),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_samples_cover_every_kind_once() {
+        let kinds: Vec<_> = samples::every_kind().iter().map(Body::kind).collect();
+        assert_eq!(kinds, Body::KINDS);
+    }
+}

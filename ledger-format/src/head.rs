@@ -1,0 +1,165 @@
+//! Tree heads: size and Merkle root of a ledger, as a C2SP checkpoint in a signed note (SPEC §7).
+//! Knows whose name a head must carry; knows not whether that key was allowed to sign.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use ed25519_dalek::{Signature, VerifyingKey};
+
+use crate::hash::{KeyId, LedgerId, NodeHash};
+use crate::note::{Note, NoteError};
+
+/// What a head states: this ledger has `size` events and they hash to `root`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TreeHead {
+    /// The ledger.
+    pub ledger: LedgerId,
+    /// Number of events.
+    pub size: u64,
+    /// RFC 6962 root over their ids.
+    pub root: NodeHash,
+}
+
+/// A head and the note that carries it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedHead {
+    head: TreeHead,
+    signer: KeyId,
+    note: Note,
+}
+
+/// A note that is not a head, or not a properly signed one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeadError {
+    /// The note itself.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// The text of the note is not a checkpoint of a glyph ledger.
+    #[error("not a tree head: {0}")]
+    Form(&'static str),
+    /// The key offered is not the one the head names.
+    #[error("signed by {named}, not by {offered}")]
+    OtherKey {
+        /// The signer the head names.
+        named: KeyId,
+        /// The key that was to verify it.
+        offered: KeyId,
+    },
+}
+
+const ORIGIN_PREFIX: &str = "glyph-ledger/";
+const ACTOR_PREFIX: &str = "glyph-actor/";
+
+impl TreeHead {
+    /// The checkpoint text: origin, size, root (c2sp.org/tlog-checkpoint, no extension lines).
+    pub fn text(&self) -> String {
+        let root = BASE64.encode(self.root.as_bytes());
+        format!("{ORIGIN_PREFIX}{}\n{}\n{root}\n", self.ledger, self.size)
+    }
+
+    /// Parses a checkpoint text; only the one form [`TreeHead::text`] writes.
+    pub fn parse(text: &str) -> Result<Self, HeadError> {
+        let mut lines = text.split('\n');
+        let mut line = || lines.next().ok_or(HeadError::Form("fewer than three lines"));
+        let (origin, size, root) = (line()?, line()?, line()?);
+        let ledger = origin.strip_prefix(ORIGIN_PREFIX).and_then(|id| id.parse().ok());
+        let ledger = ledger.ok_or(HeadError::Form("the origin is not glyph-ledger/<ledger id>"))?;
+        let size = size.parse().map_err(|_| HeadError::Form("the size is not a number"))?;
+        let root = BASE64.decode(root).ok().and_then(|bytes| bytes.try_into().ok());
+        let root = root.map(NodeHash::from_bytes);
+        let root = root.ok_or(HeadError::Form("the root is not 32 bytes of base64"))?;
+        let head = Self { ledger, size, root };
+        if head.text() != text {
+            return Err(HeadError::Form("not in canonical form"));
+        }
+        Ok(head)
+    }
+}
+
+impl SignedHead {
+    /// Signs `head` as the actor whose key `key` is.
+    pub fn sign(head: TreeHead, key: &VerifyingKey, sign: impl FnOnce(&[u8]) -> Signature) -> Self {
+        let signer = KeyId::of(key.as_bytes());
+        let note = Note::signed(head.text(), &actor_name(&signer), key, sign);
+        Self { head, signer, note }
+    }
+
+    /// Parses a note as a head. Checks form only; see [`SignedHead::verify`].
+    pub fn parse(note: &[u8]) -> Result<Self, HeadError> {
+        let note = Note::parse(note)?;
+        let head = TreeHead::parse(note.text())?;
+        let named = |name: &str| name.strip_prefix(ACTOR_PREFIX).and_then(|id| id.parse().ok());
+        let signer = note.signatures().iter().find_map(|line| named(&line.name));
+        let signer = signer.ok_or(HeadError::Form("no signature line names an actor"))?;
+        Ok(Self { head, signer, note })
+    }
+
+    /// Checks the actor's signature with `key`.
+    pub fn verify(&self, key: &VerifyingKey) -> Result<(), HeadError> {
+        let offered = KeyId::of(key.as_bytes());
+        if offered != self.signer {
+            return Err(HeadError::OtherKey { named: self.signer, offered });
+        }
+        Ok(self.note.verify(&actor_name(&self.signer), key)?)
+    }
+
+    /// What the head states.
+    pub const fn head(&self) -> &TreeHead {
+        &self.head
+    }
+
+    /// The actor whose signature the head carries.
+    pub const fn signer(&self) -> KeyId {
+        self.signer
+    }
+
+    /// The bytes of the note.
+    pub fn encode(&self) -> Vec<u8> {
+        self.note.encode()
+    }
+}
+
+fn actor_name(actor: &KeyId) -> String {
+    format!("{ACTOR_PREFIX}{actor}")
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::{Signer as _, SigningKey};
+
+    use super::*;
+
+    fn head() -> TreeHead {
+        TreeHead {
+            ledger: LedgerId::of(&[1; 32], &[2; 16]),
+            size: 12,
+            root: NodeHash::empty_root(),
+        }
+    }
+
+    #[test]
+    fn a_signed_head_parses_back_and_knows_its_signer() {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let signed = SignedHead::sign(head(), &key.verifying_key(), |text| key.sign(text));
+        let parsed = SignedHead::parse(&signed.encode()).unwrap();
+        assert_eq!(parsed, signed);
+        assert_eq!(parsed.head(), &head());
+        assert_eq!(parsed.verify(&key.verifying_key()), Ok(()));
+        let other = SigningKey::from_bytes(&[8; 32]).verifying_key();
+        assert!(matches!(parsed.verify(&other), Err(HeadError::OtherKey { .. })));
+    }
+
+    #[test]
+    fn only_the_canonical_text_is_a_head() {
+        let text = head().text();
+        assert_eq!(TreeHead::parse(&text), Ok(head()));
+        for bad in [
+            text.replace("\n12\n", "\n012\n"),
+            text.replace("\n12\n", "\n+12\n"),
+            text.replace("glyph-ledger", "other"),
+            format!("{text}extension\n"),
+            text.trim_end().to_owned(),
+        ] {
+            assert!(TreeHead::parse(&bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Certificates: the statement about a finished run, recomputed from its events. Holds neither time
+//! nor sequence number nor actor: the same migration has the same certificate everywhere.
+
+use std::collections::BTreeMap;
+
+use ledger_format::body::{Body, ObjectMigrated, RunStarted, Verdict};
+use ledger_format::cbor::{self, Value};
+use ledger_format::hash::CommitHash;
+use serde::{Deserialize, Serialize};
+
+use crate::{Entry, Illegal, Projection, require};
+
+/// The fold of certificates.
+pub struct Certificates;
+
+/// Every certificate issued, and what the open run's will say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CertificateBook {
+    /// Certificates of committed runs, in their order.
+    pub issued: Vec<Certificate>,
+    /// What the open run set out to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    started: Option<RunStarted>,
+    /// Edges walked so far, by object.
+    paths: BTreeMap<String, Vec<CommitHash>>,
+    /// Claims made so far, by object.
+    claims: BTreeMap<String, Claim>,
+    /// Values lost so far.
+    lost: u64,
+}
+
+/// The certificate of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// `CommitHash("migration_run", [claim hashes in order of object ids])` (SPEC §8.5).
+    pub certificate: CommitHash,
+    /// Version before.
+    pub from: String,
+    /// Version after.
+    pub to: String,
+    /// Number of objects.
+    pub objects: u64,
+    /// Number of values lost, over all objects.
+    pub lost: u64,
+}
+
+/// What is claimed of one migrated object (SPEC §8.5).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Digest of the contract.
+    pub contract_digest: CommitHash,
+    /// Kind of object.
+    pub object_kind: String,
+    /// Object id.
+    pub object_id: String,
+    /// Version before.
+    pub from: String,
+    /// Version after.
+    pub to: String,
+    /// Digests of the edges walked.
+    pub path: Vec<CommitHash>,
+    /// What it was.
+    pub source_hash: CommitHash,
+    /// What it is now.
+    pub target_hash: CommitHash,
+    /// The operator.
+    pub operator_id: String,
+    /// Digest of the policy in force.
+    pub migration_policy_hash: CommitHash,
+    /// Digest of the recorded clock and seed; null in the hash when no step read them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs_hash: Option<CommitHash>,
+    /// What was checked.
+    pub verdicts: BTreeMap<String, Verdict>,
+    /// Digest of what is lost.
+    pub loss_hash: CommitHash,
+}
+
+impl Claim {
+    /// The claim that a run makes of one object, given the edges it walked.
+    pub fn new(started: &RunStarted, path: Vec<CommitHash>, body: &ObjectMigrated) -> Self {
+        Self {
+            contract_digest: started.contract,
+            object_kind: body.target.kind().to_owned(),
+            object_id: body.object.clone(),
+            from: started.from.clone(),
+            to: started.to.clone(),
+            path,
+            source_hash: CommitHash::from_bytes(body.source.claim_hash()),
+            target_hash: CommitHash::from_bytes(body.target.claim_hash()),
+            operator_id: body.operator.clone(),
+            migration_policy_hash: started.policy,
+            inputs_hash: body.reads_inputs.then(|| inputs_hash(started.clock_ms, &started.seed.0)),
+            verdicts: body.verdicts.clone(),
+            loss_hash: body.loss,
+        }
+    }
+
+    /// `CommitHash("migration_certificate", claim)`.
+    pub fn hash(&self) -> CommitHash {
+        // Every field is text, bytes or a list of them, all of which can be encoded.
+        let mut value = cbor::to_value(self).unwrap_or(Value::Null);
+        if let (Value::Map(claim), None) = (&mut value, self.inputs_hash) {
+            claim.insert("inputs_hash", Value::Null);
+        }
+        CommitHash::of("migration_certificate", &value)
+    }
+}
+
+/// `CommitHash("migration_inputs", {seed, clock_ms})`.
+pub fn inputs_hash(clock_ms: u64, seed: &[u8; 32]) -> CommitHash {
+    let inputs = cbor::map([("clock_ms", clock_ms.into()), ("seed", Value::Bytes(seed.to_vec()))]);
+    CommitHash::of("migration_inputs", &inputs)
+}
+
+impl CertificateBook {
+    /// The certificate of the open run as far as its objects have got.
+    pub fn open_certificate(&self) -> CommitHash {
+        let hashes = self.claims.values().map(|claim| claim.hash().into()).collect();
+        CommitHash::of("migration_run", &Value::Array(hashes))
+    }
+
+    fn forget_open_run(&mut self) {
+        self.started = None;
+        self.paths.clear();
+        self.claims.clear();
+        self.lost = 0;
+    }
+
+    /// Claims of the open run, by object id.
+    pub fn open_claims(&self) -> impl Iterator<Item = &Claim> {
+        self.claims.values()
+    }
+}
+
+impl Projection for Certificates {
+    const NAME: &'static str = "certificates";
+    const VERSION: u64 = 1;
+    type State = CertificateBook;
+
+    fn check(state: &CertificateBook, entry: Entry<'_>) -> Result<(), Illegal> {
+        let Body::RunCommitted(body) = &entry.event.body else { return Ok(()) };
+        let expected = state.open_certificate();
+        require(body.certificate == expected, || {
+            format!("the run's certificate is {expected}, not {}", body.certificate)
+        })
+    }
+
+    fn advance(state: &mut CertificateBook, entry: Entry<'_>) {
+        match &entry.event.body {
+            Body::RunStarted(started) => state.started = Some(started.clone()),
+            Body::ObjectStaged(body) => {
+                let path = state.paths.entry(body.object.clone()).or_default();
+                if path.last() != Some(&body.edge) {
+                    path.push(body.edge);
+                }
+            }
+            Body::ObjectMigrated(body) => {
+                if let Some(started) = &state.started {
+                    let path = state.paths.remove(&body.object).unwrap_or_default();
+                    state.claims.insert(body.object.clone(), Claim::new(started, path, body));
+                    state.lost = state.lost.saturating_add(body.lost);
+                }
+            }
+            Body::RunCommitted(body) => {
+                if let Some(started) = state.started.take() {
+                    state.issued.push(Certificate {
+                        certificate: body.certificate,
+                        from: started.from,
+                        to: started.to,
+                        objects: state.claims.len() as u64,
+                        lost: state.lost,
+                    });
+                }
+                state.forget_open_run();
+            }
+            Body::RunAborted(_) => state.forget_open_run(),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The progress of runs: which may begin, which step comes next, how each ended.
+
+use std::collections::BTreeMap;
+
+use ledger_format::body::{AuditAppend, Body, Purpose, RunStarted, StagedContent};
+use ledger_format::hash::{CommitHash, EventId};
+use serde::{Deserialize, Serialize};
+
+use crate::{Entry, Illegal, Projection, require};
+
+/// The fold of runs.
+pub struct Runs;
+
+/// Every run of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RunBook {
+    /// The run that is under way, at most one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<OpenRun>,
+    /// The runs that have ended, in the order of their beginning.
+    pub finished: Vec<FinishedRun>,
+}
+
+/// A run under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenRun {
+    /// The id of its `run.started` event.
+    pub run: EventId,
+    /// Sequence number of its `run.started` event.
+    pub started_seq: u64,
+    /// What it set out to do.
+    pub started: RunStarted,
+    /// Results of the steps done so far, by object.
+    pub steps: BTreeMap<String, Vec<StagedContent>>,
+    /// Objects that have reached their target.
+    pub migrated: Vec<String>,
+    /// How far it is.
+    pub phase: Phase,
+}
+
+/// How far an open run is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It works beside the store.
+    Staging,
+    /// Its outputs are on their way to their places.
+    Publishing {
+        /// Sequence number of its `run.committed` event.
+        committed_seq: u64,
+        /// Its certificate.
+        certificate: CommitHash,
+        /// Number of places to write.
+        places: u64,
+        /// The audit line to append.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        audit: Option<AuditAppend>,
+    },
+}
+
+/// A run that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinishedRun {
+    /// The id of its `run.started` event.
+    pub run: EventId,
+    /// Sequence number of its `run.started` event.
+    pub started_seq: u64,
+    /// Sequence number of the event that ended it.
+    pub ended_seq: u64,
+    /// What it was for.
+    pub purpose: Purpose,
+    /// Its plan.
+    pub plan: CommitHash,
+    /// Version before.
+    pub from: String,
+    /// Version it went to.
+    pub to: String,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Its outputs are in their places.
+    Published {
+        /// Sequence number of its `run.committed` event.
+        committed_seq: u64,
+        /// Its certificate.
+        certificate: CommitHash,
+    },
+    /// It ended before it was committed.
+    Aborted {
+        /// Diagnostic code.
+        code: String,
+    },
+    /// It was committed and then given up.
+    Abandoned {
+        /// Sequence number of its `run.committed` event.
+        committed_seq: u64,
+        /// Its certificate.
+        certificate: CommitHash,
+    },
+}
+
+impl Outcome {
+    /// Where the run was committed, if it was.
+    pub const fn committed_seq(&self) -> Option<u64> {
+        match self {
+            Self::Published { committed_seq, .. } | Self::Abandoned { committed_seq, .. } => {
+                Some(*committed_seq)
+            }
+            Self::Aborted { .. } => None,
+        }
+    }
+}
+
+impl Projection for Runs {
+    const NAME: &'static str = "runs";
+    const VERSION: u64 = 1;
+    type State = RunBook;
+
+    fn check(state: &RunBook, entry: Entry<'_>) -> Result<(), Illegal> {
+        let body = &entry.event.body;
+        if matches!(body, Body::RunStarted(_)) {
+            return match &state.open {
+                None => Ok(()),
+                Some(open) => Err(Illegal::new(format!("run {} is still open", open.run.short()))),
+            };
+        }
+        let Some(named) = body.run() else { return Ok(()) };
+        let open = state.open.as_ref().filter(|open| open.run == named);
+        let open =
+            open.ok_or_else(|| Illegal::new(format!("run {} is not open", named.short())))?;
+        match (body, &open.phase) {
+            (Body::ObjectStaged(step), Phase::Staging) => {
+                require(!open.migrated.contains(&step.object), || {
+                    format!("{} has reached its target already", step.object)
+                })?;
+                let done = open.steps.get(&step.object).map_or(0, Vec::len) as u64;
+                require(step.step == done, || {
+                    format!("step {done} of {} comes next, not {}", step.object, step.step)
+                })
+            }
+            (Body::ObjectMigrated(_), Phase::Staging) => {
+                require((open.migrated.len() as u64) < open.started.objects, || {
+                    format!("the run has only {} objects", open.started.objects)
+                })
+            }
+            (Body::RunCommitted(_), Phase::Staging) => {
+                require(open.migrated.len() as u64 == open.started.objects, || {
+                    let (done, all) = (open.migrated.len(), open.started.objects);
+                    format!("{done} of {all} objects have reached their target")
+                })
+            }
+            (Body::RunAborted(_), Phase::Staging)
+            | (Body::RunAbandoned(_), Phase::Publishing { .. }) => Ok(()),
+            (Body::RunPublished(body), Phase::Publishing { places, audit, .. }) => {
+                require(body.places == *places, || {
+                    format!("{} of {places} places are published", body.places)
+                })?;
+                require(body.audit.is_some() == audit.is_some(), || {
+                    "the audit line and its file go together".into()
+                })
+            }
+            (_, Phase::Staging) => Err(Illegal::new("the run is not committed yet")),
+            (_, Phase::Publishing { .. }) => Err(Illegal::new("the run is committed already")),
+        }
+    }
+
+    fn advance(state: &mut RunBook, entry: Entry<'_>) {
+        let seq = entry.event.seq;
+        if let Body::RunStarted(started) = &entry.event.body {
+            state.open = Some(OpenRun {
+                run: entry.id,
+                started_seq: seq,
+                started: started.clone(),
+                steps: BTreeMap::new(),
+                migrated: Vec::new(),
+                phase: Phase::Staging,
+            });
+            return;
+        }
+        let Some(open) = &mut state.open else { return };
+        let outcome = match &entry.event.body {
+            Body::ObjectStaged(body) => {
+                open.steps.entry(body.object.clone()).or_default().push(body.result);
+                return;
+            }
+            Body::ObjectMigrated(body) => return open.migrated.push(body.object.clone()),
+            Body::RunCommitted(body) => {
+                open.phase = Phase::Publishing {
+                    committed_seq: seq,
+                    certificate: body.certificate,
+                    places: body.places,
+                    audit: body.audit.clone(),
+                };
+                return;
+            }
+            Body::RunAborted(body) => Outcome::Aborted { code: body.code.clone() },
+            Body::RunPublished(_) | Body::RunAbandoned(_) => {
+                let Phase::Publishing { committed_seq, certificate, .. } = open.phase else {
+                    return;
+                };
+                if matches!(entry.event.body, Body::RunPublished(_)) {
+                    Outcome::Published { committed_seq, certificate }
+                } else {
+                    Outcome::Abandoned { committed_seq, certificate }
+                }
+            }
+            _ => return,
+        };
+        if let Some(open) = state.open.take() {
+            state.finished.push(FinishedRun {
+                run: open.run,
+                started_seq: open.started_seq,
+                ended_seq: seq,
+                purpose: open.started.purpose,
+                plan: open.started.plan,
+                from: open.started.from,
+                to: open.started.to,
+                outcome,
+            });
+        }
+    }
+}

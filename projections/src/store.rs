@@ -1,0 +1,162 @@
+//! What the store is: its version and the state of each of its objects. Holds neither time nor
+//! sequence number nor actor, so that equal stores have equal digests.
+
+use std::collections::BTreeMap;
+
+use ledger_format::body::{Body, Cause, ObjectState, Origin};
+use serde::{Deserialize, Serialize};
+
+use crate::{Entry, Illegal, Projection, require};
+
+/// The fold of the store's state.
+pub struct Store;
+
+/// The store as the ledger has it. Moves when a run is committed; staged work does not count.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StoreState {
+    /// Name of the contract that describes it; `None` until it is adopted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<String>,
+    /// Version token; empty until it is adopted.
+    pub version: String,
+    /// Where it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// Its objects by id.
+    pub objects: BTreeMap<String, ObjectState>,
+    /// Whether a committed run's outputs may not all be in their places yet.
+    pub pending_publish: bool,
+    /// Targets of the open run, which become the objects' states when it is committed.
+    pub staged: BTreeMap<String, ObjectState>,
+    /// Version the open run goes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged_version: Option<String>,
+}
+
+impl Projection for Store {
+    const NAME: &'static str = "store";
+    const VERSION: u64 = 1;
+    type State = StoreState;
+
+    fn check(state: &StoreState, entry: Entry<'_>) -> Result<(), Illegal> {
+        match &entry.event.body {
+            Body::ObjectObserved(body) => {
+                check_observed(state, body.cause, &body.object, &body.state)
+            }
+            Body::StoreAdopted(body) => {
+                require(state.contract.is_none(), || "the store is adopted already".into())?;
+                require(body.objects == state.objects.len() as u64, || {
+                    format!("{} objects were observed, not {}", state.objects.len(), body.objects)
+                })
+            }
+            Body::RunStarted(body) => {
+                require(state.contract.is_some(), || "no store is adopted yet".into())?;
+                require(body.from == state.version, || {
+                    format!("the store is at version {}, not {}", state.version, body.from)
+                })
+            }
+            Body::ObjectMigrated(body) => {
+                let held = state.objects.get(&body.object);
+                require(held == Some(&body.source), || {
+                    format!("the source of {} is not what the ledger has", body.object)
+                })?;
+                require(!state.staged.contains_key(&body.object), || {
+                    format!("{} is migrated twice in one run", body.object)
+                })?;
+                require(body.source.kind() == body.target.kind(), || {
+                    format!("{} would change its kind", body.object)
+                })
+            }
+            Body::RunCommitted(body) => {
+                let changed = state
+                    .staged
+                    .iter()
+                    .filter(|(object, target)| state.objects.get(*object) != Some(*target));
+                let changed = changed.count() as u64;
+                require(body.places == changed, || {
+                    format!("{changed} places change, not {}", body.places)
+                })?;
+                let Some(audit) = &body.audit else { return Ok(()) };
+                let Some(ObjectState::Log { content, bytes, .. }) =
+                    state.objects.get(&audit.object)
+                else {
+                    return Err(Illegal::new(format!("{} is not an audit file", audit.object)));
+                };
+                require((*content, *bytes) == (audit.content, audit.bytes), || {
+                    format!("{} is not what the ledger has", audit.object)
+                })
+            }
+            Body::RunPublished(body) => match &body.audit {
+                None | Some(ObjectState::Log { .. }) => Ok(()),
+                Some(_) => Err(Illegal::new("an audit file is a log")),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn advance(state: &mut StoreState, entry: Entry<'_>) {
+        match &entry.event.body {
+            Body::ObjectObserved(body) => {
+                state.objects.insert(body.object.clone(), body.state.clone());
+            }
+            Body::StoreAdopted(body) => {
+                state.contract = Some(body.contract.clone());
+                state.version.clone_from(&body.version);
+                state.origin = Some(body.origin);
+            }
+            Body::RunStarted(body) => state.staged_version = Some(body.to.clone()),
+            Body::ObjectMigrated(body) => {
+                state.staged.insert(body.object.clone(), body.target.clone());
+            }
+            Body::RunCommitted(_) => {
+                state.objects.append(&mut state.staged);
+                if let Some(version) = state.staged_version.take() {
+                    state.version = version;
+                }
+                state.pending_publish = true;
+            }
+            Body::RunPublished(body) => {
+                state.pending_publish = false;
+                if let Some(audit) = &body.audit {
+                    let log = state.objects.values_mut().find(|held| held.kind() == audit.kind());
+                    if let Some(log) = log {
+                        *log = audit.clone();
+                    }
+                }
+            }
+            Body::RunAborted(_) => {
+                state.staged.clear();
+                state.staged_version = None;
+            }
+            Body::RunAbandoned(body) => {
+                state.pending_publish = false;
+                state.version.clone_from(&body.version);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn check_observed(
+    state: &StoreState,
+    cause: Cause,
+    object: &str,
+    found: &ObjectState,
+) -> Result<(), Illegal> {
+    let held = state.objects.get(object);
+    if cause == Cause::Baseline {
+        require(state.contract.is_none(), || "a baseline comes before store.adopted".into())?;
+        return require(held.is_none(), || format!("{object} has a baseline already"));
+    }
+    let Some(held) = held else {
+        return Err(Illegal::new(format!("{object} was never adopted")));
+    };
+    require(held.kind() == found.kind(), || format!("{object} changed its kind"))?;
+    let grows_only = match (held, found) {
+        (ObjectState::Log { bytes: before, .. }, ObjectState::Log { bytes: after, .. }) => {
+            cause == Cause::Abandoned || after >= before
+        }
+        _ => state.staged_version.is_none() && !state.pending_publish,
+    };
+    require(grows_only, || format!("{object} cannot be observed so at this point"))
+}

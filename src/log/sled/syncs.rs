@@ -1,0 +1,78 @@
+//! Every fsync of a ledger's folder goes through here, so that one of them can be made to fail.
+
+use std::fmt::Debug;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// The calls that make written bytes durable. None of them is ever tried a second time: after a
+/// failed fsync the kernel may hold as clean what the disk never got.
+pub trait Syncs: Debug + Send + Sync {
+    /// `fdatasync`: a file's bytes and its length.
+    fn data(&self, file: &File) -> io::Result<()>;
+
+    /// `fsync`: a file, or the entries of a folder.
+    fn all(&self, file: &File) -> io::Result<()>;
+}
+
+/// The operating system's.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kernel;
+
+impl Syncs for Kernel {
+    fn data(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    fn all(&self, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+}
+
+/// Makes the entries of `folder` durable.
+pub(super) fn folder(syncs: &dyn Syncs, folder: &Path) -> io::Result<()> {
+    syncs.all(&File::open(folder)?)
+}
+
+#[cfg(test)]
+pub(super) mod failing {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::{File, Kernel, Syncs, io};
+
+    /// Fails the n-th call, counted from 0, and no other.
+    #[derive(Debug)]
+    pub(in crate::log) struct FailNth {
+        calls: AtomicUsize,
+        nth: usize,
+    }
+
+    impl FailNth {
+        pub(in crate::log) const fn new(nth: usize) -> Self {
+            Self { calls: AtomicUsize::new(0), nth }
+        }
+
+        pub(in crate::log) fn calls(&self) -> usize {
+            self.calls.load(Ordering::SeqCst)
+        }
+
+        fn count(&self) -> io::Result<()> {
+            if self.calls.fetch_add(1, Ordering::SeqCst) == self.nth {
+                return Err(io::Error::other("injected sync failure"));
+            }
+            Ok(())
+        }
+    }
+
+    impl Syncs for FailNth {
+        fn data(&self, file: &File) -> io::Result<()> {
+            self.count()?;
+            Kernel.data(file)
+        }
+
+        fn all(&self, file: &File) -> io::Result<()> {
+            self.count()?;
+            Kernel.all(file)
+        }
+    }
+}
