@@ -165,7 +165,7 @@ catalogue! {
         "The contract cannot be used: it is not of the contract's schema, or contradicts itself.",
         "Mend the contract at the place named.";
     CONTRACT_EDITED = 1011, Refused, Error, false,
-        "A contract that a run has used was edited without a new contract_version.",
+        "A contract that a run has used was edited under the same version.",
         "Undo the edit, or give the contract a new contract_version.";
     MANIFEST_INVALID = 1012, Unsupported, Error, false,
         "The store's manifest cannot be read, or states no version.",

@@ -7,4 +7,4 @@ mod pins;
 
 pub use home::{HOME_VARIABLE, Home, NoHome};
 pub use key_file::{KeyError, create_key, load_key};
-pub use pins::{FilePins, MemoryPins, Pin, PinError, Pins, Provenance};
+pub use pins::FilePins;

@@ -22,7 +22,10 @@ pub fn built_in_contract() -> Result<Contract, ContractError> {
             "0002_publication_semantics.sql",
             include_bytes!("glyph_store/contract/0002_publication_semantics.sql"),
         ),
-        ("0002_declare_version.sql", include_bytes!("glyph_store/contract/0002_declare_version.sql")),
+        (
+            "0002_declare_version.sql",
+            include_bytes!("glyph_store/contract/0002_declare_version.sql"),
+        ),
         ("0003_source_labels.sql", include_bytes!("glyph_store/contract/0003_source_labels.sql")),
     ];
     let scripts: BTreeMap<_, _> =

@@ -34,7 +34,9 @@ pub enum AuditError {
         actual: u64,
     },
     /// Its earlier bytes are not what the ledger has of them.
-    #[error("the first {bytes} bytes of {path} changed: they hash to {actual}, recorded as {expected}")]
+    #[error(
+        "the first {bytes} bytes of {path} changed: they hash to {actual}, recorded as {expected}"
+    )]
     Changed {
         /// The file.
         path: PathBuf,
@@ -67,7 +69,10 @@ pub struct AuditPrefix {
 }
 
 /// Reads the audit file at `path`, checking that its first `known.0` bytes hash to `known.1`.
-pub fn read_prefix(path: &Path, known: Option<(u64, ContentHash)>) -> Result<AuditPrefix, AuditError> {
+pub fn read_prefix(
+    path: &Path,
+    known: Option<(u64, ContentHash)>,
+) -> Result<AuditPrefix, AuditError> {
     let io = |source| AuditError::Io { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();

@@ -34,7 +34,9 @@ pub enum ManifestError {
         found: String,
     },
     /// Written in a way that cannot be changed in place without touching anything else.
-    #[error("the manifest cannot be changed in place: store.version must stand on a line of its own below store:")]
+    #[error(
+        "the manifest cannot be changed in place: store.version must stand on a line of its own below store:"
+    )]
     NotInPlace,
 }
 
@@ -82,6 +84,7 @@ impl Manifest {
 
     /// The manifest with another version and minimum reader, every other byte as it was.
     pub fn at_version(&self, version: u64) -> Result<Self, ManifestError> {
+        let number = version.to_string();
         let mut out = String::with_capacity(self.text.len() + 24);
         let mut in_store = false;
         let mut indent = None;
@@ -104,10 +107,12 @@ impl Manifest {
             if in_map && trimmed.starts_with("version:") && !replaced {
                 replaced = true;
                 let margin = body.get(..depth).unwrap_or_default();
-                let comment = trimmed.find(" #").and_then(|at| trimmed.get(at..)).unwrap_or_default();
+                let comment =
+                    trimmed.find(" #").and_then(|at| trimmed.get(at..)).unwrap_or_default();
                 let newline = if ending.is_empty() { "\n" } else { ending };
-                out.push_str(&format!("{margin}version: {version}{comment}{newline}"));
-                out.push_str(&format!("{margin}min_reader: {version}{ending}"));
+                let stated = [margin, "version: ", &number, comment, newline];
+                let least = [margin, "min_reader: ", &number, ending];
+                out.extend(stated.into_iter().chain(least));
             } else {
                 out.push_str(line);
             }
@@ -141,7 +146,8 @@ mod tests {
         let manifest = Manifest::parse(TEXT.as_bytes()).unwrap();
         assert_eq!((manifest.version(), manifest.min_reader()), (Ok(1), Ok(1)));
         let two = manifest.at_version(2).unwrap();
-        let expected = TEXT.replace("  version: 1   # first\n", "  version: 2 # first\n  min_reader: 2\n");
+        let expected =
+            TEXT.replace("  version: 1   # first\n", "  version: 2 # first\n  min_reader: 2\n");
         assert_eq!(std::str::from_utf8(two.bytes()).unwrap(), expected);
         assert_eq!((two.version(), two.min_reader()), (Ok(2), Ok(2)));
         let three = two.at_version(3).unwrap();
@@ -151,14 +157,19 @@ mod tests {
     #[test]
     fn a_manifest_without_a_final_newline_keeps_none() {
         let manifest = Manifest::parse(b"store:\n  version: 1").unwrap();
-        assert_eq!(manifest.at_version(2).unwrap().bytes(), b"store:\n  version: 2\n  min_reader: 2");
+        assert_eq!(
+            manifest.at_version(2).unwrap().bytes(),
+            b"store:\n  version: 2\n  min_reader: 2"
+        );
     }
 
     #[test]
     fn what_is_no_manifest_is_refused() {
         assert!(matches!(Manifest::parse(b"store: [1"), Err(ManifestError::Syntax { .. })));
         assert!(matches!(Manifest::parse(b"\xff"), Err(ManifestError::Syntax { .. })));
-        for text in ["a: 1", "store: {version: one}", "store: {version: 1.5}", "store: {version: -1}"] {
+        for text in
+            ["a: 1", "store: {version: one}", "store: {version: 1.5}", "store: {version: -1}"]
+        {
             let manifest = Manifest::parse(text.as_bytes()).unwrap();
             assert!(matches!(manifest.version(), Err(ManifestError::NoVersion { .. })), "{text}");
         }
