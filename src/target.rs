@@ -2,3 +2,4 @@
 //! and publish its kind, and knows neither ledger nor events nor command line.
 
 pub mod glyph_store;
+pub mod sqlite;

@@ -1,8 +1,8 @@
 //! Writing an image into a live database, in one transaction of the live database's own journal:
 //! other processes see the database before or after it and keep working, in the mode they work in.
 //!
-//! Only pages that differ are written, through the `sqlite_dbpage` table. Page 1 is written after
-//! all others and keeps what belongs to the file's life; its schema cookie moves on, so that every
+//! Only pages that differ are written, through the `sqlite_dbpage` table: the highest first, page 1
+//! last, keeping what belongs to the file's life. Then the schema cookie moves on, so that every
 //! connection reads the schema again. The commit is durable when it returns.
 
 use std::path::Path;

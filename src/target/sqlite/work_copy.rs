@@ -245,7 +245,7 @@ impl WorkCopy {
         let before = self.reader()?;
         let mut run = Run::begin(&self.path, script)?;
         run.all()?;
-        let (statements, transactions, authority) = run.end()?;
+        let (statements, transactions, authority) = run.end();
         let after = self.reader()?;
         self.refuse_newly_broken_keys(script, &after)?;
         let loss = loss::measure(&before, &after, &authority.touched(), exemptions)?;
@@ -370,36 +370,20 @@ impl<'a> Run<'a> {
         self.control("COMMIT")
     }
 
-    fn end(self) -> Result<(u64, Transactions, Authority), StepError> {
+    fn end(self) -> (u64, Transactions, Authority) {
         let transactions = match (self.own_transactions, self.begun) {
             (true, _) => Transactions::Script,
             (false, 0 | 1) => Transactions::One,
             (false, _) => Transactions::Several,
         };
-        Ok((self.statements, transactions, self.authority))
+        (self.statements, transactions, self.authority)
     }
 
     /// Runs the statement that `sql` begins with and returns its length.
     fn statement(&mut self, sql: &str) -> Result<usize, StepError> {
         let opening = script::opening(sql);
         if !self.own_transactions {
-            match opening {
-                Opening::Vacuum | Opening::ForeignKeys(Some(_)) => {
-                    if !self.connection.is_autocommit() {
-                        self.control("COMMIT")?;
-                    }
-                }
-                Opening::EndOfTransaction => {
-                    return Err(
-                        self.refused(sql, "ending a transaction that the script did not begin")
-                    );
-                }
-                _ if self.connection.is_autocommit() => {
-                    self.control("BEGIN IMMEDIATE")?;
-                    self.begun += 1;
-                }
-                _ => {}
-            }
+            self.arrange_transaction(opening, sql)?;
         }
         self.authority.expect_vacuum(opening == Opening::Vacuum);
         // The first semicolon ends most statements; SQLite says so by accepting what lies before it.
@@ -413,6 +397,23 @@ impl<'a> Run<'a> {
             Err(failure) => Err(failure),
         }
         .map_err(|failure| self.failed(sql, failure))
+    }
+
+    /// Opens a transaction of ours for what can run in one, and closes it before what cannot.
+    fn arrange_transaction(&mut self, opening: Opening, sql: &str) -> Result<(), StepError> {
+        let outside = self.connection.is_autocommit();
+        match opening {
+            Opening::EndOfTransaction => {
+                Err(self.refused(sql, "ending a transaction that the script did not begin"))
+            }
+            Opening::Vacuum | Opening::ForeignKeys(Some(_)) if outside => Ok(()),
+            Opening::Vacuum | Opening::ForeignKeys(Some(_)) => self.control("COMMIT"),
+            _ if outside => {
+                self.begun += 1;
+                self.control("BEGIN IMMEDIATE")
+            }
+            _ => Ok(()),
+        }
     }
 
     fn run(&self, sql: &str) -> Result<usize, Failure> {
