@@ -50,7 +50,8 @@ impl Publisher {
     pub fn begin(path: &Path, wait: Duration) -> Result<Self, PublishError> {
         let guest = Guest::open(path, wait)?;
         guest.run(|connection| {
-            connection.pragma_update(None, "synchronous", "FULL")?;
+            // FULL would not sync the folder after a rollback journal is deleted.
+            connection.pragma_update(None, "synchronous", "EXTRA")?;
             connection.execute_batch("BEGIN IMMEDIATE")
         })?;
         Ok(Self { guest })
@@ -193,7 +194,7 @@ mod tests {
     use super::*;
     use crate::objects::MemoryObjects;
     use crate::target::sqlite::testing::{WAIT, database, owner, sql};
-    use crate::target::sqlite::{Script, Snapshot, WorkCopy};
+    use crate::target::sqlite::{Script, Snapshot, StepInputs, WorkCopy};
     use std::path::PathBuf;
 
     struct Scene {
@@ -219,7 +220,8 @@ mod tests {
         fn migrated(&mut self, from: &PageTree, sql: &str) -> PageTree {
             let mut copy = WorkCopy::create(self.dir.path(), &from.root(), &self.objects).unwrap();
             let script = Script { name: "s".to_owned(), sql: sql.to_owned() };
-            copy.run_step(&script, &[]).unwrap();
+            let inputs = StepInputs { clock_ms: 0, seed: [0; 32] };
+            copy.run_step(&script, &inputs, &[]).unwrap();
             copy.store(&mut self.objects).unwrap();
             copy.page_tree().clone()
         }

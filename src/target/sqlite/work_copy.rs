@@ -13,12 +13,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ledger_format::hash::{CommitHash, ContentHash};
+use recorded_vfs::{NotRegistered, RecordedClock};
 use rusqlite::config::DbConfig;
 use rusqlite::{Batch, Connection, fallible_iterator::FallibleIterator as _};
 
 use super::authority::{Authority, RequestedPragma};
-use super::connection::{Guest, GuestPages, beside, open_existing, wal_path};
+use super::connection::{Guest, GuestPages, beside, open_existing, open_recorded, wal_path};
 use super::error::message;
+use super::inputs::StepInputs;
 use super::loss::{self, Exemption, Loss};
 use super::page::{PageSource, page_name};
 use super::script::{self, Opening, Script};
@@ -144,6 +146,9 @@ pub enum StepError {
     /// The page tree did not fit the log.
     #[error(transparent)]
     UnknownPage(#[from] UnknownPage),
+    /// The clock could not be put in place.
+    #[error(transparent)]
+    Clock(#[from] NotRegistered),
     /// The work copy could not be read or written.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -179,15 +184,17 @@ impl WorkCopy {
         Ok(Self { path, tree, broken_keys })
     }
 
-    /// Runs `script` as one step: all of it or nothing. Foreign keys are enforced unless the script's
+    /// Runs `script` as one step: all of it or nothing. Clock and randomness are those of `inputs`, so
+    /// the same step on the same image gives the same pages. Foreign keys are enforced unless the script's
     /// first `PRAGMA foreign_keys` switches them off; that one counts from the start, since inside a
     /// transaction SQLite ignores it.
     pub fn run_step(
         &mut self,
         script: &Script,
+        inputs: &StepInputs,
         exemptions: &[Exemption],
     ) -> Result<StepOutcome, StepError> {
-        let done = self.stage(script, exemptions);
+        let done = self.stage(script, inputs, exemptions);
         if done.is_err() {
             // No connection is open any more, and the log holds nothing but this step.
             for suffix in ["-wal", "-shm"] {
@@ -240,12 +247,15 @@ impl WorkCopy {
     fn stage(
         &mut self,
         script: &Script,
+        inputs: &StepInputs,
         exemptions: &[Exemption],
     ) -> Result<StepOutcome, StepError> {
         let before = self.reader()?;
-        let mut run = Run::begin(&self.path, script)?;
+        let clock = RecordedClock::stop_at(inputs.clock_ms)?;
+        let mut run = Run::begin(&self.path, script, inputs)?;
         run.all()?;
         let (statements, transactions, authority) = run.end();
+        drop(clock);
         let after = self.reader()?;
         self.refuse_newly_broken_keys(script, &after)?;
         let loss = loss::measure(&before, &after, &authority.touched(), exemptions)?;
@@ -330,10 +340,11 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn begin(path: &Path, script: &'a Script) -> Result<Self, StepError> {
+    fn begin(path: &Path, script: &'a Script, inputs: &StepInputs) -> Result<Self, StepError> {
         let arrangement = script::arrangement(&script.sql);
-        let mut connection = open_existing(path, WAIT)?;
+        let mut connection = open_recorded(path, WAIT)?;
         let sorted = |error| DatabaseError::of(path, WAIT, error);
+        inputs.replace_randomness(&connection).map_err(sorted)?;
         settle(&connection).map_err(sorted)?;
         let enforced = arrangement.foreign_keys.unwrap_or(true);
         connection.pragma_update(None, "foreign_keys", enforced).map_err(sorted)?;
@@ -520,6 +531,8 @@ mod tests {
     use crate::target::sqlite::{RowLoss, Snapshot, TableLoss};
     use ledger_format::cbor::Value;
 
+    const INPUTS: StepInputs = StepInputs { clock_ms: 1_000_000_000_000, seed: [7; 32] };
+
     struct Bench {
         _dir: tempfile::TempDir,
         copy: WorkCopy,
@@ -539,7 +552,7 @@ mod tests {
     impl Bench {
         fn step(&mut self, sql: &str) -> Result<StepOutcome, StepError> {
             let script = Script { name: "step.sql".to_owned(), sql: sql.to_owned() };
-            let outcome = self.copy.run_step(&script, &[]);
+            let outcome = self.copy.run_step(&script, &INPUTS, &[]);
             // Whatever happened, the tree is the file's.
             let rebuilt = PageTree::build(&Snapshot::open(self.copy.path(), LONG).unwrap());
             assert_eq!(self.copy.page_tree(), &rebuilt.unwrap());
@@ -847,7 +860,7 @@ mod tests {
             Exemption::Row { table: "meta".to_owned(), key: "store_version".to_owned() },
             Exemption::Table { table: "book".to_owned() },
         ];
-        let loss = bench.copy.run_step(&script, &exemptions).unwrap().loss;
+        let loss = bench.copy.run_step(&script, &INPUTS, &exemptions).unwrap().loss;
         assert_eq!(loss.tables.len(), 1);
         assert_eq!(loss.tables[0].values_changed, BTreeMap::from([("value".to_owned(), 1)]));
         assert_ne!(loss.hash(), Loss::default().hash());
@@ -859,5 +872,26 @@ mod tests {
         let script =
             "INSERT INTO t VALUES ('some text of some length; and more');\n".repeat(20_000);
         assert_eq!(bench.step(&script).unwrap().statements, 20_000);
+    }
+
+    #[test]
+    fn a_step_that_asks_for_time_and_randomness_gives_the_same_pages_again() {
+        let sql = "ALTER TABLE t ADD COLUMN token BLOB;
+            UPDATE t SET token = randomblob(16);
+            CREATE TABLE log(at TEXT DEFAULT CURRENT_TIMESTAMP, dice DEFAULT (random()), t);
+            INSERT INTO log(t) SELECT id FROM t ORDER BY random();
+            CREATE TRIGGER r AFTER INSERT ON log BEGIN UPDATE t SET v = datetime('now'); END;
+            INSERT INTO log(t) VALUES (0);";
+        let script = Script { name: "s".to_owned(), sql: sql.to_owned() };
+        let run = |inputs: &StepInputs| {
+            let mut bench = bench(&big(500));
+            let root = bench.copy.run_step(&script, inputs, &[]).unwrap().page_root;
+            (root, bench.ask::<String>("SELECT max(v) FROM t"))
+        };
+        let (root, time) = run(&INPUTS);
+        assert_eq!(time, "2001-09-09 01:46:40");
+        assert_eq!(run(&INPUTS).0, root);
+        assert_ne!(run(&StepInputs { seed: [8; 32], ..INPUTS }).0, root);
+        assert_ne!(run(&StepInputs { clock_ms: 0, ..INPUTS }).0, root);
     }
 }
