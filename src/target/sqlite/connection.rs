@@ -136,7 +136,7 @@ impl PageSource for GuestPages<'_> {
 
 /// Opens an existing database for reading and writing; never makes one.
 pub(super) fn open_existing(path: &Path, wait: Duration) -> Result<Connection, DatabaseError> {
-    open_by(path, wait, |absolute, flags| Connection::open_with_flags(absolute, flags))
+    open_by(path, wait, Connection::open_with_flags)
 }
 
 /// As [`open_existing`], on the file system whose clock is the recorded one.

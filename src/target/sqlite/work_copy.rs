@@ -737,6 +737,23 @@ mod tests {
     }
 
     #[test]
+    fn a_killed_work_copy_is_made_anew() {
+        let mut bench = bench(FAMILY);
+        let staged = bench.copy.page_tree().clone();
+        let killed = open_existing(bench.copy.path(), WAIT).unwrap();
+        settle(&killed).unwrap();
+        killed.execute_batch("DELETE FROM child; BEGIN; DELETE FROM parent;").unwrap();
+        let folder = bench.copy.path().parent().unwrap().to_owned();
+        let log = fs::read(wal_path(bench.copy.path())).unwrap();
+        assert!(!log.is_empty());
+        drop(killed);
+        assert_eq!(fs::read(wal_path(bench.copy.path())).unwrap(), log, "close checkpointed");
+        bench.copy = WorkCopy::create(&folder, &staged.root(), &bench.objects).unwrap();
+        let outcome = bench.step("SELECT 1").unwrap();
+        assert_eq!((outcome.page_root, outcome.changed_pages), (staged.root(), vec![]));
+    }
+
+    #[test]
     fn a_rolled_back_transaction_counts_for_nothing() {
         let mut bench = bench(&big(10));
         let before = bench.copy.page_tree().clone();
