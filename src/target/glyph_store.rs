@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 
 use crate::contract::{Contract, ContractError, load_bytes};
 
-pub use audit_file::{AuditError, AuditPrefix, migration_line, read_prefix};
+pub use audit_file::{AUDIT_TAIL_BYTES_MAX, AuditError, AuditPrefix, migration_line, read_prefix};
 pub use create::{CreateError, create};
 pub use layout::Layout;
-pub use manifest::{Manifest, ManifestError};
+pub use manifest::{MANIFEST_BYTES_MAX, Manifest, ManifestError};
 
 /// The contract of `.glyph` stores that this program was built with.
 pub fn built_in_contract() -> Result<Contract, ContractError> {

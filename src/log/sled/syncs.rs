@@ -34,6 +34,33 @@ pub(super) fn folder(syncs: &dyn Syncs, folder: &Path) -> io::Result<()> {
     syncs.all(&File::open(folder)?)
 }
 
+/// Syncs every file and folder below `dir`, and `dir`.
+pub(super) fn below(dir: &Path, syncs: &dyn Syncs) -> io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            below(&entry.path(), syncs)?;
+        } else {
+            syncs.all(&File::open(entry.path())?)?;
+        }
+    }
+    folder(syncs, dir)
+}
+
+/// For copies that need not survive anything.
+#[derive(Debug)]
+pub(super) struct NoSync;
+
+impl Syncs for NoSync {
+    fn data(&self, _: &File) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn all(&self, _: &File) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 pub(super) mod failing {
     use std::sync::atomic::{AtomicUsize, Ordering};
