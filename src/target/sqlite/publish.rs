@@ -99,8 +99,8 @@ impl Publisher {
 
     /// Makes what was written the database, durably.
     pub fn commit(self) -> Result<(), PublishError> {
-        self.guest.run(|connection| connection.execute_batch("COMMIT"))?;
-        Ok(self.guest.close_as_an_owner()?)
+        self.guest.close_as_an_owner()?;
+        Ok(self.guest.run(|connection| connection.execute_batch("COMMIT"))?)
     }
 
     /// Page 1 of `target` with the life of the live file.
