@@ -38,7 +38,10 @@ pub struct Adoption {
 
 /// Creates a store where there is none, else adopts the one that is there without changing a byte of
 /// it, and creates its ledger. An adoption that was cut short is finished by doing it again.
-pub fn init(options: InitOptions, random: &mut dyn Random) -> Result<(Store, Adoption), MigrateError> {
+pub fn init(
+    options: InitOptions,
+    random: &mut dyn Random,
+) -> Result<(Store, Adoption), MigrateError> {
     let InitOptions { open, project, signer } = options;
     let layout = open.layout.clone();
     let there = layout.manifest().exists();
@@ -65,7 +68,8 @@ fn open_or_create_ledger(
     random: &mut dyn Random,
 ) -> Result<Store, MigrateError> {
     let place = place_of(&open.ledger);
-    let known = open.surroundings.pins.ledger_at(&place).map_err(crate::ledger::LedgerError::Pin)?;
+    let known =
+        open.surroundings.pins.ledger_at(&place).map_err(crate::ledger::LedgerError::Pin)?;
     if open.ledger.exists() || known.is_some() {
         return Store::open_unchecked(open.clone());
     }
@@ -83,11 +87,7 @@ fn open_or_create_ledger(
     Store::with_ledger(open.layout.clone(), open.contract.clone(), ledger, wait)
 }
 
-fn adopt(
-    store: &mut Store,
-    origin: Origin,
-    signer: &dyn Signer,
-) -> Result<Adoption, MigrateError> {
+fn adopt(store: &mut Store, origin: Origin, signer: &dyn Signer) -> Result<Adoption, MigrateError> {
     let layout = store.layout.clone();
     let manifest = read_manifest(&layout)?;
     let database = LiveDatabase::open(&layout.database(), store.wait)?;

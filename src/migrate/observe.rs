@@ -37,6 +37,10 @@ impl LiveDatabase {
         self.0.schema_digest()
     }
 
+    pub(super) fn declarations(&self) -> Result<Vec<String>, DatabaseError> {
+        self.0.declarations()
+    }
+
     pub(super) fn page_tree(&self) -> Result<PageTree, DatabaseError> {
         PageTree::build(&self.0)
     }
@@ -86,7 +90,6 @@ pub(super) fn document_state(bytes: &[u8], mode: u32) -> ObjectState {
 
 /// The live store, read once, with its content kept where it is not what the ledger has.
 pub(super) struct Observation {
-    pub(super) manifest: Manifest,
     pub(super) manifest_state: ObjectState,
     pub(super) database_state: ObjectState,
     pub(super) version: String,
@@ -119,7 +122,7 @@ impl Store {
             }
         };
         changes.extend(self.audit_growth()?);
-        Ok(Observation { manifest, manifest_state, database_state, version, changes })
+        Ok(Observation { manifest_state, database_state, version, changes })
     }
 
     /// Whether the database has the pages the ledger has. Refuses another schema.

@@ -94,12 +94,7 @@ fn audit_append(store: &Store, open: &OpenRun, growth: Option<&Body>) -> Option<
         &state.certificates().open_certificate().to_string(),
         state.certificates().open_lost(),
     );
-    Some(AuditAppend {
-        object: Layout::AUDIT.to_owned(),
-        bytes: *bytes,
-        content: *content,
-        line,
-    })
+    Some(AuditAppend { object: Layout::AUDIT.to_owned(), bytes: *bytes, content: *content, line })
 }
 
 /// Puts the outputs of the committed run into their places. `live` holds the locks if this process

@@ -8,7 +8,7 @@ use ledger_format::hash::EventId;
 
 use super::error::MigrateError;
 use super::plan::{exemptions, scratch_folder, script};
-use super::stage::frozen_contract;
+use super::stage::{frozen_contract, step_inputs};
 use super::store::Store;
 use crate::contract::resolve;
 use crate::target::glyph_store::{Layout, Manifest, manifest_version};
@@ -97,8 +97,9 @@ impl Run {
         if let Some(ObjectState::Database { page_root, .. }) = sources.get(Layout::DATABASE) {
             let scratch = scratch_folder(store)?;
             let mut copy = WorkCopy::create(scratch.path(), page_root, &*store.objects)?;
-            for step in edges.iter().flat_map(|edge| &edge.steps) {
-                let done = copy.run_step(&script(&contract, &step.sql), &exemptions())?;
+            for (at, step) in (0..).zip(edges.iter().flat_map(|edge| &edge.steps)) {
+                let inputs = step_inputs(&self.started, at)?;
+                let done = copy.run_step(&script(&contract, &step.sql), &inputs, &exemptions())?;
                 found
                     .entry(Layout::DATABASE)
                     .or_default()

@@ -176,11 +176,8 @@ pub fn abandon(
     let database_state = database.take(&mut *store.objects)?;
     let audit = read_prefix(&store.layout.audit(), None)?;
     let tail = store.objects.put(&audit.tail)?;
-    let audit_state = ledger_format::body::ObjectState::Log {
-        content: audit.content,
-        bytes: audit.bytes,
-        tail,
-    };
+    let audit_state =
+        ledger_format::body::ObjectState::Log { content: audit.content, bytes: audit.bytes, tail };
     let found = [
         (Layout::MANIFEST, manifest_state),
         (Layout::DATABASE, database_state),
@@ -188,8 +185,7 @@ pub fn abandon(
     ];
     let targets = &store.ledger.state().store().objects;
     let places = found.iter().filter(|(object, state)| targets.get(*object) == Some(state)).count();
-    let abandoned =
-        RunAbandoned { run, reason: reason.to_owned(), places: places as u64, version };
+    let abandoned = RunAbandoned { run, reason: reason.to_owned(), places: places as u64, version };
     let observed = found.map(|(object, state)| {
         let (object, cause) = (object.to_owned(), Cause::Abandoned);
         Body::from(ObjectObserved { object, cause, state })
@@ -294,7 +290,9 @@ fn check_consent(plan: &Plan, consent: &Consent) -> Result<Option<CommitHash>, M
         _ if lost > 0 && !plan.policy.allow_loss => Err(MigrateError::LossRefused { lost }),
         None if lost > 0 => Err(MigrateError::Unconfirmed { plan: plan.id, lost }),
         None => Ok(None),
-        Some(typed) if typed.len() >= CONSENT_DIGITS_MIN && plan.id.to_string().starts_with(typed) => {
+        Some(typed)
+            if typed.len() >= CONSENT_DIGITS_MIN && plan.id.to_string().starts_with(typed) =>
+        {
             Ok((lost > 0).then_some(plan.id))
         }
         Some(typed) => Err(MigrateError::WrongConsent { plan: plan.id, typed: typed.clone() }),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use ledger_format::body::{
-    Body, ObjectMigrated, ObjectStaged, ObjectState, Purpose, StagedContent, Verdict,
+    Body, ObjectMigrated, ObjectStaged, ObjectState, Purpose, RunStarted, StagedContent, Verdict,
 };
 use ledger_format::hash::{CommitHash, EventId};
 use projections::OpenRun;
@@ -19,7 +19,7 @@ use super::store::Store;
 use crate::contract::{Bundle, Contract, Edge, resolve};
 use crate::effects::Signer;
 use crate::target::glyph_store::{Layout, Manifest, manifest_version};
-use crate::target::sqlite::WorkCopy;
+use crate::target::sqlite::{StepInputs, WorkCopy};
 
 /// Operator that rewrites a store's manifest.
 const MANIFEST_OPERATOR: &str = "glyph-ledger.migrate.manifest";
@@ -62,8 +62,7 @@ pub(super) fn work_folder(store: &Store, run: EventId) -> std::path::PathBuf {
 struct Staging {
     run: EventId,
     contract: Contract,
-    from: String,
-    to: String,
+    started: RunStarted,
     recorded: BTreeMap<String, Vec<StagedContent>>,
     pending: Vec<Body>,
 }
@@ -73,8 +72,7 @@ impl Staging {
         Ok(Self {
             run: open.run,
             contract: frozen_contract(store, open.started.contract)?,
-            from: open.started.from.clone(),
-            to: open.started.to.clone(),
+            started: open.started.clone(),
             recorded: open.steps.clone(),
             pending: Vec::new(),
         })
@@ -88,7 +86,7 @@ impl Staging {
         observer: &mut dyn Observer,
     ) -> Result<Vec<ObjectMigrated>, MigrateError> {
         let contract = self.contract.clone();
-        let edges = resolve(&contract, &self.from, &self.to)?;
+        let edges = resolve(&contract, &self.started.from, &self.started.to)?;
         let manifest = self.manifest(store, &edges)?;
         let database = self.database(store, &edges, signer, bound, observer)?;
         self.flush(store, signer, observer)?;
@@ -154,7 +152,8 @@ impl Staging {
         let mut step = 0;
         for edge in edges {
             for sql in edge.steps.iter().map(|step| &step.sql) {
-                let done = copy.run_step(&script(&self.contract, sql), &exemptions())?;
+                let inputs = step_inputs(&self.started, step)?;
+                let done = copy.run_step(&script(&self.contract, sql), &inputs, &exemptions())?;
                 loss.add(edge, &done.loss)?;
                 copy.store(&mut *store.objects)?;
                 let result = StagedContent::Database { page_root: done.page_root };
@@ -170,7 +169,9 @@ impl Staging {
         if let Some(bound) = bound
             && !loss::within(&loss.summary, bound)
         {
-            return Err(MigrateError::Stale { reason: "it would lose more than was planned".into() });
+            return Err(MigrateError::Stale {
+                reason: "it would lose more than was planned".into(),
+            });
         }
         copy.check_integrity()?;
         self.check_version(store, &copy)?;
@@ -183,6 +184,11 @@ impl Staging {
             0 => None,
             _ => Some(store.objects.put(&loss.list().encode())?),
         };
+        let live = LiveDatabase::open(copy.path(), store.wait)?;
+        let scripts = edges.iter().flat_map(|edge| &edge.steps);
+        let scripts = scripts.map(|step| script(&self.contract, &step.sql).sql);
+        let reads_inputs =
+            live.declarations()?.into_iter().chain(scripts).any(|sql| names_inputs(&sql));
         let checked = ["foreign_keys", "integrity", "loss_within_plan", "version_stated"];
         Ok(ObjectMigrated {
             run: self.run,
@@ -192,7 +198,7 @@ impl Staging {
             target,
             loss: loss.hash(),
             lost: loss.lost(),
-            reads_inputs: false,
+            reads_inputs,
             loss_list,
             verdicts: checked.map(|name| (name.to_owned(), Verdict::True)).into(),
         })
@@ -201,12 +207,13 @@ impl Staging {
     /// The migrated database must state the version that the manifest will.
     fn check_version(&self, store: &Store, copy: &WorkCopy) -> Result<(), MigrateError> {
         let stated = LiveDatabase::open(copy.path(), store.wait)?.store_version()?;
-        let expected = manifest_version(&self.to).map(|version| version.to_string());
+        let expected = manifest_version(&self.started.to).map(|version| version.to_string());
         if stated == expected {
             return Ok(());
         }
         let stated = stated.unwrap_or_else(|| "none".into());
-        let check = format!("the database states version {stated} after migrating to {}", self.to);
+        let check =
+            format!("the database states version {stated} after migrating to {}", self.started.to);
         Err(MigrateError::Outcome { check })
     }
 
@@ -218,9 +225,10 @@ impl Staging {
         edge: CommitHash,
         result: StagedContent,
     ) -> Result<(), MigrateError> {
-        let recorded = self.recorded.get(object).and_then(|steps| {
-            usize::try_from(step).ok().and_then(|step| steps.get(step))
-        });
+        let recorded = self
+            .recorded
+            .get(object)
+            .and_then(|steps| usize::try_from(step).ok().and_then(|step| steps.get(step)));
         match recorded {
             Some(recorded) if *recorded == result => Ok(()),
             Some(recorded) => Err(MigrateError::Diverged {
@@ -277,14 +285,45 @@ fn restore(store: &Store, open: &OpenRun) -> Result<Vec<ObjectMigrated>, Migrate
 }
 
 /// The contract of that digest, from the ledger's own objects.
-pub(super) fn frozen_contract(
-    store: &Store,
-    digest: CommitHash,
-) -> Result<Contract, MigrateError> {
+pub(super) fn frozen_contract(store: &Store, digest: CommitHash) -> Result<Contract, MigrateError> {
     match store.ledger.state().contracts().by_digest(&digest) {
         Some((_, frozen)) => Ok(Bundle::unpack(&store.objects.get(&frozen.bundle)?)?),
         None => Ok(store.contract.clone()),
     }
+}
+
+/// The clock and randomness of one step of a run on its database.
+pub(super) fn step_inputs(started: &RunStarted, step: u64) -> Result<StepInputs, MigrateError> {
+    let clock_ms = i64::try_from(started.clock_ms).map_err(|_| MigrateError::Outcome {
+        check: format!(
+            "the clock of the run, {} ms, is beyond what SQL can tell",
+            started.clock_ms
+        ),
+    })?;
+    Ok(StepInputs::of_step(clock_ms, &started.seed.0, Layout::DATABASE, step))
+}
+
+/// Words of SQL that read the clock or draw at random.
+const INPUT_WORDS: [&str; 12] = [
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "date",
+    "datetime",
+    "julianday",
+    "random",
+    "randomblob",
+    "strftime",
+    "time",
+    "timediff",
+    "unixepoch",
+];
+
+/// Whether `sql` may read the clock or draw at random. Names of tables and columns that are spelled
+/// so count too: a claim then carries inputs it did not need, never the other way round.
+fn names_inputs(sql: &str) -> bool {
+    let mut words = sql.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.any(|word| INPUT_WORDS.iter().any(|input| word.eq_ignore_ascii_case(input)))
 }
 
 fn recorded_state(store: &Store, object: &str) -> Result<ObjectState, MigrateError> {

@@ -44,6 +44,14 @@ impl Snapshot {
         self.guest.run(schema::digest)
     }
 
+    /// The SQL of everything the schema declares.
+    pub fn declarations(&self) -> Result<Vec<String>, DatabaseError> {
+        self.guest.run(|connection| {
+            let mut sql = connection.prepare("SELECT sql FROM sqlite_schema WHERE sql NOT NULL")?;
+            sql.query_map([], |row| row.get(0))?.collect()
+        })
+    }
+
     /// Names of the columns of `table`, in their order; empty when there is no such table.
     pub fn columns(&self, table: &str) -> Result<Vec<String>, DatabaseError> {
         self.guest.run(|connection| {
@@ -71,7 +79,8 @@ impl Snapshot {
         self.guest.run(|connection| {
             let mut rows = connection.prepare(&query)?;
             let mut rows = rows.query([key])?;
-            rows.next()?.map_or(Ok(None), |row| Ok(row.get_ref(0)?.as_str().ok().map(str::to_owned)))
+            rows.next()?
+                .map_or(Ok(None), |row| Ok(row.get_ref(0)?.as_str().ok().map(str::to_owned)))
         })
     }
 }
