@@ -2,7 +2,7 @@
 //! turns them into a value and back and accepts nothing in between. Knows no other event.
 
 use crate::body::{Body, BodyError};
-use crate::cbor::{self, DecodeError, EVENT_DEPTH_MAX, FieldError, Fields};
+use crate::cbor::{self, EVENT_DEPTH_MAX, FieldError, Fields};
 use crate::hash::{EventId, KeyId, LedgerId};
 
 /// The event format this crate writes and reads. 0 until the format is frozen.
@@ -45,10 +45,7 @@ pub enum EventError {
         /// Bytes found.
         actual: usize,
     },
-    /// Not canonical CBOR.
-    #[error("not canonical CBOR: {0}")]
-    Cbor(#[from] DecodeError),
-    /// Not the fields of an event.
+    /// Not canonical CBOR, or not the fields of an event.
     #[error("not an event: {0}")]
     Field(#[from] FieldError),
     /// Another format.
@@ -104,8 +101,7 @@ impl Event {
         if bytes.len() > EVENT_BYTES_MAX {
             return Err(EventError::TooLong { actual: bytes.len() });
         }
-        let value = cbor::decode(bytes, EVENT_DEPTH_MAX)?;
-        let mut fields = Fields::of(&value)?;
+        let mut fields = Fields::of(bytes, EVENT_DEPTH_MAX)?;
         let format = fields.unsigned("format")?;
         if format != FORMAT {
             return Err(EventError::Format { actual: format });
@@ -116,7 +112,7 @@ impl Event {
             prev: EventId::from_bytes(fields.bytes32("prev")?),
             actor: KeyId::from_bytes(fields.bytes32("actor")?),
             ledger: LedgerId::from_bytes(fields.bytes32("ledger")?),
-            body: Body::from_value(fields.text("kind")?, fields.value("body")?)?,
+            body: Body::from_bytes(fields.text("kind")?, fields.bytes_of("body")?)?,
         };
         fields.finish(&FIELDS)?;
         Ok(event)

@@ -206,14 +206,9 @@ pub fn commit_preimage(tag: &str, value: &Value) -> Vec<u8> {
 /// Lower-case hexadecimal digits of `bytes`.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 0x0f] {
-            text.push(char::from(*DIGITS.get(usize::from(nibble)).unwrap_or(&b'0')));
-        }
-    }
-    text
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
+    let digits = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]);
+    digits.map(char::from).collect()
 }
 
 /// The bytes of lower-case hexadecimal digits; `None` for anything else, upper case included.

@@ -1,9 +1,10 @@
 //! The one mapping from values of the profile to JSON (SPEC §4), for people and for tools that read
 //! JSON. What is hashed and signed is never this text. Knows no event.
 
-use serde_json::{Number, Value as Json};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::Value as Json;
 
-use crate::cbor::{Float, Integer, Map, Value};
+use crate::cbor::{Float, Integer, Value};
 use crate::hash::hex;
 
 /// Largest integer, up or down, that is written as a JSON number: every JSON reader keeps it exact.
@@ -14,44 +15,55 @@ pub const NUMBER_MAX: i128 = (1 << 53) - 1;
 /// ±[`NUMBER_MAX`] and the floats that JSON has no number for become text; maps keep their order.
 #[must_use]
 pub fn to_json(value: &Value) -> Json {
-    match value {
-        Value::Null => Json::Null,
-        Value::Bool(truth) => Json::Bool(*truth),
-        Value::Integer(number) => integer(*number),
-        Value::Float(number) => float(*number),
-        Value::Bytes(bytes) => Json::String(hex(bytes)),
-        Value::Text(text) => Json::String(text.clone()),
-        Value::Array(items) => Json::Array(items.iter().map(to_json).collect()),
-        Value::Map(map) => Json::Object(object(map)),
-    }
+    // Every form below is one that JSON has.
+    serde_json::to_value(Form(value)).unwrap_or_default()
 }
 
 /// The JSON form of `value` as text, without white space.
 #[must_use]
 pub fn to_text(value: &Value) -> String {
-    to_json(value).to_string()
+    serde_json::to_string(&Form(value)).unwrap_or_default()
 }
 
-fn integer(number: Integer) -> Json {
+/// A value in its JSON form.
+struct Form<'a>(&'a Value);
+
+impl Serialize for Form<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Null => serializer.serialize_unit(),
+            Value::Bool(truth) => serializer.serialize_bool(*truth),
+            Value::Integer(number) => integer(*number, serializer),
+            Value::Float(number) => float(*number, serializer),
+            Value::Bytes(bytes) => serializer.serialize_str(&hex(bytes)),
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::Array(items) => serializer.collect_seq(items.iter().map(Form)),
+            Value::Map(entries) => {
+                let mut map = serializer.serialize_map(Some(entries.len()))?;
+                for (key, value) in entries.iter() {
+                    map.serialize_entry(key, &Form(value))?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+fn integer<S: Serializer>(number: Integer, serializer: S) -> Result<S::Ok, S::Error> {
     let number = number.get();
     match i64::try_from(number) {
-        Ok(small) if number.abs() <= NUMBER_MAX => Json::from(small),
-        _ => Json::String(number.to_string()),
+        Ok(small) if number.abs() <= NUMBER_MAX => serializer.serialize_i64(small),
+        _ => serializer.serialize_str(&number.to_string()),
     }
 }
 
-fn float(number: Float) -> Json {
-    let number = number.get();
-    match Number::from_f64(number) {
-        Some(finite) => Json::Number(finite),
-        None if number.is_nan() => Json::from("NaN"),
-        None if number > 0.0 => Json::from("Infinity"),
-        None => Json::from("-Infinity"),
+fn float<S: Serializer>(number: Float, serializer: S) -> Result<S::Ok, S::Error> {
+    match number.get() {
+        finite if finite.is_finite() => serializer.serialize_f64(finite),
+        nan if nan.is_nan() => serializer.serialize_str("NaN"),
+        infinite if infinite > 0.0 => serializer.serialize_str("Infinity"),
+        _ => serializer.serialize_str("-Infinity"),
     }
-}
-
-fn object(map: &Map) -> serde_json::Map<String, Json> {
-    map.iter().map(|(key, value)| (key.to_owned(), to_json(value))).collect()
 }
 
 #[cfg(test)]
@@ -79,6 +91,7 @@ mod tests {
                 .to_owned()
                 + r#""eeeee":["Infinity","-Infinity"],"ffffff":"NaN"}"#
         );
+        assert_eq!(to_json(&value).to_string(), to_text(&value));
     }
 
     #[test]
