@@ -1,6 +1,7 @@
 //! The texts of the vector files.
 
 use std::error::Error;
+use std::fmt::Write as _;
 
 use ed25519_dalek::Signer as _;
 use ledger_format::cbor::{
@@ -391,11 +392,11 @@ fn worked_example(history: &History) -> Made<String> {
     ];
     let mut text = String::new();
     for (name, value) in named {
-        text += &format!("{name:<11} {value}\n");
+        writeln!(text, "{name:<11} {value}")?;
     }
-    text += &format!("\nevent 1, field by field: key, value\n{}", fields(second)?);
-    text += &format!("\nhead over both, as a note\n{note}");
-    text += &format!("\nexport\n{}\n", lines.join("\n"));
+    write!(text, "\nevent 1, field by field: key, value\n{}", fields(second)?)?;
+    write!(text, "\nhead over both, as a note\n{note}")?;
+    writeln!(text, "\nexport\n{}", lines.join("\n"))?;
     Ok(text)
 }
 
@@ -407,7 +408,7 @@ fn fields(event: &[u8]) -> Made<String> {
     let mut text = String::from("a8\n");
     for (key, value) in fields.iter() {
         let encoded_key = hex(&Value::from(key).encode());
-        text += &format!("{encoded_key:<14} {} ({key})\n", hex(&value.encode()));
+        writeln!(text, "{encoded_key:<14} {} ({key})", hex(&value.encode()))?;
     }
     Ok(text)
 }

@@ -16,6 +16,8 @@ mod oracles;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod spec;
+#[cfg(test)]
 mod values;
 #[cfg(test)]
 mod vectors;
