@@ -6,6 +6,7 @@ use ledger_format::chain::Chain;
 use ledger_format::event::Event;
 use ledger_format::frame::{Frame, HeadRecord, Salvaged, salvage};
 use ledger_format::hash::{CommitHash, EventId, KeyId, LedgerId};
+use ledger_format::json;
 use quickcheck::{TestResult, quickcheck};
 
 use crate::values::AnyValue;
@@ -104,6 +105,20 @@ quickcheck! {
         changed[at].body = recorded(99);
         let rechained = chained(changed.clone());
         !accepts(&changed) && accepts(&rechained) && head(&rechained) != head(&events)
+    }
+}
+
+/// The deepest value that is allowed fits a default thread's stack in everything done with values.
+#[test]
+fn the_deepest_value_is_read_written_shown_and_dropped() {
+    for opening in [vec![0x81], vec![0xa1, 0x61, b'k']] {
+        let nested = |depth: usize| [opening.repeat(depth), vec![0x00]].concat();
+        let bytes = nested(VALUE_DEPTH_MAX);
+        let value = cbor::decode(&bytes, VALUE_DEPTH_MAX).unwrap();
+        assert_eq!(value.encode(), bytes);
+        assert_eq!(json::to_json(&value).to_string(), json::to_text(&value));
+        let deeper = cbor::decode(&nested(VALUE_DEPTH_MAX + 1), VALUE_DEPTH_MAX).unwrap_err();
+        assert_eq!(deeper.reason, cbor::Reason::Depth);
     }
 }
 

@@ -23,7 +23,12 @@ type Files = BTreeMap<String, String>;
 
 #[test]
 fn the_code_makes_the_frozen_vectors() {
-    assert_eq!(differing(&made(), &frozen()), Vec::<String>::new());
+    let differing = differing(&made(), &frozen());
+    assert!(
+        differing.is_empty(),
+        "{differing:?} differ. Only if the format was meant to change, run \
+         cargo run -p ledger-format --example vectors -- ledger-format/vectors"
+    );
 }
 
 /// The comparison above can fail: one changed digit, one missing file, one file too many.
