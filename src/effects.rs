@@ -6,5 +6,5 @@ mod random;
 mod signer;
 
 pub use clock::{Clock, FixedClock, SystemClock};
-pub use random::{FixedRandom, Random, SystemRandom};
+pub use random::{FixedRandom, NoRandomness, Random, SystemRandom};
 pub use signer::{KeySigner, Signer};

@@ -8,6 +8,7 @@ pub mod diagnostic;
 pub mod effects;
 pub mod ledger;
 pub mod log;
+pub mod migrate;
 pub mod objects;
 pub mod target;
 pub mod trust;
