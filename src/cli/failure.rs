@@ -10,13 +10,14 @@ use crate::diagnostic::{
     ALREADY_HERE, AUDIT_CHANGED, BUSY, CONTRACT_INVALID, CURSOR_UNKNOWN, Code, EVENT_ILLEGAL,
     Failure, INTERNAL, IO, KEY_EXPOSED, KEY_INVALID, KEY_MISSING, KEY_UNKNOWN, LEDGER_DAMAGED,
     LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID,
-    MIGRATION_PATH_MISSING, MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_UNKNOWN, NOTHING_HERE,
-    OBJECT_DAMAGED, OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, PUBLISH_CONFLICT, SIGNATURE_BAD,
-    STEP_FAILED, STORE_DISAGREES, STORE_INVALID,
+    MIGRATION_PATH_MISSING, MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_UNKNOWN,
+    NEEDS_EXCLUSIVE, NOTHING_HERE, OBJECT_DAMAGED, OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID,
+    SIGNATURE_BAD, STEP_FAILED, STORE_DISAGREES, STORE_INVALID,
 };
 use crate::ledger::{AppendError, CursorError, FoldError, LedgerError, PinError};
 use crate::log::sled::OpenError;
 use crate::log::{self, BatchError, ReadError};
+use crate::migrate::MigrateError;
 use crate::objects::ObjectsError;
 use crate::target::glyph_store::{AuditError, CreateError, ManifestError};
 use crate::target::sqlite::{
@@ -352,7 +353,7 @@ impl From<PublishError> for Failure {
         match error {
             PublishError::Database(error) => error.into(),
             PublishError::Image(error) => error.into(),
-            PublishError::NeedsExclusive { .. } => plainly(&PUBLISH_CONFLICT, &error),
+            PublishError::NeedsExclusive { .. } => plainly(&NEEDS_EXCLUSIVE, &error),
         }
     }
 }
@@ -377,11 +378,72 @@ impl From<StepError> for Failure {
                 plainly(&OUTCOME_INVALID, &error).at(script)
             }
             StepError::Integrity { .. } => plainly(&OUTCOME_INVALID, &error),
+            StepError::Clock(_) => plainly(&INTERNAL, &error),
             StepError::LogDisagrees { .. } => plainly(&INTERNAL, &error),
             StepError::UnknownPage(error) => error.into(),
             StepError::Database(error) => error.into(),
             StepError::Content(error) => error.into(),
             StepError::Image(error) => error.into(),
+        }
+    }
+}
+
+impl From<MigrateError> for Failure {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Ledger(error) => error.into(),
+            MigrateError::Append(error) => error.into(),
+            MigrateError::Fold(error) => error.into(),
+            MigrateError::Objects(error) => error.into(),
+            MigrateError::Database(error) => error.into(),
+            MigrateError::Image(error) => error.into(),
+            MigrateError::Content(error) => error.into(),
+            MigrateError::Step(error) => error.into(),
+            MigrateError::Publish(error) => error.into(),
+            MigrateError::Audit(error) => error.into(),
+            MigrateError::Contract(error) => error.into(),
+            MigrateError::Path(error) => error.into(),
+            MigrateError::Create(error) => error.into(),
+            MigrateError::Random(_)
+            | MigrateError::PlanFile(_)
+            | MigrateError::Ambiguous { .. } => plainly(error.code(), &error),
+            MigrateError::Manifest { ref path, .. }
+            | MigrateError::Io { ref path, .. }
+            | MigrateError::Version { ref path, .. } => at_path(error.code(), &error, path),
+            MigrateError::NoStore { ref root } => {
+                at_path(error.code(), &error, root).next(["init"])
+            }
+            MigrateError::NotAdopted { ref ledger } => {
+                at_path(error.code(), &error, ledger).next(["init"])
+            }
+            MigrateError::AlreadyAdopted { ref root, .. } => {
+                at_path(error.code(), &error, root).next(["status"])
+            }
+            MigrateError::Pending { .. } => {
+                plainly(error.code(), &error).next(["migration", "resume"])
+            }
+            MigrateError::NoRun | MigrateError::Disagree { .. } => {
+                plainly(error.code(), &error).next(["status"])
+            }
+            MigrateError::Stale { .. } => {
+                plainly(error.code(), &error).next(["plan", "-o", "plan.json"])
+            }
+            MigrateError::Unconfirmed { .. }
+            | MigrateError::WrongConsent { .. }
+            | MigrateError::LossRefused { .. }
+            | MigrateError::ContractEdited { .. }
+            | MigrateError::Outcome { .. } => plainly(error.code(), &error),
+            MigrateError::Undeclared { ref edge, .. } => {
+                plainly(error.code(), &error).at(format!("edge {edge}"))
+            }
+            MigrateError::SchemaDrift { ref object, .. }
+            | MigrateError::DocumentChanged { ref object }
+            | MigrateError::Diverged { ref object, .. } => plainly(error.code(), &error).at(object),
+            MigrateError::Conflict { ref place, .. } => plainly(error.code(), &error)
+                .at(place)
+                .not_done("the place was not touched; the run stays committed and unpublished")
+                .next(["migration", "resume"]),
+            MigrateError::BeforeAdoption => plainly(error.code(), &error).next(["log"]),
         }
     }
 }
