@@ -372,6 +372,6 @@ const fn publish_code(error: &PublishError) -> &'static Code {
     match error {
         PublishError::Database(error) => database_code(error),
         PublishError::Image(error) => image_code(error),
-        _ => &diagnostic::MIGRATION_PATH_MISSING,
+        PublishError::NeedsExclusive { .. } => &diagnostic::NEEDS_EXCLUSIVE,
     }
 }

@@ -114,7 +114,7 @@ impl Store {
             changes.push(observed(Layout::MANIFEST, manifest_state.clone()));
         }
         let database_state = match recorded.get(Layout::DATABASE) {
-            Some(held) if self.is_as_recorded(&database, held)? => held.clone(),
+            Some(held) if is_as_recorded(&database, held)? => held.clone(),
             _ => {
                 let found = database.take(&mut *self.objects)?;
                 changes.push(observed(Layout::DATABASE, found.clone()));
@@ -123,24 +123,6 @@ impl Store {
         };
         changes.extend(self.audit_growth()?);
         Ok(Observation { manifest_state, database_state, version, changes })
-    }
-
-    /// Whether the database has the pages the ledger has. Refuses another schema.
-    fn is_as_recorded(
-        &self,
-        database: &LiveDatabase,
-        recorded: &ObjectState,
-    ) -> Result<bool, MigrateError> {
-        let ObjectState::Database { page_root, schema, .. } = recorded else { return Ok(false) };
-        if database.page_tree()?.root() == *page_root {
-            return Ok(true);
-        }
-        let actual = database.schema()?;
-        if actual == *schema {
-            return Ok(false);
-        }
-        let object = Layout::DATABASE.to_owned();
-        Err(MigrateError::SchemaDrift { object, recorded: *schema, actual })
     }
 
     /// Lines that others appended to the audit file since it was recorded, kept and ready to be
@@ -159,6 +141,20 @@ impl Store {
         let state = ObjectState::Log { content: found.content, bytes: found.bytes, tail };
         Ok(Some(observed(Layout::AUDIT, state)))
     }
+}
+
+/// Whether the database has the pages the ledger has. Refuses another schema.
+fn is_as_recorded(database: &LiveDatabase, recorded: &ObjectState) -> Result<bool, MigrateError> {
+    let ObjectState::Database { page_root, schema, .. } = recorded else { return Ok(false) };
+    if database.page_tree()?.root() == *page_root {
+        return Ok(true);
+    }
+    let actual = database.schema()?;
+    if actual == *schema {
+        return Ok(false);
+    }
+    let object = Layout::DATABASE.to_owned();
+    Err(MigrateError::SchemaDrift { object, recorded: *schema, actual })
 }
 
 fn observed(object: &str, state: ObjectState) -> Body {
