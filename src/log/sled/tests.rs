@@ -57,6 +57,11 @@ fn reads_what_the_memory_log_reads_before_and_after_reopening() {
         assert_eq!(log.tip().unwrap(), memory.tip().unwrap());
     }
     assert!(all(&log) == all(&memory));
+    let mut reader = Author::new(1);
+    for batch in all(&log) {
+        reader.catch_up(&batch);
+    }
+    assert!(reader.batch(3) == author.batch(3));
 }
 
 /// Every byte below `dir`, by path.
