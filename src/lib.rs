@@ -1,2 +1,12 @@
-//! lib
+//! glyph-ledger: migrations of schema-versioned stores that can be believed by someone who was not
+//! there. Every step is an event in a hash-chained, signed log; everything else is computed from the
+//! events.
+
+pub mod contract;
+pub mod diagnostic;
+pub mod effects;
+pub mod ledger;
 pub mod log;
+pub mod objects;
+pub mod target;
+pub mod trust;

@@ -83,8 +83,8 @@ mod tests {
         assert_eq!(firsts(0..1), [0]);
         assert_eq!(firsts(3..4), [1]);
         assert_eq!(firsts(3..5), [1, 4]);
-        assert_eq!(firsts(6..9), []);
-        assert_eq!(firsts(3..3), []);
+        assert_eq!(firsts(6..9), [] as [u64; 0]);
+        assert_eq!(firsts(3..3), [] as [u64; 0]);
     }
 
     #[test]

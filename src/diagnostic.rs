@@ -1,0 +1,306 @@
+//! What is said when something is not as it should be: a registered catalogue of codes, and the one
+//! form every failure is reported in. Knows no command line and no cause.
+
+use serde::Serialize;
+
+/// Exit status of the program, one meaning each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, or verified.
+    Done = 0,
+    /// Input/output failed, or the program has a defect.
+    Failed = 1,
+    /// The command was not understood, or there is nothing here to work on.
+    Usage = 2,
+    /// Something is not what it was, or a key is wrong.
+    Unverified = 3,
+    /// Not supported; nothing was written.
+    Unsupported = 4,
+    /// A confirmation is needed.
+    Confirm = 5,
+    /// A step or rule failed.
+    Refused = 6,
+    /// Nothing is wrong, and not everything could be checked.
+    NotFullyChecked = 7,
+    /// Somebody else is at work, or the ground moved.
+    Busy = 8,
+    /// Changes are pending (only where asked for).
+    Pending = 10,
+    /// Interrupted.
+    Interrupted = 130,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Evidence or data is at stake.
+    Fatal,
+    /// The command did not do its work.
+    Error,
+    /// The command did its work; something is worth knowing.
+    Warn,
+}
+
+/// A registered code.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    /// Its name, stable for ever.
+    pub id: &'static str,
+    /// Its number: 1000 configuration and schema, 1500 log and evidence, 1700 keys and trust, 1800
+    /// work, 1900 replay.
+    pub number: u16,
+    /// The exit status it leads to.
+    pub exit: Exit,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Whether the same command may succeed later.
+    pub retryable: bool,
+    /// What it means.
+    pub meaning: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+impl Code {
+    /// The area its number lies in.
+    pub const fn category(&self) -> &'static str {
+        match self.number {
+            1000..=1499 => "configuration",
+            1500..=1699 => "evidence",
+            1700..=1799 => "security",
+            1800..=1899 => "runtime",
+            _ => "replay",
+        }
+    }
+
+    /// The code of that name.
+    pub fn find(id: &str) -> Option<&'static Self> {
+        CATALOGUE.iter().copied().find(|code| code.id.eq_ignore_ascii_case(id))
+    }
+}
+
+/// One failure, in the form people and programs read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What kind of failure.
+    pub code: &'static Code,
+    /// What happened, naming the thing.
+    pub message: String,
+    /// Where: a path, a line, an event.
+    pub place: Option<String>,
+    /// What was not done because of it.
+    pub not_done: &'static str,
+    /// Commands to run next, each as its arguments.
+    pub next: Vec<Vec<String>>,
+}
+
+impl Failure {
+    /// A failure of that code.
+    pub fn new(code: &'static Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            place: None,
+            not_done: "nothing was written",
+            next: Vec::new(),
+        }
+    }
+
+    /// Says where.
+    #[must_use]
+    pub fn at(mut self, place: impl Into<String>) -> Self {
+        self.place = Some(place.into());
+        self
+    }
+
+    /// Says what was not done, where it is not simply that nothing was written.
+    #[must_use]
+    pub const fn not_done(mut self, not_done: &'static str) -> Self {
+        self.not_done = not_done;
+        self
+    }
+
+    /// Adds a command to run next.
+    #[must_use]
+    pub fn next<const N: usize>(mut self, command: [&str; N]) -> Self {
+        self.next.push(command.iter().map(|word| (*word).to_owned()).collect());
+        self
+    }
+}
+
+macro_rules! catalogue {
+    ($($id:ident = $number:literal, $exit:ident, $severity:ident, $retryable:literal, $meaning:literal, $remedy:literal;)*) => {
+        $(
+            #[doc = $meaning]
+            pub static $id: Code = Code {
+                id: stringify!($id),
+                number: $number,
+                exit: Exit::$exit,
+                severity: Severity::$severity,
+                retryable: $retryable,
+                meaning: $meaning,
+                remedy: $remedy,
+            };
+        )*
+
+        /// Every code, by number.
+        pub static CATALOGUE: &[&Code] = &[$(&$id),*];
+    };
+}
+
+catalogue! {
+    USAGE = 1000, Usage, Error, false,
+        "The command or one of its arguments was not understood.",
+        "Run the command with --help.";
+    NOTHING_HERE = 1001, Usage, Error, false,
+        "There is no ledger or store where one was looked for.",
+        "Go to the store's folder, name the ledger with --ledger DIR, or run `glyph-ledger init`.";
+    ALREADY_HERE = 1002, Usage, Error, false,
+        "There is a ledger here already.",
+        "Use it (`glyph-ledger status`), or choose another folder.";
+    CONTRACT_INVALID = 1010, Refused, Error, false,
+        "The contract cannot be used: it is not of the contract's schema, or contradicts itself.",
+        "Mend the contract at the place named.";
+    CONTRACT_EDITED = 1011, Refused, Error, false,
+        "A contract that a run has used was edited under the same version.",
+        "Undo the edit, or give the contract a new contract_version.";
+    MANIFEST_INVALID = 1012, Unsupported, Error, false,
+        "The store's manifest cannot be read, or states no version.",
+        "Mend the manifest by hand; nothing else of the store was opened.";
+    MIGRATION_VERSION_UNKNOWN = 1020, Unsupported, Error, false,
+        "The store's version is not one that this contract knows; a newer program may.",
+        "Use the program that wrote the store, or a contract that knows its version.";
+    MIGRATION_VERSION_AMBIGUOUS = 1021, Unsupported, Error, false,
+        "More than one version matches the store.",
+        "Make the contract's detectors exclude each other.";
+    MIGRATION_PATH_MISSING = 1022, Unsupported, Error, false,
+        "No chain of edges leads from the store's version to the one asked for.",
+        "Choose another target version, or add the missing edge to the contract.";
+    STORE_DISAGREES = 1023, Unsupported, Error, false,
+        "Manifest and database state different versions.",
+        "If a run is pending, `glyph-ledger migration resume`; else restore one of the two.";
+    STORE_INVALID = 1024, Unsupported, Error, false,
+        "The store's database is not one that can be migrated: not SQLite, empty, or damaged.",
+        "Restore the database from a backup or from the ledger (`glyph-ledger replay --out DIR`).";
+    LEDGER_MISSING = 1500, Unverified, Fatal, false,
+        "A part of the ledger that must be there is not.",
+        "Restore the ledger's folder from a backup; an empty one is never started in its place.";
+    LEDGER_FOREIGN = 1501, Unverified, Fatal, false,
+        "What is here belongs to another ledger than the one known at this place.",
+        "Put the right ledger back. If the change was meant, move the store to another folder.";
+    LEDGER_REGRESSED = 1502, Unverified, Fatal, false,
+        "The ledger ends before a head that was seen earlier.",
+        "Restore the newer ledger; an older copy cannot be continued under the same id.";
+    LEDGER_DIVERGED = 1503, Unverified, Fatal, false,
+        "The ledger contradicts a head that was seen earlier: its history was changed.",
+        "Keep both heads as evidence and restore the ledger that the earlier head belongs to.";
+    LEDGER_DAMAGED = 1504, Unverified, Fatal, false,
+        "Stored bytes of the ledger are not what was appended.",
+        "`glyph-ledger verify-chain` names the first bad event and what is still good.";
+    EVENT_ILLEGAL = 1505, Unverified, Fatal, false,
+        "An event is not allowed at the place where it stands.",
+        "`glyph-ledger show` prints the event; whoever signed it broke the rules of the ledger.";
+    OBJECT_MISSING = 1506, Unverified, Fatal, false,
+        "Stored content that an event refers to is not there.",
+        "Restore the ledger's objects from a backup.";
+    OBJECT_DAMAGED = 1507, Unverified, Fatal, false,
+        "Stored content does not hash to its name.",
+        "Restore the ledger's objects from a backup.";
+    AUDIT_CHANGED = 1508, Unverified, Fatal, false,
+        "Earlier lines of the store's audit file are not what they were.",
+        "The ledger keeps the lines as they were recorded: `glyph-ledger replay --out DIR`.";
+    LOG_FULL = 1509, Failed, Error, false,
+        "An event or batch exceeds a limit of the log.",
+        "This is a defect of the program; report it.";
+    KEY_MISSING = 1700, Unverified, Error, false,
+        "There is no private key to sign with.",
+        "Name it with --key FILE, or restore it; only `init` makes a new one.";
+    KEY_EXPOSED = 1701, Unverified, Error, false,
+        "The private key can be reached by others.",
+        "chmod 600 the key file; if others may have read it, stop using it.";
+    KEY_INVALID = 1702, Unverified, Error, false,
+        "The key file does not hold an Ed25519 private key in PKCS#8 PEM.",
+        "Name the right file with --key FILE.";
+    KEY_UNKNOWN = 1703, Unverified, Error, false,
+        "The key is not authorised to sign in this ledger.",
+        "Name an authorised key with --key FILE.";
+    SIGNATURE_BAD = 1704, Unverified, Fatal, false,
+        "A head is not signed by a key that was allowed to sign it.",
+        "`glyph-ledger verify-chain` names it; what lies before it is still good.";
+    COMPLETENESS_NOT_PROVEN = 1705, NotFullyChecked, Warn, false,
+        "The ledger is consistent in itself; that nothing was cut off its end cannot be told here.",
+        "Compare with a head kept elsewhere: `glyph-ledger verify-chain --trust HEAD`.";
+    PIN_INVALID = 1706, Unverified, Error, false,
+        "A remembered head cannot be read.",
+        "Restore the file named, or compare the ledger with a head kept elsewhere.";
+    IO = 1800, Failed, Error, true,
+        "The operating system refused or failed.",
+        "Mend what is named and run the command again.";
+    BUSY = 1801, Busy, Error, true,
+        "Another process is at work on the ledger or the database.",
+        "Wait for it and run the command again, or use --wait SECONDS.";
+    PLAN_STALE = 1802, Busy, Error, false,
+        "The store is no longer what the plan was made for.",
+        "Make a new plan: `glyph-ledger plan`.";
+    CONFIRMATION_REQUIRED = 1803, Confirm, Error, false,
+        "The plan loses values, and that was not confirmed by typing its id.",
+        "Read the plan; then `glyph-ledger apply PLAN --accept-lossy PLAN_ID`.";
+    STEP_FAILED = 1804, Refused, Error, false,
+        "A step of the migration failed. The store is as it was.",
+        "Mend the step at the file and line named, then plan again.";
+    SCHEMA_DRIFT = 1805, Refused, Error, false,
+        "The database's schema is not what the ledger has recorded.",
+        "Undo the change, or record it with a migration of its own.";
+    PUBLISH_CONFLICT = 1806, Refused, Error, false,
+        "A place to publish to holds neither what the run read nor what it made. It was not touched.",
+        "Look at the place; then `glyph-ledger migration resume`, or `--abandon REASON`.";
+    RUN_PENDING = 1807, Refused, Error, false,
+        "A run is under way; until it has ended nothing else may begin.",
+        "`glyph-ledger migration resume`.";
+    LOSS_UNDECLARED = 1808, Refused, Error, false,
+        "A migration would lose what its contract says it keeps.",
+        "Mend the migration, or declare the loss in the contract.";
+    DOCUMENT_CHANGED = 1809, Refused, Error, false,
+        "A file of the store is not what the ledger has recorded.",
+        "Look at the change; `--discard-changes` records it and goes back all the same.";
+    NOTHING_TO_UNDO = 1810, Usage, Error, false,
+        "No committed run is there to undo.",
+        "`glyph-ledger log` shows what happened.";
+    OUTCOME_INVALID = 1811, Refused, Error, false,
+        "The migrated store does not pass its checks. The store is as it was.",
+        "Mend the migration; the message names the check.";
+    NO_RUN = 1812, Usage, Error, false,
+        "No run is pending.",
+        "`glyph-ledger status` tells what there is to do.";
+    INTERNAL = 1899, Failed, Fatal, false,
+        "The program has a defect.",
+        "Report it with the message and the command.";
+    CURSOR_UNKNOWN = 1900, Usage, Error, false,
+        "The cursor names no place in this ledger.",
+        "`glyph-ledger log` lists cursors.";
+    REPLAY_DIVERGENCE = 1901, Unverified, Fatal, false,
+        "Running a step again gave another result than the one recorded.",
+        "Compare the environments recorded with the runs: `glyph-ledger show`.";
+    NOT_RECOMPUTABLE = 1902, NotFullyChecked, Warn, false,
+        "Some steps cannot be run again here.",
+        "The message names the reason for each.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_unique_and_in_order() {
+        assert!(CATALOGUE.windows(2).all(|pair| pair[0].number < pair[1].number));
+    }
+
+    #[test]
+    fn codes_are_found_by_name_in_any_case() {
+        assert_eq!(Code::find("busy").map(|code| code.number), Some(1801));
+        assert_eq!(Code::find("no such"), None);
+    }
+}

@@ -1,0 +1,143 @@
+//! The ledger: open, append, read. What everything above goes through.
+//!
+//! A ledger is opened by folding its events up to the newest signed head; what does not lead to that
+//! head's root is refused. From then on it appends only what its own fold allows, and signs only what
+//! continues the head it verified. Knows no store, no contract, no command line.
+
+mod append;
+mod cache;
+mod cursor;
+mod fold;
+mod open;
+mod pins;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger_format::event::Event;
+use ledger_format::hash::{EventId, LedgerId};
+use ledger_format::head::SignedHead;
+use projections::State;
+
+use crate::effects::Clock;
+use crate::log::sled::SledLog;
+use crate::log::{Batch, ReadError, ReadLog as _};
+
+pub use append::AppendError;
+pub use cursor::{Cursor, CursorError};
+pub use fold::{FoldError, Recorded};
+pub use open::{LedgerError, Recovered};
+pub use pins::{MemoryPins, Pin, PinError, Pins, Provenance};
+
+/// What a ledger needs from outside.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The clock for new events.
+    pub clock: Arc<dyn Clock>,
+    /// Heads seen earlier.
+    pub pins: Arc<dyn Pins>,
+    /// How long to wait for somebody else's lock.
+    pub wait: Duration,
+}
+
+/// An open ledger. Nobody else has it open.
+pub struct Ledger {
+    dir: PathBuf,
+    log: SledLog,
+    state: State,
+    head: SignedHead,
+    surroundings: Surroundings,
+    recovered: Option<Recovered>,
+    recorded_size: u64,
+}
+
+impl Ledger {
+    /// The ledger's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Its id.
+    pub const fn id(&self) -> LedgerId {
+        self.state.chain().ledger()
+    }
+
+    /// The newest signed head.
+    pub const fn head(&self) -> &SignedHead {
+        &self.head
+    }
+
+    /// Every projection's state at the newest head.
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What opening found beyond the last acknowledged head and took in, if anything.
+    pub const fn recovered(&self) -> Option<Recovered> {
+        self.recovered
+    }
+
+    /// Where its stored content lies.
+    pub fn objects_dir(&self) -> PathBuf {
+        self.dir.join("objects")
+    }
+
+    /// Where runs put their work copies.
+    pub fn work_dir(&self) -> PathBuf {
+        self.dir.join("work")
+    }
+
+    /// The batches that hold events of `seqs`, whole and in order.
+    pub fn batches(
+        &self,
+        seqs: Range<u64>,
+    ) -> impl Iterator<Item = Result<Batch, ReadError>> + use<'_> {
+        self.log.read(seqs)
+    }
+
+    /// The events of `seqs`, in order.
+    pub fn events(
+        &self,
+        seqs: Range<u64>,
+    ) -> impl Iterator<Item = Result<Recorded, FoldError>> + use<'_> {
+        fold::events(self.log.read(seqs.clone()), seqs)
+    }
+
+    /// One event.
+    pub fn event(&self, seq: u64) -> Result<Recorded, FoldError> {
+        let missing = ReadError::Damaged { seq, reason: "there is no such event".into() };
+        self.events(seq..seq.saturating_add(1)).next().unwrap_or(Err(FoldError::Read(missing)))
+    }
+
+    /// Every projection's state over the first `size` events, folded anew.
+    pub fn state_at(&self, size: u64) -> Result<State, FoldError> {
+        if size == self.state.size() {
+            return Ok(self.state.clone());
+        }
+        self.refold(size)
+    }
+
+    fn refold(&self, size: u64) -> Result<State, FoldError> {
+        let mut state = State::new(self.id());
+        fold::fold(&mut state, self.log.read(0..size), size)?;
+        Ok(state)
+    }
+
+    /// The number of events that `cursor` covers.
+    pub fn resolve(&self, cursor: &Cursor) -> Result<u64, CursorError> {
+        cursor::resolve(self, cursor)
+    }
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ledger({} of {} events)", self.id().short(), self.state.size())
+    }
+}
+
+fn recorded_event(bytes: Vec<u8>, event: Event) -> Recorded {
+    let id = EventId::of(&bytes);
+    Recorded { id, event, bytes }
+}

@@ -1,0 +1,170 @@
+//! Appending: stamp, check against the fold, encode and decode again, sign, write, remember.
+
+use ledger_format::body::{Body, StateRecorded};
+use ledger_format::event::{Event, EventError};
+use ledger_format::hash::{EventId, KeyId};
+use ledger_format::head::SignedHead;
+use projections::{Entry, Illegal};
+
+use super::{Ledger, Pin, PinError, Provenance, Recorded, cache, open};
+use crate::effects::Signer;
+use crate::log::{self, BATCH_EVENTS_MAX, Batch, Log as _};
+
+/// Events that were not appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The key may not sign in this ledger.
+    #[error("key {} is not authorised to sign in ledger {}", key.short(), ledger.short())]
+    Unauthorised {
+        /// The key.
+        key: KeyId,
+        /// The ledger.
+        ledger: ledger_format::hash::LedgerId,
+    },
+    /// An event may not come next.
+    #[error("event {seq} ({kind}) may not come next: {rule}")]
+    Illegal {
+        /// Its place.
+        seq: u64,
+        /// Its kind.
+        kind: &'static str,
+        /// The rule it breaks.
+        rule: Illegal,
+    },
+    /// An event cannot be encoded within its limits, or does not decode to itself.
+    #[error("event {seq} ({kind}) cannot be written: {reason}")]
+    Encoding {
+        /// Its place.
+        seq: u64,
+        /// Its kind.
+        kind: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] log::AppendError),
+    /// The new head was written and could not be remembered.
+    #[error("the events are in the ledger, but the new head could not be remembered: {0}")]
+    Pin(#[from] PinError),
+}
+
+impl Ledger {
+    /// Appends one event a body, in batches of at most [`BATCH_EVENTS_MAX`], each durable before the
+    /// next, and returns the events. Fewer bodies than that are one batch: all or none.
+    pub fn append(
+        &mut self,
+        signer: &dyn Signer,
+        bodies: Vec<Body>,
+    ) -> Result<Vec<Recorded>, AppendError> {
+        let key = signer.key_id();
+        if !open::may_sign(self.state.keys(), &key) {
+            return Err(AppendError::Unauthorised { key, ledger: self.id() });
+        }
+        let mut appended = Vec::with_capacity(bodies.len());
+        let mut bodies = bodies.into_iter().peekable();
+        while bodies.peek().is_some() {
+            let chunk: Vec<Body> = bodies.by_ref().take(BATCH_EVENTS_MAX - 1).collect();
+            appended.extend(self.append_batch(signer, chunk)?);
+        }
+        Ok(appended)
+    }
+
+    fn append_batch(
+        &mut self,
+        signer: &dyn Signer,
+        bodies: Vec<Body>,
+    ) -> Result<Vec<Recorded>, AppendError> {
+        let recording = self.state.size() - self.recorded_size >= cache::RECORD_EVERY_EVENTS;
+        if recording {
+            cache::write(&self.dir, &self.state);
+        }
+        let record = recording.then(|| {
+            Body::StateRecorded(StateRecorded {
+                size: self.state.size(),
+                digest: self.state.digest(),
+            })
+        });
+        let first_seq = self.state.size();
+        let written = match self.stamp(signer.key_id(), record.into_iter().chain(bodies)) {
+            Ok(appended) => self.write(signer, first_seq, &appended).map(|head| (appended, head)),
+            Err(error) => Err(error),
+        };
+        let (mut appended, head) = match written {
+            Ok(written) => written,
+            Err(error) => {
+                self.fold_back(first_seq);
+                return Err(error);
+            }
+        };
+        self.head = head.clone();
+        if recording {
+            self.recorded_size = first_seq;
+            appended.remove(0);
+        }
+        self.surroundings.pins.set(&Pin { head, provenance: Provenance::OwnAppend })?;
+        Ok(appended)
+    }
+
+    /// Turns bodies into the events that come next and folds them.
+    fn stamp(
+        &mut self,
+        actor: KeyId,
+        bodies: impl Iterator<Item = Body>,
+    ) -> Result<Vec<Recorded>, AppendError> {
+        let at = self.surroundings.clock.now_ms().max(self.state.chain().last_at());
+        let ledger = self.id();
+        let mut stamped = Vec::new();
+        for body in bodies {
+            let (seq, kind) = (self.state.size(), body.kind());
+            let prev = self.state.chain().last();
+            let event = Event { at, seq, body, prev, actor, ledger };
+            let bytes =
+                encode(&event).map_err(|reason| AppendError::Encoding { seq, kind, reason })?;
+            let id = EventId::of(&bytes);
+            self.state.apply(Entry { event: &event, id }).map_err(|rule| AppendError::Illegal {
+                seq,
+                kind,
+                rule,
+            })?;
+            stamped.push(Recorded { id, event, bytes });
+        }
+        Ok(stamped)
+    }
+
+    fn write(
+        &mut self,
+        signer: &dyn Signer,
+        first_seq: u64,
+        events: &[Recorded],
+    ) -> Result<SignedHead, AppendError> {
+        let chain = self.state.chain();
+        let head = SignedHead::sign(chain.head(), &signer.public_key(), |text| signer.sign(text));
+        let events = events.iter().map(|recorded| recorded.bytes.clone()).collect();
+        let batch = Batch { first_seq, events, head: head.clone() };
+        self.log.append(first_seq, &batch, chain.frontier())?;
+        Ok(head)
+    }
+
+    /// Folds anew up to `size` after a batch was refused half-way. Should even that fail, the handle
+    /// keeps a state that no log can continue, so nothing more is appended through it.
+    fn fold_back(&mut self, size: u64) {
+        if self.state.size() == size {
+            return;
+        }
+        match self.refold(size) {
+            Ok(state) => self.state = state,
+            Err(error) => tracing::error!(%error, "the ledger's events no longer fold"),
+        }
+    }
+}
+
+/// The event's bytes, which must decode to the event and to nothing else.
+fn encode(event: &Event) -> Result<Vec<u8>, String> {
+    let bytes = event.encode().map_err(|error: EventError| error.to_string())?;
+    match Event::decode(&bytes) {
+        Ok(decoded) if decoded == *event => Ok(bytes),
+        Ok(_) => Err("it decodes to another event".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,311 @@
+//! Creating and opening: fold up to the newest head, and believe nothing that does not lead there.
+
+use std::path::Path;
+
+use ed25519_dalek::VerifyingKey;
+use ledger_format::body::{Body, FixedBytes, LedgerCreated};
+use ledger_format::event::Event;
+use ledger_format::hash::{EventId, KeyId, LedgerId, NodeHash};
+use ledger_format::head::{HeadError, SignedHead, TreeHead};
+use projections::{KeyRing, State};
+
+use super::fold::{self, FoldError};
+use super::{Ledger, Pin, PinError, Provenance, Surroundings, cache};
+use crate::effects::Signer;
+use crate::log::sled::{self, Identity, OpenOptions, Relation, SledLog};
+use crate::log::{AppendError, Batch, ReadLog as _};
+
+/// A ledger that was not opened or created.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] sled::OpenError),
+    /// Its events.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// Its events do not lead to the head that was signed over them.
+    #[error(
+        "the {size} stored events have the root {actual}, the head signed over them has {expected}: \
+         history was changed after it was signed"
+    )]
+    Rewritten {
+        /// Number of events.
+        size: u64,
+        /// The root of the signed head.
+        expected: NodeHash,
+        /// The root of the stored events.
+        actual: NodeHash,
+    },
+    /// The newest head is not signed by a key that may sign.
+    #[error("head {size}: {reason}")]
+    Signature {
+        /// Number of events the head covers.
+        size: u64,
+        /// What is wrong with its signature.
+        reason: String,
+    },
+    /// It ends before a head that was remembered.
+    #[error(
+        "the ledger has {} events (root {}), remembered is a head over {} (root {})",
+        actual.size, actual.root, pinned.size, pinned.root
+    )]
+    Regressed {
+        /// The head remembered.
+        pinned: Box<TreeHead>,
+        /// The newest head found.
+        actual: Box<TreeHead>,
+    },
+    /// It contradicts a head that was remembered.
+    #[error(
+        "the ledger's first {} events have the root {actual}, remembered is {}",
+        pinned.head().size, pinned.head().root
+    )]
+    Diverged {
+        /// The head remembered, which is evidence.
+        pinned: Box<SignedHead>,
+        /// The root found at its size.
+        actual: NodeHash,
+        /// The newest head found, which is evidence too.
+        newest: Box<SignedHead>,
+    },
+    /// Another ledger, or none, where one was known to be.
+    #[error("{place} held ledger {expected}, now it holds {}", found.map_or_else(|| "none".to_owned(), |id| id.to_string()))]
+    Foreign {
+        /// The folder.
+        place: String,
+        /// The ledger known there.
+        expected: LedgerId,
+        /// The ledger found.
+        found: Option<LedgerId>,
+    },
+    /// What is remembered cannot be read or written.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// What lies beyond the anchor could not be made durable.
+    #[error(transparent)]
+    Settle(#[from] AppendError),
+}
+
+/// Events that were in the log beyond the last acknowledged head, complete and signed, and were taken
+/// in on opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovered {
+    /// Number of events that were acknowledged.
+    pub acknowledged: u64,
+    /// Number of events now.
+    pub size: u64,
+}
+
+impl Ledger {
+    /// Creates a ledger in the folder `dir`, which must not be there yet, signed by `signer`. `nonce`
+    /// makes its id unique. `place` is the folder under which it will be known.
+    pub fn create(
+        dir: &Path,
+        place: &Path,
+        signer: &dyn Signer,
+        nonce: [u8; 16],
+        surroundings: Surroundings,
+    ) -> Result<Self, LedgerError> {
+        if let Some(expected) = surroundings.pins.ledger_at(place)? {
+            let place = place.display().to_string();
+            return Err(LedgerError::Foreign { place, expected, found: None });
+        }
+        let public_key = *signer.public_key().as_bytes();
+        let identity = Identity { public_key, nonce };
+        let ledger = LedgerId::of(&public_key, &nonce);
+        let body = LedgerCreated { public_key: FixedBytes(public_key), nonce: FixedBytes(nonce) };
+        let event = Event {
+            at: surroundings.clock.now_ms(),
+            seq: 0,
+            body: Body::LedgerCreated(body),
+            prev: EventId::GENESIS,
+            actor: signer.key_id(),
+            ledger,
+        };
+        let bytes = event.encode().map_err(|error| FoldError::Event { seq: 0, error })?;
+        let mut state = State::new(ledger);
+        fold::apply(&mut state, &super::recorded_event(bytes.clone(), event))?;
+        let head =
+            SignedHead::sign(state.chain().head(), &signer.public_key(), |text| signer.sign(text));
+        let first = Batch { first_seq: 0, events: vec![bytes], head: head.clone() };
+        let options = options(&surroundings);
+        let log = SledLog::init(dir, &identity, &first, state.chain().frontier(), &options)?;
+        surroundings.pins.set(&Pin { head: head.clone(), provenance: Provenance::OwnAppend })?;
+        surroundings.pins.set_ledger_at(place, &ledger)?;
+        let dir = dir.to_owned();
+        Ok(Self { dir, log, state, head, surroundings, recovered: None, recorded_size: 0 })
+    }
+
+    /// Opens the ledger in the folder `dir`, known under `place`.
+    ///
+    /// The events must fold, lead to the root of the newest head, carry a signature that was allowed,
+    /// and continue the head that is remembered; then the newest head is remembered.
+    pub fn open(dir: &Path, place: &Path, surroundings: Surroundings) -> Result<Self, LedgerError> {
+        check_place(dir, place, &surroundings)?;
+        let mut log = SledLog::open(dir, &options(&surroundings))?;
+        let ledger = log.identity().ledger();
+        let pin = surroundings.pins.get(&ledger)?;
+        let tip = log.tip().map_err(FoldError::Read)?;
+        let tip = tip.ok_or(FoldError::Short { expected: 1, actual: 0 })?;
+        let newest = *tip.head.head();
+        if let Some(pin) = &pin
+            && pin.head.head().size > newest.size
+        {
+            let pinned = Box::new(*pin.head.head());
+            return Err(LedgerError::Regressed { pinned, actual: Box::new(newest) });
+        }
+        let Folded { state, signers, pinned_root, recorded_size } =
+            fold_to_head(&log, dir, &tip.head, pin.as_ref())?;
+        if let (Some(pin), Some(actual)) = (&pin, pinned_root)
+            && actual != pin.head.head().root
+        {
+            let pinned = Box::new(pin.head.clone());
+            return Err(LedgerError::Diverged { pinned, actual, newest: Box::new(tip.head) });
+        }
+        let root = state.chain().frontier().root();
+        if root != newest.root {
+            let (size, expected) = (newest.size, newest.root);
+            return Err(LedgerError::Rewritten { size, expected, actual: root });
+        }
+        verify_head(&tip.head, &signers)?;
+        let recovered = settle(&mut log, newest.size)?;
+        let provenance = pin.map_or(Provenance::FirstUse, |pin| pin.provenance);
+        surroundings.pins.set(&Pin { head: tip.head.clone(), provenance })?;
+        surroundings.pins.set_ledger_at(place, &ledger)?;
+        let (dir, head) = (dir.to_owned(), tip.head);
+        Ok(Self { dir, log, state, head, surroundings, recovered, recorded_size })
+    }
+}
+
+/// Refuses a folder that is known to have held another ledger, or that held one and is now empty.
+fn check_place(dir: &Path, place: &Path, surroundings: &Surroundings) -> Result<(), LedgerError> {
+    let Some(expected) = surroundings.pins.ledger_at(place)? else { return Ok(()) };
+    let foreign =
+        |found| LedgerError::Foreign { place: place.display().to_string(), expected, found };
+    if !dir.exists() {
+        return Err(foreign(None));
+    }
+    let found = sled::read_identity(dir)?.ledger();
+    if found == expected { Ok(()) } else { Err(foreign(Some(found))) }
+}
+
+struct Folded {
+    state: State,
+    /// Who could sign the newest batch: the keys as folded before it.
+    signers: KeyRing,
+    /// The root at the remembered head's size.
+    pinned_root: Option<NodeHash>,
+    /// Size over which the state's digest was last recorded.
+    recorded_size: u64,
+}
+
+/// Folds everything, or from the cache on if the events behind it show it to be right.
+fn fold_to_head(
+    log: &SledLog,
+    dir: &Path,
+    head: &SignedHead,
+    pin: Option<&Pin>,
+) -> Result<Folded, LedgerError> {
+    let pinned = pin.map(|pin| pin.head.head().size);
+    let usable = |cached: &State| {
+        cached.chain().ledger() == head.head().ledger
+            && cached.size() < head.head().size
+            && pinned.is_none_or(|pinned| cached.size() <= pinned)
+    };
+    if let Some(cached) = cache::read(dir).filter(usable) {
+        let digest = cached.digest();
+        let from = cached.size();
+        // A frontier that is not the true one leads to another root, and an event behind it that
+        // was not signed does so too. So once the root is right, so is the digest found on the way.
+        if let Ok(folded) = fold_from(log, cached, head, pinned)
+            && folded.state.chain().frontier().root() == head.head().root
+            && recorded_at(log, from)? == Some(digest)
+        {
+            return Ok(folded);
+        }
+    }
+    fold_from(log, State::new(head.head().ledger), head, pinned)
+}
+
+/// The digest recorded in the event at `seq`, if it records one over the events before it.
+fn recorded_at(
+    log: &SledLog,
+    seq: u64,
+) -> Result<Option<ledger_format::hash::CommitHash>, FoldError> {
+    let Some(recorded) = fold::events(log.read(seq..seq + 1), seq..seq + 1).next() else {
+        return Ok(None);
+    };
+    Ok(match recorded?.event.body {
+        Body::StateRecorded(body) if body.size == seq => Some(body.digest),
+        _ => None,
+    })
+}
+
+fn fold_from(
+    log: &SledLog,
+    mut state: State,
+    head: &SignedHead,
+    pinned: Option<u64>,
+) -> Result<Folded, LedgerError> {
+    let size = head.head().size;
+    let from = state.size();
+    let mut signers = state.keys().clone();
+    let mut recorded_size = from;
+    let mut pinned_root = (pinned == Some(from)).then(|| state.chain().frontier().root());
+    for batch in log.read(from..size) {
+        let batch = batch.map_err(FoldError::Read)?;
+        let first_seq = batch.first_seq;
+        if first_seq >= from && first_seq > 0 {
+            signers = state.keys().clone();
+        }
+        for recorded in fold::events(std::iter::once(Ok(batch)), from..size) {
+            let recorded = recorded?;
+            fold::apply(&mut state, &recorded)?;
+            if let Body::StateRecorded(body) = &recorded.event.body {
+                recorded_size = body.size;
+            }
+            if pinned == Some(state.size()) {
+                pinned_root = Some(state.chain().frontier().root());
+            }
+            if first_seq == 0 && recorded.event.seq == 0 {
+                signers = state.keys().clone();
+            }
+        }
+    }
+    if state.size() != size {
+        return Err(FoldError::Short { expected: size, actual: state.size() }.into());
+    }
+    Ok(Folded { state, signers, pinned_root, recorded_size })
+}
+
+/// Checks a head's signature against the keys that could sign it.
+fn verify_head(head: &SignedHead, signers: &KeyRing) -> Result<(), LedgerError> {
+    let refuse = |reason: String| LedgerError::Signature { size: head.head().size, reason };
+    let signer = head.signer();
+    let key = signers
+        .get(&signer)
+        .ok_or_else(|| refuse(format!("key {} is not authorised to sign here", signer.short())))?;
+    let key = VerifyingKey::from_bytes(&key.public_key.0)
+        .map_err(|_| refuse(format!("key {} is no Ed25519 key", signer.short())))?;
+    head.verify(&key).map_err(|error: HeadError| refuse(error.to_string()))
+}
+
+/// Takes in what lies beyond the anchor, now that it has been judged.
+fn settle(log: &mut SledLog, size: u64) -> Result<Option<Recovered>, LedgerError> {
+    let acknowledged = match log.relation() {
+        Relation::Settled => return Ok(None),
+        Relation::TailBeyondAnchor { anchored } => anchored.head.head().size,
+    };
+    log.accept_tail()?;
+    Ok(Some(Recovered { acknowledged, size }))
+}
+
+fn options(surroundings: &Surroundings) -> OpenOptions {
+    OpenOptions { wait: surroundings.wait, ..OpenOptions::default() }
+}
+
+/// The id under which a signer acts, checked against who may sign.
+pub(super) fn may_sign(keys: &KeyRing, signer: &KeyId) -> bool {
+    keys.get(signer).is_some()
+}

@@ -1,0 +1,88 @@
+//! Making a new `.glyph` store, as the Glyph tool lays it out at version 1.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::layout::Layout;
+
+/// A store that could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// Something is there already.
+    #[error("{path} is there already")]
+    Exists {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file system.
+    #[error("{path}: {source}")]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// What happened.
+        source: io::Error,
+    },
+    /// The database.
+    #[error("{path}: {source}")]
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// What happened.
+        source: rusqlite::Error,
+    },
+}
+
+/// The tables of version 1 in the shape of its first builds.
+const SCHEMA: &str = include_str!("schema_1.sql");
+
+/// Makes a store of version 1 for `project` at `layout`, where no manifest and database may be yet.
+pub fn create(layout: &Layout, project: &str, now_ms: u64) -> Result<(), CreateError> {
+    for path in [layout.manifest(), layout.database(), layout.audit()] {
+        if path.exists() {
+            return Err(CreateError::Exists { path });
+        }
+    }
+    for folder in Layout::FOLDERS {
+        let path = layout.root().join(folder);
+        fs::create_dir_all(&path).map_err(|source| CreateError::Io { path, source })?;
+    }
+    let now = i64::try_from(now_ms)
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+        .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    create_database(&layout.database())?;
+    let line = json!({
+        "type": "store_init",
+        "timestamp": now.to_string(),
+        "actor": "glyph-ledger",
+        "data": {"version": 1, "project": project},
+    });
+    write(&layout.audit(), &format!("{line}\n"))?;
+    let manifest = format!(
+        "store:\n  version: 1\n  created_by: glyph-ledger/{}\n  created_at: {now}\n  project: {}\n  object_format: glyph-object-v1\n  audit_log: {}\n",
+        env!("CARGO_PKG_VERSION"),
+        json!(project),
+        Layout::AUDIT,
+    );
+    write(&layout.manifest(), &manifest)
+}
+
+fn create_database(path: &Path) -> Result<(), CreateError> {
+    let database = |source| CreateError::Database { path: path.to_owned(), source };
+    let connection = rusqlite::Connection::open(path).map_err(database)?;
+    connection.pragma_update(None, "journal_mode", "wal").map_err(database)?;
+    connection.execute_batch(SCHEMA).map_err(database)?;
+    connection.close().map_err(|(_, source)| database(source))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), CreateError> {
+    let write = || -> io::Result<()> {
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+        io::Write::write_all(&mut file, text.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|source| CreateError::Io { path: path.to_owned(), source })
+}

@@ -1,0 +1,44 @@
+//! A SQLite database as a migration target, from the live file to the live file:
+//!
+//! [`Snapshot`] (one read transaction) → [`image`] (its pages as objects under one page root) →
+//! [`WorkCopy`] (steps run, changed pages named, [`Loss`] measured) →
+//! [`Publisher`] (the differing pages into the live file).
+//!
+//! Knows databases and objects. Knows no ledger, no event, no command line and no clock.
+//! HASHES.md defines every hash made here.
+
+mod authority;
+mod connection;
+mod content;
+mod error;
+pub mod image;
+mod loss;
+mod page;
+mod page_tree;
+mod publish;
+mod rows;
+mod schema;
+mod script;
+mod snapshot;
+#[cfg(test)]
+mod testing;
+mod wal;
+mod work_copy;
+
+pub use authority::RequestedPragma;
+pub use content::ContentError;
+pub use error::DatabaseError;
+pub use image::ImageError;
+pub use loss::{
+    DroppedColumn, Exemption, ID_CANDIDATES_MAX, LISTED_ROWS_MAX, Loss, LostRow, RowLoss, TableLoss,
+};
+pub use page::{Layout, PageSize, PageSource};
+pub use page_tree::{PageTree, UnknownPage};
+pub use publish::{Known, PublishError, Publisher, Standing, recognise};
+pub use script::Script;
+pub use snapshot::Snapshot;
+pub use work_copy::{StepError, StepOutcome, Transactions, WorkCopy};
+
+/// Names in one node of a page tree: 64 × 32 bytes are 2 KiB, so a changed page costs one small
+/// object a level, and 1 GiB of 4 KiB pages needs two levels.
+pub const RUN_LENGTH: usize = 64;

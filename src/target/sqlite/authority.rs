@@ -1,0 +1,147 @@
+//! What a migration's SQL may do, asked by SQLite itself before each statement runs: functions in
+//! triggers, views and defaults included. Refuses, takes file settings out, and notes which tables
+//! are written. Knows one connection.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+
+use super::loss::Touched;
+
+/// Settings of the file, or of how it is written, that are not a migration's to make on a work
+/// copy: they are noted and left out.
+const TAKEN_OUT: [&str; 9] = [
+    "auto_vacuum",
+    "encoding",
+    "journal_mode",
+    "journal_size_limit",
+    "locking_mode",
+    "page_size",
+    "synchronous",
+    "wal_autocheckpoint",
+    "wal_checkpoint",
+];
+
+/// A setting that a script asked for and that was not applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestedPragma {
+    /// Its name, lower case.
+    pub name: String,
+    /// The value; `None` where it was only read or needs none.
+    pub value: Option<String>,
+}
+
+/// Stands between a script and its connection.
+#[derive(Debug, Clone)]
+pub(super) struct Authority {
+    notes: Arc<Mutex<Notes>>,
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    touched: BTreeSet<String>,
+    schema_by_hand: bool,
+    requested: Vec<RequestedPragma>,
+    refusal: Option<String>,
+    vacuum: bool,
+}
+
+impl Authority {
+    /// Takes its place on `connection`.
+    pub(super) fn over(connection: &mut Connection) -> rusqlite::Result<Self> {
+        let authority = Self { notes: Arc::default() };
+        let notes = Arc::clone(&authority.notes);
+        connection.authorizer(Some(move |asked: AuthContext<'_>| hold(&notes).judge(&asked)))?;
+        Ok(authority)
+    }
+
+    /// Says whether the next statement is a `VACUUM`, which attaches a nameless database.
+    pub(super) fn expect_vacuum(&self, vacuum: bool) {
+        hold(&self.notes).vacuum = vacuum;
+    }
+
+    /// What was refused, if anything was.
+    pub(super) fn refusal(&self) -> Option<String> {
+        hold(&self.notes).refusal.clone()
+    }
+
+    pub(super) fn forget_refusal(&self) {
+        hold(&self.notes).refusal = None;
+    }
+
+    pub(super) fn touched(&self) -> Touched {
+        let notes = hold(&self.notes);
+        if notes.schema_by_hand { Touched::All } else { Touched::Tables(notes.touched.clone()) }
+    }
+
+    pub(super) fn requested(&self) -> Vec<RequestedPragma> {
+        hold(&self.notes).requested.clone()
+    }
+}
+
+/// A panic elsewhere leaves plain data behind, which stays usable.
+fn hold(notes: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
+    notes.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Notes {
+    fn judge(&mut self, asked: &AuthContext<'_>) -> Authorization {
+        match asked.action {
+            AuthAction::Attach { filename } if !(self.vacuum && filename.is_empty()) => {
+                self.refuse(if self.vacuum { "VACUUM INTO" } else { "ATTACH" })
+            }
+            AuthAction::Detach { .. } => self.refuse("DETACH"),
+            AuthAction::Function { function_name }
+                if function_name.eq_ignore_ascii_case("load_extension") =>
+            {
+                self.refuse("load_extension")
+            }
+            AuthAction::Pragma { pragma_name, pragma_value } => {
+                self.pragma(&pragma_name.to_ascii_lowercase(), pragma_value)
+            }
+            AuthAction::Insert { table_name }
+            | AuthAction::Delete { table_name }
+            | AuthAction::Update { table_name, .. }
+            | AuthAction::DropTable { table_name }
+            | AuthAction::DropVtable { table_name, .. }
+            | AuthAction::CreateTable { table_name }
+            | AuthAction::AlterTable { table_name, .. } => {
+                if asked.database_name.is_none_or(|database| database != "temp")
+                    || matches!(asked.action, AuthAction::AlterTable { .. })
+                {
+                    self.touched.insert(table_name.to_owned());
+                }
+                Authorization::Allow
+            }
+            _ => Authorization::Allow,
+        }
+    }
+
+    fn pragma(&mut self, name: &str, value: Option<&str>) -> Authorization {
+        if TAKEN_OUT.contains(&name) {
+            let value = value.map(str::to_owned);
+            let request = RequestedPragma { name: name.to_owned(), value };
+            if self.requested.last() != Some(&request) {
+                self.requested.push(request);
+            }
+            return Authorization::Ignore;
+        }
+        match name {
+            "temp_store_directory" | "data_store_directory" => {
+                self.refuse(&format!("PRAGMA {name}"))
+            }
+            "writable_schema" => {
+                self.schema_by_hand = true;
+                Authorization::Allow
+            }
+            _ => Authorization::Allow,
+        }
+    }
+
+    fn refuse(&mut self, what: &str) -> Authorization {
+        self.refusal = Some(what.to_owned());
+        Authorization::Deny
+    }
+}

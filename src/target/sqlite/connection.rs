@@ -1,0 +1,187 @@
+//! Opening a database that belongs to somebody else, and leaving it as it was found.
+//!
+//! The file itself is never opened beside SQLite: closing any handle of it would drop the locks that
+//! other connections of this process hold (POSIX advisory locks belong to the process).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::DatabaseError;
+use super::page::{PageSize, PageSource};
+
+/// A connection to a database of somebody else's. On close it neither checkpoints their WAL nor
+/// leaves files behind that were not there.
+#[derive(Debug)]
+pub(super) struct Guest {
+    connection: Connection,
+    path: PathBuf,
+    wait: Duration,
+    wal_was_there: bool,
+}
+
+impl Guest {
+    /// Opens the database at `path`, which must exist, waiting up to `wait` for locks.
+    pub(super) fn open(path: &Path, wait: Duration) -> Result<Self, DatabaseError> {
+        refuse_what_is_no_file(path)?;
+        let wal_was_there = wal_path(path).exists();
+        let connection = open_existing(path, wait)?;
+        let guest = Self { connection, path: path.to_owned(), wait, wal_was_there };
+        guest.run(|connection| {
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        })?;
+        if guest.run(can_reach_pages)? { Ok(guest) } else { Err(DatabaseError::NoPageAccess) }
+    }
+
+    /// Runs `work`, its errors sorted and told with the path.
+    pub(super) fn run<'a, T>(
+        &'a self,
+        work: impl FnOnce(&'a Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, DatabaseError> {
+        work(&self.connection).map_err(|error| DatabaseError::of(&self.path, self.wait, error))
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Lets the close that follows checkpoint, as that of any application does.
+    pub(super) fn close_as_an_owner(&self) -> Result<(), DatabaseError> {
+        self.run(|connection| {
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
+        })
+        .map(|_| ())
+    }
+
+    /// The pages as the connection's present transaction sees them.
+    pub(super) fn pages(&self) -> Result<(PageSize, u32), DatabaseError> {
+        let (size, count) = self.run(|connection| {
+            let size: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+            let count: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+            Ok((size, count))
+        })?;
+        let size = PageSize::new(size).ok_or_else(|| DatabaseError::Corrupt {
+            path: self.path.clone(),
+            message: format!("a page size of {size} bytes"),
+        })?;
+        if count == 0 {
+            return Err(DatabaseError::Empty { path: self.path.clone() });
+        }
+        Ok((size, count))
+    }
+
+    /// Page `number` as the connection's present transaction sees it.
+    pub(super) fn read_page(&self, number: u32) -> Result<Vec<u8>, DatabaseError> {
+        let page = self.run(|connection| {
+            connection
+                .prepare_cached("SELECT data FROM sqlite_dbpage('main') WHERE pgno = ?1")?
+                .query_row([number], |row| row.get(0))
+                .optional()
+        })?;
+        page.ok_or_else(|| DatabaseError::Corrupt {
+            path: self.path.clone(),
+            message: format!("page {number} cannot be read"),
+        })
+    }
+}
+
+impl Drop for Guest {
+    /// Opening a WAL database without a WAL makes an empty one. SQLite's own close, which holds the
+    /// locks it takes, removes it again; a WAL with frames stays untouched.
+    fn drop(&mut self) {
+        let empty = fs::metadata(wal_path(&self.path)).is_ok_and(|wal| wal.len() == 0);
+        if empty && !self.wal_was_there {
+            // Failing leaves an empty file, which changes nothing.
+            let _ = self.close_as_an_owner();
+        }
+    }
+}
+
+/// The pages of a [`Guest`] inside a transaction, their number read once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct GuestPages<'a> {
+    guest: &'a Guest,
+    page_size: PageSize,
+    page_count: u32,
+}
+
+impl<'a> GuestPages<'a> {
+    pub(super) fn of(guest: &'a Guest) -> Result<Self, DatabaseError> {
+        let (page_size, page_count) = guest.pages()?;
+        Ok(Self { guest, page_size, page_count })
+    }
+}
+
+impl PageSource for GuestPages<'_> {
+    fn page_size(&self) -> PageSize {
+        self.page_size
+    }
+
+    fn page_count(&self) -> u32 {
+        self.page_count
+    }
+
+    fn read_page(&self, number: u32) -> Result<Vec<u8>, DatabaseError> {
+        self.guest.read_page(number)
+    }
+}
+
+/// Opens an existing database for reading and writing; never makes one.
+pub(super) fn open_existing(path: &Path, wait: Duration) -> Result<Connection, DatabaseError> {
+    // An absolute path cannot begin with "file:", which SQLite would read as a URI.
+    let absolute = std::path::absolute(path).map_err(DatabaseError::io(path))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let sorted = |error| DatabaseError::of(path, wait, error);
+    let connection = Connection::open_with_flags(absolute, flags).map_err(sorted)?;
+    connection.busy_timeout(wait).map_err(sorted)?;
+    Ok(connection)
+}
+
+/// Whether this SQLite has the `sqlite_dbpage` table.
+pub(super) fn can_reach_pages(connection: &Connection) -> rusqlite::Result<bool> {
+    connection
+        .query_row("SELECT sqlite_compileoption_used('ENABLE_DBPAGE_VTAB')", [], |row| row.get(0))
+}
+
+/// Where SQLite keeps the write-ahead log of the database at `path`.
+pub(super) fn wal_path(path: &Path) -> PathBuf {
+    beside(path, "-wal")
+}
+
+/// The file that SQLite puts beside `path` under its name and `suffix`.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn refuse_what_is_no_file(path: &Path) -> Result<(), DatabaseError> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(DatabaseError::Missing { path: path.to_owned() })
+        }
+        Err(error) => Err(DatabaseError::io(path)(error)),
+        Ok(found) if !found.is_file() => Err(DatabaseError::NotAFile { path: path.to_owned() }),
+        Ok(found) if found.len() == 0 => Err(DatabaseError::Empty { path: path.to_owned() }),
+        Ok(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundled_sqlite_can_reach_single_pages() {
+        let connection = Connection::open_in_memory().unwrap();
+        assert!(can_reach_pages(&connection).unwrap());
+    }
+}

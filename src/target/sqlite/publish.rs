@@ -1,0 +1,404 @@
+//! Writing an image into a live database, in one transaction of the live database's own journal:
+//! other processes see the database before or after it and keep working, in the mode they work in.
+//!
+//! Only pages that differ are written, through the `sqlite_dbpage` table. Page 1 is written after
+//! all others and keeps what belongs to the file's life; its schema cookie moves on, so that every
+//! connection reads the schema again. The commit is durable when it returns.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ledger_format::hash::CommitHash;
+
+use super::connection::{Guest, GuestPages};
+use super::image::{self, ImageError};
+use super::page::{Layout, keep_life};
+use super::{DatabaseError, PageTree, schema};
+use crate::objects::Objects;
+
+/// Why an image was not published; the live database is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The live database could not be read or written.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The image could not be read.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The image differs in what other connections read once and keep: only a database nobody else
+    /// has open can change it.
+    #[error(
+        "the page layout would change from {live:?} to {target:?}: nobody else may have it open"
+    )]
+    NeedsExclusive {
+        /// The live database's layout.
+        live: Layout,
+        /// The image's layout.
+        target: Layout,
+    },
+}
+
+/// The write lock on a live database. Dropped without [`Publisher::commit`], nothing was written.
+#[derive(Debug)]
+pub struct Publisher {
+    guest: Guest,
+}
+
+impl Publisher {
+    /// Takes the write lock on the database at `path`, waiting up to `wait` for it. Readers go on;
+    /// other writers wait until the publisher is gone.
+    pub fn begin(path: &Path, wait: Duration) -> Result<Self, PublishError> {
+        let guest = Guest::open(path, wait)?;
+        guest.run(|connection| {
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.execute_batch("BEGIN IMMEDIATE")
+        })?;
+        Ok(Self { guest })
+    }
+
+    /// The pages as they are under the lock. The caller compares them with what was staged.
+    pub fn page_tree(&self) -> Result<PageTree, PublishError> {
+        Ok(PageTree::build(&GuestPages::of(&self.guest)?)?)
+    }
+
+    /// The declared structure as it is under the lock.
+    pub fn schema_digest(&self) -> Result<CommitHash, PublishError> {
+        Ok(self.guest.run(schema::digest)?)
+    }
+
+    /// Turns the database, which has the pages of `live`, into the image `target`; returns the
+    /// number of pages written. After an error the publisher can only be dropped.
+    pub fn write(
+        &mut self,
+        live: &PageTree,
+        target: &PageTree,
+        objects: &dyn Objects,
+    ) -> Result<u32, PublishError> {
+        let differing = live.diff(target);
+        if differing.is_empty() {
+            return Ok(0);
+        }
+        let page_one = self.page_one(live, target, objects)?;
+        let lock_page = target.page_size().lock_page();
+        let mut written = 1;
+        for number in differing.into_iter().rev().filter(|number| ![1, lock_page].contains(number))
+        {
+            if let Some(name) = target.page(number) {
+                self.put(number, &image::read_page(name, target.page_size(), objects)?)?;
+                written += 1;
+            }
+        }
+        self.put(1, &page_one)?;
+        if target.page_count() < live.page_count() {
+            self.cut_after(target.page_count())?;
+        }
+        self.announce_schema()?;
+        Ok(written)
+    }
+
+    /// Makes what was written the database, durably.
+    pub fn commit(self) -> Result<(), PublishError> {
+        self.guest.run(|connection| connection.execute_batch("COMMIT"))?;
+        Ok(self.guest.close_as_an_owner()?)
+    }
+
+    /// Page 1 of `target` with the life of the live file.
+    fn page_one(
+        &self,
+        live: &PageTree,
+        target: &PageTree,
+        objects: &dyn Objects,
+    ) -> Result<Vec<u8>, PublishError> {
+        let Some(name) = target.page(1) else {
+            return Err(ImageError::NoPages { root: target.root() }.into());
+        };
+        let mut page = image::read_page(name, target.page_size(), objects)?;
+        let living = self.guest.read_page(1)?;
+        let from = Layout::of(live.page_size(), &living);
+        let to = Layout::of(target.page_size(), &page);
+        if from != to {
+            return Err(PublishError::NeedsExclusive { live: from, target: to });
+        }
+        keep_life(&mut page, &living);
+        Ok(page)
+    }
+
+    /// Cuts the database off after page `last`. SQLite forgets a cut with the next page written, and
+    /// with the end of a statement that needed a savepoint; this statement inserts one row and needs
+    /// none.
+    fn cut_after(&self, last: u32) -> Result<(), DatabaseError> {
+        let cut = "INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, NULL)";
+        self.guest.run(|connection| connection.execute(cut, [last + 1]).map(|_| ()))
+    }
+
+    /// Moves the schema cookie on. Until here this connection takes the schema for unchanged, and so
+    /// reads none through what it remembers of the old pages.
+    fn announce_schema(&self) -> Result<(), DatabaseError> {
+        self.guest.run(|connection| {
+            let cookie: i32 =
+                connection.pragma_query_value(None, "schema_version", |row| row.get(0))?;
+            connection.pragma_update(None, "schema_version", cookie.wrapping_add(1))
+        })
+    }
+
+    fn put(&self, number: u32, page: &[u8]) -> Result<(), DatabaseError> {
+        self.guest.run(|connection| {
+            connection
+                .prepare_cached("INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, ?2)")?
+                .execute((number, page))
+                .map(|_| ())
+        })
+    }
+}
+
+/// A state of a database that a run knows of: where it began, or where it was to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Its pages.
+    pub page_root: CommitHash,
+    /// Its declared structure.
+    pub schema: CommitHash,
+}
+
+/// Which known state a live database is in after an interrupted publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Exactly the source: publish.
+    Source,
+    /// The source's structure with rows written since.
+    SourceWritten,
+    /// Exactly the target: published.
+    Target,
+    /// The target's structure with rows written since: published, if the version rows say so too.
+    TargetWritten,
+    /// Neither, or both structures are the same and rows were written: the version rows decide.
+    Other,
+}
+
+/// Compares a live database's state with the two it may be in.
+#[must_use]
+pub fn recognise(live: &Known, source: &Known, target: &Known) -> Standing {
+    let structure = (live.schema == source.schema, live.schema == target.schema);
+    match structure {
+        _ if live.page_root == target.page_root => Standing::Target,
+        _ if live.page_root == source.page_root => Standing::Source,
+        (false, true) => Standing::TargetWritten,
+        (true, false) => Standing::SourceWritten,
+        _ => Standing::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::MemoryObjects;
+    use crate::target::sqlite::testing::{WAIT, database, owner, sql};
+    use crate::target::sqlite::{Script, Snapshot, WorkCopy};
+    use std::path::PathBuf;
+
+    struct Scene {
+        dir: tempfile::TempDir,
+        objects: MemoryObjects,
+        source: PageTree,
+    }
+
+    fn scene(setup: &str) -> Scene {
+        let dir = tempfile::tempdir().unwrap();
+        let live = dir.path().join("live.db");
+        database(&live, setup);
+        let mut objects = MemoryObjects::new();
+        let source = image::take(&Snapshot::open(&live, WAIT).unwrap(), &mut objects).unwrap();
+        Scene { dir, objects, source }
+    }
+
+    impl Scene {
+        fn live(&self) -> PathBuf {
+            self.dir.path().join("live.db")
+        }
+
+        fn migrated(&mut self, from: &PageTree, sql: &str) -> PageTree {
+            let mut copy = WorkCopy::create(self.dir.path(), &from.root(), &self.objects).unwrap();
+            let script = Script { name: "s".to_owned(), sql: sql.to_owned() };
+            copy.run_step(&script, &[]).unwrap();
+            copy.store(&mut self.objects).unwrap();
+            copy.page_tree().clone()
+        }
+
+        fn publish(&self, target: &PageTree) -> Result<u32, PublishError> {
+            let mut publisher = Publisher::begin(&self.live(), WAIT)?;
+            let live = publisher.page_tree()?;
+            let written = publisher.write(&live, target, &self.objects)?;
+            publisher.commit()?;
+            Ok(written)
+        }
+
+        fn live_root(&self) -> CommitHash {
+            PageTree::build(&Snapshot::open(&self.live(), WAIT).unwrap()).unwrap().root()
+        }
+    }
+
+    const ROWS: &str = "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+        INSERT INTO t SELECT i, 'value ' || i FROM n;";
+
+    const GROW: &str = "ALTER TABLE t ADD COLUMN w TEXT DEFAULT 'w'; CREATE INDEX i ON t(v);";
+    const SHRINK: &str = "DELETE FROM t WHERE id > 10; VACUUM;";
+
+    #[test]
+    fn the_live_database_becomes_the_target_and_goes_back_in_either_journal_mode() {
+        for settings in [
+            "PRAGMA journal_mode=wal;",
+            "PRAGMA journal_mode=delete;",
+            "PRAGMA journal_mode=truncate; PRAGMA page_size=1024;",
+            "PRAGMA auto_vacuum=full;",
+            "PRAGMA auto_vacuum=incremental; PRAGMA journal_mode=wal;",
+        ] {
+            let mut scene = scene(&format!("{settings}{ROWS}"));
+            let mode: String = sql(&scene.live(), "PRAGMA journal_mode");
+            let grown = scene.migrated(&scene.source.clone(), GROW);
+            let shrunk = scene.migrated(&grown, SHRINK);
+            assert!(grown.page_count() > scene.source.page_count());
+            assert!(shrunk.page_count() < scene.source.page_count());
+            for target in [&grown, &shrunk, &scene.source, &shrunk, &grown, &scene.source] {
+                scene.publish(target).unwrap();
+                assert_eq!(scene.live_root(), target.root(), "{settings}");
+                assert_eq!(sql::<String>(&scene.live(), "PRAGMA integrity_check"), "ok");
+                assert_eq!(sql::<String>(&scene.live(), "PRAGMA journal_mode"), mode);
+                let bytes = std::fs::metadata(scene.live()).unwrap().len();
+                let page = u64::from(target.page_size().bytes());
+                assert_eq!(bytes, page * u64::from(target.page_count()), "{settings}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_differs_is_written() {
+        let mut scene = scene(ROWS);
+        let target = scene.migrated(&scene.source.clone(), "ALTER TABLE t ADD COLUMN w TEXT");
+        assert_eq!(scene.publish(&target).unwrap(), 1);
+        assert_eq!(scene.publish(&target).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_reader_sees_the_old_database_to_its_end_and_then_the_new_one() {
+        let mut scene = scene(&format!("PRAGMA journal_mode=wal; {ROWS}"));
+        let target = scene.migrated(&scene.source.clone(), &format!("{GROW}{SHRINK}"));
+        let reader = owner(&scene.live(), "BEGIN");
+        let count =
+            |of: &rusqlite::Connection, query| of.query_row(query, [], |row| row.get::<_, i64>(0));
+        assert_eq!(count(&reader, "SELECT count(*) FROM t").unwrap(), 5000);
+        scene.publish(&target).unwrap();
+        assert_eq!(count(&reader, "SELECT count(*) FROM t").unwrap(), 5000);
+        assert!(count(&reader, "SELECT count(w) FROM t").is_err());
+        reader.execute_batch("COMMIT").unwrap();
+        assert_eq!(count(&reader, "SELECT count(w) FROM t").unwrap(), 10);
+        reader.execute_batch("INSERT INTO t(v) VALUES ('after')").unwrap();
+        assert_eq!(count(&reader, "SELECT count(*) FROM t WHERE w = 'w'").unwrap(), 11);
+        drop(reader);
+        assert_eq!(sql::<String>(&scene.live(), "PRAGMA integrity_check"), "ok");
+    }
+
+    #[test]
+    fn a_prepared_statement_of_another_connection_goes_on_with_the_new_schema() {
+        for mode in ["wal", "delete"] {
+            let mut scene = scene(&format!("PRAGMA journal_mode={mode}; {ROWS}"));
+            let other = owner(&scene.live(), "");
+            let mut all = other.prepare("SELECT * FROM t LIMIT 1").unwrap();
+            let columns = |all: &mut rusqlite::Statement<'_>| {
+                all.query_row([], |row| Ok(row.as_ref().column_count())).unwrap()
+            };
+            assert_eq!(columns(&mut all), 2);
+            let target = scene.migrated(&scene.source.clone(), GROW);
+            scene.publish(&target).unwrap();
+            assert_eq!(columns(&mut all), 3);
+            scene.publish(&scene.source).unwrap();
+            assert_eq!(columns(&mut all), 2);
+        }
+    }
+
+    #[test]
+    fn what_was_written_since_staging_shows_under_the_lock() {
+        let mut scene = scene(&format!("PRAGMA journal_mode=wal; {ROWS}"));
+        let target = scene.migrated(&scene.source.clone(), GROW);
+        database(&scene.live(), "UPDATE t SET v = 'late' WHERE id = 3");
+        let publisher = Publisher::begin(&scene.live(), WAIT).unwrap();
+        assert_ne!(publisher.page_tree().unwrap(), scene.source);
+        assert_ne!(publisher.page_tree().unwrap(), target);
+        drop(publisher);
+        assert_eq!(sql::<String>(&scene.live(), "SELECT v FROM t WHERE id = 3"), "late");
+    }
+
+    #[test]
+    fn a_publisher_that_is_dropped_changed_nothing() {
+        for mode in ["wal", "delete"] {
+            let mut scene = scene(&format!("PRAGMA journal_mode={mode}; {ROWS}"));
+            let target = scene.migrated(&scene.source.clone(), &format!("{GROW}{SHRINK}"));
+            let before = std::fs::read(scene.live()).unwrap();
+            let mut publisher = Publisher::begin(&scene.live(), WAIT).unwrap();
+            publisher.write(&scene.source, &target, &scene.objects).unwrap();
+            drop(publisher);
+            assert_eq!(std::fs::read(scene.live()).unwrap(), before, "{mode}");
+            assert_eq!(scene.live_root(), scene.source.root());
+        }
+    }
+
+    #[test]
+    fn a_held_lock_is_busy_and_a_reader_in_rollback_mode_holds_up_the_commit() {
+        let mut scene = scene(ROWS);
+        let target = scene.migrated(&scene.source.clone(), GROW);
+        let writer = owner(&scene.live(), "BEGIN IMMEDIATE");
+        let refused = Publisher::begin(&scene.live(), Duration::ZERO);
+        assert!(matches!(refused, Err(PublishError::Database(DatabaseError::Busy { .. }))));
+        drop(writer);
+        let reader = owner(&scene.live(), "BEGIN; SELECT * FROM t;");
+        let mut publisher = Publisher::begin(&scene.live(), Duration::ZERO).unwrap();
+        publisher.write(&scene.source, &target, &scene.objects).unwrap();
+        let refused = publisher.commit();
+        assert!(matches!(refused, Err(PublishError::Database(DatabaseError::Busy { .. }))));
+        drop(reader);
+        assert_eq!(scene.live_root(), scene.source.root());
+    }
+
+    #[test]
+    fn another_page_layout_is_refused_by_name() {
+        for other in
+            ["PRAGMA page_size=1024;", "PRAGMA auto_vacuum=full;", "PRAGMA encoding='UTF-16';"]
+        {
+            let mut scene = scene(ROWS);
+            let elsewhere = scene.dir.path().join("other.db");
+            database(&elsewhere, &format!("{other}{ROWS}"));
+            let snapshot = Snapshot::open(&elsewhere, WAIT).unwrap();
+            let target = image::take(&snapshot, &mut scene.objects).unwrap();
+            let refused = scene.publish(&target);
+            assert!(matches!(refused, Err(PublishError::NeedsExclusive { .. })), "{other}");
+            assert_eq!(scene.live_root(), scene.source.root());
+        }
+    }
+
+    #[test]
+    fn a_damaged_image_is_not_published() {
+        let mut scene = scene(ROWS);
+        let target = scene.migrated(&scene.source.clone(), GROW);
+        let last = *target.page(target.page_count()).unwrap();
+        scene.objects.damage(last, vec![0; 4096]);
+        assert!(matches!(scene.publish(&target), Err(PublishError::Image(_))));
+        assert_eq!(scene.live_root(), scene.source.root());
+    }
+
+    #[test]
+    fn a_database_is_recognised_by_pages_and_then_by_structure() {
+        let hash = |seed: u8| CommitHash::from_bytes([seed; 32]);
+        let known = |page_root, schema| Known { page_root: hash(page_root), schema: hash(schema) };
+        let (source, target) = (known(1, 1), known(2, 2));
+        for (live, expected) in [
+            (source, Standing::Source),
+            (target, Standing::Target),
+            (known(3, 1), Standing::SourceWritten),
+            (known(3, 2), Standing::TargetWritten),
+            (known(3, 3), Standing::Other),
+        ] {
+            assert_eq!(recognise(&live, &source, &target), expected);
+        }
+        assert_eq!(recognise(&known(3, 1), &source, &known(2, 1)), Standing::Other);
+    }
+}

@@ -1,0 +1,130 @@
+//! Pins as files: heads seen earlier, remembered outside the store like ssh's `known_hosts`, and the
+//! index from a store's place to its ledger.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use ledger_format::hash::{ContentHash, LedgerId};
+use ledger_format::head::SignedHead;
+
+use crate::ledger::{Pin, PinError, Pins, Provenance};
+
+/// Pins as files in the user's state folder, one a ledger and one a place.
+#[derive(Debug, Clone)]
+pub struct FilePins {
+    pins: PathBuf,
+    places: PathBuf,
+}
+
+impl FilePins {
+    /// Pins in those two folders, made when first needed.
+    pub const fn new(pins: PathBuf, places: PathBuf) -> Self {
+        Self { pins, places }
+    }
+
+    fn place_file(&self, place: &Path) -> PathBuf {
+        let place = place.as_os_str().as_encoded_bytes();
+        self.places.join(ContentHash::of(place).to_string())
+    }
+}
+
+impl Pins for FilePins {
+    fn get(&self, ledger: &LedgerId) -> Result<Option<Pin>, PinError> {
+        let path = self.pins.join(ledger.to_string());
+        let Some(text) = read(&path)? else { return Ok(None) };
+        let form = |reason: &str| PinError::Form { path: path.clone(), reason: reason.to_owned() };
+        let (word, note) = text.split_once('\n').ok_or_else(|| form("it has one line only"))?;
+        let provenance = Provenance::ALL.into_iter().find(|known| known.word() == word);
+        let provenance = provenance.ok_or_else(|| form("its first line is no provenance"))?;
+        let head = SignedHead::parse(note.as_bytes()).map_err(|error| form(&error.to_string()))?;
+        if head.head().ledger != *ledger {
+            return Err(form("its head is another ledger's"));
+        }
+        Ok(Some(Pin { head, provenance }))
+    }
+
+    fn set(&self, pin: &Pin) -> Result<(), PinError> {
+        let path = self.pins.join(pin.head.head().ledger.to_string());
+        let mut bytes = format!("{}\n", pin.provenance.word()).into_bytes();
+        bytes.extend(pin.head.encode());
+        replace(&path, &bytes)
+    }
+
+    fn ledger_at(&self, place: &Path) -> Result<Option<LedgerId>, PinError> {
+        let path = self.place_file(place);
+        let Some(text) = read(&path)? else { return Ok(None) };
+        let id = text.lines().next().unwrap_or_default().parse();
+        let form = |reason: String| PinError::Form { path, reason };
+        id.map(Some).map_err(|error: ledger_format::hash::NotAHash| form(error.to_string()))
+    }
+
+    fn set_ledger_at(&self, place: &Path, ledger: &LedgerId) -> Result<(), PinError> {
+        let path = self.place_file(place);
+        replace(&path, format!("{ledger}\n{}\n", place.display()).as_bytes())
+    }
+}
+
+fn read(path: &Path) -> Result<Option<String>, PinError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(PinError::Io { path: path.to_owned(), source }),
+    }
+}
+
+/// Writes a file whole or not at all, durably.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), PinError> {
+    let write = || -> io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        fs::File::open(folder)?.sync_all()
+    };
+    write().map_err(|source| PinError::Io { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::{Signer as _, SigningKey};
+    use ledger_format::hash::NodeHash;
+    use ledger_format::head::TreeHead;
+
+    use super::*;
+
+    fn pin() -> Pin {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let ledger = LedgerId::of(key.verifying_key().as_bytes(), &[1; 16]);
+        let head = TreeHead { ledger, size: 3, root: NodeHash::empty_root() };
+        let head = SignedHead::sign(head, &key.verifying_key(), |text| key.sign(text));
+        Pin { head, provenance: Provenance::OwnAppend }
+    }
+
+    #[test]
+    fn pins_read_back_and_damaged_ones_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let pins = FilePins::new(folder.path().join("pins"), folder.path().join("places"));
+        let pin = pin();
+        let ledger = pin.head.head().ledger;
+        assert_eq!(pins.get(&ledger).unwrap(), None);
+        pins.set(&pin).unwrap();
+        assert_eq!(pins.get(&ledger).unwrap(), Some(pin));
+        let file = folder.path().join("pins").join(ledger.to_string());
+        fs::write(&file, "own-append\nnot a note").unwrap();
+        assert!(matches!(pins.get(&ledger), Err(PinError::Form { .. })));
+    }
+
+    #[test]
+    fn a_place_remembers_its_ledger() {
+        let folder = tempfile::tempdir().unwrap();
+        let pins = FilePins::new(folder.path().join("pins"), folder.path().join("places"));
+        let ledger = pin().head.head().ledger;
+        assert_eq!(pins.ledger_at(Path::new("/a/b")).unwrap(), None);
+        pins.set_ledger_at(Path::new("/a/b"), &ledger).unwrap();
+        assert_eq!(pins.ledger_at(Path::new("/a/b")).unwrap(), Some(ledger));
+        assert_eq!(pins.ledger_at(Path::new("/a")).unwrap(), None);
+    }
+}
