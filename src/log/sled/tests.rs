@@ -1,6 +1,7 @@
 //! What an ordinary life of a ledger's folder looks like, and what is refused.
 
 use super::*;
+use crate::effects::syncs;
 use crate::log::memory::MemoryLog;
 use crate::log::samples::Author;
 
