@@ -465,3 +465,17 @@ fn full_frames_never_go_into_files_of_their_own() {
     }
     assert!(!Store::has_blobs(&dir).unwrap());
 }
+
+#[test]
+fn readers_side_by_side_keep_a_writer_out_and_have_no_name() {
+    let ledger = closed(1);
+    let options = OpenOptions::default();
+    let first = SalvagedLog::read_raw(&ledger.dir, &options).unwrap();
+    let second = SalvagedLog::read_raw(&ledger.dir, &options).unwrap();
+    match open(&ledger.dir) {
+        Err(OpenError::Busy { pid: None, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    drop((first, second));
+    open(&ledger.dir).unwrap();
+}
