@@ -7,6 +7,6 @@ mod signer;
 pub(crate) mod syncs;
 
 pub use clock::{Clock, FixedClock, SystemClock};
-pub use random::{FixedRandom, Random, SystemRandom};
+pub use random::{FixedRandom, NoRandomness, Random, SystemRandom};
 pub use signer::{KeySigner, Signer};
 pub use syncs::{KernelSyncs, Syncs};

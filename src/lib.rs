@@ -2,11 +2,13 @@
 //! there. Every step is an event in a hash-chained, signed log; everything else is computed from the
 //! events.
 
+pub mod cli;
 pub mod contract;
 pub mod diagnostic;
 pub mod effects;
 pub mod ledger;
 pub mod log;
+pub mod migrate;
 pub mod objects;
 pub mod target;
 pub mod trust;

@@ -61,3 +61,12 @@ pub enum ObjectsError {
         source: std::io::Error,
     },
 }
+
+/// temp
+pub type Packs = MemoryObjects;
+impl MemoryObjects {
+    /// temp
+    pub fn open(_p: &std::path::Path) -> Result<Self, ObjectsError> {
+        Ok(Self::default())
+    }
+}
