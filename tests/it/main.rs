@@ -1,1 +1,4 @@
-//! x
+//! Tests from outside: processes, files, whole jobs.
+
+#[cfg(test)]
+mod log_kill;
