@@ -54,10 +54,10 @@ macro_rules! bodies {
                 }
             }
 
-            /// Reads the body of an event of `kind`.
-            pub fn from_value(kind: &str, value: &Value) -> Result<Self, BodyError> {
+            /// Reads the body of an event of `kind` from its canonical bytes.
+            pub fn from_bytes(kind: &str, bytes: &[u8]) -> Result<Self, BodyError> {
                 match kind {
-                    $($kind => cbor::from_value(value)
+                    $($kind => cbor::from_bytes(bytes, cbor::EVENT_DEPTH_MAX)
                         .map(Self::$variant)
                         .map_err(|error| BodyError::Schema { kind: $kind, error }),)*
                     _ => Err(BodyError::UnknownKind { kind: kind.to_owned() }),

@@ -11,7 +11,7 @@ mod fields;
 
 use std::cmp::Ordering;
 
-pub use bridge::{BridgeError, from_value, to_value};
+pub use bridge::{BridgeError, from_bytes, from_value, to_value};
 pub use decode::{DecodeError, Reason, decode};
 pub use fields::{FieldError, Fields};
 
@@ -56,7 +56,7 @@ impl Value {
 
 impl From<u64> for Value {
     fn from(number: u64) -> Self {
-        Self::Integer(Integer(number.into()))
+        Self::Integer(number.into())
     }
 }
 
@@ -96,6 +96,12 @@ impl Integer {
     #[must_use]
     pub const fn get(self) -> i128 {
         self.0
+    }
+}
+
+impl From<u64> for Integer {
+    fn from(number: u64) -> Self {
+        Self(number.into())
     }
 }
 
@@ -177,10 +183,6 @@ impl Map {
     /// For the decoder, which has checked the order itself.
     fn push_sorted(&mut self, key: String, value: Value) {
         self.0.push((key, value));
-    }
-
-    fn last_key(&self) -> Option<&str> {
-        self.0.last().map(|(key, _)| key.as_str())
     }
 }
 

@@ -2,7 +2,7 @@
 //! turns them into a value and back and accepts nothing in between. Knows no other event.
 
 use crate::body::{Body, BodyError};
-use crate::cbor::{self, DecodeError, EVENT_DEPTH_MAX, FieldError, Fields};
+use crate::cbor::{self, EVENT_DEPTH_MAX, FieldError, Fields};
 use crate::hash::{EventId, KeyId, LedgerId};
 
 /// The event format this crate writes and reads. 0 until the format is frozen.
@@ -14,6 +14,10 @@ pub const EVENT_BYTES_MAX: usize = 4_096;
 
 /// Largest sequence number: the largest integer every JSON reader keeps exact.
 pub const SEQ_MAX: u64 = (1 << 53) - 1;
+
+/// Latest time, in milliseconds since the Unix epoch: the end of the year 9999, the last that
+/// RFC 3339 can write.
+pub const AT_MS_MAX: u64 = 253_402_300_799_999;
 
 /// One step of the ledger's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,10 +45,7 @@ pub enum EventError {
         /// Bytes found.
         actual: usize,
     },
-    /// Not canonical CBOR.
-    #[error("not canonical CBOR: {0}")]
-    Cbor(#[from] DecodeError),
-    /// Not the fields of an event.
+    /// Not canonical CBOR, or not the fields of an event.
     #[error("not an event: {0}")]
     Field(#[from] FieldError),
     /// Another format.
@@ -53,11 +54,15 @@ pub enum EventError {
         /// The format found.
         actual: u64,
     },
-    /// A sequence number or time beyond [`SEQ_MAX`].
-    #[error("{field} is beyond 2^53-1")]
+    /// A sequence number beyond [`SEQ_MAX`] or a time beyond [`AT_MS_MAX`].
+    #[error("{field} is at most {max}, found {actual}")]
     Range {
         /// The field.
         field: &'static str,
+        /// Its largest value.
+        max: u64,
+        /// The value found.
+        actual: u64,
     },
     /// Kind or body.
     #[error(transparent)]
@@ -96,27 +101,26 @@ impl Event {
         if bytes.len() > EVENT_BYTES_MAX {
             return Err(EventError::TooLong { actual: bytes.len() });
         }
-        let value = cbor::decode(bytes, EVENT_DEPTH_MAX)?;
-        let mut fields = Fields::of(&value)?;
+        let mut fields = Fields::of(bytes, EVENT_DEPTH_MAX)?;
         let format = fields.unsigned("format")?;
         if format != FORMAT {
             return Err(EventError::Format { actual: format });
         }
         let event = Self {
-            at: in_range("at", fields.unsigned("at")?)?,
-            seq: in_range("seq", fields.unsigned("seq")?)?,
+            at: at_most(AT_MS_MAX, "at", fields.unsigned("at")?)?,
+            seq: at_most(SEQ_MAX, "seq", fields.unsigned("seq")?)?,
             prev: EventId::from_bytes(fields.bytes32("prev")?),
             actor: KeyId::from_bytes(fields.bytes32("actor")?),
             ledger: LedgerId::from_bytes(fields.bytes32("ledger")?),
-            body: Body::from_value(fields.text("kind")?, fields.value("body")?)?,
+            body: Body::from_bytes(fields.text("kind")?, fields.bytes_of("body")?)?,
         };
         fields.finish(&FIELDS)?;
         Ok(event)
     }
 }
 
-const fn in_range(field: &'static str, number: u64) -> Result<u64, EventError> {
-    if number > SEQ_MAX { Err(EventError::Range { field }) } else { Ok(number) }
+const fn at_most(max: u64, field: &'static str, actual: u64) -> Result<u64, EventError> {
+    if actual > max { Err(EventError::Range { field, max, actual }) } else { Ok(actual) }
 }
 
 #[cfg(test)]
@@ -171,6 +175,7 @@ mod tests {
         assert!(matches!(with("kind", "no.such".into()), Err(EventError::Body(_))));
         assert!(matches!(with("extra", 1_u64.into()), Err(EventError::Field(_))));
         assert!(matches!(with("seq", (1_u64 << 53).into()), Err(EventError::Range { .. })));
+        assert!(matches!(with("at", (AT_MS_MAX + 1).into()), Err(EventError::Range { .. })));
         assert!(matches!(with("prev", Value::Bytes(vec![0; 31])), Err(EventError::Field(_))));
         let long = with("extra", Value::Bytes(vec![0; EVENT_BYTES_MAX]));
         assert!(matches!(long, Err(EventError::TooLong { .. })));

@@ -10,5 +10,7 @@ pub mod event;
 pub mod frame;
 pub mod hash;
 pub mod head;
+pub mod json;
+pub mod line;
 pub mod note;
 pub mod tree;

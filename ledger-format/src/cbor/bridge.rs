@@ -1,11 +1,18 @@
-//! Between serde types and values of the profile: ciborium serialises, the profile's own reader
-//! deserialises. Floats, tags and keys that are not text do not cross.
+//! Between serde types and values of the profile: ciborium serialises, the profile's own decoder
+//! deserialises, straight from the bytes. Floats, tags and keys that are not text do not cross.
+//!
+//! serde lets a reader be lenient: a struct from an array, a text from bytes, the name of a variant
+//! from a map. This one is not, so that a type that is written in one way is read from that only.
 
-use serde::de::value::{MapDeserializer, SeqDeserializer};
-use serde::de::{DeserializeOwned, IntoDeserializer, Visitor};
-use serde::{Serialize, forward_to_deserialize_any};
+use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess,
+    Visitor,
+};
+use serde::{Deserializer, Serialize, forward_to_deserialize_any};
 
-use super::{Integer, Map, Value};
+use super::decode::{Decoder, Item};
+use super::{DecodeError, Integer, Map, VALUE_DEPTH_MAX, Value};
 
 /// A serde type and a value of the profile do not fit each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,13 +29,28 @@ impl serde::de::Error for BridgeError {
 
 /// The value `item` serialises to.
 pub fn to_value<T: Serialize>(item: &T) -> Result<Value, BridgeError> {
-    let value = ciborium::Value::serialized(item).map_err(serde::de::Error::custom)?;
+    let value = ciborium::Value::serialized(item).map_err(BridgeError::custom)?;
     from_ciborium(value)
 }
 
-/// The item that `value` describes. An explicit null never stands for an absent field.
+/// The item that the canonical `bytes`, nested at most `depth_max` deep, describe. An explicit null
+/// never stands for an absent field.
+pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8], depth_max: usize) -> Result<T, BridgeError> {
+    let mut reader = Reader { decoder: Decoder::new(bytes), depth_left: depth_max };
+    let item = T::deserialize(&mut reader)?;
+    reader.decoder.finish()?;
+    Ok(item)
+}
+
+/// The item that `value` describes; as [`from_bytes`].
 pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, BridgeError> {
-    T::deserialize(Reader(value))
+    from_bytes(&value.encode(), VALUE_DEPTH_MAX)
+}
+
+impl From<DecodeError> for BridgeError {
+    fn from(error: DecodeError) -> Self {
+        Self::custom(error)
+    }
 }
 
 fn from_ciborium(value: ciborium::Value) -> Result<Value, BridgeError> {
@@ -62,37 +84,77 @@ fn from_ciborium(value: ciborium::Value) -> Result<Value, BridgeError> {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Reader<'a>(&'a Value);
+struct Reader<'de> {
+    decoder: Decoder<'de>,
+    depth_left: usize,
+}
 
-impl<'de> IntoDeserializer<'de, BridgeError> for Reader<'de> {
-    type Deserializer = Self;
-    fn into_deserializer(self) -> Self {
-        self
+impl<'de> Reader<'de> {
+    fn item(&mut self) -> Result<Item<'de>, BridgeError> {
+        Ok(self.decoder.item(self.depth_left)?)
+    }
+
+    /// Hands `len` items or entries to `visit`, which must take them all.
+    fn nested<T>(
+        &mut self,
+        len: usize,
+        visit: impl FnOnce(&mut Nested<'_, 'de>) -> Result<T, BridgeError>,
+    ) -> Result<T, BridgeError> {
+        self.depth_left -= 1;
+        let mut nested = Nested { reader: self, left: len, previous: None };
+        let visited = visit(&mut nested)?;
+        if nested.left > 0 {
+            return Err(BridgeError::invalid_length(len, &"fewer items"));
+        }
+        self.depth_left += 1;
+        Ok(visited)
     }
 }
 
-impl<'de> serde::Deserializer<'de> for Reader<'de> {
+impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = BridgeError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, BridgeError> {
-        match self.0 {
-            Value::Null => visitor.visit_unit(),
-            Value::Bool(truth) => visitor.visit_bool(*truth),
-            Value::Integer(number) => match u64::try_from(number.get()) {
+        match self.item()? {
+            Item::Null => visitor.visit_unit(),
+            Item::Bool(truth) => visitor.visit_bool(truth),
+            Item::Integer(number) => match u64::try_from(number.get()) {
                 Ok(number) => visitor.visit_u64(number),
                 Err(_) => visitor.visit_i64(i64::try_from(number.get()).unwrap_or(i64::MIN)),
             },
-            Value::Float(number) => visitor.visit_f64(number.get()),
-            Value::Bytes(bytes) => visitor.visit_borrowed_bytes(bytes),
-            Value::Text(text) => visitor.visit_borrowed_str(text),
-            Value::Array(items) => {
-                visitor.visit_seq(SeqDeserializer::new(items.iter().map(Reader)))
-            }
-            Value::Map(map) => visitor.visit_map(MapDeserializer::new(
-                map.iter().map(|(key, value)| (key, Reader(value))),
-            )),
+            Item::Float(number) => visitor.visit_f64(number.get()),
+            Item::Bytes(bytes) => visitor.visit_borrowed_bytes(bytes),
+            Item::Text(text) => visitor.visit_borrowed_str(text),
+            Item::Array(len) => self.nested(len, |items| visitor.visit_seq(items)),
+            Item::Map(len) => self.nested(len, |entries| visitor.visit_map(entries)),
         }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, BridgeError> {
+        match self.item()? {
+            Item::Map(len) => self.nested(len, |entries| visitor.visit_map(entries)),
+            _ => Err(BridgeError::custom("expected a map")),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, BridgeError> {
+        self.deserialize_map(visitor)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, BridgeError> {
+        match self.item()? {
+            Item::Text(text) => visitor.visit_borrowed_str(text),
+            _ => Err(BridgeError::custom("expected text")),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, BridgeError> {
+        self.deserialize_str(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, BridgeError> {
@@ -113,14 +175,10 @@ impl<'de> serde::Deserializer<'de> for Reader<'de> {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, BridgeError> {
-        match self.0 {
-            Value::Text(variant) => visitor.visit_enum(variant.as_str().into_deserializer()),
-            Value::Map(map) if map.len() == 1 => {
-                visitor.visit_enum(serde::de::value::MapAccessDeserializer::new(
-                    MapDeserializer::new(map.iter().map(|(key, value)| (key, Reader(value)))),
-                ))
-            }
-            _ => Err(serde::de::Error::custom("expected the name of a variant")),
+        match self.item()? {
+            Item::Text(variant) => visitor.visit_enum(BorrowedStrDeserializer::new(variant)),
+            Item::Map(1) => self.nested(1, |entry| visitor.visit_enum(entry)),
+            _ => Err(BridgeError::custom("expected the name of a variant")),
         }
     }
 
@@ -129,8 +187,103 @@ impl<'de> serde::Deserializer<'de> for Reader<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit
+        unit_struct seq tuple tuple_struct identifier ignored_any
+    }
+}
+
+/// The items of an array or the entries of a map.
+struct Nested<'r, 'de> {
+    reader: &'r mut Reader<'de>,
+    left: usize,
+    previous: Option<&'de str>,
+}
+
+impl<'de> Nested<'_, 'de> {
+    /// The next entry's key, as what `seed` makes of it.
+    fn key<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<K::Value, BridgeError> {
+        self.left -= 1;
+        let key = self.reader.decoder.key(self.previous)?;
+        self.previous = Some(key);
+        seed.deserialize(BorrowedStrDeserializer::new(key))
+    }
+}
+
+impl<'de> SeqAccess<'de> for &mut Nested<'_, 'de> {
+    type Error = BridgeError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, BridgeError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        seed.deserialize(&mut *self.reader).map(Some)
+    }
+}
+
+impl<'de> MapAccess<'de> for &mut Nested<'_, 'de> {
+    type Error = BridgeError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, BridgeError> {
+        if self.left == 0 { Ok(None) } else { self.key(seed).map(Some) }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, BridgeError> {
+        seed.deserialize(&mut *self.reader)
+    }
+}
+
+/// A variant that holds something: a map of one entry. One that holds nothing is its name alone.
+impl<'de> EnumAccess<'de> for &mut Nested<'_, 'de> {
+    type Error = BridgeError;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(
+        self,
+        seed: V,
+    ) -> Result<(V::Value, Self), BridgeError> {
+        let variant = self.key(seed)?;
+        Ok((variant, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for &mut Nested<'_, 'de> {
+    type Error = BridgeError;
+
+    fn unit_variant(self) -> Result<(), BridgeError> {
+        Err(BridgeError::custom("expected the variant's name alone"))
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
+        self,
+        seed: T,
+    ) -> Result<T::Value, BridgeError> {
+        seed.deserialize(&mut *self.reader)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(
+        self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, BridgeError> {
+        self.reader.deserialize_tuple(len, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, BridgeError> {
+        self.reader.deserialize_map(visitor)
     }
 }
 
@@ -141,6 +294,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::cbor;
     use crate::hash::ContentHash;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -188,6 +342,43 @@ mod tests {
         assert!(from_value::<Sample>(&Value::Map(map.clone())).is_ok());
         map.insert("more", 1_u64);
         assert!(from_value::<Sample>(&Value::Map(map)).is_err());
+    }
+
+    /// What serde's derived readers would take for the same item is refused.
+    #[test]
+    fn every_type_is_read_from_one_form_only() {
+        let Value::Map(map) = to_value(&sample(None)).unwrap() else { panic!("a map") };
+        let kinds = |kind: Value| cbor::map([("a", kind)]);
+        let held = |inner: Value| cbor::map([("held", inner)]);
+        assert!(from_value::<Sample>(&Value::Map(map.clone())).is_ok());
+        for (field, other_form) in [
+            ("name", Value::Bytes(b"n".to_vec())),
+            ("hash", Value::Text(ContentHash::of(b"x").to_string())),
+            ("count", Value::Text("1".into())),
+            ("map", Value::Array(vec![])),
+            ("map", kinds(cbor::map([("plain", Value::Null)]))),
+            ("map", kinds(held(Value::Array(vec![3_u64.into()])))),
+            ("map", kinds(Value::from("held"))),
+            ("map", kinds(Value::from(0_u64))),
+        ] {
+            let mut map = map.clone();
+            map.insert(field, other_form.clone());
+            assert!(from_value::<Sample>(&Value::Map(map)).is_err(), "{field}: {other_form:?}");
+        }
+        let fields = map.iter().map(|(_, value)| value.clone()).collect();
+        assert!(from_value::<Sample>(&Value::Array(fields)).is_err());
+    }
+
+    #[test]
+    fn what_is_not_canonical_does_not_cross() {
+        let bytes = to_value(&sample(None)).unwrap().encode();
+        let read = |bytes: &[u8], depth| from_bytes::<Sample>(bytes, depth);
+        assert!(read(&bytes, 4).is_ok());
+        assert!(read(&bytes, 3).is_err());
+        assert!(read(&[bytes.clone(), vec![0]].concat(), 4).is_err());
+        for cut in 0..bytes.len() {
+            assert!(read(&bytes[..cut], 4).is_err(), "{cut}");
+        }
     }
 
     #[test]

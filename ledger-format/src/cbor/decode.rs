@@ -1,5 +1,7 @@
 //! The strict decoder: accepts exactly the encoder's output.
 
+use std::cmp::Ordering;
+
 use super::{
     Float, Integer, MAJOR_ARRAY, MAJOR_BYTES, MAJOR_MAP, MAJOR_NEGATIVE, MAJOR_TAG, MAJOR_TEXT,
     MAJOR_UNSIGNED, Map, Value, key_order,
@@ -64,84 +66,136 @@ pub enum Reason {
 
 /// Decodes one value that fills `bytes` exactly, nested at most `depth_max` arrays and maps deep.
 pub fn decode(bytes: &[u8], depth_max: usize) -> Result<Value, DecodeError> {
-    let mut decoder = Decoder { bytes, at: 0 };
+    let mut decoder = Decoder::new(bytes);
     let value = decoder.value(depth_max)?;
-    if decoder.at < bytes.len() {
-        return Err(error(decoder.at, Reason::Trailing));
-    }
+    decoder.finish()?;
     Ok(value)
 }
 
-struct Decoder<'a> {
+/// Reads canonical bytes item by item. The one place that knows the profile's rules; what the items
+/// become is for its callers.
+pub(super) struct Decoder<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
+/// One item: a scalar, or the header of an array or map of so many items or entries.
+#[derive(Clone, Copy)]
+pub(super) enum Item<'a> {
+    Null,
+    Bool(bool),
+    Integer(Integer),
+    Float(Float),
+    Bytes(&'a [u8]),
+    Text(&'a str),
+    Array(usize),
+    Map(usize),
+}
+
 impl<'a> Decoder<'a> {
-    fn value(&mut self, depth_left: usize) -> Result<Value, DecodeError> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// The next item. An array or map needs a `depth_left` of at least 1; its items have one less.
+    pub(super) fn item(&mut self, depth_left: usize) -> Result<Item<'a>, DecodeError> {
         let start = self.at;
         let (major, low) = self.initial()?;
         match major {
-            MAJOR_UNSIGNED => Ok(Value::from(self.argument(start, low)?)),
+            MAJOR_UNSIGNED => Ok(Item::Integer(Integer::from(self.argument(start, low)?))),
             MAJOR_NEGATIVE => {
                 let number = -1 - i128::from(self.argument(start, low)?);
                 let number = Integer::new(number);
-                number.map(Value::Integer).ok_or(error(start, Reason::IntegerRange))
+                number.map(Item::Integer).ok_or(error(start, Reason::IntegerRange))
             }
-            MAJOR_BYTES => self.string(start, low).map(|bytes| Value::Bytes(bytes.to_vec())),
-            MAJOR_TEXT => self.text(start, low).map(|text| Value::Text(text.to_owned())),
-            MAJOR_ARRAY => self.array(start, low, depth_left),
-            MAJOR_MAP => self.map(start, low, depth_left),
+            MAJOR_BYTES => self.string(start, low).map(Item::Bytes),
+            MAJOR_TEXT => self.text(start, low).map(Item::Text),
+            MAJOR_ARRAY | MAJOR_MAP if depth_left == 0 => Err(error(start, Reason::Depth)),
+            MAJOR_ARRAY => self.length(start, low).map(Item::Array),
+            MAJOR_MAP => self.length(start, low).map(Item::Map),
             MAJOR_TAG => Err(error(start, Reason::Tag)),
             _ => self.simple_or_float(start, low),
         }
     }
 
-    fn array(&mut self, start: usize, low: u8, depth_left: usize) -> Result<Value, DecodeError> {
-        let inner = depth_left.checked_sub(1).ok_or(error(start, Reason::Depth))?;
-        let len = self.length(start, low)?;
-        let mut items = Vec::with_capacity(len.min(CAPACITY_GUESS_MAX));
-        for _ in 0..len {
-            items.push(self.value(inner)?);
+    /// The key of a map's next entry, which must come after `previous`.
+    pub(super) fn key(&mut self, previous: Option<&str>) -> Result<&'a str, DecodeError> {
+        let start = self.at;
+        let (major, low) = self.initial()?;
+        if major != MAJOR_TEXT {
+            return Err(error(start, Reason::KeyType));
         }
-        Ok(Value::Array(items))
+        let key = self.text(start, low)?;
+        match previous.map(|previous| key_order(previous, key)) {
+            None | Some(Ordering::Less) => Ok(key),
+            Some(Ordering::Equal) => Err(error(start, Reason::DuplicateKey)),
+            Some(Ordering::Greater) => Err(error(start, Reason::KeyOrder)),
+        }
     }
 
-    fn map(&mut self, start: usize, low: u8, depth_left: usize) -> Result<Value, DecodeError> {
-        let inner = depth_left.checked_sub(1).ok_or(error(start, Reason::Depth))?;
-        let len = self.length(start, low)?;
-        let mut map = Map(Vec::with_capacity(len.min(CAPACITY_GUESS_MAX)));
-        for _ in 0..len {
-            let key_start = self.at;
-            let (major, low) = self.initial()?;
-            if major != MAJOR_TEXT {
-                return Err(error(key_start, Reason::KeyType));
-            }
-            let key = self.text(key_start, low)?;
-            match map.last_key().map(|last| key_order(last, key)) {
-                None | Some(std::cmp::Ordering::Less) => {}
-                Some(std::cmp::Ordering::Equal) => {
-                    return Err(error(key_start, Reason::DuplicateKey));
-                }
-                Some(std::cmp::Ordering::Greater) => {
-                    return Err(error(key_start, Reason::KeyOrder));
+    /// Checks the next value, items and all, and returns its bytes.
+    pub(super) fn skip(&mut self, depth_left: usize) -> Result<&'a [u8], DecodeError> {
+        let start = self.at;
+        match self.item(depth_left)? {
+            Item::Array(len) => {
+                for _ in 0..len {
+                    self.skip(depth_left - 1)?;
                 }
             }
-            let value = self.value(inner)?;
-            map.push_sorted(key.to_owned(), value);
+            Item::Map(len) => {
+                let mut previous = None;
+                for _ in 0..len {
+                    previous = Some(self.key(previous)?);
+                    self.skip(depth_left - 1)?;
+                }
+            }
+            _ => {}
         }
-        Ok(Value::Map(map))
+        Ok(self.bytes.get(start..self.at).unwrap_or_default())
     }
 
-    fn simple_or_float(&mut self, start: usize, low: u8) -> Result<Value, DecodeError> {
+    /// Nothing may follow the value.
+    pub(super) const fn finish(&self) -> Result<(), DecodeError> {
+        if self.at < self.bytes.len() { Err(error(self.at, Reason::Trailing)) } else { Ok(()) }
+    }
+
+    fn value(&mut self, depth_left: usize) -> Result<Value, DecodeError> {
+        Ok(match self.item(depth_left)? {
+            Item::Null => Value::Null,
+            Item::Bool(truth) => Value::Bool(truth),
+            Item::Integer(number) => Value::Integer(number),
+            Item::Float(number) => Value::Float(number),
+            Item::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
+            Item::Text(text) => Value::Text(text.to_owned()),
+            Item::Array(len) => {
+                let mut items = Vec::with_capacity(len.min(CAPACITY_GUESS_MAX));
+                for _ in 0..len {
+                    items.push(self.value(depth_left - 1)?);
+                }
+                Value::Array(items)
+            }
+            Item::Map(len) => {
+                let mut map = Map(Vec::with_capacity(len.min(CAPACITY_GUESS_MAX)));
+                let mut previous = None;
+                for _ in 0..len {
+                    let key = self.key(previous)?;
+                    map.push_sorted(key.to_owned(), self.value(depth_left - 1)?);
+                    previous = Some(key);
+                }
+                Value::Map(map)
+            }
+        })
+    }
+
+    fn simple_or_float(&mut self, start: usize, low: u8) -> Result<Item<'a>, DecodeError> {
         match low {
-            20 => Ok(Value::Bool(false)),
-            21 => Ok(Value::Bool(true)),
-            22 => Ok(Value::Null),
+            20 => Ok(Item::Bool(false)),
+            21 => Ok(Item::Bool(true)),
+            22 => Ok(Item::Null),
             25 | 26 => Err(error(start, Reason::FloatWidth)),
             27 => {
                 let number = f64::from_bits(u64::from_be_bytes(self.take_array()?));
-                Float::new(number).map(Value::Float).ok_or(error(start, Reason::NanPayload))
+                Float::new(number).map(Item::Float).ok_or(error(start, Reason::NanPayload))
             }
             28..=31 => Err(error(start, Reason::Indefinite)),
             _ => Err(error(start, Reason::Simple)),
