@@ -186,7 +186,7 @@ fn check_place(dir: &Path, place: &Path, surroundings: &Surroundings) -> Result<
     if !dir.exists() {
         return Err(foreign(None));
     }
-    let found = sled::read_identity_of(dir)?.ledger();
+    let found = sled::read_identity(dir)?.ledger();
     if found == expected { Ok(()) } else { Err(foreign(Some(found))) }
 }
 

@@ -237,10 +237,12 @@ fn parse_root(bytes: &[u8]) -> Option<Root> {
     if *tag != Value::from("page_root") {
         return None;
     }
-    let mut fields = Fields::of(value).ok()?;
+    let map = value.encode();
+    let mut fields = Fields::of(&map, EVENT_DEPTH_MAX).ok()?;
     let page_size = PageSize::new(u32::try_from(fields.unsigned("page_size").ok()?).ok()?)?;
     let page_count = u32::try_from(fields.unsigned("page_count").ok()?).ok()?;
-    let Value::Array(nodes) = fields.value("nodes").ok()? else { return None };
+    let nodes = cbor::decode(fields.bytes_of("nodes").ok()?, EVENT_DEPTH_MAX).ok()?;
+    let Value::Array(nodes) = nodes else { return None };
     fields.finish(&["page_size", "page_count", "nodes"]).ok()?;
     let nodes = nodes.iter().map(|node| match node {
         Value::Bytes(bytes) => bytes.as_slice().try_into().ok().map(ContentHash::from_bytes),
