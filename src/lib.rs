@@ -5,8 +5,11 @@
 pub mod contract;
 pub mod diagnostic;
 pub mod effects;
+pub mod export;
 pub mod ledger;
 pub mod log;
 pub mod objects;
+pub mod replay;
 pub mod target;
 pub mod trust;
+pub mod verify;
