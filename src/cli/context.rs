@@ -11,7 +11,7 @@ use super::failure;
 use super::globals::Globals;
 use crate::diagnostic::{Failure, NOTHING_HERE};
 use crate::effects::{KeySigner, SystemClock, SystemRandom};
-use crate::ledger::{Ledger, Pins as _, Surroundings};
+use crate::ledger::{Ledger, Pins as _, Surroundings, place_of};
 use crate::log::sled::{OpenError, read_identity};
 use crate::target::glyph_store::Layout;
 use crate::trust::{FilePins, Home, KeyError, create_key, load_key};
@@ -126,6 +126,11 @@ impl Context {
         !self.globals.json && !self.globals.quiet && io::stderr().is_terminal()
     }
 
+    /// Whether a story is told on stdout while it happens.
+    pub(super) const fn is_told(&self) -> bool {
+        !self.globals.json && !self.globals.quiet
+    }
+
     /// Where the private key lies, or would lie.
     pub(super) fn key_file(&self) -> Result<PathBuf, Failure> {
         match &self.globals.key {
@@ -166,19 +171,9 @@ fn pins() -> Result<FilePins, Failure> {
     Ok(FilePins::new(home.pins(), home.places()))
 }
 
-/// The name under which the folder `dir`, which may not be there, is remembered: absolute, and the
-/// same by whatever way it is reached.
+/// The name under which the folder `dir` is remembered.
 pub(super) fn place(dir: &Path) -> Result<PathBuf, Failure> {
-    let absolute = std::path::absolute(dir).map_err(failure::io(dir))?;
-    let mut missing = Vec::new();
-    for folder in absolute.ancestors() {
-        match fs::canonicalize(folder) {
-            Ok(there) => return Ok(missing.iter().rev().fold(there, |path, name| path.join(name))),
-            Err(error) if is_absent(&error) => missing.extend(folder.file_name()),
-            Err(error) => return Err(failure::io(folder)(error)),
-        }
-    }
-    Ok(absolute)
+    place_of(dir).map_err(failure::io(dir))
 }
 
 /// The store that `dir` names: the store's own folder, or the one that has it as `.glyph`.
@@ -199,11 +194,6 @@ fn is_folder(dir: &Path) -> Result<bool, Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(failure::io(dir)(error)),
     }
-}
-
-/// Whether the error says that there is nothing at a path.
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn working_directory() -> Result<PathBuf, Failure> {
