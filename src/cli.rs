@@ -11,6 +11,7 @@ mod log;
 mod man;
 mod output;
 mod rim;
+mod show;
 mod terminal;
 mod usage;
 mod words;
@@ -46,6 +47,8 @@ struct Arguments {
 enum Command {
     /// List what happened, newest first.
     Log(log::Arguments),
+    /// Show one event in full.
+    Show(show::Arguments),
     /// Explain an error code, or list them all.
     Explain(explain::Arguments),
     /// Print a completion script for a shell.
@@ -58,6 +61,7 @@ impl Command {
     fn run(&self, context: &Context, output: &Output) -> Exit {
         match self {
             Self::Log(arguments) => output.finish(log::run(arguments, context)),
+            Self::Show(arguments) => output.finish(show::run(arguments, context)),
             Self::Explain(arguments) => output.finish(Ok(explain::run(arguments))),
             Self::Completions(arguments) => {
                 output.finish(Ok(completions::run(*arguments, definition(output.program()))))

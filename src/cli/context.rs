@@ -13,6 +13,7 @@ use crate::diagnostic::{Failure, NOTHING_HERE};
 use crate::effects::{KeySigner, SystemClock};
 use crate::ledger::{Ledger, Pins as _, Surroundings};
 use crate::log::sled::{OpenError, read_identity};
+use crate::migrate::place_of;
 use crate::target::glyph_store::Layout;
 use crate::trust::{FilePins, Home, load_key};
 
@@ -34,7 +35,7 @@ impl Context {
     pub(super) fn open(&self) -> Result<Ledger, Failure> {
         let dir = self.ledger_dir()?;
         let surroundings = self.surroundings()?;
-        let place = place(&dir)?;
+        let place = place_of(&dir);
         // A place known to have held a ledger is never "nothing here": opening says what is wrong.
         let known = surroundings.pins.ledger_at(&place)?.is_some();
         if !known && !is_folder(&dir)? {
@@ -112,7 +113,7 @@ fn known_upwards(here: &Path) -> Result<PathBuf, Failure> {
         for dir in candidates(folder) {
             // What cannot be looked into cannot be called empty.
             is_folder(&dir)?;
-            if pins.ledger_at(&place(&dir)?)?.is_some() {
+            if pins.ledger_at(&place_of(&dir))?.is_some() {
                 return Ok(dir);
             }
         }
@@ -128,21 +129,6 @@ fn known_upwards(here: &Path) -> Result<PathBuf, Failure> {
 fn pins() -> Result<FilePins, Failure> {
     let home = Home::from_environment()?;
     Ok(FilePins::new(home.pins(), home.places()))
-}
-
-/// The name under which the folder `dir`, which may not be there, is remembered: absolute, and the
-/// same by whatever way it is reached.
-pub(super) fn place(dir: &Path) -> Result<PathBuf, Failure> {
-    let absolute = std::path::absolute(dir).map_err(failure::io(dir))?;
-    let mut missing = Vec::new();
-    for folder in absolute.ancestors() {
-        match fs::canonicalize(folder) {
-            Ok(there) => return Ok(missing.iter().rev().fold(there, |path, name| path.join(name))),
-            Err(error) if is_absent(&error) => missing.extend(folder.file_name()),
-            Err(error) => return Err(failure::io(folder)(error)),
-        }
-    }
-    Ok(absolute)
 }
 
 /// The store that `dir` names: the store's own folder, or the one that has it as `.glyph`.
@@ -161,17 +147,12 @@ fn is_folder(dir: &Path) -> Result<bool, Failure> {
     match fs::metadata(dir) {
         Ok(found) => Ok(found.is_dir()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(failure::io(dir)(error)),
+        Err(error) => Err(failure::io("look for a ledger or store at", dir)(error)),
     }
 }
 
-/// Whether the error says that there is nothing at a path.
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
 fn working_directory() -> Result<PathBuf, Failure> {
-    env::current_dir().map_err(failure::io(Path::new(".")))
+    env::current_dir().map_err(failure::io("tell the working directory,", Path::new(".")))
 }
 
 fn nothing_at(dir: &Path) -> Failure {

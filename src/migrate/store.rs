@@ -121,7 +121,7 @@ impl Store {
 }
 
 /// The place under which a ledger is remembered: its folder, as absolute as can be told.
-pub(super) fn place_of(ledger: &Path) -> PathBuf {
+pub fn place_of(ledger: &Path) -> PathBuf {
     let absolute = std::path::absolute(ledger).unwrap_or_else(|_| ledger.to_owned());
     let parent = absolute.parent().and_then(|parent| parent.canonicalize().ok());
     match (parent, absolute.file_name()) {
