@@ -2,16 +2,23 @@
 //! and completions follow. One file a command; each turns its arguments into an answer or a failure,
 //! and `output` alone writes either of them. Decides nothing about ledgers.
 
+mod apply;
 mod completions;
 mod context;
 mod explain;
 mod failure;
 mod globals;
+mod init;
+mod job;
 mod log;
 mod man;
 mod output;
+mod plan;
+mod resume;
 mod rim;
+mod rollback;
 mod show;
+mod status;
 mod terminal;
 mod usage;
 mod words;
@@ -45,6 +52,17 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a store and its ledger, or take a store that is there into care.
+    Init(init::Arguments),
+    /// Tell how the store stands and what to do next.
+    Status(status::Arguments),
+    #[command(flatten)]
+    Job(Job),
+    /// Go back to before the last run.
+    Undo(rollback::How),
+    /// The migration verbs under one roof.
+    #[command(subcommand)]
+    Migration(MigrationCommand),
     /// List what happened, newest first.
     Log(log::Arguments),
     /// Show one event in full.
@@ -57,9 +75,52 @@ enum Command {
     Man(man::Arguments),
 }
 
+/// Verbs that stand alone and under `migration`, by one definition.
+#[derive(Debug, Subcommand)]
+enum Job {
+    /// Plan a migration: what it does and what it loses.
+    Plan(plan::Arguments),
+    /// Carry out a plan.
+    Apply(apply::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum MigrationCommand {
+    #[command(flatten)]
+    Job(Job),
+    /// Go on with the run that was interrupted, or give it up.
+    Resume(resume::Arguments),
+    /// Go back to what the store was at a cursor.
+    Rollback(rollback::Arguments),
+}
+
+impl Job {
+    fn run(&self, context: &Context, output: &Output) -> Exit {
+        match self {
+            Self::Plan(arguments) => output.finish(plan::run(arguments, context)),
+            Self::Apply(arguments) => output.finish(apply::run(arguments, context)),
+        }
+    }
+}
+
+impl MigrationCommand {
+    fn run(&self, context: &Context, output: &Output) -> Exit {
+        match self {
+            Self::Job(job) => job.run(context, output),
+            Self::Resume(arguments) => output.finish(resume::run(arguments, context)),
+            Self::Rollback(arguments) => output.finish(rollback::run(arguments, context)),
+        }
+    }
+}
+
 impl Command {
     fn run(&self, context: &Context, output: &Output) -> Exit {
         match self {
+            Self::Init(arguments) => output.finish(init::run(arguments, context)),
+            Self::Status(arguments) => output.finish(status::run(arguments, context)),
+            Self::Job(job) => job.run(context, output),
+            Self::Undo(how) => output.finish(rollback::undo(how, context)),
+            Self::Migration(command) => command.run(context, output),
             Self::Log(arguments) => output.finish(log::run(arguments, context)),
             Self::Show(arguments) => output.finish(show::run(arguments, context)),
             Self::Explain(arguments) => output.finish(Ok(explain::run(arguments))),

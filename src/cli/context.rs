@@ -3,19 +3,19 @@
 
 use std::env;
 use std::fs;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::failure;
 use super::globals::Globals;
 use crate::diagnostic::{Failure, NOTHING_HERE};
-use crate::effects::{KeySigner, SystemClock};
+use crate::effects::{KeySigner, SystemClock, SystemRandom};
 use crate::ledger::{Ledger, Pins as _, Surroundings};
 use crate::log::sled::{OpenError, read_identity};
 use crate::migrate::place_of;
 use crate::target::glyph_store::Layout;
-use crate::trust::{FilePins, Home, load_key};
+use crate::trust::{FilePins, Home, KeyError, create_key, load_key};
 
 /// Name of a ledger's folder outside of a `.glyph` store.
 const LEDGER_FOLDER: &str = ".glyph-ledger";
@@ -68,7 +68,6 @@ impl Context {
     }
 
     /// The store: the one named, or the next one upwards.
-    #[expect(dead_code, reason = "for commands that work on the store")]
     pub(super) fn store(&self) -> Result<Layout, Failure> {
         if let Some(store) = &self.globals.store {
             let layout = named_store(store);
@@ -86,9 +85,46 @@ impl Context {
     }
 
     /// The user's private key, or the one named.
-    #[expect(dead_code, reason = "for commands that write")]
     pub(super) fn signer(&self) -> Result<KeySigner, Failure> {
         Ok(load_key(&self.key_file()?)?)
+    }
+
+    /// The user's private key, made now if there is none; and whether it was.
+    pub(super) fn signer_or_new(&self) -> Result<(KeySigner, bool), Failure> {
+        let file = self.key_file()?;
+        match load_key(&file) {
+            Ok(signer) => Ok((signer, false)),
+            Err(KeyError::Missing { .. }) => Ok((create_key(&file, &mut SystemRandom)?, true)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The ledger of a store: the one named, or the one inside it.
+    pub(super) fn ledger_of(&self, layout: &Layout) -> PathBuf {
+        self.globals.ledger.clone().unwrap_or_else(|| layout.ledger())
+    }
+
+    /// Refuses a store that no ledger was ever known to have in its care.
+    pub(super) fn must_have_ledger(&self, ledger: &Path) -> Result<(), Failure> {
+        let known = self.surroundings()?.pins.ledger_at(&place_of(ledger))?.is_some();
+        if known || is_folder(ledger)? { Ok(()) } else { Err(nothing_at(ledger)) }
+    }
+
+    /// The store that `init` was pointed at: the one named, `folder` itself if it is a store, else
+    /// `.glyph` in it.
+    pub(super) fn store_to_init(&self, folder: &Path) -> Layout {
+        if let Some(store) = &self.globals.store {
+            return named_store(store);
+        }
+        let itself = Layout::new(folder);
+        let is_store =
+            itself.manifest().exists() || folder.file_name().is_some_and(|name| name == ".glyph");
+        if is_store { itself } else { Layout::new(folder.join(".glyph")) }
+    }
+
+    /// Whether somebody watches who wants to see progress.
+    pub(super) fn shows_progress(&self) -> bool {
+        !self.globals.json && !self.globals.quiet && io::stderr().is_terminal()
     }
 
     /// Where the private key lies, or would lie.
@@ -147,12 +183,16 @@ fn is_folder(dir: &Path) -> Result<bool, Failure> {
     match fs::metadata(dir) {
         Ok(found) => Ok(found.is_dir()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(failure::io("look for a ledger or store at", dir)(error)),
+        Err(error) => {
+            let failure = failure::io(dir)(error);
+            let message = format!("cannot look for a ledger or store at {}", failure.message);
+            Err(Failure { message, ..failure })
+        }
     }
 }
 
 fn working_directory() -> Result<PathBuf, Failure> {
-    env::current_dir().map_err(failure::io("tell the working directory,", Path::new(".")))
+    env::current_dir().map_err(failure::io(Path::new(".")))
 }
 
 fn nothing_at(dir: &Path) -> Failure {

@@ -10,15 +10,15 @@ use crate::diagnostic::{
     ALREADY_HERE, AUDIT_CHANGED, BUSY, CONTRACT_INVALID, CURSOR_UNKNOWN, Code, EVENT_ILLEGAL,
     Failure, INTERNAL, IO, KEY_EXPOSED, KEY_INVALID, KEY_MISSING, KEY_UNKNOWN, LEDGER_DAMAGED,
     LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID,
-    MIGRATION_PATH_MISSING, MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_UNKNOWN, NOTHING_HERE,
-    OBJECT_DAMAGED, OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, PLAN_STALE, PUBLISH_CONFLICT,
-    SIGNATURE_BAD, STEP_FAILED, STORE_DISAGREES, STORE_INVALID, USAGE,
+    MIGRATION_PATH_MISSING, MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_UNKNOWN,
+    NEEDS_EXCLUSIVE, NOTHING_HERE, OBJECT_DAMAGED, OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID,
+    SIGNATURE_BAD, STEP_FAILED, STORE_DISAGREES, STORE_INVALID,
 };
 use crate::effects::NoRandomness;
 use crate::ledger::{AppendError, CursorError, FoldError, LedgerError, PinError};
 use crate::log::sled::OpenError;
 use crate::log::{self, BatchError, ReadError};
-use crate::migrate::{MigrateError, PlanFileError};
+use crate::migrate::MigrateError;
 use crate::objects::ObjectsError;
 use crate::target::glyph_store::{AuditError, CreateError, ManifestError};
 use crate::target::sqlite::{
@@ -29,10 +29,10 @@ use crate::trust::{KeyError, NoHome};
 /// Whether events were appended is not known.
 const IN_DOUBT: &str = "whether the events were appended shows on opening the ledger again";
 
-/// A failure of the file system when it was tried to do `what` (a verb and its preposition) at `path`.
-pub(super) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Failure {
+/// A failure of the file system at `path`.
+pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Failure {
     let place = path.display().to_string();
-    move |error| Failure::new(&IO, format!("cannot {what} {place}: {error}")).at(place)
+    move |error| Failure::new(&IO, format!("{place}: {error}")).at(place)
 }
 
 fn at_path(code: &'static Code, error: &impl ToString, path: &Path) -> Failure {
@@ -360,7 +360,7 @@ impl From<PublishError> for Failure {
         match error {
             PublishError::Database(error) => error.into(),
             PublishError::Image(error) => error.into(),
-            PublishError::NeedsExclusive { .. } => plainly(&PUBLISH_CONFLICT, &error),
+            PublishError::NeedsExclusive { .. } => plainly(&NEEDS_EXCLUSIVE, &error),
         }
     }
 }
@@ -385,7 +385,8 @@ impl From<StepError> for Failure {
                 plainly(&OUTCOME_INVALID, &error).at(script)
             }
             StepError::Integrity { .. } => plainly(&OUTCOME_INVALID, &error),
-            StepError::LogDisagrees { .. } | StepError::Clock(_) => plainly(&INTERNAL, &error),
+            StepError::Clock(_) => plainly(&INTERNAL, &error),
+            StepError::LogDisagrees { .. } => plainly(&INTERNAL, &error),
             StepError::UnknownPage(error) => error.into(),
             StepError::Database(error) => error.into(),
             StepError::Content(error) => error.into(),
@@ -394,77 +395,63 @@ impl From<StepError> for Failure {
     }
 }
 
-/// The code is the one that a run's `run.aborted` records.
 impl From<MigrateError> for Failure {
     fn from(error: MigrateError) -> Self {
-        let code = error.code();
-        Self { code, ..of_migration(error) }
-    }
-}
-
-fn of_migration(error: MigrateError) -> Failure {
-    let code = error.code();
-    match error {
-        MigrateError::Ledger(error) => error.into(),
-        MigrateError::Append(error) => error.into(),
-        MigrateError::Fold(error) => error.into(),
-        MigrateError::Objects(error) => error.into(),
-        MigrateError::Database(error) => error.into(),
-        MigrateError::Image(error) => error.into(),
-        MigrateError::Content(error) => error.into(),
-        MigrateError::Step(error) => error.into(),
-        MigrateError::Publish(error) => error.into(),
-        MigrateError::Audit(error) => error.into(),
-        MigrateError::Contract(error) => error.into(),
-        MigrateError::Path(error) => error.into(),
-        MigrateError::Create(error) => error.into(),
-        MigrateError::Random(error) => error.into(),
-        MigrateError::Manifest { ref path, .. }
-        | MigrateError::Io { ref path, .. }
-        | MigrateError::Version { ref path, .. } => at_path(code, &error, path),
-        MigrateError::NoStore { ref root } => at_path(code, &error, root).next(["init"]),
-        MigrateError::NotAdopted { ref ledger } => at_path(code, &error, ledger).next(["init"]),
-        MigrateError::AlreadyAdopted { ref root, .. } => {
-            at_path(code, &error, root).next(["status"])
-        }
-        MigrateError::Pending { run, .. } => plainly(code, &error)
-            .at(format!("run {run}"))
-            .next(["migration", "resume"])
-            .next(["status"]),
-        MigrateError::NoRun => plainly(code, &error).next(["status"]),
-        MigrateError::Stale { .. } => plainly(code, &error).next(["plan"]),
-        MigrateError::PlanFile(_) => plainly(code, &error).next(["plan"]),
-        MigrateError::Unconfirmed { plan, .. } | MigrateError::WrongConsent { plan, .. } => {
-            plainly(code, &error).at(format!("plan {plan}"))
-        }
-        MigrateError::LossRefused { .. }
-        | MigrateError::Ambiguous { .. }
-        | MigrateError::Outcome { .. } => plainly(code, &error),
-        MigrateError::Disagree { .. } => plainly(code, &error).next(["status"]),
-        MigrateError::Undeclared { ref edge, .. } => {
-            plainly(code, &error).at(format!("edge {edge}"))
-        }
-        MigrateError::ContractEdited { ref name, .. } => plainly(code, &error).at(name),
-        MigrateError::SchemaDrift { ref object, .. }
-        | MigrateError::DocumentChanged { ref object } => {
-            plainly(code, &error).at(object).next(["status"])
-        }
-        MigrateError::Conflict { ref place, .. } => {
-            plainly(code, &error).at(place).not_done("that place was not touched")
-        }
-        MigrateError::Diverged { ref object, step, .. } => {
-            plainly(code, &error).at(format!("step {step} of {object}"))
-        }
-        MigrateError::BeforeAdoption => plainly(code, &error).next(["log"]),
-    }
-}
-
-impl From<PlanFileError> for Failure {
-    fn from(error: PlanFileError) -> Self {
-        match &error {
-            PlanFileError::Io { path, .. } => plainly(&IO, &error).at(path),
-            PlanFileError::Form(_) => plainly(&USAGE, &error).next(["plan"]),
-            PlanFileError::Edited { .. } => plainly(&PLAN_STALE, &error).next(["plan"]),
+        match error {
+            MigrateError::Ledger(error) => error.into(),
+            MigrateError::Append(error) => error.into(),
+            MigrateError::Fold(error) => error.into(),
+            MigrateError::Objects(error) => error.into(),
+            MigrateError::Database(error) => error.into(),
+            MigrateError::Image(error) => error.into(),
+            MigrateError::Content(error) => error.into(),
+            MigrateError::Step(error) => error.into(),
+            MigrateError::Publish(error) => error.into(),
+            MigrateError::Audit(error) => error.into(),
+            MigrateError::Contract(error) => error.into(),
+            MigrateError::Path(error) => error.into(),
+            MigrateError::Create(error) => error.into(),
+            MigrateError::Random(error) => error.into(),
+            MigrateError::PlanFile(_) | MigrateError::Ambiguous { .. } => {
+                plainly(error.code(), &error)
+            }
+            MigrateError::Manifest { ref path, .. }
+            | MigrateError::Io { ref path, .. }
+            | MigrateError::Version { ref path, .. } => at_path(error.code(), &error, path),
+            MigrateError::NoStore { ref root } => {
+                at_path(error.code(), &error, root).next(["init"])
+            }
+            MigrateError::NotAdopted { ref ledger } => {
+                at_path(error.code(), &error, ledger).next(["init"])
+            }
+            MigrateError::AlreadyAdopted { ref root, .. } => {
+                at_path(error.code(), &error, root).next(["status"])
+            }
+            MigrateError::Pending { .. } => {
+                plainly(error.code(), &error).next(["migration", "resume"])
+            }
+            MigrateError::NoRun | MigrateError::Disagree { .. } => {
+                plainly(error.code(), &error).next(["status"])
+            }
+            MigrateError::Stale { .. } => {
+                plainly(error.code(), &error).next(["plan", "-o", "plan.json"])
+            }
+            MigrateError::Unconfirmed { .. }
+            | MigrateError::WrongConsent { .. }
+            | MigrateError::LossRefused { .. }
+            | MigrateError::ContractEdited { .. }
+            | MigrateError::Outcome { .. } => plainly(error.code(), &error),
+            MigrateError::Undeclared { ref edge, .. } => {
+                plainly(error.code(), &error).at(format!("edge {edge}"))
+            }
+            MigrateError::SchemaDrift { ref object, .. }
+            | MigrateError::DocumentChanged { ref object }
+            | MigrateError::Diverged { ref object, .. } => plainly(error.code(), &error).at(object),
+            MigrateError::Conflict { ref place, .. } => plainly(error.code(), &error)
+                .at(place)
+                .not_done("the place was not touched; the run stays committed and unpublished")
+                .next(["migration", "resume"]),
+            MigrateError::BeforeAdoption => plainly(error.code(), &error).next(["log"]),
         }
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn run(
     let name = page.get_bin_name().unwrap_or_default().replace(' ', "-");
     let mut roff = Vec::new();
     let man = clap_mangen::Man::new(page.clone()).title(name);
-    man.render(&mut roff).map_err(failure::io("write", Path::new("the manual page")))?;
+    man.render(&mut roff).map_err(failure::io(Path::new("the manual page")))?;
     Ok(Done::new(Page { roff: String::from_utf8_lossy(&roff).into_owned() }))
 }
 

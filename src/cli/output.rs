@@ -39,12 +39,19 @@ impl<A> Done<A> {
 
     /// Adds what was found to be wrong. It decides how the program ends, unless something weightier
     /// was found before.
-    #[expect(dead_code, reason = "for commands that answer and find fault at once")]
     pub(super) fn found(mut self, failure: Failure) -> Self {
         if matches!(self.exit, Exit::Done | Exit::Pending | Exit::NotFullyChecked) {
             self.exit = failure.code.exit;
         }
         self.diagnostics.push(failure);
+        self
+    }
+
+    /// Says how the program ends where nothing is wrong.
+    pub(super) fn exit(mut self, exit: Exit) -> Self {
+        if self.exit == Exit::Done {
+            self.exit = exit;
+        }
         self
     }
 

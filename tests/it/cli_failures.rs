@@ -5,6 +5,8 @@ use std::fs;
 
 use serde_json::Value;
 
+use glyph_ledger::log::sled::{OpenOptions, SledLog};
+
 use crate::support::{Place, Said, a_history, check_answer};
 
 fn code(said: &Said) -> (i32, Value) {
@@ -66,7 +68,7 @@ fn a_busy_ledger_is_refused_naming_who_holds_it() {
     let place = Place::new();
     a_history(&place);
     let dir = place.work().join(".glyph-ledger");
-    let held = glyph_ledger::log::sled::SledLog::open(&dir, &Default::default()).unwrap();
+    let held = SledLog::open(&dir, &OpenOptions::default()).unwrap();
     let said = place.run(&["log", "--json"]);
     drop(held);
     let answer = said.json();

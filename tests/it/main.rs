@@ -1,8 +1,10 @@
-//! The program and the library from outside: the real binary in an empty environment, real folders.
+//! Tests from outside: processes, files, whole jobs.
 
 #[cfg(test)]
 mod cli_answers;
 #[cfg(test)]
 mod cli_failures;
+#[cfg(test)]
+mod log_kill;
 #[cfg(test)]
 mod support;

@@ -7,6 +7,7 @@ use ledger_format::event::Event;
 use ledger_format::frame::{Frame, HeadRecord, Salvaged, salvage};
 use ledger_format::hash::{CommitHash, EventId, KeyId, LedgerId};
 use ledger_format::json;
+use ledger_format::line::Line;
 use quickcheck::{TestResult, quickcheck};
 
 use crate::values::AnyValue;
@@ -79,6 +80,31 @@ quickcheck! {
             found.contains(&(before.len(), Salvaged::Frame(frame)))
                 && found.contains(&(head_at, Salvaged::Head(head))),
         )
+    }
+
+    /// Every reader answers to every input: bytes of the right form with some of them replaced.
+    fn bent_input_is_refused_or_read_but_never_panics(at: usize, len: u8, by: Vec<u8>) -> bool {
+        let event = history(1)[0].encode().unwrap();
+        let line = Line::of(&event, None).unwrap().into_bytes();
+        let frame = Frame { ledger: ledger(), first_seq: 0, events: vec![event.clone()] }.encode();
+        let [event, line, frame] = [event, line, frame].map(|mut bytes| {
+            let start = at % (bytes.len() + 1);
+            let end = bytes.len().min(start + usize::from(len));
+            bytes.splice(start..end, by.iter().copied());
+            bytes
+        });
+        if let Ok(read) = Event::decode(&event) {
+            assert_eq!(read.encode().unwrap(), event);
+        }
+        if let Ok(line) = String::from_utf8(line)
+            && let Ok(read) = Line::parse(&line)
+        {
+            assert_eq!(Line::of(&read.bytes, read.head.as_ref()).unwrap(), line);
+        }
+        if let Ok(read) = Frame::decode(&frame) {
+            assert_eq!(read.encode(), frame);
+        }
+        salvage(&frame).count() <= frame.len()
     }
 
     /// A history accepts its own events in their order and nothing else.
