@@ -1,0 +1,130 @@
+//! Lines back into batches.
+
+use std::io::{self, BufRead, Read as _};
+
+use ledger_format::chain::Chain;
+use ledger_format::hash::{EventId, LedgerId, NodeHash};
+use ledger_format::line::{LINE_BYTES_MAX, Line, LineError};
+use ledger_format::tree::Frontier;
+
+use crate::log::{BATCH_EVENTS_MAX, Batch};
+use crate::verify::{Fault, Stop, VerifyError};
+
+/// The middle of a ledger: lines that are events and follow each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fragment {
+    /// The ledger.
+    pub ledger: LedgerId,
+    /// First event in the file; those before it are not there.
+    pub first: u64,
+    /// Number of events.
+    pub events: u64,
+    /// Id of the event before the first, as the first names it.
+    pub follows: EventId,
+    /// What is wrong; reading ended there.
+    pub fault: Option<Fault>,
+}
+
+/// Every line of `reader`, checked by itself. Ends after the first that is none.
+pub(super) fn lines(mut reader: impl BufRead) -> impl Iterator<Item = Result<Line, Stop>> {
+    let mut number = 0;
+    let mut ended = false;
+    std::iter::from_fn(move || {
+        if ended {
+            return None;
+        }
+        number += 1;
+        let line = next_line(&mut reader, number).transpose();
+        ended = !matches!(line, Some(Ok(_)));
+        line
+    })
+}
+
+fn next_line(reader: &mut impl BufRead, number: u64) -> Result<Option<Line>, Stop> {
+    let mut bytes = Vec::new();
+    // One byte more for the newline, and one to see that there is more than a line may have.
+    let limit = LINE_BYTES_MAX as u64 + 2;
+    let read = reader.by_ref().take(limit).read_until(b'\n', &mut bytes);
+    if read.map_err(|source| Stop::Error(io_error(source)))? == 0 {
+        return Ok(None);
+    }
+    let fault = |error| Stop::Fault(Fault::Line { line: number, error });
+    let Some(bytes) = bytes.strip_suffix(b"\n") else {
+        let actual = bytes.len();
+        return Err(fault(if actual > LINE_BYTES_MAX {
+            LineError::TooLong { actual }
+        } else {
+            LineError::Json("cut off before the end of the line".to_owned())
+        }));
+    };
+    let text = std::str::from_utf8(bytes);
+    let text = text.map_err(|error| fault(LineError::Json(error.to_string())))?;
+    Line::parse(text).map(Some).map_err(fault)
+}
+
+/// Batches out of lines: each ends with the line that carries its head.
+pub(super) fn batches(
+    mut lines: impl Iterator<Item = Result<Line, Stop>>,
+) -> impl Iterator<Item = Result<Batch, Stop>> {
+    std::iter::from_fn(move || next_batch(&mut lines).transpose())
+}
+
+fn next_batch(lines: &mut impl Iterator<Item = Result<Line, Stop>>) -> Result<Option<Batch>, Stop> {
+    let mut events = Vec::new();
+    let mut first_seq = None;
+    for line in lines {
+        let line = line?;
+        let first_seq = *first_seq.get_or_insert(line.event.seq);
+        events.push(line.bytes);
+        if let Some(head) = line.head {
+            return Ok(Some(Batch { first_seq, events, head }));
+        }
+        if events.len() == BATCH_EVENTS_MAX {
+            let reason = "more events than a batch holds";
+            return Err(Stop::Fault(Fault::Unclosed { first: first_seq, reason }));
+        }
+    }
+    let reason = "the file ends before the head of its last batch";
+    let unclosed = |first| Stop::Fault(Fault::Unclosed { first, reason });
+    first_seq.map_or(Ok(None), |first| Err(unclosed(first)))
+}
+
+/// Checks that `first` and the `lines` after it, from the middle of a ledger, follow each other.
+pub(super) fn fragment(
+    first: &Line,
+    lines: impl Iterator<Item = Result<Line, Stop>>,
+) -> Result<Fragment, VerifyError> {
+    let event = &first.event;
+    let mut fragment = Fragment {
+        ledger: event.ledger,
+        first: event.seq,
+        events: 0,
+        follows: event.prev,
+        fault: None,
+    };
+    // The tree to the left is unknown, and no root is asked of it.
+    let unknown = vec![NodeHash::empty_root(); event.seq.count_ones() as usize];
+    let mut chain = Frontier::from_nodes(event.seq, unknown)
+        .map(|left| Chain::resume(event.ledger, event.prev, event.at, left))
+        .map_err(|error| io_error(io::Error::other(error)))?;
+    for line in lines {
+        let pushed = line.and_then(|line| {
+            chain.push(&line.event, line.id).map_err(|error| {
+                Stop::Fault(Fault::Unlinked { seq: chain.size(), reason: error.to_string() })
+            })
+        });
+        match pushed {
+            Ok(()) => fragment.events += 1,
+            Err(Stop::Error(error)) => return Err(error),
+            Err(Stop::Fault(fault)) => {
+                fragment.fault = Some(fault);
+                break;
+            }
+        }
+    }
+    Ok(fragment)
+}
+
+fn io_error(source: io::Error) -> VerifyError {
+    VerifyError::Io { what: "reading the export".to_owned(), source }
+}

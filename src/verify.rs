@@ -1,0 +1,238 @@
+//! The judge: whether a ledger is what was signed, and whether that is all of it.
+//!
+//! Reads a log through two questions, where it ends and which batches it holds, and derives
+//! everything else anew from their bytes: ids, links, roots, signatures, legality, state digests.
+//! Shares nothing with the writer but the format and the folds. Knows no engine except to have its
+//! folder copied, believes no cache, signs nothing, repairs nothing and never writes into a ledger.
+
+mod audit;
+mod compare;
+mod fault;
+mod folder;
+mod judge;
+mod live;
+mod objects;
+mod pipeline;
+
+use std::path::PathBuf;
+
+use ledger_format::hash::LedgerId;
+use ledger_format::head::SignedHead;
+use projections::State;
+
+use crate::ledger::{Pin, PinError};
+use crate::log::sled::{Anchor, OpenError};
+use crate::log::{Batch, ReadError, ReadLog};
+use crate::objects::Objects;
+use judge::Judge;
+
+pub(crate) use audit::record as record_audit;
+pub use audit::{AuditRecord, AuditTextError, audit_text};
+pub use fault::{Fault, Witness};
+pub use folder::{FolderReport, Folders, verify_folder};
+pub use live::{Change, Difference, Live, LiveError, compare_live};
+
+/// What a ledger is compared with. Nothing here is believed to be complete or even true: each part
+/// is checked against the events, and says what it can.
+#[derive(Debug, Clone, Default)]
+pub struct Expectations {
+    /// The ledger it must be; without it, the one its first event says it is.
+    pub ledger: Option<LedgerId>,
+    /// The newest acknowledged head, from the ledger's own folder.
+    pub anchor: Option<Anchor>,
+    /// The head remembered outside the store.
+    pub pin: Option<Pin>,
+    /// A head that the user trusts.
+    pub trust: Option<SignedHead>,
+    /// The place where the ledger lies, and the ledger known to lie there.
+    pub place: Option<(PathBuf, LedgerId)>,
+}
+
+/// How to verify.
+#[derive(Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// Where stored content lies, to check that everything events refer to is there and whole.
+    pub objects: Option<&'a dyn Objects>,
+    /// Whether to go on after the first fault and collect the others. Legality is judged up to the
+    /// first fault only: beyond it there is no state to judge by.
+    pub keep_going: bool,
+}
+
+/// Is told how far a verification is.
+pub trait Observer {
+    /// `done` of `total` events are judged; `total` is `None` when nobody knows yet.
+    fn progress(&mut self, done: u64, total: Option<u64>);
+}
+
+/// Looks away.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn progress(&mut self, _done: u64, _total: Option<u64>) {}
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Report {
+    /// The ledger; `None` when there was not even a first event.
+    pub ledger: Option<LedgerId>,
+    /// Number of events read.
+    pub size: u64,
+    /// Number of batches read.
+    pub batches: u64,
+    /// The head over the longest good prefix: everything up to it is what was signed, in order and
+    /// legal. `None` when nothing is.
+    pub good: Option<SignedHead>,
+    /// What is wrong, in the order found; the first is the first bad place. Without
+    /// [`Options::keep_going`] those of one place only.
+    pub faults: Vec<Fault>,
+    /// The verdict.
+    pub outcome: Outcome,
+    /// Objects checked, if they were.
+    pub objects: Option<ObjectCount>,
+    /// Every recorded state of append-only files, in order, as far as the good prefix goes. About
+    /// 100 bytes a record in memory.
+    pub audit: Vec<AuditRecord>,
+    /// The fold over all events, when all of them are good.
+    pub state: Option<State>,
+}
+
+/// The verdict on a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything holds, and nothing is missing up to `head`.
+    Complete {
+        /// The head that was known from outside.
+        head: SignedHead,
+        /// Where it was known from.
+        by: Witness,
+    },
+    /// Everything holds together; whether its end was cut off cannot be told.
+    ConsistentOnly,
+    /// [`Report::faults`] is not empty.
+    Failed,
+}
+
+/// How much stored content was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ObjectCount {
+    /// Distinct objects that are there and whole.
+    pub good: u64,
+    /// Distinct objects that are missing or damaged.
+    pub bad: u64,
+}
+
+/// A verification that did not come to a verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// There is no ledger, and none is known to have been there.
+    #[error("there is no ledger in {}", dir.display())]
+    NothingHere {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The log's storage failed.
+    #[error(transparent)]
+    Read(ReadError),
+    /// The ledger's folder could not be copied: in use, no space, no permission.
+    #[error(transparent)]
+    Folder(#[from] OpenError),
+    /// What is remembered cannot be read.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// The operating system failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What it said.
+        source: std::io::Error,
+    },
+}
+
+/// Judges all of `source` and compares it with `expectations`.
+pub fn verify(
+    source: &dyn ReadLog,
+    expectations: &Expectations,
+    options: Options<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Report, VerifyError> {
+    let (total, damaged) = match source.tip() {
+        Ok(tip) => (tip.map(|tip| tip.size()), None),
+        Err(error) => (None, Some(read_fault(error)?)),
+    };
+    let mut judge = Judge::new(expectations, options);
+    let batches = source.read(0..u64::MAX).map(|batch| batch.map_err(stop));
+    judge.hear(batches, total, observer)?;
+    let mut report = judge.conclude(total);
+    report.accuse(damaged);
+    Ok(report)
+}
+
+/// Judges batches from anywhere, an export for one.
+pub(crate) fn verify_batches(
+    batches: impl Iterator<Item = Result<Batch, Stop>>,
+    expectations: &Expectations,
+    options: Options<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Report, VerifyError> {
+    let mut judge = Judge::new(expectations, options);
+    judge.hear(batches, None, observer)?;
+    Ok(judge.conclude(None))
+}
+
+/// Why there are no more batches.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// What comes next is damaged.
+    Fault(Fault),
+    /// It could not be read.
+    Error(VerifyError),
+}
+
+fn stop(error: ReadError) -> Stop {
+    match read_fault(error) {
+        Ok(fault) => Stop::Fault(fault),
+        Err(error) => Stop::Error(error),
+    }
+}
+
+fn read_fault(error: ReadError) -> Result<Fault, VerifyError> {
+    match error {
+        ReadError::Damaged { seq, reason } => Ok(Fault::Unreadable { seq, reason }),
+        error @ ReadError::Io { .. } => Err(VerifyError::Read(error)),
+    }
+}
+
+impl Report {
+    /// The first bad place.
+    pub fn first(&self) -> Option<&Fault> {
+        self.faults.first()
+    }
+
+    /// Puts what was found before the events were read in front of what was found in them.
+    fn accuse(&mut self, faults: impl IntoIterator<Item = Fault>) {
+        let found = std::mem::take(&mut self.faults);
+        self.faults.extend(faults);
+        if !self.faults.is_empty() {
+            self.outcome = Outcome::Failed;
+        }
+        // That nothing is there goes without saying where it was said why.
+        let explained = |fault: &Fault| *fault == Fault::Empty && !self.faults.is_empty();
+        let found: Vec<Fault> = found.into_iter().filter(|fault| !explained(fault)).collect();
+        self.faults.extend(found);
+    }
+
+    /// Number of events in the longest good prefix.
+    pub fn good_size(&self) -> u64 {
+        self.good.as_ref().map_or(0, |head| head.head().size)
+    }
+}
+
+impl std::fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { objects, keep_going } = self;
+        write!(f, "Options(objects: {}, keep_going: {keep_going})", objects.is_some())
+    }
+}

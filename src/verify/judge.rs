@@ -1,0 +1,454 @@
+//! The judge's work: batch after batch, from the first event on.
+//!
+//! As long as everything is good, the fold itself carries chain, tree and keys, so nothing is hashed
+//! twice. Behind the first fault there is no state to judge by; links, roots and signatures are still
+//! judged, from the chain as it was signed where that can be restored.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use ed25519_dalek::VerifyingKey;
+use ledger_format::chain::Chain;
+use ledger_format::hash::{EventId, NodeHash};
+use ledger_format::head::SignedHead;
+use projections::{Entry, KeyRing, State};
+
+use super::audit::{self, AuditRecord};
+use super::compare;
+use super::objects::ObjectCheck;
+use super::pipeline::{self, Decoded, DecodedEvent};
+use super::{Expectations, Fault, Observer, Options, Outcome, Report, Stop, VerifyError};
+use crate::log::{BATCH_EVENTS_MAX, Batch};
+
+pub(super) struct Judge<'a> {
+    expectations: &'a Expectations,
+    keep_going: bool,
+    faults: Vec<Fault>,
+    /// The fold, while everything is good.
+    state: Option<State>,
+    /// The chain at the end of the last batch, as it was signed if that is known.
+    chain: Option<Chain>,
+    /// First event behind the last head that vouches for everything up to it.
+    unvouched_from: Option<u64>,
+    /// Whether the chain is not known as it was signed, so that no root can be judged any more.
+    lost: bool,
+    /// Whether the log was read to its end.
+    heard_all: bool,
+    /// Who could sign the next batch: the keys as folded at the last head.
+    keys: KeyRing,
+    good: Option<SignedHead>,
+    size: u64,
+    batches: u64,
+    newest: Option<SignedHead>,
+    /// Roots at sizes that somebody remembers.
+    roots: BTreeMap<u64, Option<NodeHash>>,
+    anchored_event: Option<EventId>,
+    objects: Option<ObjectCheck<'a>>,
+    audit: Vec<AuditRecord>,
+}
+
+/// What is wrong with an event at its place.
+enum Wrong {
+    Bytes(String),
+    Place(&'static str, String),
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(expectations: &'a Expectations, options: Options<'a>) -> Self {
+        let roots = compare::heads(expectations).map(|(_, head)| (head.head().size, None));
+        Self {
+            expectations,
+            keep_going: options.keep_going,
+            faults: Vec::new(),
+            state: None,
+            chain: None,
+            unvouched_from: None,
+            lost: false,
+            heard_all: false,
+            keys: KeyRing::default(),
+            good: None,
+            size: 0,
+            batches: 0,
+            newest: None,
+            roots: roots.collect(),
+            anchored_event: None,
+            objects: options.objects.map(ObjectCheck::new),
+            audit: Vec::new(),
+        }
+    }
+
+    /// Judges every batch. One batch is held back until the next one is there, whose first event
+    /// names the last of this.
+    pub(super) fn hear(
+        &mut self,
+        batches: impl Iterator<Item = Result<Batch, Stop>>,
+        total: Option<u64>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), VerifyError> {
+        let mut held: Option<Decoded> = None;
+        let mut failure = None;
+        let mut broken_off = false;
+        let ended = pipeline::in_order(batches, |next| {
+            let (next, stopped) = match next {
+                Ok(next) => (Some(next), None),
+                Err(stop) => (None, Some(stop)),
+            };
+            let mut flow = ControlFlow::Continue(());
+            if let Some(batch) = held.take() {
+                let successor = next.as_ref().and_then(|next| next.events.first());
+                flow = self.batch(&batch, successor);
+                observer.progress(self.size, total);
+            }
+            held = next;
+            let flow = match stopped {
+                None => flow,
+                Some(Stop::Fault(fault)) => {
+                    if flow.is_continue() {
+                        self.faults.push(fault);
+                    }
+                    ControlFlow::Break(())
+                }
+                Some(Stop::Error(error)) => {
+                    failure = Some(error);
+                    ControlFlow::Break(())
+                }
+            };
+            broken_off |= flow.is_break();
+            flow
+        });
+        ended.map_err(|source| VerifyError::Io { what: "starting a thread".to_owned(), source })?;
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        if let Some(batch) = held.filter(|_| !broken_off) {
+            broken_off = self.batch(&batch, None).is_break();
+            observer.progress(self.size, total);
+        }
+        self.heard_all = !broken_off;
+        Ok(())
+    }
+
+    /// Compares what was found with what is remembered.
+    pub(super) fn conclude(mut self, total: Option<u64>) -> Report {
+        if self.heard_all
+            && let Some(total) = total.filter(|total| *total > self.size)
+        {
+            self.faults.push(Fault::Gap { first: self.size, last: total - 1 });
+        }
+        let found = compare::Found {
+            ledger: self.chain.as_ref().map(Chain::ledger),
+            size: self.size,
+            heard_all: self.heard_all,
+            sound: self.faults.is_empty(),
+            keys: &self.keys,
+            roots: &self.roots,
+            good: self.good.as_ref(),
+            newest: self.newest.as_ref(),
+            anchored_event: self.anchored_event,
+        };
+        let (faults, complete) = compare::compare(self.expectations, &found);
+        let ledger = found.ledger;
+        self.faults.extend(faults);
+        if self.faults.is_empty() && self.size == 0 {
+            self.faults.push(Fault::Empty);
+        }
+        let objects = self.objects.map(|objects| {
+            let (count, faults) = objects.finish();
+            self.faults.extend(faults);
+            count
+        });
+        let outcome = match complete {
+            _ if !self.faults.is_empty() => Outcome::Failed,
+            Some((by, head)) => Outcome::Complete { head, by },
+            None => Outcome::ConsistentOnly,
+        };
+        let state = self.state.filter(|_| outcome != Outcome::Failed);
+        Report {
+            ledger,
+            size: self.size,
+            batches: self.batches,
+            good: self.good,
+            faults: self.faults,
+            outcome,
+            objects,
+            audit: self.audit,
+            state,
+        }
+    }
+
+    /// Judges one batch; breaks off where nothing behind it could be judged, or nobody wants it.
+    fn batch(&mut self, batch: &Decoded, successor: Option<&DecodedEvent>) -> ControlFlow<()> {
+        let before = self.faults.len();
+        let flow = self.judge(batch, successor);
+        if self.faults.len() > before && !self.keep_going { ControlFlow::Break(()) } else { flow }
+    }
+
+    fn judge(&mut self, batch: &Decoded, successor: Option<&DecodedEvent>) -> ControlFlow<()> {
+        let first = batch.first_seq;
+        if first != self.size {
+            self.faults.push(if first > self.size {
+                Fault::Gap { first: self.size, last: first - 1 }
+            } else {
+                Fault::Disorder { expected: self.size, found: first }
+            });
+            return ControlFlow::Break(());
+        }
+        let count = batch.events.len() as u64;
+        if count == 0 || count > BATCH_EVENTS_MAX as u64 {
+            let reason = "there are none, or more than a batch holds";
+            self.faults.push(Fault::Unclosed { first, reason });
+            return ControlFlow::Break(());
+        }
+        let Some(start) = self.begin(batch) else { return ControlFlow::Break(()) };
+        let wrong = self.fold(batch);
+        self.size += count;
+        self.batches += 1;
+        self.newest = Some(batch.head.clone());
+        if first == 0 && self.keys.iter().next().is_none() {
+            // Without the first event nobody is known who could have signed anything.
+            if let Some((seq, wrong)) = wrong {
+                self.faults.push(Fault::Unreadable { seq, reason: wrong.reason() });
+            }
+            return ControlFlow::Break(());
+        }
+        let end = match &self.state {
+            Some(state) => Walked { chain: state.chain().clone(), broken_at: None },
+            None => walk(&start, &batch.events),
+        };
+        self.weigh(batch, &start, end, wrong, successor);
+        ControlFlow::Continue(())
+    }
+
+    /// The chain before the batch; for the first, that of the ledger its first event names.
+    fn begin(&mut self, batch: &Decoded) -> Option<Chain> {
+        if let Some(chain) = &self.chain {
+            return Some(chain.clone());
+        }
+        let named = batch.events.first().and_then(|event| event.event.as_ref().ok());
+        let expected = self.expectations.ledger;
+        let Some(ledger) = expected.or(named.map(|event| event.ledger)) else {
+            let reason = "the first event is no event".to_owned();
+            self.faults.push(Fault::Unreadable { seq: 0, reason });
+            return None;
+        };
+        let found = batch.head.head().ledger;
+        if found != ledger {
+            self.faults.push(Fault::OtherLedger { expected: ledger, found });
+            return None;
+        }
+        self.state = Some(State::new(ledger));
+        let chain = Chain::new(ledger);
+        self.chain = Some(chain.clone());
+        Some(chain)
+    }
+
+    /// Folds the batch's events. Stops at the first that is wrong; then there is no state any more.
+    fn fold(&mut self, batch: &Decoded) -> Option<(u64, Wrong)> {
+        let mut state = self.state.take()?;
+        let actor = batch.head.signer();
+        for (seq, decoded) in (batch.first_seq..).zip(&batch.events) {
+            let event = match &decoded.event {
+                Ok(event) => event,
+                Err(error) => return Some((seq, Wrong::Bytes(error.to_string()))),
+            };
+            let kind = event.body.kind();
+            if let Err(rule) = state.apply(Entry { event, id: decoded.id }) {
+                return Some((seq, Wrong::Place(kind, rule.to_string())));
+            }
+            if seq == 0 {
+                self.keys = state.keys().clone();
+            }
+            if event.actor != actor {
+                let (named, signed) = (event.actor.short(), actor.short());
+                let rule =
+                    format!("names key {named} as its signer, its head is signed by {signed}");
+                return Some((seq, Wrong::Place(kind, rule)));
+            }
+            if let Some(root) = self.roots.get_mut(&state.size()) {
+                *root = Some(state.chain().frontier().root());
+            }
+        }
+        self.state = Some(state);
+        None
+    }
+
+    /// Holds the events found against the head that closes them.
+    fn weigh(
+        &mut self,
+        batch: &Decoded,
+        start: &Chain,
+        found: Walked,
+        wrong: Option<(u64, Wrong)>,
+        successor: Option<&DecodedEvent>,
+    ) {
+        let (first, last) = (batch.first_seq, self.size - 1);
+        let stated = batch.head.head();
+        let broken_at = wrong.as_ref().map(|(seq, _)| *seq).or(found.broken_at);
+        if stated.size != self.size || stated.ledger != start.ledger() {
+            let stated = Box::new(*stated);
+            self.faults.push(Fault::Misplaced { first, last, stated });
+            return self.go_on(found.chain, first);
+        }
+        if let Err(reason) = verify_signature(&batch.head, &self.keys) {
+            self.faults.push(Fault::Signature { size: stated.size, reason });
+            return self.go_on(found.chain, first);
+        }
+        let actual = found.chain.frontier().root();
+        if actual == stated.root {
+            if let Some((seq, wrong)) = wrong {
+                self.faults.push(wrong.signed(seq));
+                self.state = None;
+            }
+            return self.vouch(batch, found.chain);
+        }
+        self.state = None;
+        if self.unvouched_from.is_none()
+            && let Some(restored) = restore(batch, start, self.last_ids(batch, successor))
+        {
+            let altered = |(seq, expected, actual)| Fault::Altered {
+                seq,
+                expected,
+                actual,
+                head_size: stated.size,
+            };
+            self.faults.extend(restored.altered.into_iter().map(altered));
+            self.chain = Some(restored.chain);
+            return;
+        }
+        if !self.lost {
+            let first = self.unvouched_from.unwrap_or(first);
+            let expected = stated.root;
+            self.faults.push(Fault::Rewritten { first, last, expected, actual, broken_at });
+            self.lost = true;
+        } else if let Some(seq) = broken_at {
+            // Behind a range that is lost every root is another; only what shows by itself is told.
+            let reason = "is no event, or does not continue the one before it".to_owned();
+            self.faults.push(Fault::Unlinked { seq, reason });
+        }
+        self.go_on(found.chain, first);
+    }
+
+    /// The batch's head vouches for everything up to it.
+    fn vouch(&mut self, batch: &Decoded, chain: Chain) {
+        self.unvouched_from = None;
+        self.lost = false;
+        let good = self.faults.is_empty();
+        if good {
+            self.good = Some(batch.head.clone());
+        }
+        for (seq, decoded) in (batch.first_seq..).zip(&batch.events) {
+            let Ok(event) = &decoded.event else { continue };
+            if let Some(objects) = &mut self.objects {
+                objects.check(seq, &event.body);
+            }
+            if good {
+                audit::record(&mut self.audit, seq, &event.body);
+            }
+        }
+        let anchor = self.expectations.anchor.as_ref();
+        if anchor.is_some_and(|anchor| anchor.head.head().size == chain.size()) {
+            self.anchored_event = Some(chain.last());
+        }
+        self.chain = Some(chain);
+    }
+
+    /// Goes on behind events from `first` on for which no head vouches.
+    fn go_on(&mut self, chain: Chain, first: u64) {
+        self.state = None;
+        self.unvouched_from.get_or_insert(first);
+        self.chain = Some(chain);
+    }
+
+    /// What is said elsewhere about the id of the batch's last event.
+    fn last_ids(&self, batch: &Decoded, successor: Option<&DecodedEvent>) -> Vec<EventId> {
+        let named = successor.and_then(|event| event.event.as_ref().ok()).map(|event| event.prev);
+        let anchor = self.expectations.anchor.as_ref();
+        let anchored = anchor.filter(|anchor| anchor.head.head().size == batch.head.head().size);
+        let own = batch.events.last().map(|event| event.id);
+        own.into_iter().chain(named).chain(anchored.map(|anchor| anchor.last)).collect()
+    }
+}
+
+impl Wrong {
+    fn reason(self) -> String {
+        match self {
+            Self::Bytes(reason) | Self::Place(_, reason) => reason,
+        }
+    }
+
+    /// The fault, where the bytes are those that were signed.
+    fn signed(self, seq: u64) -> Fault {
+        match self {
+            Self::Bytes(rule) => Fault::Illegal { seq, kind: "unknown", rule },
+            Self::Place(kind, rule) => Fault::Illegal { seq, kind, rule },
+        }
+    }
+}
+
+/// Checks a head's signature against the keys that could sign it.
+pub(super) fn verify_signature(head: &SignedHead, keys: &KeyRing) -> Result<(), String> {
+    let signer = head.signer();
+    let key = keys.get(&signer);
+    let key =
+        key.ok_or_else(|| format!("key {} is not authorised to sign here", signer.short()))?;
+    let key = VerifyingKey::from_bytes(&key.public_key.0)
+        .map_err(|_| format!("key {} is no Ed25519 key", signer.short()))?;
+    head.verify(&key).map_err(|error| error.to_string())
+}
+
+/// Where a batch leads, taken as it is.
+struct Walked {
+    chain: Chain,
+    /// First event that is none or does not continue the one before it.
+    broken_at: Option<u64>,
+}
+
+fn walk(start: &Chain, events: &[DecodedEvent]) -> Walked {
+    let mut walked = Walked { chain: start.clone(), broken_at: None };
+    for decoded in events {
+        let chain = &mut walked.chain;
+        let pushed =
+            decoded.event.as_ref().is_ok_and(|event| chain.push(event, decoded.id).is_ok());
+        if !pushed {
+            walked.broken_at.get_or_insert(chain.size());
+            let at = decoded.event.as_ref().map_or(chain.last_at(), |event| event.at);
+            force(chain, decoded.id, at);
+        }
+    }
+    walked
+}
+
+/// Appends an id whatever its event says.
+fn force(chain: &mut Chain, id: EventId, at: u64) {
+    let mut frontier = chain.frontier().clone();
+    frontier.push(NodeHash::leaf(id));
+    *chain = Chain::resume(chain.ledger(), id, at, frontier);
+}
+
+/// A batch as it was signed: the events that are no longer so, each with the id signed and found.
+struct Restored {
+    chain: Chain,
+    altered: Vec<(u64, EventId, EventId)>,
+}
+
+/// Every event names the one before it. If the ids so named lead to the signed root, they are the
+/// ids that were signed, and the events that have others are the ones that were changed.
+fn restore(batch: &Decoded, start: &Chain, last_ids: Vec<EventId>) -> Option<Restored> {
+    let named = |pair: &[DecodedEvent]| match pair {
+        [this, next] => next.event.as_ref().map_or(this.id, |next| next.prev),
+        _ => EventId::GENESIS,
+    };
+    let inner: Vec<EventId> = batch.events.windows(2).map(named).collect();
+    last_ids.into_iter().find_map(|last| {
+        let mut chain = start.clone();
+        let mut altered = Vec::new();
+        for (decoded, expected) in batch.events.iter().zip(inner.iter().copied().chain([last])) {
+            if decoded.id != expected {
+                altered.push((chain.size(), expected, decoded.id));
+            }
+            let at = decoded.event.as_ref().map_or(chain.last_at(), |event| event.at);
+            force(&mut chain, expected, at);
+        }
+        (chain.frontier().root() == batch.head.head().root).then_some(Restored { chain, altered })
+    })
+}

@@ -1,0 +1,123 @@
+//! Whether everything that events refer to is there and hashes to its name; for databases, every
+//! node and page beneath. Knows names, no storage.
+
+use std::collections::HashSet;
+
+use ledger_format::body::{Body, ObjectState, StagedContent};
+use ledger_format::hash::{CommitHash, ContentHash};
+
+use super::{Fault, ObjectCount};
+use crate::objects::{Objects, ObjectsError};
+use crate::target::sqlite::{ImageError, image};
+
+/// The checks so far. Remembers each distinct name it has met, 32 bytes each, as the index of any
+/// object store does.
+pub(super) struct ObjectCheck<'a> {
+    objects: &'a dyn Objects,
+    met: HashSet<ContentHash>,
+    bad: u64,
+    faults: Vec<Fault>,
+}
+
+impl<'a> ObjectCheck<'a> {
+    pub(super) fn new(objects: &'a dyn Objects) -> Self {
+        Self { objects, met: HashSet::new(), bad: 0, faults: Vec::new() }
+    }
+
+    /// Checks what event `seq` refers to, each object once.
+    pub(super) fn check(&mut self, seq: u64, body: &Body) {
+        let roots = page_roots(body);
+        for name in body.contents() {
+            if !self.met.insert(name) {
+                continue;
+            }
+            let root = roots.iter().find(|root| root.as_bytes() == name.as_bytes());
+            match root {
+                Some(root) => self.check_image(seq, root),
+                None => drop(self.check_object(seq, name)),
+            }
+        }
+    }
+
+    /// The checks' result.
+    pub(super) fn finish(self) -> (ObjectCount, Vec<Fault>) {
+        let met = self.met.len() as u64;
+        (ObjectCount { good: met.saturating_sub(self.bad), bad: self.bad }, self.faults)
+    }
+
+    fn check_image(&mut self, seq: u64, root: &CommitHash) {
+        let tree = match image::load(root, self.objects) {
+            Ok(tree) => tree,
+            Err(error) => return self.accuse(image_fault(seq, root, error)),
+        };
+        for page in tree.pages() {
+            if !self.met.insert(*page) {
+                continue;
+            }
+            let Some(bytes) = self.check_object(seq, *page) else { continue };
+            let expected = tree.page_size().bytes() as usize;
+            if bytes.len() != expected {
+                let reason = format!("a page of {} bytes, expected {expected}", bytes.len());
+                self.accuse(Fault::ObjectDamaged { name: *page, seq, reason });
+            }
+        }
+    }
+
+    fn check_object(&mut self, seq: u64, name: ContentHash) -> Option<Vec<u8>> {
+        match self.objects.get(&name) {
+            Ok(bytes) => {
+                let actual = ContentHash::of(&bytes);
+                if actual == name {
+                    return Some(bytes);
+                }
+                self.accuse(object_fault(seq, name, &ObjectsError::Corrupt { name, actual }));
+            }
+            Err(error) => self.accuse(object_fault(seq, name, &error)),
+        }
+        None
+    }
+
+    fn accuse(&mut self, fault: Fault) {
+        self.bad += 1;
+        self.faults.push(fault);
+    }
+}
+
+fn page_roots(body: &Body) -> Vec<CommitHash> {
+    let root = |state: &ObjectState| match state {
+        ObjectState::Database { page_root, .. } => Some(*page_root),
+        ObjectState::Document { .. } | ObjectState::Log { .. } => None,
+    };
+    match body {
+        Body::ObjectObserved(body) => root(&body.state).into_iter().collect(),
+        Body::ObjectMigrated(body) => {
+            [root(&body.source), root(&body.target)].into_iter().flatten().collect()
+        }
+        Body::ObjectStaged(body) => match body.result {
+            StagedContent::Database { page_root } => vec![page_root],
+            StagedContent::Document { .. } => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+fn object_fault(seq: u64, name: ContentHash, error: &ObjectsError) -> Fault {
+    match error {
+        ObjectsError::Missing { name } => Fault::ObjectMissing { name: *name, seq },
+        ObjectsError::Corrupt { name, .. } => {
+            Fault::ObjectDamaged { name: *name, seq, reason: error.to_string() }
+        }
+        error => Fault::ObjectDamaged { name, seq, reason: error.to_string() },
+    }
+}
+
+fn image_fault(seq: u64, root: &CommitHash, error: ImageError) -> Fault {
+    let name = ContentHash::from_bytes(*root.as_bytes());
+    match error {
+        ImageError::Objects(error) => object_fault(seq, name, &error),
+        ImageError::Malformed { name, reason } => {
+            Fault::ObjectDamaged { name, seq, reason: reason.to_owned() }
+        }
+        error => Fault::ObjectDamaged { name, seq, reason: error.to_string() },
+    }
+}
