@@ -61,12 +61,3 @@ pub enum ObjectsError {
         source: std::io::Error,
     },
 }
-
-/// temp
-pub type Packs = MemoryObjects;
-impl MemoryObjects {
-    /// temp
-    pub fn open(_p: &std::path::Path) -> Result<Self, ObjectsError> {
-        Ok(Self::default())
-    }
-}

@@ -9,7 +9,7 @@ use super::error::MigrateError;
 use super::observe::{self, LiveDatabase};
 use crate::contract::{self, Contract, DetectError};
 use crate::ledger::{Ledger, Surroundings};
-use crate::objects::{Objects, Packs};
+use crate::objects::{Objects, PackObjects};
 use crate::target::glyph_store::{Layout, Manifest, manifest_version};
 
 /// What is needed to open a store.
@@ -56,7 +56,10 @@ impl Store {
         ledger: Ledger,
         wait: Duration,
     ) -> Result<Self, MigrateError> {
-        let objects = Box::new(Packs::open(&ledger.objects_dir())?);
+        let dir = ledger.objects_dir();
+        let objects =
+            if dir.exists() { PackObjects::open(&dir)? } else { PackObjects::create(&dir)? };
+        let objects = Box::new(objects);
         Ok(Self { layout, contract, ledger, objects, wait })
     }
 
