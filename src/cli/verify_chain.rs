@@ -213,10 +213,13 @@ fn judged(mut done: Done<Judgement>, report: &Report, live: &Live) -> Done<Judge
 fn of_fault(fault: &Fault, good: u64) -> Failure {
     let failure = Failure::new(fault.code(), fault.to_string())
         .not_done("nothing was changed; the ledger is not to be trusted beyond what is named good");
-    let failure = match fault.seq() {
-        Some(seq) => failure.at(format!("event {seq}")),
-        None => failure,
+    let place = match fault {
+        Fault::Missing { path } | Fault::Part { path, .. } | Fault::Foreign { place: path, .. } => {
+            Some(path.display().to_string())
+        }
+        _ => fault.seq().map(|seq| format!("event {seq}")),
     };
+    let failure = place.into_iter().fold(failure, Failure::at);
     // Everything before the first fault can still be had.
     match good {
         0 => failure,

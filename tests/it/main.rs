@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod cli_answers;
 #[cfg(test)]
+mod cli_evidence;
+#[cfg(test)]
 mod cli_failures;
+#[cfg(test)]
+mod cli_store;
 #[cfg(test)]
 mod log_kill;
 #[cfg(test)]

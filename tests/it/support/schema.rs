@@ -31,13 +31,29 @@ fn check(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
             "const" => value == rule,
             "enum" => rule.as_array().is_some_and(|all| all.contains(value)),
             "pattern" => matches_pattern(rule, value),
-            "minimum" => value.as_u64() >= rule.as_u64(),
-            "required" => types(rule).all(|key| value.get(key).is_some()),
+            "minimum" => value.is_null() || value.as_u64() >= rule.as_u64(),
+            "required" => !value.is_object() || types(rule).all(|key| value.get(key).is_some()),
             "properties" => {
                 check_properties(rule, value, at)?;
                 true
             }
-            "additionalProperties" => *rule == Value::Bool(false) && only_known(schema, value),
+            "additionalProperties" if *rule == Value::Bool(false) => {
+                unknown(schema, value).is_empty()
+            }
+            "additionalProperties" => {
+                for (key, value) in unknown(schema, value) {
+                    check(rule, value, &format!("{at}/{key}"))?;
+                }
+                true
+            }
+            "$ref" => {
+                let name = rule.as_str().and_then(|file| file.strip_suffix(".schema.json"));
+                check(&schema_of(name.ok_or("a reference names a file here")?), value, at)?;
+                true
+            }
+            "anyOf" => {
+                rule.as_array().into_iter().flatten().any(|rule| check(rule, value, at).is_ok())
+            }
             "items" => {
                 for (place, item) in value.as_array().into_iter().flatten().enumerate() {
                     check(rule, item, &format!("{at}/{place}"))?;
@@ -62,10 +78,12 @@ fn check_properties(rules: &Value, value: &Value, at: &str) -> Result<(), String
     Ok(())
 }
 
-fn only_known(schema: &Value, value: &Value) -> bool {
+/// What `value` has beyond the properties of `schema`.
+fn unknown<'a>(schema: &Value, value: &'a Value) -> Vec<(&'a String, &'a Value)> {
     let none = Map::new();
     let known = schema["properties"].as_object().unwrap_or(&none);
-    value.as_object().is_none_or(|map| map.keys().all(|key| known.contains_key(key)))
+    let all = value.as_object().into_iter().flatten();
+    all.filter(|(key, _)| !known.contains_key(*key)).collect()
 }
 
 /// One text, or a list of them.
@@ -107,10 +125,13 @@ fn the_checker_finds_what_a_schema_forbids() {
         "required": ["id"],
         "properties": {
             "id": {"type": "string", "pattern": "^([0-9a-f]{2})+$"},
-            "list": {"type": "array", "items": {"enum": ["a", null]}}
+            "list": {"type": "array", "items": {"enum": ["a", null]}},
+            "map": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 2}},
+            "either": {"anyOf": [{"const": 1}, {"type": "null"}]}
         }
     });
-    assert_eq!(check(&schema, &json!({"id": "0f", "list": ["a", null]}), ""), Ok(()));
+    let good = json!({"id": "0f", "list": ["a", null], "map": {"x": 2}, "either": null});
+    assert_eq!(check(&schema, &good, ""), Ok(()));
     for bad in [
         json!([]),
         json!({}),
@@ -118,6 +139,8 @@ fn the_checker_finds_what_a_schema_forbids() {
         json!({"id": "0F"}),
         json!({"id": "0f", "more": 1}),
         json!({"id": "0f", "list": ["b"]}),
+        json!({"id": "0f", "map": {"x": 1}}),
+        json!({"id": "0f", "either": 2}),
     ] {
         assert!(check(&schema, &bad, "").is_err(), "{bad}");
     }
