@@ -7,6 +7,7 @@ mod completions;
 mod context;
 mod demo;
 mod explain;
+mod export;
 mod failure;
 mod globals;
 mod init;
@@ -15,12 +16,16 @@ mod log;
 mod man;
 mod output;
 mod plan;
+mod progress;
+mod replay;
 mod resume;
 mod rim;
 mod rollback;
+mod show;
 mod status;
 mod terminal;
 mod usage;
+mod verify_chain;
 mod words;
 
 use std::ffi::OsString;
@@ -67,6 +72,14 @@ enum Command {
     Migration(MigrationCommand),
     /// List what happened, newest first.
     Log(log::Arguments),
+    /// Show one event in full.
+    Show(show::Arguments),
+    /// Check that the ledger is what was signed, and all of it.
+    VerifyChain(verify_chain::Arguments),
+    /// Compute any state anew from the events, and put the store back as it was.
+    Replay(replay::Arguments),
+    /// Write the events as lines that can be verified on their own.
+    Export(export::Arguments),
     /// Explain an error code, or list them all.
     Explain(explain::Arguments),
     /// Print a completion script for a shell.
@@ -123,6 +136,10 @@ impl Command {
             Self::Undo(how) => output.finish(rollback::undo(how, context)),
             Self::Migration(command) => command.run(context, output),
             Self::Log(arguments) => output.finish(log::run(arguments, context)),
+            Self::Show(arguments) => output.finish(show::run(arguments, context)),
+            Self::VerifyChain(arguments) => output.finish(verify_chain::run(arguments, context)),
+            Self::Replay(arguments) => output.finish(replay::run(arguments, context)),
+            Self::Export(arguments) => output.finish(export::run(arguments, context)),
             Self::Explain(arguments) => output.finish(Ok(explain::run(arguments))),
             Self::Completions(arguments) => {
                 output.finish(Ok(completions::run(*arguments, definition(output.program()))))

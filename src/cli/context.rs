@@ -32,18 +32,31 @@ impl Context {
 
     /// The ledger, open. Nobody else has it open until it is dropped.
     pub(super) fn open(&self) -> Result<Ledger, Failure> {
+        let Located { dir, place, surroundings } = self.locate()?;
+        Ok(Ledger::open(&dir, &place, surroundings)?)
+    }
+
+    /// Where the ledger is, or is known to have been.
+    pub(super) fn locate(&self) -> Result<Located, Failure> {
         let dir = self.ledger_dir()?;
         let surroundings = self.surroundings()?;
         let place = place(&dir)?;
         // A place known to have held a ledger is never "nothing here": opening says what is wrong.
         let known = surroundings.pins.ledger_at(&place)?.is_some();
-        if !known && !is_folder(&dir)? {
-            return Err(nothing_at(&dir));
+        let is_one =
+            is_folder(&dir)? && !matches!(read_identity(&dir), Err(OpenError::Missing { .. }));
+        if known || is_one {
+            Ok(Located { dir, place, surroundings })
+        } else {
+            Err(nothing_at(&dir))
         }
-        match read_identity(&dir) {
-            Err(OpenError::Missing { .. }) if !known => Err(nothing_at(&dir)),
-            _ => Ok(Ledger::open(&dir, &place, surroundings)?),
-        }
+    }
+
+    /// The store that the ledger in `ledger` keeps, if it is here.
+    pub(super) fn store_of(&self, ledger: &Path) -> Option<Layout> {
+        let layout = self.store().ok()?;
+        let same = place(&self.ledger_of(&layout)).ok()? == place(ledger).ok()?;
+        same.then_some(layout)
     }
 
     /// The ledger's folder: the one named, that of the store, or the next one upwards. A named one
@@ -121,6 +134,11 @@ impl Context {
         if is_store { itself } else { Layout::new(folder.join(".glyph")) }
     }
 
+    /// Whether stdout is for one JSON object.
+    pub(super) const fn answers_in_json(&self) -> bool {
+        self.globals.json
+    }
+
     /// Whether somebody watches who wants to see progress.
     pub(super) fn shows_progress(&self) -> bool {
         !self.globals.json && !self.globals.quiet && io::stderr().is_terminal()
@@ -144,6 +162,15 @@ impl Context {
         let (clock, pins) = (Arc::new(SystemClock), Arc::new(pins()?));
         Ok(Surroundings { clock, pins, wait: self.globals.wait() })
     }
+}
+
+/// Where a ledger is, and what it takes to open it.
+pub(super) struct Located {
+    /// Its folder.
+    pub(super) dir: PathBuf,
+    /// The name under which that folder is remembered.
+    pub(super) place: PathBuf,
+    pub(super) surroundings: Surroundings,
 }
 
 /// The place at or above `here` that is remembered to have held a ledger.
@@ -192,7 +219,11 @@ fn is_folder(dir: &Path) -> Result<bool, Failure> {
     match fs::metadata(dir) {
         Ok(found) => Ok(found.is_dir()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(failure::io(dir)(error)),
+        Err(error) => {
+            let failure = failure::io(dir)(error);
+            let message = format!("cannot look for a ledger or store at {}", failure.message);
+            Err(Failure { message, ..failure })
+        }
     }
 }
 
