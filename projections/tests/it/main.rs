@@ -1,0 +1,4 @@
+//! Folds over whole histories.
+
+mod folds;
+mod history;
