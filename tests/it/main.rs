@@ -1,1 +1,15 @@
-//! x
+//! Tests from outside: processes, files, whole jobs.
+
+#[cfg(test)]
+mod export;
+#[cfg(test)]
+#[path = "../../projections/tests/it/history.rs"]
+mod history;
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod verify_folder;
+#[cfg(test)]
+mod verify_log;

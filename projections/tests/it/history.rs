@@ -41,7 +41,7 @@ impl Matter for Names {
     }
 }
 
-/// SplitMix64.
+/// The generator of Steele, Lea and Flood with 64 bits of state.
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
