@@ -185,6 +185,9 @@ catalogue! {
     STORE_INVALID = 1024, Unsupported, Error, false,
         "The store's database is not one that can be migrated: not SQLite, empty, or damaged.",
         "Restore the database from a backup or from the ledger (`glyph-ledger replay --out DIR`).";
+    NEEDS_EXCLUSIVE = 1025, Unsupported, Error, false,
+        "The migration changes the database's page size, encoding or vacuum mode, which others may not see change.",
+        "Leave those settings out of the migration's scripts.";
     LEDGER_MISSING = 1500, Unverified, Fatal, false,
         "A part of the ledger that must be there is not.",
         "Restore the ledger's folder from a backup; an empty one is never started in its place.";

@@ -1,10 +1,12 @@
-//! What reaches in from outside: the clock, randomness, the signer. As traits with a real and a
+//! What reaches in from outside: the clock, randomness, the signer, the disk's promise to keep. As traits with a real and a
 //! fixed version each, so that nothing else in the library asks the machine for them.
 
 mod clock;
 mod random;
 mod signer;
+pub(crate) mod syncs;
 
 pub use clock::{Clock, FixedClock, SystemClock};
-pub use random::{FixedRandom, Random, SystemRandom};
+pub use random::{FixedRandom, NoRandomness, Random, SystemRandom};
 pub use signer::{KeySigner, Signer};
+pub use syncs::{KernelSyncs, Syncs};

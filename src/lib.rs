@@ -2,12 +2,14 @@
 //! there. Every step is an event in a hash-chained, signed log; everything else is computed from the
 //! events.
 
+pub mod cli;
 pub mod contract;
 pub mod diagnostic;
 pub mod effects;
 pub mod export;
 pub mod ledger;
 pub mod log;
+pub mod migrate;
 pub mod objects;
 pub mod replay;
 pub mod target;

@@ -3,12 +3,14 @@
 //! Knows nothing of what the bytes mean: pages, documents and audit lines look alike here.
 
 mod memory;
+mod pack;
 
 use std::path::PathBuf;
 
 use ledger_format::hash::ContentHash;
 
 pub use memory::MemoryObjects;
+pub use pack::{OBJECT_BYTES_MAX, PackObjects};
 
 /// A store of byte strings named by their [`ContentHash`].
 pub trait Objects {

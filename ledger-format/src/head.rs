@@ -87,9 +87,13 @@ impl SignedHead {
     pub fn parse(note: &[u8]) -> Result<Self, HeadError> {
         let note = Note::parse(note)?;
         let head = TreeHead::parse(note.text())?;
-        let named = |name: &str| name.strip_prefix(ACTOR_PREFIX).and_then(|id| id.parse().ok());
-        let signer = note.signatures().iter().find_map(|line| named(&line.name));
-        let signer = signer.ok_or(HeadError::Form("no signature line names an actor"))?;
+        let mut actors =
+            note.signatures().iter().filter_map(|line| line.name.strip_prefix(ACTOR_PREFIX));
+        let (Some(actor), None) = (actors.next(), actors.next()) else {
+            return Err(HeadError::Form("not exactly one signature line names an actor"));
+        };
+        let signer = actor.parse();
+        let signer = signer.map_err(|_| HeadError::Form("the actor's name is not a key id"))?;
         Ok(Self { head, signer, note })
     }
 
@@ -146,6 +150,21 @@ mod tests {
         assert_eq!(parsed.verify(&key.verifying_key()), Ok(()));
         let other = SigningKey::from_bytes(&[8; 32]).verifying_key();
         assert!(matches!(parsed.verify(&other), Err(HeadError::OtherKey { .. })));
+    }
+
+    #[test]
+    fn a_head_has_one_actor_among_its_signatures() {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let signed = SignedHead::sign(head(), &key.verifying_key(), |text| key.sign(text));
+        let note = String::from_utf8(signed.encode()).unwrap();
+        let (text, line) = note.split_once("\n\n").unwrap();
+        let other = line.replace(ACTOR_PREFIX, "witness/");
+        let parsed =
+            |lines: &[&str]| SignedHead::parse(format!("{text}\n\n{}", lines.concat()).as_bytes());
+        assert_eq!(parsed(&[&other, line]).unwrap().verify(&key.verifying_key()), Ok(()));
+        for bad in [vec![other.as_str()], vec![line, line], vec![&line.replace("r/", "r/x")]] {
+            assert!(matches!(parsed(&bad), Err(HeadError::Form(_))), "{bad:?}");
+        }
     }
 
     #[test]

@@ -120,6 +120,11 @@ impl CertificateBook {
         CommitHash::of("migration_run", &Value::Array(hashes))
     }
 
+    /// Number of values lost so far by the open run.
+    pub const fn open_lost(&self) -> u64 {
+        self.lost
+    }
+
     fn forget_open_run(&mut self) {
         self.started = None;
         self.paths.clear();

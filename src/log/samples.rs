@@ -35,6 +35,15 @@ impl Author {
         self.chain.size()
     }
 
+    /// Goes on from behind `batch`, which somebody with the same seed has written.
+    pub(crate) fn catch_up(&mut self, batch: &Batch) {
+        for bytes in &batch.events {
+            let event = Event::decode(bytes).unwrap();
+            self.chain.push(&event, EventId::of(bytes)).unwrap();
+        }
+        assert_eq!(&self.chain.head(), batch.head.head());
+    }
+
     /// A batch of `count` events that continues the ledger, and the frontier it leads to.
     pub(crate) fn batch(&mut self, count: usize) -> (Batch, Frontier) {
         let first_seq = self.chain.size();

@@ -15,7 +15,6 @@ mod open;
 mod quiet;
 mod salvage;
 mod store;
-mod syncs;
 
 use std::fs::{self, File};
 use std::io;
@@ -34,7 +33,8 @@ pub use error::OpenError;
 pub use folder::Identity;
 pub use open::{read_anchor, read_identity};
 pub use salvage::{Salvage, SalvagedLog};
-pub use syncs::{Kernel, Syncs};
+
+use crate::effects::{KernelSyncs, Syncs};
 
 use super::{AppendError, Batch, Batches, Closing, Log, ReadError, ReadLog, Tip};
 use anchor::AnchorFile;
@@ -62,7 +62,11 @@ pub struct OpenOptions {
 impl Default for OpenOptions {
     /// No waiting, [`CACHE_BYTES_DEFAULT`], the kernel's fsync.
     fn default() -> Self {
-        Self { wait: Duration::ZERO, cache_bytes: CACHE_BYTES_DEFAULT, syncs: Arc::new(Kernel) }
+        Self {
+            wait: Duration::ZERO,
+            cache_bytes: CACHE_BYTES_DEFAULT,
+            syncs: Arc::new(KernelSyncs),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod connection;
 mod content;
 mod error;
 pub mod image;
+mod inputs;
 mod loss;
 mod page;
 mod page_tree;
@@ -29,6 +30,7 @@ pub use authority::RequestedPragma;
 pub use content::ContentError;
 pub use error::DatabaseError;
 pub use image::ImageError;
+pub use inputs::StepInputs;
 pub use loss::{
     DroppedColumn, Exemption, ID_CANDIDATES_MAX, LISTED_ROWS_MAX, Loss, LostRow, RowLoss, TableLoss,
 };

@@ -3,6 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use ledger_format::hash::LedgerId;
+
 /// Environment variable that puts keys and pins below one folder.
 pub const HOME_VARIABLE: &str = "GLYPH_LEDGER_HOME";
 
@@ -51,6 +53,11 @@ impl Home {
     /// The folder of remembered heads.
     pub fn pins(&self) -> PathBuf {
         self.state.join("pins")
+    }
+
+    /// The file that says when a ledger was last verified.
+    pub fn verified(&self, ledger: &LedgerId) -> PathBuf {
+        self.state.join("verified").join(ledger.to_string())
     }
 
     /// The folder of the index from places to ledgers.

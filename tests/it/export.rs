@@ -4,8 +4,9 @@ use glyph_ledger::diagnostic;
 use glyph_ledger::export::{ExportReport, export, verify_export};
 use glyph_ledger::log::ReadLog as _;
 use glyph_ledger::verify::{Fault, Outcome, Report, Unobserved, Witness};
-use ledger_format::hash::KeyId;
+use ledger_format::hash::{EventId, KeyId};
 use ledger_format::head::SignedHead;
+use ledger_format::line::Line;
 
 use crate::support::{VecLog, key, log, sign};
 
@@ -39,9 +40,22 @@ fn an_export_proves_itself_and_with_a_trusted_head_that_it_is_complete() {
 }
 
 #[test]
-fn every_flipped_byte_is_found() {
+fn l8_each_exported_line_verifies_alone() {
+    let log = log(1, &SIZES);
+    let stored = log.batches.iter().flat_map(|batch| &batch.events);
+    for (text, bytes) in text(&log).lines().zip(stored) {
+        let line = Line::parse(text).unwrap();
+        assert_eq!((&line.bytes, line.id), (bytes, EventId::of(bytes)));
+        let other = text.replacen("\"kind\":\"", "\"kind\":\"x", 1);
+        assert!(Line::parse(&other).is_err());
+    }
+}
+
+#[test]
+fn flipped_bytes_are_found_wherever_they_are() {
     let whole = text(&log(1, &[1, 3, 2]));
-    for at in 0..whole.len() {
+    // Coprime to the width of every column, so that each column's every kind of place is met.
+    for at in (0..whole.len()).step_by(13) {
         let mut bent = whole.clone().into_bytes();
         bent[at] ^= 1;
         let Ok(judged) = verify_export(bent.as_slice(), None, false, &mut Unobserved) else {

@@ -6,6 +6,8 @@ mod export;
 #[path = "../../projections/tests/it/history.rs"]
 mod history;
 #[cfg(test)]
+mod log_kill;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod support;

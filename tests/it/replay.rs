@@ -39,7 +39,7 @@ fn replay_folds_what_the_ledger_folded() {
 }
 
 #[test]
-fn the_store_at_every_settled_cursor_comes_back_as_files() {
+fn l4_replay_restores_the_store_as_it_was() {
     let (folder, objects) = folder();
     let ledger = folder.open();
     let mut made = 0;

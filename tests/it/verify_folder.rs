@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use glyph_ledger::diagnostic::{self, Code};
 use glyph_ledger::ledger::{MemoryPins, Pin, Pins as _, Provenance};
+use glyph_ledger::objects::PackObjects;
 use glyph_ledger::verify::{
     Fault, FolderReport, Folders, Options, Outcome, Unobserved, VerifyError, Witness, verify_folder,
 };
@@ -55,6 +56,25 @@ fn a_ledger_written_here_is_complete_and_elsewhere_only_consistent() {
     let head = folder.pins.get(&found.report.ledger.unwrap()).unwrap().unwrap().head;
     first_use.set(&Pin { head, provenance: Provenance::FirstUse }).unwrap();
     assert_eq!(judge_with(&folder, &first_use).unwrap().report.outcome, Outcome::ConsistentOnly);
+}
+
+#[test]
+fn l5_verify_chain_never_writes() {
+    let (folder, _) = folder(1);
+    let objects = PackObjects::create(&folder.dir.join("objects")).unwrap();
+    let options = Options { objects: Some(&objects), keep_going: true };
+    for damage in [false, true] {
+        if damage {
+            let db = fs::OpenOptions::new().write(true).open(folder.dir.join("sled/db")).unwrap();
+            db.set_len(5_000).unwrap();
+        }
+        let before = fingerprint(folder.root.path());
+        let at = Folders { dir: &folder.dir, place: &folder.place, wait: Duration::ZERO };
+        let found = verify_folder(at, &*folder.pins, None, options, &mut Unobserved).unwrap();
+        // None of the objects is there, so both are failures; neither leaves a trace.
+        assert_eq!(found.report.outcome, Outcome::Failed);
+        assert_eq!(fingerprint(folder.root.path()), before);
+    }
 }
 
 #[test]

@@ -81,12 +81,12 @@ fn an_older_head_from_outside_proves_completeness_up_to_itself() {
 }
 
 #[test]
-fn every_flipped_byte_of_any_event_names_that_event() {
+fn l5_verify_chain_names_the_first_bad_event() {
     let whole = log(1, &SIZES);
     for seq in 1..whole.size() {
         let length = whole.clone().event(seq).len();
         // Every byte of a few events, a few bytes of every event.
-        let step = if seq % 16 == 7 { 1 } else { 29 };
+        let step = if seq % 32 == 7 { 1 } else { 61 };
         for at in (0..length).step_by(step) {
             let mut bent = whole.clone();
             bent.event(seq)[at] ^= 1;

@@ -16,14 +16,24 @@ use super::{DecodeError, Integer, Map, VALUE_DEPTH_MAX, Value};
 
 /// A serde type and a value of the profile do not fit each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+#[error("{}{}{message}", .path.join("."), if .path.is_empty() { "" } else { ": " })]
 pub struct BridgeError {
+    /// Keys that lead to the place, outermost first.
+    path: Vec<String>,
     message: String,
+}
+
+impl BridgeError {
+    /// The same error, seen from the map that holds its place under `key`.
+    fn within(mut self, key: Option<&str>) -> Self {
+        self.path.splice(0..0, key.map(str::to_owned));
+        self
+    }
 }
 
 impl serde::de::Error for BridgeError {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
-        Self { message: message.to_string() }
+        Self { path: Vec::new(), message: message.to_string() }
     }
 }
 
@@ -55,7 +65,7 @@ impl From<DecodeError> for BridgeError {
 
 fn from_ciborium(value: ciborium::Value) -> Result<Value, BridgeError> {
     let refuse =
-        |what: &str| Err(BridgeError { message: format!("{what} cannot be encoded here") });
+        |what: &str| Err(BridgeError::custom(format_args!("{what} cannot be encoded here")));
     match value {
         ciborium::Value::Null => Ok(Value::Null),
         ciborium::Value::Bool(truth) => Ok(Value::Bool(truth)),
@@ -238,7 +248,7 @@ impl<'de> MapAccess<'de> for &mut Nested<'_, 'de> {
         &mut self,
         seed: V,
     ) -> Result<V::Value, BridgeError> {
-        seed.deserialize(&mut *self.reader)
+        seed.deserialize(&mut *self.reader).map_err(|error| error.within(self.previous))
     }
 }
 
@@ -267,7 +277,7 @@ impl<'de> VariantAccess<'de> for &mut Nested<'_, 'de> {
         self,
         seed: T,
     ) -> Result<T::Value, BridgeError> {
-        seed.deserialize(&mut *self.reader)
+        seed.deserialize(&mut *self.reader).map_err(|error| error.within(self.previous))
     }
 
     fn tuple_variant<V: Visitor<'de>>(
@@ -275,7 +285,8 @@ impl<'de> VariantAccess<'de> for &mut Nested<'_, 'de> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, BridgeError> {
-        self.reader.deserialize_tuple(len, visitor)
+        let read = self.reader.deserialize_tuple(len, visitor);
+        read.map_err(|error| error.within(self.previous))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -283,7 +294,8 @@ impl<'de> VariantAccess<'de> for &mut Nested<'_, 'de> {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, BridgeError> {
-        self.reader.deserialize_map(visitor)
+        let read = self.reader.deserialize_map(visitor);
+        read.map_err(|error| error.within(self.previous))
     }
 }
 
@@ -347,7 +359,7 @@ mod tests {
     /// What serde's derived readers would take for the same item is refused.
     #[test]
     fn every_type_is_read_from_one_form_only() {
-        let Value::Map(map) = to_value(&sample(None)).unwrap() else { panic!("a map") };
+        let Value::Map(mut map) = to_value(&sample(None)).unwrap() else { panic!("a map") };
         let kinds = |kind: Value| cbor::map([("a", kind)]);
         let held = |inner: Value| cbor::map([("held", inner)]);
         assert!(from_value::<Sample>(&Value::Map(map.clone())).is_ok());
@@ -365,8 +377,10 @@ mod tests {
             map.insert(field, other_form.clone());
             assert!(from_value::<Sample>(&Value::Map(map)).is_err(), "{field}: {other_form:?}");
         }
-        let fields = map.iter().map(|(_, value)| value.clone()).collect();
-        assert!(from_value::<Sample>(&Value::Array(fields)).is_err());
+        map.insert("maybe", 1_u64);
+        let in_order = ["name", "hash", "count", "maybe", "map"];
+        let fields = in_order.map(|field| map.get(field).unwrap().clone());
+        assert!(from_value::<Sample>(&Value::Array(fields.into())).is_err());
     }
 
     #[test]
@@ -379,6 +393,18 @@ mod tests {
         for cut in 0..bytes.len() {
             assert!(read(&bytes[..cut], 4).is_err(), "{cut}");
         }
+    }
+
+    #[test]
+    fn an_error_names_its_place() {
+        let mut value = to_value(&sample(None)).unwrap();
+        let Value::Map(map) = &mut value else { panic!("a map") };
+        let kind = cbor::map([("held", cbor::map([("at", "noon".into())]))]);
+        map.insert("map", cbor::map([("b", kind)]));
+        let error = from_value::<Sample>(&value).unwrap_err().to_string();
+        assert_eq!(error, "map.b.held.at: invalid type: string \"noon\", expected u64");
+        let error = from_value::<Sample>(&Value::Null).unwrap_err().to_string();
+        assert_eq!(error, "expected a map");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use ledger_format::chain::Chain;
 use ledger_format::event::Event;
 use ledger_format::frame::{Frame, HeadRecord, Salvaged, salvage};
 use ledger_format::hash::{CommitHash, EventId, KeyId, LedgerId};
+use ledger_format::json;
+use ledger_format::line::Line;
 use quickcheck::{TestResult, quickcheck};
 
 use crate::values::AnyValue;
@@ -80,6 +82,31 @@ quickcheck! {
         )
     }
 
+    /// Every reader answers to every input: bytes of the right form with some of them replaced.
+    fn bent_input_is_refused_or_read_but_never_panics(at: usize, len: u8, by: Vec<u8>) -> bool {
+        let event = history(1)[0].encode().unwrap();
+        let line = Line::of(&event, None).unwrap().into_bytes();
+        let frame = Frame { ledger: ledger(), first_seq: 0, events: vec![event.clone()] }.encode();
+        let [event, line, frame] = [event, line, frame].map(|mut bytes| {
+            let start = at % (bytes.len() + 1);
+            let end = bytes.len().min(start + usize::from(len));
+            bytes.splice(start..end, by.iter().copied());
+            bytes
+        });
+        if let Ok(read) = Event::decode(&event) {
+            assert_eq!(read.encode().unwrap(), event);
+        }
+        if let Ok(line) = String::from_utf8(line)
+            && let Ok(read) = Line::parse(&line)
+        {
+            assert_eq!(Line::of(&read.bytes, read.head.as_ref()).unwrap(), line);
+        }
+        if let Ok(read) = Frame::decode(&frame) {
+            assert_eq!(read.encode(), frame);
+        }
+        salvage(&frame).count() <= frame.len()
+    }
+
     /// A history accepts its own events in their order and nothing else.
     fn a_dropped_doubled_or_swapped_event_breaks_the_chain(len: u8, at: u8) -> TestResult {
         let (len, at) = (u64::from(len % 20) + 2, usize::from(at));
@@ -104,6 +131,20 @@ quickcheck! {
         changed[at].body = recorded(99);
         let rechained = chained(changed.clone());
         !accepts(&changed) && accepts(&rechained) && head(&rechained) != head(&events)
+    }
+}
+
+/// The deepest value that is allowed fits a default thread's stack in everything done with values.
+#[test]
+fn the_deepest_value_is_read_written_shown_and_dropped() {
+    for opening in [vec![0x81], vec![0xa1, 0x61, b'k']] {
+        let nested = |depth: usize| [opening.repeat(depth), vec![0x00]].concat();
+        let bytes = nested(VALUE_DEPTH_MAX);
+        let value = cbor::decode(&bytes, VALUE_DEPTH_MAX).unwrap();
+        assert_eq!(value.encode(), bytes);
+        assert_eq!(json::to_json(&value).to_string(), json::to_text(&value));
+        let deeper = cbor::decode(&nested(VALUE_DEPTH_MAX + 1), VALUE_DEPTH_MAX).unwrap_err();
+        assert_eq!(deeper.reason, cbor::Reason::Depth);
     }
 }
 

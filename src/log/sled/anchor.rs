@@ -13,7 +13,7 @@ use std::path::Path;
 use ledger_format::hash::{ContentHash, EventId, HASH_BYTES};
 use ledger_format::head::SignedHead;
 
-use super::syncs::Syncs;
+use crate::effects::Syncs;
 
 /// Size of one slot, in bytes: a page, which disks write whole or not at all more often than not,
 /// and more than the longest note with what stands around it.
@@ -170,8 +170,8 @@ fn decode(bytes: &[u8; SLOT_BYTES]) -> Result<(u64, Anchor), &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::syncs::Kernel;
     use super::*;
+    use crate::effects::KernelSyncs;
     use crate::log::samples::Author;
 
     fn anchors(count: usize) -> Vec<Anchor> {
@@ -189,11 +189,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("HEAD");
         let anchors = anchors(5);
-        AnchorFile::create(&path, &anchors[0], &Kernel).unwrap();
+        AnchorFile::create(&path, &anchors[0], &KernelSyncs).unwrap();
         for (before, next) in anchors.iter().zip(&anchors[1..]) {
             let (mut file, reading) = AnchorFile::open(&path).unwrap().unwrap();
             assert_eq!((&reading.anchor, &reading.fault), (before, &None));
-            file.write(next, &Kernel).unwrap();
+            file.write(next, &KernelSyncs).unwrap();
         }
         assert_eq!(read(&path).unwrap().unwrap().anchor, anchors[4]);
     }
@@ -203,9 +203,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("HEAD");
         let anchors = anchors(3);
-        let mut file = AnchorFile::create(&path, &anchors[0], &Kernel).unwrap();
-        file.write(&anchors[1], &Kernel).unwrap();
-        file.write(&anchors[2], &Kernel).unwrap();
+        let mut file = AnchorFile::create(&path, &anchors[0], &KernelSyncs).unwrap();
+        file.write(&anchors[1], &KernelSyncs).unwrap();
+        file.write(&anchors[2], &KernelSyncs).unwrap();
         let whole = std::fs::read(&path).unwrap();
         for (at, slot, answer) in
             [(0, 0, 2), (1_000, 0, 2), (SLOT_BYTES + 20, 1, 1), (2 * SLOT_BYTES - 1, 1, 1)]

@@ -8,8 +8,8 @@ use super::error::{OpenError, busy, io_error, missing_or_io};
 use super::folder::{self, Folder};
 use super::lock::Lock;
 use super::open::{enough_space, read_identity};
-use super::syncs::NoSync;
 use super::{OpenOptions, leave_trace};
+use crate::effects::syncs::NoSync;
 
 /// Copies the ledger in `dir` to `into`, which must not exist yet and can then be opened like any
 /// ledger. No writer is at work meanwhile; `dir` stays as it is, except for the time of last access.

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use ledger_format::tree::Frontier;
 
+use super::OpenOptions;
 use super::anchor::{Anchor, AnchorFile};
 use super::error::{OpenError, io_error};
 use super::folder::{Folder, Identity};
 use super::store::{Fault, Store};
-use super::{OpenOptions, syncs};
+use crate::effects::syncs;
 use crate::log::{Batch, Closing};
 
 /// Creates the folder `dir`, which appears whole and durable or not at all.

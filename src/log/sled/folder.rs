@@ -18,7 +18,7 @@ use std::time::UNIX_EPOCH;
 
 use ledger_format::hash::{LedgerId, hex, unhex};
 
-use super::syncs::{self, Syncs};
+use crate::effects::syncs::{self, Syncs};
 
 /// Longest `LEDGER` file that is read: its one form has about 240 bytes.
 const IDENTITY_BYTES_MAX: usize = 1_024;

@@ -15,7 +15,17 @@ const HOLDER_BYTES_MAX: u64 = 32;
 /// A held lock; dropping it lets it go.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+    exclusive: bool,
+}
+
+impl Drop for Lock {
+    /// Takes the process id out again, so that nobody takes a reader for the writer before.
+    fn drop(&mut self) {
+        if self.exclusive {
+            let _still_there = self.file.set_len(0);
+        }
+    }
 }
 
 /// Why a lock is not held.
@@ -40,14 +50,14 @@ impl Lock {
         file.set_len(0)?;
         file.rewind()?;
         write!(file, "{}", std::process::id())?;
-        Ok(Self { _file: file })
+        Ok(Self { file, exclusive: true })
     }
 
     /// Waits at most `wait` to hold the lock together with other readers.
     pub(super) fn shared(path: &Path, wait: Duration) -> Result<Self, LockError> {
         let mut file = OpenOptions::new().read(true).open(path)?;
         acquire(&mut file, wait, File::try_lock_shared)?;
-        Ok(Self { _file: file })
+        Ok(Self { file, exclusive: false })
     }
 }
 

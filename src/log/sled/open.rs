@@ -9,7 +9,8 @@ use super::anchor::{self, Anchor, AnchorFault, AnchorFile, AnchorReading};
 use super::error::{OpenError, damaged, io_error, missing_or_io};
 use super::folder::{self, Folder, Identity, REHEARSAL_PREFIX, Trace};
 use super::store::{Fault, Store};
-use super::{OpenOptions, mark_poisoned, syncs};
+use super::{OpenOptions, mark_poisoned};
+use crate::effects::syncs;
 use crate::log::{ReadError, Tip};
 
 /// Free space asked for beyond the bytes to be copied: the engine writes on opening, at most a few

@@ -1,6 +1,7 @@
 //! What an ordinary life of a ledger's folder looks like, and what is refused.
 
 use super::*;
+use crate::effects::syncs;
 use crate::log::memory::MemoryLog;
 use crate::log::samples::Author;
 
@@ -57,6 +58,11 @@ fn reads_what_the_memory_log_reads_before_and_after_reopening() {
         assert_eq!(log.tip().unwrap(), memory.tip().unwrap());
     }
     assert!(all(&log) == all(&memory));
+    let mut reader = Author::new(1);
+    for batch in all(&log) {
+        reader.catch_up(&batch);
+    }
+    assert!(reader.batch(3) == author.batch(3));
 }
 
 /// Every byte below `dir`, by path.
@@ -458,4 +464,18 @@ fn full_frames_never_go_into_files_of_their_own() {
         store.write(&batch, &frontier).unwrap();
     }
     assert!(!Store::has_blobs(&dir).unwrap());
+}
+
+#[test]
+fn readers_side_by_side_keep_a_writer_out_and_have_no_name() {
+    let ledger = closed(1);
+    let options = OpenOptions::default();
+    let first = SalvagedLog::read_raw(&ledger.dir, &options).unwrap();
+    let second = SalvagedLog::read_raw(&ledger.dir, &options).unwrap();
+    match open(&ledger.dir) {
+        Err(OpenError::Busy { pid: None, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    drop((first, second));
+    open(&ledger.dir).unwrap();
 }

@@ -97,12 +97,13 @@ pub fn read_prefix(
     Ok(AuditPrefix { content: ContentHash::of(&head), bytes: head.len() as u64, tail })
 }
 
-/// The line a migration appends, in the form the Glyph tool writes: type, timestamp, actor, data.
+/// The line a run appends, in the form the Glyph tool writes: type, timestamp, actor, data. `kind`
+/// is its type.
 /// `clock_ms` is the run's recorded clock, so that a resumed run writes the same line.
 pub fn migration_line(
+    kind: &str,
     clock_ms: u64,
-    from: &str,
-    to: &str,
+    (from, to): (&str, &str),
     ledger: &str,
     certificate: &str,
     lost: u64,
@@ -111,7 +112,6 @@ pub fn migration_line(
         .ok()
         .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
         .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    let kind = "store_migrated";
     let data = json!({
         "from_version": from,
         "to_version": to,
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_line_has_the_tools_four_keys() {
-        let line = migration_line(0, "1", "2", "l", "c", 0);
+        let line = migration_line("store_migrated", 0, ("1", "2"), "l", "c", 0);
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         let keys: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
         assert_eq!(keys, ["type", "timestamp", "actor", "data"]);

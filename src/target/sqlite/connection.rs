@@ -136,11 +136,26 @@ impl PageSource for GuestPages<'_> {
 
 /// Opens an existing database for reading and writing; never makes one.
 pub(super) fn open_existing(path: &Path, wait: Duration) -> Result<Connection, DatabaseError> {
+    open_by(path, wait, Connection::open_with_flags)
+}
+
+/// As [`open_existing`], on the file system whose clock is the recorded one.
+pub(super) fn open_recorded(path: &Path, wait: Duration) -> Result<Connection, DatabaseError> {
+    open_by(path, wait, |absolute, flags| {
+        Connection::open_with_flags_and_vfs(absolute, flags, recorded_vfs::NAME)
+    })
+}
+
+fn open_by(
+    path: &Path,
+    wait: Duration,
+    open: impl FnOnce(PathBuf, OpenFlags) -> rusqlite::Result<Connection>,
+) -> Result<Connection, DatabaseError> {
     // An absolute path cannot begin with "file:", which SQLite would read as a URI.
     let absolute = std::path::absolute(path).map_err(DatabaseError::io(path))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let sorted = |error| DatabaseError::of(path, wait, error);
-    let connection = Connection::open_with_flags(absolute, flags).map_err(sorted)?;
+    let connection = open(absolute, flags).map_err(sorted)?;
     connection.busy_timeout(wait).map_err(sorted)?;
     Ok(connection)
 }

@@ -195,6 +195,16 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_list_of_counters_is_not_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        database(&path, "CREATE TABLE t(a); INSERT INTO t VALUES (1);");
+        let hash = hash_of(&path);
+        database(&path, "CREATE TABLE q(id INTEGER PRIMARY KEY AUTOINCREMENT); DROP TABLE q;");
+        assert_eq!(hash_of(&path), hash);
+    }
+
+    #[test]
     fn a_database_of_no_tables_has_a_hash() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.db");

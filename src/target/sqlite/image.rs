@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Fields, Value};
+use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value};
 use ledger_format::hash::{CommitHash, ContentHash};
 
 use super::page::{PageSize, PageSource, give_life, normalised};
@@ -237,18 +237,17 @@ fn parse_root(bytes: &[u8]) -> Option<Root> {
     if *tag != Value::from("page_root") {
         return None;
     }
-    let map = value.encode();
-    let mut fields = Fields::of(&map, EVENT_DEPTH_MAX).ok()?;
-    let page_size = PageSize::new(u32::try_from(fields.unsigned("page_size").ok()?).ok()?)?;
-    let page_count = u32::try_from(fields.unsigned("page_count").ok()?).ok()?;
-    let nodes = cbor::decode(fields.bytes_of("nodes").ok()?, EVENT_DEPTH_MAX).ok()?;
-    let Value::Array(nodes) = nodes else { return None };
-    fields.finish(&["page_size", "page_count", "nodes"]).ok()?;
-    let nodes = nodes.iter().map(|node| match node {
-        Value::Bytes(bytes) => bytes.as_slice().try_into().ok().map(ContentHash::from_bytes),
-        _ => None,
-    });
-    Some((page_size, page_count, nodes.collect::<Option<_>>()?))
+    let fields: RootFields = cbor::from_value(value).ok()?;
+    Some((PageSize::new(fields.page_size)?, fields.page_count, fields.nodes))
+}
+
+/// The value that a page root is the hash of.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RootFields {
+    page_size: u32,
+    page_count: u32,
+    nodes: Vec<ContentHash>,
 }
 
 fn read_node(

@@ -209,20 +209,20 @@ pub(super) fn measure(
         new: after.run(schema::tables)?,
         exemptions,
     };
-    let mut loss = Loss::default();
+    let mut total = Loss::default();
     for table in &comparison.old {
         let gone = !comparison.new.iter().any(|new| new.name == table.name);
         if table.name != "sqlite_sequence"
             && (gone || touched.has(&table.name))
             && !comparison.exempts_table(&table.name)
         {
-            let lost = comparison.table(table, &mut loss)?;
+            let lost = comparison.table(table, &mut total)?;
             if !lost.is_nothing() {
-                loss.tables.push(lost);
+                total.tables.push(lost);
             }
         }
     }
-    Ok(loss)
+    Ok(total)
 }
 
 struct Comparison<'a> {
@@ -234,7 +234,7 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    fn table(&self, old: &Table, loss: &mut Loss) -> Result<TableLoss, ContentError> {
+    fn table(&self, old: &Table, total: &mut Loss) -> Result<TableLoss, ContentError> {
         refuse_too_many_columns(self.before.path(), old)?;
         let rows = table_rows(self.before.connection(), self.before.path(), old)?;
         let mut lost = TableLoss { table: old.name.clone(), ..TableLoss::default() };
@@ -250,8 +250,8 @@ impl Comparison<'_> {
             return Ok(lost);
         }
         match Matching::of(old, new) {
-            Some(matching) => self.compare_by_key(old, new, &matching, &mut lost, loss)?,
-            None => self.compare_bags(old, new, &mut lost, loss)?,
+            Some(matching) => self.compare_by_key(old, new, &matching, &mut lost, total)?,
+            None => self.compare_bags(old, new, &mut lost, total)?,
         }
         Ok(lost)
     }
@@ -283,13 +283,13 @@ impl Comparison<'_> {
         new: &Table,
         matching: &Matching,
         lost: &mut TableLoss,
-        loss: &mut Loss,
+        total: &mut Loss,
     ) -> Result<(), ContentError> {
         let (old_query, new_query) = matching.queries(old, new);
         // The outer `?`s sort the errors of each side by its own database.
         let mut old_rows = self.before.run(|connection| connection.prepare(&old_query))?;
         let mut new_rows = self.after.run(|connection| connection.prepare(&new_query))?;
-        let mut walk = Walk::new(matching, lost, loss, self.exemptions);
+        let mut walk = Walk::new(matching, lost, total, self.exemptions);
         self.before.run(|_| {
             let mut old_rows = old_rows.query([])?;
             let mut new_rows = new_rows.query([])?;
@@ -309,7 +309,7 @@ impl Comparison<'_> {
         old: &Table,
         new: &Table,
         lost: &mut TableLoss,
-        loss: &mut Loss,
+        total: &mut Loss,
     ) -> Result<(), ContentError> {
         let stays = |column: &&Column| new.column(&column.name).is_some();
         let common = quoted_list(old.columns.iter().filter(stays).map(|column| &*column.name));
@@ -332,7 +332,7 @@ impl Comparison<'_> {
                     new_rows.advance()?;
                 } else {
                     gone += 1;
-                    loss.list(&old.name, vec![Value::Bytes(hash.to_vec())], RowLoss::Gone);
+                    total.list(&old.name, vec![Value::Bytes(hash.to_vec())], RowLoss::Gone);
                 }
             }
             Ok(gone)
@@ -433,7 +433,7 @@ impl Matching {
 struct Walk<'a> {
     matching: &'a Matching,
     lost: &'a mut TableLoss,
-    loss: &'a mut Loss,
+    total: &'a mut Loss,
     exemptions: &'a [Exemption],
     /// Vanished rows by the hash of their common columns, and keys to list them under.
     vanished: Vec<(ContentHash, Vec<Value>)>,
@@ -449,7 +449,7 @@ impl<'a> Walk<'a> {
     fn new(
         matching: &'a Matching,
         lost: &'a mut TableLoss,
-        loss: &'a mut Loss,
+        total: &'a mut Loss,
         exemptions: &'a [Exemption],
     ) -> Self {
         let added = 0..matching.added.len();
@@ -459,7 +459,7 @@ impl<'a> Walk<'a> {
         Self {
             matching,
             lost,
-            loss,
+            total,
             exemptions,
             vanished: Vec::new(),
             appeared: BTreeMap::new(),
@@ -511,7 +511,7 @@ impl<'a> Walk<'a> {
                 }
                 *self.lost.values_changed.entry(column.clone()).or_default() += 1;
                 let what = RowLoss::Changed { column: column.clone() };
-                self.loss.list(&self.lost.table, key, what);
+                self.total.list(&self.lost.table, key, what);
             }
         }
         for dropped in 0..self.matching.dropped.len() {
@@ -540,7 +540,7 @@ impl<'a> Walk<'a> {
             self.vanished.push((hash, key));
         } else {
             self.lost.rows_gone += 1;
-            self.loss.list(&self.lost.table, key, RowLoss::Gone);
+            self.total.list(&self.lost.table, key, RowLoss::Gone);
         }
         Ok(())
     }
@@ -557,15 +557,12 @@ impl<'a> Walk<'a> {
     /// Settles vanished rows, and returns the dropped columns that live on under another name.
     fn finish(mut self) -> BTreeSet<String> {
         for (hash, key) in std::mem::take(&mut self.vanished) {
-            match self.appeared.get_mut(&hash).filter(|count| **count > 0) {
-                Some(count) => {
-                    *count -= 1;
-                    self.lost.ids_changed += 1;
-                }
-                None => {
-                    self.lost.rows_gone += 1;
-                    self.loss.list(&self.lost.table, key, RowLoss::Gone);
-                }
+            if let Some(count) = self.appeared.get_mut(&hash).filter(|count| **count > 0) {
+                *count -= 1;
+                self.lost.ids_changed += 1;
+            } else {
+                self.lost.rows_gone += 1;
+                self.total.list(&self.lost.table, key, RowLoss::Gone);
             }
         }
         let (mut taken, mut renamed) = (BTreeSet::new(), BTreeSet::new());

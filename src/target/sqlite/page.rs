@@ -159,6 +159,18 @@ mod tests {
     }
 
     #[test]
+    fn a_page_count_that_sqlite_must_not_believe_is_made_unbelievable() {
+        let counters = |told: u32, is: u32| {
+            let mut page = vec![0; 512];
+            put_big_endian(&mut page, 28, told);
+            give_life(&mut page, is);
+            (big_endian(&page, 24), big_endian(&page, 92))
+        };
+        assert_eq!(counters(9, 9), (0, 0));
+        assert_ne!(counters(8, 9).0, counters(8, 9).1);
+    }
+
+    #[test]
     fn page_sizes_are_powers_of_two_in_range() {
         for bad in [0, 1, 256, 513, 1000, 131_072] {
             assert_eq!(PageSize::new(bad), None);

@@ -1,8 +1,8 @@
 //! Writing an image into a live database, in one transaction of the live database's own journal:
 //! other processes see the database before or after it and keep working, in the mode they work in.
 //!
-//! Only pages that differ are written, through the `sqlite_dbpage` table. Page 1 is written after
-//! all others and keeps what belongs to the file's life; its schema cookie moves on, so that every
+//! Only pages that differ are written, through the `sqlite_dbpage` table: the highest first, page 1
+//! last, keeping what belongs to the file's life. Then the schema cookie moves on, so that every
 //! connection reads the schema again. The commit is durable when it returns.
 
 use std::path::Path;
@@ -50,7 +50,8 @@ impl Publisher {
     pub fn begin(path: &Path, wait: Duration) -> Result<Self, PublishError> {
         let guest = Guest::open(path, wait)?;
         guest.run(|connection| {
-            connection.pragma_update(None, "synchronous", "FULL")?;
+            // FULL would not sync the folder after a rollback journal is deleted.
+            connection.pragma_update(None, "synchronous", "EXTRA")?;
             connection.execute_batch("BEGIN IMMEDIATE")
         })?;
         Ok(Self { guest })
@@ -98,8 +99,8 @@ impl Publisher {
 
     /// Makes what was written the database, durably.
     pub fn commit(self) -> Result<(), PublishError> {
-        self.guest.run(|connection| connection.execute_batch("COMMIT"))?;
-        Ok(self.guest.close_as_an_owner()?)
+        self.guest.close_as_an_owner()?;
+        Ok(self.guest.run(|connection| connection.execute_batch("COMMIT"))?)
     }
 
     /// Page 1 of `target` with the life of the live file.
@@ -193,7 +194,7 @@ mod tests {
     use super::*;
     use crate::objects::MemoryObjects;
     use crate::target::sqlite::testing::{WAIT, database, owner, sql};
-    use crate::target::sqlite::{Script, Snapshot, WorkCopy};
+    use crate::target::sqlite::{Script, Snapshot, StepInputs, WorkCopy};
     use std::path::PathBuf;
 
     struct Scene {
@@ -219,7 +220,8 @@ mod tests {
         fn migrated(&mut self, from: &PageTree, sql: &str) -> PageTree {
             let mut copy = WorkCopy::create(self.dir.path(), &from.root(), &self.objects).unwrap();
             let script = Script { name: "s".to_owned(), sql: sql.to_owned() };
-            copy.run_step(&script, &[]).unwrap();
+            let inputs = StepInputs { clock_ms: 0, seed: [0; 32] };
+            copy.run_step(&script, &inputs, &[]).unwrap();
             copy.store(&mut self.objects).unwrap();
             copy.page_tree().clone()
         }

@@ -43,6 +43,46 @@ impl Snapshot {
     pub fn schema_digest(&self) -> Result<CommitHash, DatabaseError> {
         self.guest.run(schema::digest)
     }
+
+    /// The SQL of everything the schema declares.
+    pub fn declarations(&self) -> Result<Vec<String>, DatabaseError> {
+        self.guest.run(|connection| {
+            let mut sql = connection.prepare("SELECT sql FROM sqlite_schema WHERE sql NOT NULL")?;
+            sql.query_map([], |row| row.get(0))?.collect()
+        })
+    }
+
+    /// Names of the columns of `table`, in their order; empty when there is no such table.
+    pub fn columns(&self, table: &str) -> Result<Vec<String>, DatabaseError> {
+        self.guest.run(|connection| {
+            let mut names = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
+            names.query_map([table], |row| row.get(0))?.collect()
+        })
+    }
+
+    /// The text in `column` of the row of `table` whose `key_column` is `key`; `None` when there is
+    /// no such table, column, row, or text.
+    pub fn text_at(
+        &self,
+        table: &str,
+        key_column: &str,
+        key: &str,
+        column: &str,
+    ) -> Result<Option<String>, DatabaseError> {
+        let columns = self.columns(table)?;
+        if ![key_column, column].into_iter().all(|name| columns.iter().any(|held| held == name)) {
+            return Ok(None);
+        }
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let (table, key_column, column) = (quoted(table), quoted(key_column), quoted(column));
+        let query = format!("SELECT {column} FROM {table} WHERE {key_column} = ?1");
+        self.guest.run(|connection| {
+            let mut rows = connection.prepare(&query)?;
+            let mut rows = rows.query([key])?;
+            rows.next()?
+                .map_or(Ok(None), |row| Ok(row.get_ref(0)?.as_str().ok().map(str::to_owned)))
+        })
+    }
 }
 
 impl PageSource for Snapshot {

@@ -13,12 +13,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ledger_format::hash::{CommitHash, ContentHash};
+use recorded_vfs::{NotRegistered, RecordedClock};
 use rusqlite::config::DbConfig;
 use rusqlite::{Batch, Connection, fallible_iterator::FallibleIterator as _};
 
 use super::authority::{Authority, RequestedPragma};
-use super::connection::{Guest, GuestPages, beside, open_existing, wal_path};
+use super::connection::{Guest, GuestPages, beside, open_existing, open_recorded, wal_path};
 use super::error::message;
+use super::inputs::StepInputs;
 use super::loss::{self, Exemption, Loss};
 use super::page::{PageSource, page_name};
 use super::script::{self, Opening, Script};
@@ -144,6 +146,9 @@ pub enum StepError {
     /// The page tree did not fit the log.
     #[error(transparent)]
     UnknownPage(#[from] UnknownPage),
+    /// The clock could not be put in place.
+    #[error(transparent)]
+    Clock(#[from] NotRegistered),
     /// The work copy could not be read or written.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -179,15 +184,17 @@ impl WorkCopy {
         Ok(Self { path, tree, broken_keys })
     }
 
-    /// Runs `script` as one step: all of it or nothing. Foreign keys are enforced unless the script's
+    /// Runs `script` as one step: all of it or nothing. Clock and randomness are those of `inputs`, so
+    /// the same step on the same image gives the same pages. Foreign keys are enforced unless the script's
     /// first `PRAGMA foreign_keys` switches them off; that one counts from the start, since inside a
     /// transaction SQLite ignores it.
     pub fn run_step(
         &mut self,
         script: &Script,
+        inputs: &StepInputs,
         exemptions: &[Exemption],
     ) -> Result<StepOutcome, StepError> {
-        let done = self.stage(script, exemptions);
+        let done = self.stage(script, inputs, exemptions);
         if done.is_err() {
             // No connection is open any more, and the log holds nothing but this step.
             for suffix in ["-wal", "-shm"] {
@@ -240,12 +247,15 @@ impl WorkCopy {
     fn stage(
         &mut self,
         script: &Script,
+        inputs: &StepInputs,
         exemptions: &[Exemption],
     ) -> Result<StepOutcome, StepError> {
         let before = self.reader()?;
-        let mut run = Run::begin(&self.path, script)?;
+        let clock = RecordedClock::stop_at(inputs.clock_ms)?;
+        let mut run = Run::begin(&self.path, script, inputs)?;
         run.all()?;
-        let (statements, transactions, authority) = run.end()?;
+        let (statements, transactions, authority) = run.end();
+        drop(clock);
         let after = self.reader()?;
         self.refuse_newly_broken_keys(script, &after)?;
         let loss = loss::measure(&before, &after, &authority.touched(), exemptions)?;
@@ -278,7 +288,7 @@ impl WorkCopy {
         if let Some(log) = log.page_count.filter(|count| *count != page_count) {
             return Err(StepError::LogDisagrees { log, sqlite: page_count });
         }
-        // A page that was added and freed again is in no frame: it reads as the file has it.
+        // An added page without a frame (SQLite's lock page at 1 GiB) reads as the file has it.
         let added = self.tree.page_count() + 1..=page_count;
         let changed = log
             .pages
@@ -330,10 +340,11 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn begin(path: &Path, script: &'a Script) -> Result<Self, StepError> {
+    fn begin(path: &Path, script: &'a Script, inputs: &StepInputs) -> Result<Self, StepError> {
         let arrangement = script::arrangement(&script.sql);
-        let mut connection = open_existing(path, WAIT)?;
+        let mut connection = open_recorded(path, WAIT)?;
         let sorted = |error| DatabaseError::of(path, WAIT, error);
+        inputs.replace_randomness(&connection).map_err(sorted)?;
         settle(&connection).map_err(sorted)?;
         let enforced = arrangement.foreign_keys.unwrap_or(true);
         connection.pragma_update(None, "foreign_keys", enforced).map_err(sorted)?;
@@ -370,36 +381,20 @@ impl<'a> Run<'a> {
         self.control("COMMIT")
     }
 
-    fn end(self) -> Result<(u64, Transactions, Authority), StepError> {
+    fn end(self) -> (u64, Transactions, Authority) {
         let transactions = match (self.own_transactions, self.begun) {
             (true, _) => Transactions::Script,
             (false, 0 | 1) => Transactions::One,
             (false, _) => Transactions::Several,
         };
-        Ok((self.statements, transactions, self.authority))
+        (self.statements, transactions, self.authority)
     }
 
     /// Runs the statement that `sql` begins with and returns its length.
     fn statement(&mut self, sql: &str) -> Result<usize, StepError> {
         let opening = script::opening(sql);
         if !self.own_transactions {
-            match opening {
-                Opening::Vacuum | Opening::ForeignKeys(Some(_)) => {
-                    if !self.connection.is_autocommit() {
-                        self.control("COMMIT")?;
-                    }
-                }
-                Opening::EndOfTransaction => {
-                    return Err(
-                        self.refused(sql, "ending a transaction that the script did not begin")
-                    );
-                }
-                _ if self.connection.is_autocommit() => {
-                    self.control("BEGIN IMMEDIATE")?;
-                    self.begun += 1;
-                }
-                _ => {}
-            }
+            self.arrange_transaction(opening, sql)?;
         }
         self.authority.expect_vacuum(opening == Opening::Vacuum);
         // The first semicolon ends most statements; SQLite says so by accepting what lies before it.
@@ -413,6 +408,23 @@ impl<'a> Run<'a> {
             Err(failure) => Err(failure),
         }
         .map_err(|failure| self.failed(sql, failure))
+    }
+
+    /// Opens a transaction of ours for what can run in one, and closes it before what cannot.
+    fn arrange_transaction(&mut self, opening: Opening, sql: &str) -> Result<(), StepError> {
+        let outside = self.connection.is_autocommit();
+        match opening {
+            Opening::EndOfTransaction => {
+                Err(self.refused(sql, "ending a transaction that the script did not begin"))
+            }
+            Opening::Vacuum | Opening::ForeignKeys(Some(_)) if outside => Ok(()),
+            Opening::Vacuum | Opening::ForeignKeys(Some(_)) => self.control("COMMIT"),
+            _ if outside => {
+                self.begun += 1;
+                self.control("BEGIN IMMEDIATE")
+            }
+            _ => Ok(()),
+        }
     }
 
     fn run(&self, sql: &str) -> Result<usize, Failure> {
@@ -519,6 +531,8 @@ mod tests {
     use crate::target::sqlite::{RowLoss, Snapshot, TableLoss};
     use ledger_format::cbor::Value;
 
+    const INPUTS: StepInputs = StepInputs { clock_ms: 1_000_000_000_000, seed: [7; 32] };
+
     struct Bench {
         _dir: tempfile::TempDir,
         copy: WorkCopy,
@@ -538,7 +552,7 @@ mod tests {
     impl Bench {
         fn step(&mut self, sql: &str) -> Result<StepOutcome, StepError> {
             let script = Script { name: "step.sql".to_owned(), sql: sql.to_owned() };
-            let outcome = self.copy.run_step(&script, &[]);
+            let outcome = self.copy.run_step(&script, &INPUTS, &[]);
             // Whatever happened, the tree is the file's.
             let rebuilt = PageTree::build(&Snapshot::open(self.copy.path(), LONG).unwrap());
             assert_eq!(self.copy.page_tree(), &rebuilt.unwrap());
@@ -723,6 +737,23 @@ mod tests {
     }
 
     #[test]
+    fn a_killed_work_copy_is_made_anew() {
+        let mut bench = bench(FAMILY);
+        let staged = bench.copy.page_tree().clone();
+        let killed = open_existing(bench.copy.path(), WAIT).unwrap();
+        settle(&killed).unwrap();
+        killed.execute_batch("DELETE FROM child; BEGIN; DELETE FROM parent;").unwrap();
+        let folder = bench.copy.path().parent().unwrap().to_owned();
+        let log = fs::read(wal_path(bench.copy.path())).unwrap();
+        assert!(!log.is_empty());
+        drop(killed);
+        assert_eq!(fs::read(wal_path(bench.copy.path())).unwrap(), log, "close checkpointed");
+        bench.copy = WorkCopy::create(&folder, &staged.root(), &bench.objects).unwrap();
+        let outcome = bench.step("SELECT 1").unwrap();
+        assert_eq!((outcome.page_root, outcome.changed_pages), (staged.root(), vec![]));
+    }
+
+    #[test]
     fn a_rolled_back_transaction_counts_for_nothing() {
         let mut bench = bench(&big(10));
         let before = bench.copy.page_tree().clone();
@@ -782,6 +813,9 @@ mod tests {
         assert_eq!((only(&lost).rows_gone, listed[0].1.as_str()), (1, "gone"));
         let (lost, listed) = table_loss(T, "UPDATE t SET v = v * 1.0 WHERE k <> 'b'");
         assert_eq!((only(&lost).values_changed["v"], listed.len()), (2, 2));
+        let zero = "CREATE TABLE z(id INTEGER PRIMARY KEY, v); INSERT INTO z VALUES (1, -0.0);";
+        let (lost, _) = table_loss(zero, "UPDATE z SET v = 0.0");
+        assert_eq!(only(&lost).values_changed["v"], 1);
         let (lost, _) = table_loss(T, "UPDATE t SET k = k || k");
         assert_eq!((only(&lost).ids_changed, only(&lost).rows_gone), (3, 0));
         let (lost, _) = table_loss(T, "DELETE FROM bag WHERE rowid = 1");
@@ -846,7 +880,7 @@ mod tests {
             Exemption::Row { table: "meta".to_owned(), key: "store_version".to_owned() },
             Exemption::Table { table: "book".to_owned() },
         ];
-        let loss = bench.copy.run_step(&script, &exemptions).unwrap().loss;
+        let loss = bench.copy.run_step(&script, &INPUTS, &exemptions).unwrap().loss;
         assert_eq!(loss.tables.len(), 1);
         assert_eq!(loss.tables[0].values_changed, BTreeMap::from([("value".to_owned(), 1)]));
         assert_ne!(loss.hash(), Loss::default().hash());
@@ -858,5 +892,26 @@ mod tests {
         let script =
             "INSERT INTO t VALUES ('some text of some length; and more');\n".repeat(20_000);
         assert_eq!(bench.step(&script).unwrap().statements, 20_000);
+    }
+
+    #[test]
+    fn a_step_that_asks_for_time_and_randomness_gives_the_same_pages_again() {
+        let sql = "ALTER TABLE t ADD COLUMN token BLOB;
+            UPDATE t SET token = randomblob(16);
+            CREATE TABLE log(at TEXT DEFAULT CURRENT_TIMESTAMP, dice DEFAULT (random()), t);
+            INSERT INTO log(t) SELECT id FROM t ORDER BY random();
+            CREATE TRIGGER r AFTER INSERT ON log BEGIN UPDATE t SET v = datetime('now'); END;
+            INSERT INTO log(t) VALUES (0);";
+        let script = Script { name: "s".to_owned(), sql: sql.to_owned() };
+        let run = |inputs: &StepInputs| {
+            let mut bench = bench(&big(500));
+            let root = bench.copy.run_step(&script, inputs, &[]).unwrap().page_root;
+            (root, bench.ask::<String>("SELECT max(v) FROM t"))
+        };
+        let (root, time) = run(&INPUTS);
+        assert_eq!(time, "2001-09-09 01:46:40");
+        assert_eq!(run(&INPUTS).0, root);
+        assert_ne!(run(&StepInputs { seed: [8; 32], ..INPUTS }).0, root);
+        assert_ne!(run(&StepInputs { clock_ms: 0, ..INPUTS }).0, root);
     }
 }

@@ -11,7 +11,7 @@ const ENGINE_FOLDER: &str = "src/log/sled";
 const ENGINE: &str = "sled";
 
 /// The only crate that may hold unsafe code.
-const UNSAFE_CRATE: &str = "recorded-vfs/";
+const UNSAFE_CRATE: &str = "src/target/sqlite/recorded-vfs/";
 
 /// Crates that are functions of their arguments: no file, no clock, no network, no order that differs between runs.
 const PURE_CRATES: &[&str] = &["ledger-format/src/", "projections/src/"];
@@ -118,8 +118,11 @@ mod tests {
                 "use std::collections::BTreeMap; // std::fs\n#[cfg(test)]\nmod tests { use std::fs; }",
             ),
             ("ledger-format/src/vectors/tests.rs", "use std::fs;"),
-            ("recorded-vfs/Cargo.toml", "[lints.rust]\nunsafe_code = \"allow\"\n"),
-            ("recorded-vfs/src/lib.rs", "unsafe fn f() {}"),
+            (
+                "src/target/sqlite/recorded-vfs/Cargo.toml",
+                "[lints.rust]\nunsafe_code = \"allow\"\n",
+            ),
+            ("src/target/sqlite/recorded-vfs/src/lib.rs", "unsafe fn f() {}"),
             (
                 "src/log.rs",
                 "mod sled; pub use self::sled::SledLog; fn f() { let sled = 1; let path = root.join(\"sled\"); }",

@@ -1,4 +1,5 @@
-//! Every fsync of a ledger's folder goes through here, so that one of them can be made to fail.
+//! Every fsync of the log and of the objects goes through here, so that one of them can be made to
+//! fail.
 
 use std::fmt::Debug;
 use std::fs::File;
@@ -17,9 +18,9 @@ pub trait Syncs: Debug + Send + Sync {
 
 /// The operating system's.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Kernel;
+pub struct KernelSyncs;
 
-impl Syncs for Kernel {
+impl Syncs for KernelSyncs {
     fn data(&self, file: &File) -> io::Result<()> {
         file.sync_data()
     }
@@ -30,12 +31,12 @@ impl Syncs for Kernel {
 }
 
 /// Makes the entries of `folder` durable.
-pub(super) fn folder(syncs: &dyn Syncs, folder: &Path) -> io::Result<()> {
+pub(crate) fn folder(syncs: &dyn Syncs, folder: &Path) -> io::Result<()> {
     syncs.all(&File::open(folder)?)
 }
 
 /// Syncs every file and folder below `dir`, and `dir`.
-pub(super) fn below(dir: &Path, syncs: &dyn Syncs) -> io::Result<()> {
+pub(crate) fn below(dir: &Path, syncs: &dyn Syncs) -> io::Result<()> {
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
@@ -49,7 +50,7 @@ pub(super) fn below(dir: &Path, syncs: &dyn Syncs) -> io::Result<()> {
 
 /// For copies that need not survive anything.
 #[derive(Debug)]
-pub(super) struct NoSync;
+pub(crate) struct NoSync;
 
 impl Syncs for NoSync {
     fn data(&self, _: &File) -> io::Result<()> {
@@ -62,24 +63,24 @@ impl Syncs for NoSync {
 }
 
 #[cfg(test)]
-pub(super) mod failing {
+pub(crate) mod failing {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::{File, Kernel, Syncs, io};
+    use super::{File, KernelSyncs, Syncs, io};
 
     /// Fails the n-th call, counted from 0, and no other.
     #[derive(Debug)]
-    pub(in crate::log) struct FailNth {
+    pub(crate) struct FailNth {
         calls: AtomicUsize,
         nth: usize,
     }
 
     impl FailNth {
-        pub(in crate::log) const fn new(nth: usize) -> Self {
+        pub(crate) const fn new(nth: usize) -> Self {
             Self { calls: AtomicUsize::new(0), nth }
         }
 
-        pub(in crate::log) fn calls(&self) -> usize {
+        pub(crate) fn calls(&self) -> usize {
             self.calls.load(Ordering::SeqCst)
         }
 
@@ -94,12 +95,12 @@ pub(super) mod failing {
     impl Syncs for FailNth {
         fn data(&self, file: &File) -> io::Result<()> {
             self.count()?;
-            Kernel.data(file)
+            KernelSyncs.data(file)
         }
 
         fn all(&self, file: &File) -> io::Result<()> {
             self.count()?;
-            Kernel.all(file)
+            KernelSyncs.all(file)
         }
     }
 }

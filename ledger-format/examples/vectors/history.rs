@@ -1,0 +1,311 @@
+//! The ledger of the vectors: a small store is adopted and migrated from version 1 to 2, in twelve
+//! events and five batches. Also one event of each kind that this history does not need.
+
+use ed25519_dalek::{Signer as _, SigningKey};
+use ledger_format::body::{
+    AuditAppend, Body, Cause, ContractFrozen, FixedBytes, LedgerCreated, ObjectMigrated,
+    ObjectObserved, ObjectStaged, ObjectState, Origin, Purpose, RunAbandoned, RunAborted,
+    RunCommitted, RunPublished, RunStarted, StagedContent, StateRecorded, StoreAdopted, Verdict,
+};
+use ledger_format::cbor::{Map, Value, map};
+use ledger_format::chain::Chain;
+use ledger_format::event::Event;
+use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId};
+use ledger_format::head::SignedHead;
+
+use crate::make::Made;
+
+/// The private key of the vectors' only actor. Everybody knows it: it must sign nothing else.
+pub(crate) const SECRET_KEY: [u8; 32] = [7; 32];
+/// The nonce of the vectors' ledger.
+pub(crate) const NONCE: [u8; 16] = [2; 16];
+
+const FIRST_AT_MS: u64 = 1_700_000_000_000;
+const CLOCK_MS: u64 = 1_700_000_004_000;
+const SEED: [u8; 32] = [9; 32];
+const BATCH_ENDS: [u64; 5] = [5, 7, 10, 11, 12];
+
+const MANIFEST: &str = "manifest.yaml";
+const DATABASE: &str = "store.db";
+const AUDIT: &str = "audit/events.jsonl";
+
+const MANIFEST_1: &str = "store:\n  version: 1\n";
+const MANIFEST_2: &str = "store:\n  version: 2\n";
+const AUDIT_LINES: &str = "{\"event\":\"created\"}\n";
+const AUDIT_LINE: &str = "{\"event\":\"migrated\",\"to\":\"2\"}\n";
+
+/// A history with everything that stands beside it in a log.
+pub(crate) struct History {
+    pub(crate) events: Vec<(EventId, Vec<u8>)>,
+    pub(crate) heads: Vec<SignedHead>,
+}
+
+impl History {
+    /// The head that closes its batch with the event `seq`, if one does.
+    pub(crate) fn head_after(&self, seq: u64) -> Option<&SignedHead> {
+        self.heads.iter().find(|head| head.head().size == seq + 1)
+    }
+}
+
+/// The twelve events and their five heads.
+pub(crate) fn history() -> Made<History> {
+    let mut writer = Writer::new();
+    writer.append(LedgerCreated {
+        public_key: FixedBytes(key().verifying_key().to_bytes()),
+        nonce: FixedBytes(NONCE),
+    })?;
+    for (object, state) in
+        [(MANIFEST, manifest(MANIFEST_1)), (DATABASE, database("1")), (AUDIT, audit_before())]
+    {
+        writer.append(observed(object, Cause::Baseline, state))?;
+    }
+    writer.append(StoreAdopted {
+        contract: "glyph-store".into(),
+        version: "1".into(),
+        origin: Origin::Adopted,
+        objects: 3,
+    })?;
+    writer.append(ContractFrozen {
+        contract: "glyph-store".into(),
+        contract_version: "1.0.0".into(),
+        digest: stand_in("contract"),
+        bundle: ContentHash::of(b"bundle"),
+    })?;
+    let started = started();
+    let run = writer.append(started.clone())?;
+    writer.append(staged(run))?;
+    let migrated = [migrated(run, MANIFEST, MANIFEST_1, MANIFEST_2), migrated_database(run)];
+    for body in &migrated {
+        writer.append(body.clone())?;
+    }
+    let [document, database] = &migrated;
+    let claims = vec![
+        claim(&started, &[], document).into(),
+        claim(&started, &[stand_in("edge")], database).into(),
+    ];
+    writer.append(RunCommitted {
+        run,
+        certificate: CommitHash::of("migration_run", &Value::Array(claims)),
+        places: 2,
+        audit: Some(AuditAppend {
+            object: AUDIT.into(),
+            bytes: AUDIT_LINES.len() as u64,
+            content: ContentHash::of(AUDIT_LINES.as_bytes()),
+            line: AUDIT_LINE.into(),
+        }),
+    })?;
+    let all = [AUDIT_LINES, AUDIT_LINE].concat();
+    writer.append(RunPublished { run, places: 2, audit: Some(log(&all, AUDIT_LINE)) })?;
+    Ok(writer.history)
+}
+
+/// Events that the history has no place for: every other kind, and bodies in their other forms.
+/// Each is the event 12 that would follow it, legal or not.
+pub(crate) fn other_events() -> Made<Vec<Vec<u8>>> {
+    let history = history()?;
+    let run = history.events.get(6).map_or(EventId::GENESIS, |(id, _)| *id);
+    let (prev, _) = history.events.last().ok_or("the history is empty")?;
+    let document = StagedContent::Document { content: ContentHash::of(MANIFEST_2.as_bytes()) };
+    let bodies: Vec<Body> = vec![
+        RunStarted {
+            purpose: Purpose::Rollback,
+            from: "2".into(),
+            to: "1".into(),
+            to_size: Some(6),
+            accepted_loss: Some(stand_in("plan")),
+            ..started()
+        }
+        .into(),
+        ObjectStaged { result: document, object: MANIFEST.into(), step: 1, ..staged(run) }.into(),
+        observed(DATABASE, Cause::DataChange, database("2, written to")).into(),
+        observed(MANIFEST, Cause::Abandoned, manifest(MANIFEST_1)).into(),
+        StoreAdopted {
+            contract: "glyph-store".into(),
+            version: "2".into(),
+            origin: Origin::Created,
+            objects: 0,
+        }
+        .into(),
+        RunCommitted { run, certificate: stand_in("certificate"), places: 0, audit: None }.into(),
+        RunPublished { run, places: 0, audit: None }.into(),
+        RunAborted { run, code: "SQL_FAILED".into(), message: "no such table: t".into() }.into(),
+        RunAbandoned { run, reason: "restored by hand".into(), places: 1, version: "1".into() }
+            .into(),
+        StateRecorded { size: 12, digest: stand_in("state") }.into(),
+    ];
+    let encode = |body| Ok(event(12, *prev, body).encode()?);
+    bodies.into_iter().map(encode).collect()
+}
+
+/// The vectors' key.
+pub(crate) fn key() -> SigningKey {
+    SigningKey::from_bytes(&SECRET_KEY)
+}
+
+/// The vectors' ledger.
+pub(crate) fn ledger() -> LedgerId {
+    LedgerId::of(key().verifying_key().as_bytes(), &NONCE)
+}
+
+struct Writer {
+    chain: Chain,
+    history: History,
+}
+
+impl Writer {
+    fn new() -> Self {
+        let history = History { events: Vec::new(), heads: Vec::new() };
+        Self { chain: Chain::new(ledger()), history }
+    }
+
+    fn append(&mut self, body: impl Into<Body>) -> Made<EventId> {
+        let event = event(self.chain.size(), self.chain.last(), body.into());
+        let bytes = event.encode()?;
+        let id = EventId::of(&bytes);
+        self.chain.push(&event, id)?;
+        self.history.events.push((id, bytes));
+        if BATCH_ENDS.contains(&self.chain.size()) {
+            let key = key();
+            let sign = |text: &[u8]| key.sign(text);
+            let head = SignedHead::sign(self.chain.head(), &key.verifying_key(), sign);
+            self.history.heads.push(head);
+        }
+        Ok(id)
+    }
+}
+
+fn event(seq: u64, prev: EventId, body: Body) -> Event {
+    let actor = KeyId::of(key().verifying_key().as_bytes());
+    Event { at: FIRST_AT_MS + 1_001 * seq, seq, body, prev, actor, ledger: ledger() }
+}
+
+fn observed(object: &str, cause: Cause, state: ObjectState) -> ObjectObserved {
+    ObjectObserved { object: object.into(), cause, state }
+}
+
+fn started() -> RunStarted {
+    RunStarted {
+        purpose: Purpose::Migrate,
+        plan: stand_in("plan"),
+        contract: stand_in("contract"),
+        from: "1".into(),
+        to: "2".into(),
+        to_size: None,
+        policy: stand_in("policy"),
+        clock_ms: CLOCK_MS,
+        seed: FixedBytes(SEED),
+        environment: ContentHash::of(b"environment"),
+        objects: 2,
+        accepted_loss: None,
+    }
+}
+
+fn staged(run: EventId) -> ObjectStaged {
+    ObjectStaged {
+        run,
+        object: DATABASE.into(),
+        step: 0,
+        edge: stand_in("edge"),
+        result: StagedContent::Database { page_root: stand_in("page root 2") },
+    }
+}
+
+fn migrated(run: EventId, object: &str, source: &str, target: &str) -> ObjectMigrated {
+    ObjectMigrated {
+        run,
+        object: object.into(),
+        operator: "Glyphser.Migrate.Manifest".into(),
+        source: manifest(source),
+        target: manifest(target),
+        loss: stand_in("no loss"),
+        lost: 0,
+        reads_inputs: false,
+        loss_list: None,
+        verdicts: [
+            ("deterministic".to_owned(), Verdict::True),
+            ("roundTrips".to_owned(), Verdict::NotApplicable),
+        ]
+        .into(),
+    }
+}
+
+fn migrated_database(run: EventId) -> ObjectMigrated {
+    ObjectMigrated {
+        object: DATABASE.into(),
+        operator: "sqlite".into(),
+        source: database("1"),
+        target: database("2"),
+        loss: stand_in("loss"),
+        lost: 1,
+        reads_inputs: true,
+        loss_list: Some(ContentHash::of(b"loss")),
+        verdicts: [("dropsNothing".to_owned(), Verdict::False)].into(),
+        ..migrated(run, DATABASE, "", "")
+    }
+}
+
+/// The hash of a claim (SPEC §8.5), from its fields.
+fn claim(started: &RunStarted, path: &[CommitHash], body: &ObjectMigrated) -> CommitHash {
+    let verdict = |verdict: &Verdict| match verdict {
+        Verdict::True => "true",
+        Verdict::False => "false",
+        Verdict::NotApplicable => "not_applicable",
+    };
+    let verdicts: Map =
+        body.verdicts.iter().map(|(name, held)| (name.as_str(), verdict(held))).collect();
+    let inputs = map([
+        ("clock_ms", started.clock_ms.into()),
+        ("seed", Value::Bytes(started.seed.0.to_vec())),
+    ]);
+    let inputs = if body.reads_inputs {
+        CommitHash::of("migration_inputs", &inputs).into()
+    } else {
+        Value::Null
+    };
+    let claim = map([
+        ("contract_digest", started.contract.into()),
+        ("object_kind", body.target.kind().into()),
+        ("object_id", body.object.as_str().into()),
+        ("from", started.from.as_str().into()),
+        ("to", started.to.as_str().into()),
+        ("path", Value::Array(path.iter().map(|edge| (*edge).into()).collect())),
+        ("source_hash", Value::Bytes(body.source.claim_hash().to_vec())),
+        ("target_hash", Value::Bytes(body.target.claim_hash().to_vec())),
+        ("operator_id", body.operator.as_str().into()),
+        ("migration_policy_hash", started.policy.into()),
+        ("inputs_hash", inputs),
+        ("verdicts", verdicts.into()),
+        ("loss_hash", body.loss.into()),
+    ]);
+    CommitHash::of("migration_certificate", &claim)
+}
+
+fn manifest(text: &str) -> ObjectState {
+    let content = ContentHash::of(text.as_bytes());
+    ObjectState::Document { content, bytes: text.len() as u64, mode: 0o644 }
+}
+
+fn database(which: &str) -> ObjectState {
+    ObjectState::Database {
+        page_root: stand_in(&format!("page root {which}")),
+        rows: stand_in(&format!("rows {which}")),
+        schema: stand_in(&format!("schema {which}")),
+    }
+}
+
+fn audit_before() -> ObjectState {
+    log(AUDIT_LINES, AUDIT_LINES)
+}
+
+fn log(all: &str, tail: &str) -> ObjectState {
+    ObjectState::Log {
+        content: ContentHash::of(all.as_bytes()),
+        bytes: all.len() as u64,
+        tail: ContentHash::of(tail.as_bytes()),
+    }
+}
+
+/// A digest that stands for something this history does not contain.
+fn stand_in(what: &str) -> CommitHash {
+    CommitHash::of("vector", &what.into())
+}

@@ -1,0 +1,202 @@
+//! The command line: one definition of commands and options, from which the parser, help, man pages
+//! and completions follow. One file a command; each turns its arguments into an answer or a failure,
+//! and `output` alone writes either of them. Decides nothing about ledgers.
+
+mod apply;
+mod completions;
+mod context;
+mod explain;
+mod failure;
+mod globals;
+mod init;
+mod job;
+mod log;
+mod man;
+mod output;
+mod plan;
+mod resume;
+mod rim;
+mod rollback;
+mod status;
+mod terminal;
+mod usage;
+mod words;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::diagnostic::Exit;
+use context::Context;
+use globals::Globals;
+use output::Output;
+
+/// The name of the program, and the short one under which it may be started too.
+const NAMES: [&str; 2] = ["glyph-ledger", "glyph"];
+
+/// Environment variable that turns the library's own log on, on stderr: a filter such as `debug`.
+const LOG_VARIABLE: &str = "GLYPH_LEDGER_LOG";
+
+/// Migrates schema-versioned stores so that the migration can be believed by someone who was not
+/// there.
+#[derive(Debug, Parser)]
+#[command(version, subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
+struct Arguments {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a store and its ledger, or take a store that is there into care.
+    Init(init::Arguments),
+    /// Tell how the store stands and what to do next.
+    Status(status::Arguments),
+    #[command(flatten)]
+    Job(Job),
+    /// Go back to before the last run.
+    Undo(rollback::How),
+    /// The migration verbs under one roof.
+    #[command(subcommand)]
+    Migration(MigrationCommand),
+    /// List what happened, newest first.
+    Log(log::Arguments),
+    /// Explain an error code, or list them all.
+    Explain(explain::Arguments),
+    /// Print a completion script for a shell.
+    Completions(completions::Arguments),
+    /// Print the manual page of the program or of one command (roff).
+    Man(man::Arguments),
+}
+
+/// Verbs that stand alone and under `migration`, by one definition.
+#[derive(Debug, Subcommand)]
+enum Job {
+    /// Plan a migration: what it does and what it loses.
+    Plan(plan::Arguments),
+    /// Carry out a plan.
+    Apply(apply::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum MigrationCommand {
+    #[command(flatten)]
+    Job(Job),
+    /// Go on with the run that was interrupted, or give it up.
+    Resume(resume::Arguments),
+    /// Go back to what the store was at a cursor.
+    Rollback(rollback::Arguments),
+}
+
+impl Job {
+    fn run(&self, context: &Context, output: &Output) -> Exit {
+        match self {
+            Self::Plan(arguments) => output.finish(plan::run(arguments, context)),
+            Self::Apply(arguments) => output.finish(apply::run(arguments, context)),
+        }
+    }
+}
+
+impl MigrationCommand {
+    fn run(&self, context: &Context, output: &Output) -> Exit {
+        match self {
+            Self::Job(job) => job.run(context, output),
+            Self::Resume(arguments) => output.finish(resume::run(arguments, context)),
+            Self::Rollback(arguments) => output.finish(rollback::run(arguments, context)),
+        }
+    }
+}
+
+impl Command {
+    fn run(&self, context: &Context, output: &Output) -> Exit {
+        match self {
+            Self::Init(arguments) => output.finish(init::run(arguments, context)),
+            Self::Status(arguments) => output.finish(status::run(arguments, context)),
+            Self::Job(job) => job.run(context, output),
+            Self::Undo(how) => output.finish(rollback::undo(how, context)),
+            Self::Migration(command) => command.run(context, output),
+            Self::Log(arguments) => output.finish(log::run(arguments, context)),
+            Self::Explain(arguments) => output.finish(Ok(explain::run(arguments))),
+            Self::Completions(arguments) => {
+                output.finish(Ok(completions::run(*arguments, definition(output.program()))))
+            }
+            Self::Man(arguments) => {
+                output.finish(man::run(arguments, definition(output.program())))
+            }
+        }
+    }
+}
+
+/// Runs the program with the arguments `argv`, the first of which is the name it was started under,
+/// and says how it ended. Writes to stdout and stderr; never panics.
+pub fn run(argv: &[OsString]) -> Exit {
+    log_to_stderr();
+    let program = program_name(argv);
+    let parsed = definition(program)
+        .try_get_matches_from(argv)
+        .and_then(|matches| Ok((innermost(&matches), Arguments::from_arg_matches(&matches)?)));
+    let (name, Arguments { globals, command }) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return usage::refuse(&error, program, argv),
+    };
+    let output = Output::new(program, name, &globals);
+    let context = Context::new(globals);
+    match rim::guarded(|| command.run(&context, &output)) {
+        Ok(exit) => exit,
+        Err(defect) => output.fail(&defect),
+    }
+}
+
+/// The definition that everything about the command line is made from.
+fn definition(program: &'static str) -> clap::Command {
+    Arguments::command().name(program).bin_name(program)
+}
+
+/// The name to answer to: the one started under if it is ours, else the full one.
+fn program_name(argv: &[OsString]) -> &'static str {
+    let started = argv.first().and_then(|path| Path::new(path).file_name());
+    let [full, ..] = NAMES;
+    NAMES.into_iter().find(|name| started.is_some_and(|started| started == *name)).unwrap_or(full)
+}
+
+/// The name of the command proper: `plan` for `migration plan`.
+fn innermost(matches: &clap::ArgMatches) -> String {
+    let mut name = String::new();
+    let mut inside = matches.subcommand();
+    while let Some((command, below)) = inside {
+        command.clone_into(&mut name);
+        inside = below.subcommand();
+    }
+    name
+}
+
+fn log_to_stderr() {
+    if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env(LOG_VARIABLE) {
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        if let Err(error) = log.try_init() {
+            tracing::debug!(%error, "somebody else takes the log already");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        definition("glyph-ledger").debug_assert();
+    }
+
+    #[test]
+    fn the_program_answers_to_both_its_names() {
+        let name = |path: &str| program_name(&[OsString::from(path)]);
+        assert_eq!(name("/usr/bin/glyph"), "glyph");
+        assert_eq!(name("./glyph-ledger"), "glyph-ledger");
+        assert_eq!(name("renamed"), "glyph-ledger");
+        assert_eq!(program_name(&[]), "glyph-ledger");
+    }
+}

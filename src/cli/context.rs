@@ -1,0 +1,224 @@
+//! Where a command works: the store and the ledger, given or found upwards from the working
+//! directory, and the user's key and remembered heads. Looks and opens; decides nothing.
+
+use std::env;
+use std::fs;
+use std::io::{self, IsTerminal as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::failure;
+use super::globals::Globals;
+use crate::diagnostic::{Failure, NOTHING_HERE};
+use crate::effects::{KeySigner, SystemClock, SystemRandom};
+use crate::ledger::{Ledger, Pins as _, Surroundings};
+use crate::log::sled::{OpenError, read_identity};
+use crate::target::glyph_store::Layout;
+use crate::trust::{FilePins, Home, KeyError, create_key, load_key};
+
+/// Name of a ledger's folder outside of a `.glyph` store.
+const LEDGER_FOLDER: &str = ".glyph-ledger";
+
+/// What commands are given beside their own arguments.
+#[derive(Debug)]
+pub(super) struct Context {
+    globals: Globals,
+}
+
+impl Context {
+    pub(super) const fn new(globals: Globals) -> Self {
+        Self { globals }
+    }
+
+    /// The ledger, open. Nobody else has it open until it is dropped.
+    pub(super) fn open(&self) -> Result<Ledger, Failure> {
+        let dir = self.ledger_dir()?;
+        let surroundings = self.surroundings()?;
+        let place = place(&dir)?;
+        // A place known to have held a ledger is never "nothing here": opening says what is wrong.
+        let known = surroundings.pins.ledger_at(&place)?.is_some();
+        if !known && !is_folder(&dir)? {
+            return Err(nothing_at(&dir));
+        }
+        match read_identity(&dir) {
+            Err(OpenError::Missing { .. }) if !known => Err(nothing_at(&dir)),
+            _ => Ok(Ledger::open(&dir, &place, surroundings)?),
+        }
+    }
+
+    /// The ledger's folder: the one named, that of the store, or the next one upwards. A named one
+    /// need not be there.
+    pub(super) fn ledger_dir(&self) -> Result<PathBuf, Failure> {
+        if let Some(dir) = &self.globals.ledger {
+            return Ok(dir.clone());
+        }
+        if let Some(store) = &self.globals.store {
+            return Ok(named_store(store).ledger());
+        }
+        let here = working_directory()?;
+        let in_store = Layout::find(&here).map(|layout| layout.ledger());
+        let alone = here.ancestors().map(|folder| folder.join(LEDGER_FOLDER));
+        let mut candidates = in_store.clone().into_iter().chain(alone);
+        match candidates.find(|dir| dir.is_dir()) {
+            Some(dir) => Ok(dir),
+            // The store's ledger, which is not there, may be known to have been.
+            None => in_store.map_or_else(|| known_upwards(&here), Ok),
+        }
+    }
+
+    /// The store: the one named, or the next one upwards.
+    pub(super) fn store(&self) -> Result<Layout, Failure> {
+        if let Some(store) = &self.globals.store {
+            let layout = named_store(store);
+            is_folder(layout.root())?;
+            return if layout.manifest().exists() {
+                Ok(layout)
+            } else {
+                Err(no_store(&format!("{} is missing", layout.manifest().display()), store))
+            };
+        }
+        let here = working_directory()?;
+        Layout::find(&here).ok_or_else(|| {
+            no_store("looked for .glyph/manifest.yaml here and in every folder above", &here)
+        })
+    }
+
+    /// The user's private key, or the one named.
+    pub(super) fn signer(&self) -> Result<KeySigner, Failure> {
+        Ok(load_key(&self.key_file()?)?)
+    }
+
+    /// The user's private key, made now if there is none; and whether it was.
+    pub(super) fn signer_or_new(&self) -> Result<(KeySigner, bool), Failure> {
+        let file = self.key_file()?;
+        match load_key(&file) {
+            Ok(signer) => Ok((signer, false)),
+            Err(KeyError::Missing { .. }) => Ok((create_key(&file, &mut SystemRandom)?, true)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The ledger of a store: the one named, or the one inside it.
+    pub(super) fn ledger_of(&self, layout: &Layout) -> PathBuf {
+        self.globals.ledger.clone().unwrap_or_else(|| layout.ledger())
+    }
+
+    /// Refuses a store that no ledger was ever known to have in its care.
+    pub(super) fn must_have_ledger(&self, ledger: &Path) -> Result<(), Failure> {
+        let known = self.surroundings()?.pins.ledger_at(&place(ledger)?)?.is_some();
+        if known || is_folder(ledger)? { Ok(()) } else { Err(nothing_at(ledger)) }
+    }
+
+    /// The store that `init` was pointed at: the one named, `folder` itself if it is a store, else
+    /// `.glyph` in it.
+    pub(super) fn store_to_init(&self, folder: &Path) -> Layout {
+        if let Some(store) = &self.globals.store {
+            return named_store(store);
+        }
+        let itself = Layout::new(folder);
+        let is_store =
+            itself.manifest().exists() || folder.file_name().is_some_and(|name| name == ".glyph");
+        if is_store { itself } else { Layout::new(folder.join(".glyph")) }
+    }
+
+    /// Whether somebody watches who wants to see progress.
+    pub(super) fn shows_progress(&self) -> bool {
+        !self.globals.json && !self.globals.quiet && io::stderr().is_terminal()
+    }
+
+    /// Where the private key lies, or would lie.
+    pub(super) fn key_file(&self) -> Result<PathBuf, Failure> {
+        match &self.globals.key {
+            Some(file) => Ok(file.clone()),
+            None => Ok(Home::from_environment()?.key_file()),
+        }
+    }
+
+    /// The machine's clock, the user's remembered heads, and how long to wait.
+    pub(super) fn surroundings(&self) -> Result<Surroundings, Failure> {
+        let (clock, pins) = (Arc::new(SystemClock), Arc::new(pins()?));
+        Ok(Surroundings { clock, pins, wait: self.globals.wait() })
+    }
+}
+
+/// The place at or above `here` that is remembered to have held a ledger.
+fn known_upwards(here: &Path) -> Result<PathBuf, Failure> {
+    let pins = pins()?;
+    for folder in here.ancestors() {
+        for dir in candidates(folder) {
+            // What cannot be looked into cannot be called empty.
+            is_folder(&dir)?;
+            if pins.ledger_at(&place(&dir)?)?.is_some() {
+                return Ok(dir);
+            }
+        }
+    }
+    let looked = format!(
+        "no ledger here: looked for .glyph/ledger and {LEDGER_FOLDER} in {} and every folder above it",
+        here.display()
+    );
+    Err(Failure::new(&NOTHING_HERE, looked).at(here.display().to_string()).next(["init"]))
+}
+
+/// The user's remembered heads.
+fn pins() -> Result<FilePins, Failure> {
+    let home = Home::from_environment()?;
+    Ok(FilePins::new(home.pins(), home.places()))
+}
+
+/// The name under which the folder `dir`, which may not be there, is remembered: absolute, and the
+/// same by whatever way it is reached.
+pub(super) fn place(dir: &Path) -> Result<PathBuf, Failure> {
+    let absolute = std::path::absolute(dir).map_err(failure::io(dir))?;
+    let mut missing = Vec::new();
+    for folder in absolute.ancestors() {
+        match fs::canonicalize(folder) {
+            Ok(there) => return Ok(missing.iter().rev().fold(there, |path, name| path.join(name))),
+            Err(error) if is_absent(&error) => missing.extend(folder.file_name()),
+            Err(error) => return Err(failure::io(folder)(error)),
+        }
+    }
+    Ok(absolute)
+}
+
+/// The store that `dir` names: the store's own folder, or the one that has it as `.glyph`.
+fn named_store(dir: &Path) -> Layout {
+    let inside = Layout::new(dir.join(".glyph"));
+    if inside.root().is_dir() { inside } else { Layout::new(dir) }
+}
+
+fn candidates(folder: &Path) -> [PathBuf; 3] {
+    let inside = Layout::new(folder.join(".glyph")).ledger();
+    [inside, Layout::new(folder).ledger(), folder.join(LEDGER_FOLDER)]
+}
+
+/// Whether there is a folder at `dir`. That it cannot be told is a failure, not a no.
+fn is_folder(dir: &Path) -> Result<bool, Failure> {
+    match fs::metadata(dir) {
+        Ok(found) => Ok(found.is_dir()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failure::io(dir)(error)),
+    }
+}
+
+/// Whether the error says that there is nothing at a path.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn working_directory() -> Result<PathBuf, Failure> {
+    env::current_dir().map_err(failure::io(Path::new(".")))
+}
+
+fn nothing_at(dir: &Path) -> Failure {
+    let dir = dir.display().to_string();
+    Failure::new(&NOTHING_HERE, format!("no ledger here: looked for one in {dir}"))
+        .at(dir)
+        .next(["init"])
+}
+
+fn no_store(looked: &str, at: &Path) -> Failure {
+    Failure::new(&NOTHING_HERE, format!("no store here: {looked}"))
+        .at(at.display().to_string())
+        .next(["init"])
+}

@@ -1,0 +1,66 @@
+//! Options that every command takes. Knows their meaning, not how they are fulfilled.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+/// Longest wait for somebody else's lock, in seconds: a day. More is a slip of the finger.
+const WAIT_SECONDS_MAX: u64 = 24 * 60 * 60;
+
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(super) struct Globals {
+    /// Answer with one JSON object on stdout
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// The ledger's folder; else it is looked for from here upwards
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) ledger: Option<PathBuf>,
+    /// The store's folder; else it is looked for from here upwards
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) store: Option<PathBuf>,
+    /// The private key to sign with; else the user's own
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) key: Option<PathBuf>,
+    /// How long to wait for somebody else's lock
+    #[arg(
+        long,
+        global = true,
+        value_name = "SECONDS",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u64).range(..=WAIT_SECONDS_MAX)
+    )]
+    pub(super) wait: u64,
+    /// Say nothing on stderr but errors
+    #[arg(long, global = true)]
+    pub(super) quiet: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: ColorChoice,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorChoice {
+    /// On terminals, unless `NO_COLOR` is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Globals {
+    pub(super) const fn wait(&self) -> Duration {
+        Duration::from_secs(self.wait)
+    }
+
+    /// The options that say where to work, as they were given: a command to run next needs them too.
+    pub(super) fn places(&self) -> Vec<String> {
+        let given = [("--ledger", &self.ledger), ("--store", &self.store), ("--key", &self.key)];
+        let given = given.into_iter().filter_map(|(option, path)| Some((option, path.as_ref()?)));
+        given.flat_map(|(option, path)| [option.to_owned(), path.display().to_string()]).collect()
+    }
+}

@@ -1,0 +1,147 @@
+//! What the commands that work on a store share: opening it, its contract, and how a run is told of.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ledger_format::body::Purpose;
+use ledger_format::hash::{CommitHash, EventId};
+use serde::Serialize;
+
+use super::context::Context;
+use super::failure;
+use super::output::Answer;
+use super::terminal::Paint;
+use super::words::count;
+use crate::contract::{Contract, load_file};
+use crate::diagnostic::Failure;
+use crate::effects::{Clock as _, Random as _, SystemClock, SystemRandom};
+use crate::migrate::{Inputs, MigrateError, Milestone, Observer, OpenStore, RunReport, Store};
+use crate::target::glyph_store::{Layout, built_in_contract};
+
+/// Name of the file in a ledger's folder that says which contract `init` was given.
+const CONTRACT_FILE: &str = "contract.path";
+
+/// Where the store is and what it takes to open it.
+pub(super) fn place(context: &Context) -> Result<OpenStore, Failure> {
+    let layout = context.store()?;
+    open_at(context, layout)
+}
+
+/// The same for a store whose folder is known.
+pub(super) fn open_at(context: &Context, layout: Layout) -> Result<OpenStore, Failure> {
+    let ledger = context.ledger_of(&layout);
+    let contract = contract_of(&ledger)?;
+    Ok(OpenStore { layout, ledger, contract, surroundings: context.surroundings()? })
+}
+
+/// The store and its ledger, open.
+pub(super) fn open(context: &Context) -> Result<Store, Failure> {
+    let open = place(context)?;
+    context.must_have_ledger(&open.ledger)?;
+    Ok(Store::open(open)?)
+}
+
+/// The contract that the ledger was set up with, else the built-in one.
+fn contract_of(ledger: &Path) -> Result<Contract, Failure> {
+    let file = ledger.join(CONTRACT_FILE);
+    match fs::read_to_string(&file) {
+        Ok(path) => Ok(load_file(Path::new(path.trim_end()))?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(built_in_contract()?),
+        Err(error) => Err(failure::io(&file)(error)),
+    }
+}
+
+/// Remembers which contract the ledger was set up with.
+pub(super) fn remember_contract(ledger: &Path, contract: &Path) -> Result<(), Failure> {
+    let path: PathBuf = fs::canonicalize(contract).map_err(failure::io(contract))?;
+    let file = ledger.join(CONTRACT_FILE);
+    fs::write(&file, format!("{}\n", path.display())).map_err(failure::io(&file))
+}
+
+/// The clock and randomness of a new run.
+pub(super) fn inputs() -> Result<Inputs, Failure> {
+    let seed = SystemRandom.bytes32().map_err(MigrateError::from)?;
+    Ok(Inputs { clock_ms: SystemClock.now_ms(), seed })
+}
+
+/// A run as the commands that finish one answer it.
+#[derive(Serialize)]
+pub(super) struct RunAnswer {
+    run: EventId,
+    purpose: Purpose,
+    from: String,
+    to: String,
+    certificate: CommitHash,
+    objects_migrated: u64,
+    objects_failed: u64,
+    values_lost: u64,
+    events: u64,
+}
+
+impl From<RunReport> for RunAnswer {
+    fn from(report: RunReport) -> Self {
+        Self {
+            run: report.run,
+            purpose: report.purpose,
+            from: report.from,
+            to: report.to,
+            certificate: report.certificate,
+            objects_migrated: report.objects_migrated,
+            objects_failed: 0,
+            values_lost: report.lost,
+            events: report.size,
+        }
+    }
+}
+
+impl Answer for RunAnswer {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        let done = match self.purpose {
+            Purpose::Migrate => "migrated",
+            Purpose::Rollback => "rolled back",
+        };
+        writeln!(out, "{}", paint.strong(format_args!("{done} {} -> {}", self.from, self.to)))?;
+        writeln!(out, "  run          {}", self.run.short())?;
+        writeln!(out, "  certificate  {}", self.certificate)?;
+        writeln!(out, "  objects      {}", self.objects_migrated)?;
+        writeln!(out, "  lost         {}", count(self.values_lost, "value"))
+    }
+}
+
+/// A progress bar over a run's steps, on stderr, where somebody watches.
+pub(super) struct Bar(ProgressBar);
+
+impl Bar {
+    pub(super) fn new(context: &Context) -> Self {
+        let target = if context.shows_progress() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}");
+        Self(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+    }
+}
+
+impl Observer for Bar {
+    fn reached(&mut self, milestone: &Milestone<'_>) {
+        match milestone {
+            Milestone::Step { done, total, script } => {
+                self.0.set_length(*total);
+                self.0.set_position(*done);
+                self.0.set_message((*script).to_owned());
+            }
+            Milestone::Publishing { object } => self.0.set_message(format!("publishing {object}")),
+            Milestone::Recorded { .. } | Milestone::Published { .. } => self.0.tick(),
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,274 @@
+//! What the program says. stdout is data, stderr is for people; with `--json` there is one object on
+//! stdout, for success and failure alike. Knows the two forms; knows no command.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::globals::Globals;
+use super::terminal::{Paint, plain};
+use crate::diagnostic::{Code, Exit, Failure, IO, Severity};
+
+/// What a command found out: serialised, it is the `data` of the JSON object, as the command's
+/// published schema says.
+pub(super) trait Answer: Serialize {
+    /// Writes it for people, on stdout.
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()>;
+}
+
+/// A command that did its work.
+#[derive(Debug)]
+pub(super) struct Done<A> {
+    answer: A,
+    exit: Exit,
+    diagnostics: Vec<Failure>,
+    notes: Vec<String>,
+    next: Vec<Vec<String>>,
+}
+
+impl<A> Done<A> {
+    pub(super) const fn new(answer: A) -> Self {
+        Self {
+            answer,
+            exit: Exit::Done,
+            diagnostics: Vec::new(),
+            notes: Vec::new(),
+            next: Vec::new(),
+        }
+    }
+
+    /// Adds what was found to be wrong. It decides how the program ends, unless something weightier
+    /// was found before.
+    pub(super) fn found(mut self, failure: Failure) -> Self {
+        if matches!(self.exit, Exit::Done | Exit::Pending | Exit::NotFullyChecked) {
+            self.exit = failure.code.exit;
+        }
+        self.diagnostics.push(failure);
+        self
+    }
+
+    /// Says how the program ends where nothing is wrong.
+    pub(super) fn exit(mut self, exit: Exit) -> Self {
+        if self.exit == Exit::Done {
+            self.exit = exit;
+        }
+        self
+    }
+
+    /// Adds a remark for people, which no program needs.
+    pub(super) fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// Adds a command to run next: its arguments, without the program's name.
+    pub(super) fn next(mut self, arguments: &[&str]) -> Self {
+        self.next.push(arguments.iter().map(|word| (*word).to_owned()).collect());
+        self
+    }
+}
+
+/// Writes answers and failures in the form asked for.
+#[derive(Debug)]
+pub(super) struct Output {
+    program: &'static str,
+    command: String,
+    json: bool,
+    quiet: bool,
+    places: Vec<String>,
+    on_stdout: Paint,
+    on_stderr: Paint,
+}
+
+impl Output {
+    /// For one run of `command`.
+    pub(super) fn new(program: &'static str, command: String, globals: &Globals) -> Self {
+        Self {
+            program,
+            command,
+            json: globals.json,
+            quiet: globals.quiet,
+            places: globals.places(),
+            on_stdout: Paint::of(&io::stdout(), globals.color),
+            on_stderr: Paint::of(&io::stderr(), globals.color),
+        }
+    }
+
+    /// The name the program was started under.
+    pub(super) const fn program(&self) -> &'static str {
+        self.program
+    }
+
+    /// Writes what became of a command, and says how the program ends.
+    pub(super) fn finish<A: Answer>(&self, result: Result<Done<A>, Failure>) -> Exit {
+        match result {
+            Ok(done) => self.answer(&done),
+            Err(failure) => self.fail(&failure),
+        }
+    }
+
+    /// Writes a failure.
+    pub(super) fn fail(&self, failure: &Failure) -> Exit {
+        let exit = failure.code.exit;
+        if self.json {
+            let next = failure.next.iter().map(|words| self.next(words)).collect();
+            let diagnostics = vec![Diagnostic::of(failure)];
+            return self.object(exit, None::<&()>, diagnostics, next);
+        }
+        self.say(failure);
+        exit
+    }
+
+    fn answer<A: Answer>(&self, done: &Done<A>) -> Exit {
+        if self.json {
+            let diagnostics = done.diagnostics.iter().map(Diagnostic::of).collect();
+            let failed = done.diagnostics.iter().flat_map(|failure| &failure.next);
+            let next = failed.chain(&done.next).map(|words| self.next(words)).collect();
+            return self.object(done.exit, Some(&done.answer), diagnostics, next);
+        }
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let written = done.answer.write(&mut out, self.on_stdout).and_then(|()| out.flush());
+        drop(out);
+        for failure in &done.diagnostics {
+            self.say(failure);
+        }
+        if !self.quiet {
+            done.notes.iter().for_each(|note| to_stderr(&plain(note)));
+            for words in &done.next {
+                to_stderr(&format!("next: {}", self.next(words)));
+            }
+        }
+        self.written(written, done.exit)
+    }
+
+    fn object(
+        &self,
+        exit: Exit,
+        data: Option<&impl Serialize>,
+        diagnostics: Vec<Diagnostic<'_>>,
+        next: Vec<Next>,
+    ) -> Exit {
+        let schema = format!("glyph-ledger/{}/0", self.command);
+        let ok = matches!(exit, Exit::Done | Exit::Pending);
+        let object = Object { schema, ok, exit: exit as u8, data, diagnostics, next };
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let written = serde_json::to_writer(&mut out, &object).map_err(io::Error::from);
+        self.written(written.and_then(|()| writeln!(out)).and_then(|()| out.flush()), exit)
+    }
+
+    /// A reader that went away has had enough; anything else that keeps an answer from being written
+    /// is a failure.
+    fn written(&self, written: io::Result<()>, exit: Exit) -> Exit {
+        match written {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let failure = Failure::new(&IO, format!("stdout: {error}"))
+                    .at("stdout")
+                    .not_done("the answer was not written; the command's work is done");
+                self.say(&failure);
+                failure.code.exit
+            }
+            _ => exit,
+        }
+    }
+
+    /// Tells people of a failure, on stderr.
+    fn say(&self, failure: &Failure) {
+        let paint = self.on_stderr;
+        let Failure { code, message, place, not_done, next } = failure;
+        let head = match code.severity {
+            Severity::Warn => paint.warning(format_args!("warning[{}]", code.id)),
+            Severity::Error | Severity::Fatal => paint.error(format_args!("error[{}]", code.id)),
+        };
+        let mut lines = vec![format!("{head}: {}", plain(message))];
+        lines.extend(place.iter().map(|place| format!("  at: {}", plain(place))));
+        lines.push(format!("  not done: {not_done}"));
+        lines.extend(next.iter().map(|words| format!("  next: {}", self.next(words))));
+        lines.push(format!("  more: {} explain {}", self.program, code.id));
+        to_stderr(&lines.join("\n"));
+    }
+
+    fn next(&self, words: &[String]) -> Next {
+        let program = [self.program.to_owned()];
+        Next { argv: program.iter().chain(words).chain(&self.places).cloned().collect() }
+    }
+}
+
+/// Writes a line for people. Where stderr is closed there is nobody to tell.
+pub(super) fn to_stderr(line: &str) {
+    let _closed = writeln!(io::stderr(), "{line}");
+}
+
+/// The one object of `--json`; docs/schemas/answer.schema.json.
+#[derive(Serialize)]
+struct Object<'a, D> {
+    schema: String,
+    ok: bool,
+    exit: u8,
+    data: Option<&'a D>,
+    diagnostics: Vec<Diagnostic<'a>>,
+    next: Vec<Next>,
+}
+
+#[derive(Serialize)]
+struct Diagnostic<'a> {
+    code: &'a str,
+    number: u16,
+    category: &'a str,
+    severity: Severity,
+    retryable: bool,
+    message: &'a str,
+    place: Option<&'a str>,
+    not_done: &'a str,
+}
+
+impl<'a> Diagnostic<'a> {
+    fn of(failure: &'a Failure) -> Self {
+        let code: &'static Code = failure.code;
+        Self {
+            code: code.id,
+            number: code.number,
+            category: code.category(),
+            severity: code.severity,
+            retryable: code.retryable,
+            message: &failure.message,
+            place: failure.place.as_deref(),
+            not_done: failure.not_done,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Next {
+    argv: Vec<String>,
+}
+
+/// As it is typed into a shell.
+impl std::fmt::Display for Next {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words: Vec<_> = self.argv.iter().map(|word| quoted(word)).collect();
+        f.write_str(&words.join(" "))
+    }
+}
+
+fn quoted(word: &str) -> String {
+    let bare = |letter: char| letter.is_ascii_alphanumeric() || "@%_+=:,./~^-".contains(letter);
+    if !word.is_empty() && word.chars().all(bare) {
+        word.to_owned()
+    } else {
+        format!("'{}'", plain(word).replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_can_be_pasted_into_a_shell() {
+        for (word, typed) in
+            [("run:1f^", "run:1f^"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("", "''")]
+        {
+            assert_eq!(quoted(word), typed);
+        }
+    }
+}

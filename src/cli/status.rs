@@ -1,0 +1,190 @@
+//! `status`: how the store stands and what to do next.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use ledger_format::hash::{EventId, LedgerId};
+use serde::Serialize;
+
+use super::context::Context;
+use super::output::{Answer, Done};
+use super::terminal::Paint;
+use super::words::{count, time};
+use super::{failure, job};
+use crate::diagnostic::{AUDIT_CHANGED, Exit, Failure, SCHEMA_DRIFT};
+use crate::migrate::{Compatibility, Drift, Store, status};
+use crate::trust::Home;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Compare the database page by page, not only its schema
+    #[arg(long)]
+    deep: bool,
+    /// End with exit code 10 when a migration is pending
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct Standing {
+    store: PathBuf,
+    ledger: LedgerId,
+    head: Head,
+    version: Option<String>,
+    readable: [u64; 2],
+    writable: u64,
+    min_reader: u64,
+    created_by: Option<String>,
+    target: String,
+    path: Vec<String>,
+    pending_run: Option<Pending>,
+    objects: Vec<Object>,
+    runs: u64,
+    recovered_from: Option<u64>,
+    last_verified: Option<Verified>,
+}
+
+#[derive(Serialize)]
+struct Head {
+    size: u64,
+    root: String,
+}
+
+#[derive(Serialize)]
+struct Pending {
+    run: EventId,
+    committed: bool,
+}
+
+#[derive(Serialize)]
+struct Object {
+    id: String,
+    drift: &'static str,
+}
+
+/// When and up to where the ledger was last verified.
+#[derive(Serialize)]
+struct Verified {
+    at_ms: u64,
+    size: u64,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Standing>, Failure> {
+    let open = job::place(context)?;
+    context.must_have_ledger(&open.ledger)?;
+    let store = Store::open(open.clone())?;
+    let found = status(&open, &store, arguments.deep)?;
+    let Compatibility { min_readable, max_readable, writable, min_reader, created_by } =
+        found.compatibility;
+    let head = store.ledger().head().head();
+    let schema_drift = found.drift.iter().find(|(_, drift)| *drift == Drift::SchemaDrift).cloned();
+    let history = found.drift.iter().find(|(_, drift)| *drift == Drift::HistoryChanged).cloned();
+    let verified = last_verified(&store.ledger().id())?;
+    let answer = Standing {
+        store: open.layout.root().to_owned(),
+        ledger: store.ledger().id(),
+        head: Head { size: head.size, root: head.root.to_string() },
+        version: found.version,
+        readable: [min_readable, max_readable],
+        writable,
+        min_reader,
+        created_by,
+        target: found.target,
+        path: found.path,
+        pending_run: found.pending.map(|(run, committed)| Pending { run, committed }),
+        objects: found
+            .drift
+            .into_iter()
+            .map(|(id, drift)| Object { id, drift: word(drift) })
+            .collect(),
+        runs: found.runs,
+        recovered_from: store.ledger().recovered().map(|recovered| recovered.acknowledged),
+        last_verified: verified,
+    };
+    let migrates = !answer.path.is_empty();
+    let next: &[&str] = match &answer.pending_run {
+        Some(_) => &["migration", "resume"],
+        None if migrates => &["plan", "-o", "plan.json"],
+        None => &["verify-chain", "--objects"],
+    };
+    let mut done = Done::new(answer).next(next);
+    if let Some((object, _)) = schema_drift {
+        let message = format!("the schema of {object} is not what the ledger has recorded");
+        done = done.found(Failure::new(&SCHEMA_DRIFT, message).at(object));
+    }
+    if let Some((object, _)) = history {
+        let message = format!("earlier lines of {object} are not what the ledger has recorded");
+        done = done.found(Failure::new(&AUDIT_CHANGED, message).at(object).next(["verify-chain"]));
+    }
+    if arguments.detailed_exitcode && migrates {
+        done = done.exit(Exit::Pending);
+    }
+    Ok(done)
+}
+
+/// When and up to where this user last verified `ledger`. A note that does not read is none.
+fn last_verified(ledger: &LedgerId) -> Result<Option<Verified>, Failure> {
+    let file = Home::from_environment()?.verified(ledger);
+    match fs::read_to_string(&file) {
+        Ok(text) => Ok(text.trim_end().split_once(' ').and_then(|(at, size)| {
+            Some(Verified { at_ms: at.parse().ok()?, size: size.parse().ok()? })
+        })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failure::io(&file)(error)),
+    }
+}
+
+const fn word(drift: Drift) -> &'static str {
+    match drift {
+        Drift::None => "none",
+        Drift::DataChange => "data_change",
+        Drift::DocumentChange => "document_change",
+        Drift::SchemaDrift => "schema_drift",
+        Drift::HistoryChanged => "history_changed",
+        Drift::NotChecked => "schema_same",
+    }
+}
+
+impl Answer for Standing {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        let version = self.version.as_deref().unwrap_or("between two versions");
+        writeln!(out, "{}", paint.strong(format_args!("store version {version}")))?;
+        writeln!(out, "  store       {}", self.store.display())?;
+        let [oldest, newest] = self.readable;
+        writeln!(out, "  readable    {oldest} to {newest}; written is {}", self.writable)?;
+        writeln!(out, "  min reader  {}", self.min_reader)?;
+        if let Some(created_by) = &self.created_by {
+            writeln!(out, "  created by  {created_by}")?;
+        }
+        match &self.path[..] {
+            [] => writeln!(out, "  migration   none pending")?,
+            path => writeln!(out, "  migration   {version} -> {}", path.join(" -> "))?,
+        }
+        if let Some(pending) = &self.pending_run {
+            let phase =
+                if pending.committed { "committed, not published" } else { "not committed" };
+            writeln!(out, "  run         {} ({phase})", pending.run.short())?;
+        }
+        for object in &self.objects {
+            writeln!(out, "  drift       {}: {}", object.id, object.drift.replace('_', " "))?;
+        }
+        let events = count(self.head.size, "event");
+        writeln!(
+            out,
+            "  ledger      {} with {events}, {}",
+            self.ledger.short(),
+            count(self.runs, "run")
+        )?;
+        match &self.last_verified {
+            Some(last) => writeln!(
+                out,
+                "  verified    {} up to {}",
+                time(last.at_ms),
+                count(last.size, "event")
+            ),
+            None => writeln!(out, "  verified    never from here"),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What may go to a terminal: colours where they are wanted, control characters never. Knows no
+//! command.
+
+use std::env;
+use std::fmt::Display;
+use std::io::IsTerminal;
+
+use clap::builder::styling::{AnsiColor, Style};
+
+use super::globals::ColorChoice;
+
+/// Paints words, or leaves them as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Paint(bool);
+
+impl Paint {
+    /// For a stream, by the user's choice. `NO_COLOR` (no-color.org) holds unless overruled by the
+    /// option.
+    pub(super) fn of(stream: &impl IsTerminal, choice: ColorChoice) -> Self {
+        let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self(match choice {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => stream.is_terminal() && !set("NO_COLOR") && !dumb,
+        })
+    }
+
+    pub(super) const fn is_on(self) -> bool {
+        self.0
+    }
+
+    /// The word to look at first.
+    pub(super) fn strong(self, word: impl Display) -> String {
+        self.with(Style::new().bold(), word)
+    }
+
+    /// What is there for completeness.
+    pub(super) fn faint(self, word: impl Display) -> String {
+        self.with(Style::new().dimmed(), word)
+    }
+
+    pub(super) fn error(self, word: impl Display) -> String {
+        self.with(AnsiColor::Red.on_default().bold(), word)
+    }
+
+    pub(super) fn warning(self, word: impl Display) -> String {
+        self.with(AnsiColor::Yellow.on_default().bold(), word)
+    }
+
+    fn with(self, style: Style, word: impl Display) -> String {
+        if self.0 { format!("{style}{word}{style:#}") } else { word.to_string() }
+    }
+}
+
+/// `text` without control characters, which a terminal would obey: they are shown as escapes. Lines
+/// stay lines.
+pub(super) fn plain(text: &str) -> String {
+    let obeyed = |letter: char| letter.is_control() && letter != '\n';
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if obeyed(letter) {
+            out.extend(letter.escape_default());
+        } else {
+            out.push(letter);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_shown_not_obeyed() {
+        assert_eq!(plain("a\u{1b}[2Jb\n\tc\u{9b}"), "a\\u{1b}[2Jb\n\\tc\\u{9b}");
+    }
+
+    #[test]
+    fn paint_that_is_off_leaves_words_alone() {
+        assert_eq!(Paint(false).error("no"), "no");
+        assert_ne!(Paint(true).error("no"), "no");
+    }
+}

@@ -1,0 +1,73 @@
+//! Events in the words of a log line. Knows what each kind says; knows no form of output.
+
+use ledger_format::body::{Body, Cause, Origin, Purpose};
+use ledger_format::hash::KeyId;
+
+/// What an event concerns, in a few words.
+pub(super) fn summary(body: &Body) -> String {
+    match body {
+        Body::LedgerCreated(body) => format!("by key {}", KeyId::of(&body.public_key.0).short()),
+        Body::StoreAdopted(body) => {
+            let origin = match body.origin {
+                Origin::Created => "created",
+                Origin::Adopted => "adopted",
+            };
+            let objects = count(body.objects, "object");
+            format!("{} at version {}, {origin}, {objects}", body.contract, body.version)
+        }
+        Body::ObjectObserved(body) => {
+            let cause = match body.cause {
+                Cause::Baseline => "baseline",
+                Cause::DataChange => "data change",
+                Cause::Abandoned => "after a run was abandoned",
+            };
+            format!("{}, {cause}", body.object)
+        }
+        Body::ContractFrozen(body) => format!("{} {}", body.contract, body.contract_version),
+        Body::RunStarted(body) => {
+            let purpose = match body.purpose {
+                Purpose::Migrate => "migrate",
+                Purpose::Rollback => "roll back",
+            };
+            format!("{purpose} {} -> {}, plan {}", body.from, body.to, body.plan.short())
+        }
+        Body::ObjectStaged(body) => format!("{}, step {}", body.object, body.step),
+        Body::ObjectMigrated(body) if body.lost == 0 => body.object.clone(),
+        Body::ObjectMigrated(body) => {
+            format!("{}, {} lost", body.object, count(body.lost, "value"))
+        }
+        Body::RunCommitted(body) => {
+            format!("certificate {}, {}", body.certificate.short(), count(body.places, "place"))
+        }
+        Body::RunPublished(body) => count(body.places, "place"),
+        Body::RunAborted(body) => format!("{}: {}", body.code, body.message),
+        Body::RunAbandoned(body) => format!("at version {}: {}", body.version, body.reason),
+        Body::StateRecorded(body) => {
+            format!("over {}: {}", count(body.size, "event"), body.digest.short())
+        }
+    }
+}
+
+/// `1 event`, `2 events`.
+pub(super) fn count(number: u64, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+/// A time in milliseconds since the Unix epoch as RFC 3339 has it, in UTC.
+pub(super) fn time(ms: u64) -> String {
+    let timestamp =
+        i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    timestamp.map_or_else(|| format!("{ms} ms"), |timestamp| format!("{timestamp:.3}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_cursors() {
+        assert_eq!(time(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(time(1_763_682_622_120), "2025-11-20T23:50:22.120Z");
+        assert_eq!(time(u64::MAX), "18446744073709551615 ms");
+    }
+}

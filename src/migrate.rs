@@ -1,0 +1,31 @@
+//! Jobs on a store: take it into care, plan, stage, commit, publish, go back.
+//!
+//! A job works beside the store; one event commits it; then its outputs are put into their places,
+//! each step of that being safe to do again. Before the committing event nothing outside changed,
+//! after it nothing can be lost. Resuming is reading the fold and going on from there.
+//!
+//! Knows stores, contracts, objects and the ledger. Knows no terminal and never asks anybody.
+
+mod environment;
+mod error;
+mod init;
+mod loss;
+mod observe;
+mod plan;
+mod publish;
+mod recompute;
+mod rollback;
+mod run;
+mod stage;
+mod status;
+mod store;
+
+pub use error::MigrateError;
+pub use init::{Adoption, InitOptions, init};
+pub use loss::{LossSummary, LostValues};
+pub use plan::{Plan, PlanFileError, PlannedObject, PlannedStep, Policy, plan};
+pub use recompute::{Recomputed, RecomputedStep, recompute};
+pub use rollback::{RollbackOptions, rollback};
+pub use run::{Consent, Inputs, Milestone, Observer, RunReport, Silent, abandon, apply, resume};
+pub use status::{Compatibility, Drift, Status, status};
+pub use store::{OpenStore, Store};

@@ -1,0 +1,162 @@
+//! Looking at the live store: what its objects are, and whether that is what the ledger has.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use ledger_format::body::{Body, Cause, ObjectObserved, ObjectState};
+use ledger_format::hash::{CommitHash, ContentHash};
+use serde_json::Value;
+
+use super::error::MigrateError;
+use super::store::Store;
+use crate::contract::Facts;
+use crate::objects::Objects;
+use crate::target::glyph_store::{Layout, Manifest, read_prefix};
+use crate::target::sqlite::{DatabaseError, PageTree, Snapshot, image};
+
+/// Table, key column, key and value column under which a `.glyph` database states its version.
+pub(super) const VERSION_ROW: (&str, &str, &str, &str) = ("meta", "key", "store_version", "value");
+
+/// A read transaction on a store's database.
+pub(super) struct LiveDatabase(Snapshot);
+
+impl LiveDatabase {
+    pub(super) fn open(path: &Path, wait: Duration) -> Result<Self, DatabaseError> {
+        Snapshot::open(path, wait).map(Self)
+    }
+
+    /// The version that the database states.
+    pub(super) fn store_version(&self) -> Result<Option<String>, DatabaseError> {
+        let (table, key_column, key, column) = VERSION_ROW;
+        self.0.text_at(table, key_column, key, column)
+    }
+
+    pub(super) fn schema(&self) -> Result<CommitHash, DatabaseError> {
+        self.0.schema_digest()
+    }
+
+    pub(super) fn declarations(&self) -> Result<Vec<String>, DatabaseError> {
+        self.0.declarations()
+    }
+
+    pub(super) fn page_tree(&self) -> Result<PageTree, DatabaseError> {
+        PageTree::build(&self.0)
+    }
+
+    /// Keeps its image, as far as `objects` lack it, and returns its state.
+    pub(super) fn take(&self, objects: &mut dyn Objects) -> Result<ObjectState, MigrateError> {
+        let tree = image::take(&self.0, objects)?;
+        Ok(ObjectState::Database {
+            page_root: tree.root(),
+            rows: self.0.content_hash()?,
+            schema: self.schema()?,
+        })
+    }
+}
+
+/// What a contract's detectors may ask about a store.
+pub(super) struct StoreFacts<'a> {
+    pub(super) manifest: &'a Value,
+    pub(super) database: &'a LiveDatabase,
+}
+
+impl Facts for StoreFacts<'_> {
+    type Error = DatabaseError;
+
+    fn manifest(&self) -> &Value {
+        self.manifest
+    }
+
+    fn columns(&self, table: &str) -> Result<Vec<String>, DatabaseError> {
+        self.database.0.columns(table)
+    }
+}
+
+/// A document's bytes and state.
+pub(super) fn document(path: &Path) -> Result<(Vec<u8>, ObjectState), MigrateError> {
+    let io = |source| MigrateError::Io { path: path.to_owned(), source };
+    let bytes = fs::read(path).map_err(io)?;
+    let mode = fs::metadata(path).map_err(io)?.permissions().mode() & 0o7777;
+    let state = document_state(&bytes, mode);
+    Ok((bytes, state))
+}
+
+/// The state of a document of these bytes.
+pub(super) fn document_state(bytes: &[u8], mode: u32) -> ObjectState {
+    ObjectState::Document { content: ContentHash::of(bytes), bytes: bytes.len() as u64, mode }
+}
+
+/// The live store, read once, with its content kept where it is not what the ledger has.
+pub(super) struct Observation {
+    pub(super) manifest_state: ObjectState,
+    pub(super) database_state: ObjectState,
+    pub(super) version: String,
+    /// What changed since it was recorded, ready to be appended.
+    pub(super) changes: Vec<Body>,
+}
+
+impl Store {
+    /// Looks at the live store and keeps what changed. Refuses a changed schema and changed earlier
+    /// audit lines.
+    pub(super) fn observe(&mut self) -> Result<Observation, MigrateError> {
+        let path = self.layout.manifest();
+        let (bytes, manifest_state) = document(&path)?;
+        let manifest =
+            Manifest::parse(&bytes).map_err(|error| MigrateError::Manifest { path, error })?;
+        let database = LiveDatabase::open(&self.layout.database(), self.wait)?;
+        let version = self.detect(&manifest, &database)?;
+        let recorded = self.ledger.state().store().objects.clone();
+        let mut changes = Vec::new();
+        if recorded.get(Layout::MANIFEST) != Some(&manifest_state) {
+            self.objects.put(&bytes)?;
+            changes.push(observed(Layout::MANIFEST, manifest_state.clone()));
+        }
+        let database_state = match recorded.get(Layout::DATABASE) {
+            Some(held) if is_as_recorded(&database, held)? => held.clone(),
+            _ => {
+                let found = database.take(&mut *self.objects)?;
+                changes.push(observed(Layout::DATABASE, found.clone()));
+                found
+            }
+        };
+        changes.extend(self.audit_growth()?);
+        Ok(Observation { manifest_state, database_state, version, changes })
+    }
+
+    /// Lines that others appended to the audit file since it was recorded, kept and ready to be
+    /// appended as an observation.
+    pub(super) fn audit_growth(&mut self) -> Result<Option<Body>, MigrateError> {
+        let Some(ObjectState::Log { content, bytes, .. }) =
+            self.ledger.state().store().objects.get(Layout::AUDIT)
+        else {
+            return Ok(None);
+        };
+        let found = read_prefix(&self.layout.audit(), Some((*bytes, *content)))?;
+        if found.tail.is_empty() {
+            return Ok(None);
+        }
+        let tail = self.objects.put(&found.tail)?;
+        let state = ObjectState::Log { content: found.content, bytes: found.bytes, tail };
+        Ok(Some(observed(Layout::AUDIT, state)))
+    }
+}
+
+/// Whether the database has the pages the ledger has. Refuses another schema.
+fn is_as_recorded(database: &LiveDatabase, recorded: &ObjectState) -> Result<bool, MigrateError> {
+    let ObjectState::Database { page_root, schema, .. } = recorded else { return Ok(false) };
+    if database.page_tree()?.root() == *page_root {
+        return Ok(true);
+    }
+    let actual = database.schema()?;
+    if actual == *schema {
+        return Ok(false);
+    }
+    let object = Layout::DATABASE.to_owned();
+    Err(MigrateError::SchemaDrift { object, recorded: *schema, actual })
+}
+
+fn observed(object: &str, state: ObjectState) -> Body {
+    ObjectObserved { object: object.to_owned(), cause: Cause::DataChange, state }.into()
+}

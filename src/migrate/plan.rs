@@ -1,0 +1,343 @@
+//! Planning: what would be done, to which objects, with what loss. Content-addressed, so that what is
+//! applied later is what was looked at.
+
+use std::io;
+use std::path::Path;
+
+use ledger_format::body::ObjectState;
+use ledger_format::cbor::{self, Value};
+use ledger_format::hash::{CommitHash, LedgerId};
+use serde::{Deserialize, Serialize};
+
+use super::error::MigrateError;
+use super::loss::{self, LossSummary, MeasuredLoss};
+use super::observe::{LiveDatabase, VERSION_ROW, document};
+use super::store::{Store, read_manifest};
+use crate::contract::{Edge, resolve};
+use crate::target::glyph_store::Layout;
+use crate::target::sqlite::{Exemption, Script, StepInputs, WorkCopy};
+
+/// A plan: everything that applying it will do, under one id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Form of this file.
+    pub schema: String,
+    /// `CommitHash("migration_plan", …)` over what follows (SPEC §8.2).
+    pub id: CommitHash,
+    /// The ledger it was made for.
+    pub ledger: LedgerId,
+    /// Digest of the contract.
+    pub contract: CommitHash,
+    /// Version now.
+    pub from: String,
+    /// Version after.
+    pub to: String,
+    /// What is allowed.
+    pub policy: Policy,
+    /// The objects, in the order of their ids.
+    pub objects: Vec<PlannedObject>,
+    /// What is lost: applying loses no more than this.
+    pub loss: LossSummary,
+    /// What is done to the database, in order.
+    pub steps: Vec<PlannedStep>,
+}
+
+/// One object of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedObject {
+    /// Object id.
+    pub id: String,
+    /// Kind of object.
+    pub kind: String,
+    /// Version before.
+    pub from: String,
+    /// What of it must still be so when the plan is applied: the bytes of a document; schema and
+    /// version row of a database, whose rows may change meanwhile.
+    pub source_binding: CommitHash,
+    /// Digests of the edges it takes.
+    pub path: Vec<CommitHash>,
+}
+
+/// One step of a plan, for people to read; not part of its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedStep {
+    /// The edge.
+    pub edge: String,
+    /// The script.
+    pub script: String,
+    /// Statements it ran on the scratch copy.
+    pub statements: u64,
+    /// Pages it changed there: what will be kept of it.
+    pub pages_changed: u64,
+    /// Bytes of those pages.
+    pub bytes_changed: u64,
+}
+
+/// What a run is allowed to do (SPEC §8.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Whether values may be lost, once that was confirmed by typing the plan's id.
+    pub allow_loss: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { allow_loss: true }
+    }
+}
+
+impl Policy {
+    /// `CommitHash("migration_policy", {allow_loss})`.
+    pub fn hash(self) -> CommitHash {
+        let value = cbor::map([("allow_loss", self.allow_loss.into())]);
+        CommitHash::of("migration_policy", &value)
+    }
+}
+
+/// Bytes that are not a plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanFileError {
+    /// The file cannot be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What happened.
+        source: io::Error,
+    },
+    /// Not a plan of this form.
+    #[error("not a plan: {0}")]
+    Form(String),
+    /// Its content does not have its id.
+    #[error("the plan was edited: it has the id {actual}, but says {stated}")]
+    Edited {
+        /// The id it states.
+        stated: CommitHash,
+        /// The id its content has.
+        actual: CommitHash,
+    },
+}
+
+impl From<PlanFileError> for MigrateError {
+    fn from(error: PlanFileError) -> Self {
+        Self::PlanFile(error.to_string())
+    }
+}
+
+const SCHEMA: &str = "glyph-ledger/migration-plan/0";
+
+/// Longest plan file read, in bytes: a plan lists objects and steps, each in a few hundred bytes.
+const PLAN_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+impl Plan {
+    /// The plan as its file's text.
+    pub fn to_json(&self) -> Result<String, PlanFileError> {
+        serde_json::to_string_pretty(self)
+            .map(|text| text + "\n")
+            .map_err(|error| PlanFileError::Form(error.to_string()))
+    }
+
+    /// Reads a plan and checks that its content has its id.
+    pub fn from_json(text: &str) -> Result<Self, PlanFileError> {
+        let plan: Self =
+            serde_json::from_str(text).map_err(|error| PlanFileError::Form(error.to_string()))?;
+        if plan.schema != SCHEMA {
+            return Err(PlanFileError::Form(format!("its schema is {:?}", plan.schema)));
+        }
+        let actual = plan.computed_id();
+        if actual == plan.id {
+            Ok(plan)
+        } else {
+            Err(PlanFileError::Edited { stated: plan.id, actual })
+        }
+    }
+
+    /// Reads the plan file at `path`.
+    pub fn load(path: &Path) -> Result<Self, PlanFileError> {
+        let io = |source| PlanFileError::Io { path: path.display().to_string(), source };
+        if std::fs::metadata(path).map_err(io)?.len() > PLAN_BYTES_MAX {
+            return Err(PlanFileError::Form(format!("longer than {PLAN_BYTES_MAX} bytes")));
+        }
+        Self::from_json(&std::fs::read_to_string(path).map_err(io)?)
+    }
+
+    /// Number of values lost.
+    pub fn lost(&self) -> u64 {
+        loss::total(&self.loss)
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.from == self.to
+    }
+
+    fn computed_id(&self) -> CommitHash {
+        let objects = self.objects.iter().map(|object| {
+            cbor::map([
+                ("id", Value::from(object.id.as_str())),
+                ("kind", Value::from(object.kind.as_str())),
+                ("from", Value::from(object.from.as_str())),
+                ("source_binding", object.source_binding.into()),
+                ("path", Value::Array(object.path.iter().map(|edge| (*edge).into()).collect())),
+            ])
+        });
+        let preimage = cbor::map([
+            ("ledger", self.ledger.into()),
+            ("contract_digest", self.contract.into()),
+            ("to", Value::from(self.to.as_str())),
+            ("policy_hash", self.policy.hash().into()),
+            ("objects", Value::Array(objects.collect())),
+            ("loss_bound", loss::as_value(&self.loss)),
+        ]);
+        CommitHash::of("migration_plan", &preimage)
+    }
+}
+
+/// Plans the way to version `to` (the contract's current one if `None`): looks at the live store and
+/// runs every step on a scratch copy to measure what it loses. Appends nothing.
+pub fn plan(store: &mut Store, to: Option<&str>, policy: Policy) -> Result<Plan, MigrateError> {
+    store.must_be_idle()?;
+    let observation = store.observe()?;
+    store.objects.sync()?;
+    let from = observation.version;
+    let to = to.unwrap_or(&store.contract.current).to_owned();
+    let contract = store.contract.clone();
+    let edges = resolve(&contract, &from, &to)?;
+    let (loss, steps) = rehearse(store, &observation.database_state, &edges)?;
+    let lost = loss.lost();
+    if lost > 0 && !policy.allow_loss {
+        return Err(MigrateError::LossRefused { lost });
+    }
+    let path: Vec<_> = edges.iter().map(|edge| contract.edge_digest(edge)).collect();
+    let planned = |id: &str, state: &ObjectState| PlannedObject {
+        id: id.to_owned(),
+        kind: state.kind().to_owned(),
+        from: from.clone(),
+        source_binding: binding(state, &from),
+        path: path.clone(),
+    };
+    let objects = vec![
+        planned(Layout::MANIFEST, &observation.manifest_state),
+        planned(Layout::DATABASE, &observation.database_state),
+    ];
+    let mut plan = Plan {
+        schema: SCHEMA.to_owned(),
+        id: CommitHash::of("migration_plan", &Value::Null),
+        ledger: store.ledger.id(),
+        contract: contract.digest(),
+        from,
+        to,
+        policy,
+        objects,
+        loss: loss.summary,
+        steps,
+    };
+    plan.id = plan.computed_id();
+    Ok(plan)
+}
+
+/// What of an object's state a plan binds.
+pub(super) fn binding(state: &ObjectState, version: &str) -> CommitHash {
+    let bound = match state {
+        ObjectState::Document { content, mode, .. } => {
+            cbor::map([("content", (*content).into()), ("mode", u64::from(*mode).into())])
+        }
+        ObjectState::Database { schema, .. } => {
+            cbor::map([("schema", (*schema).into()), ("version", Value::from(version))])
+        }
+        ObjectState::Log { .. } => Value::Null,
+    };
+    CommitHash::of("migration_source", &bound)
+}
+
+/// Whether the live store still is what the plan binds; the reason if not.
+pub(super) fn still_fits(store: &Store, plan: &Plan) -> Result<(), MigrateError> {
+    let stale = |reason: &str| MigrateError::Stale { reason: reason.to_owned() };
+    if plan.ledger != store.ledger.id() {
+        return Err(stale("it was made for another ledger"));
+    }
+    if plan.contract != store.contract.digest() {
+        return Err(stale("it was made for another contract"));
+    }
+    if plan.from != store.ledger.state().store().version {
+        return Err(stale("the store has another version now"));
+    }
+    read_manifest(&store.layout)?;
+    let (_, manifest) = document(&store.layout.manifest())?;
+    let database = LiveDatabase::open(&store.layout.database(), store.wait)?;
+    let schema = database.schema()?;
+    let live = |object: &PlannedObject| match object.id.as_str() {
+        Layout::MANIFEST => Some(binding(&manifest, &plan.from)),
+        Layout::DATABASE => {
+            let bound = cbor::map([
+                ("schema", schema.into()),
+                ("version", Value::from(plan.from.as_str())),
+            ]);
+            Some(CommitHash::of("migration_source", &bound))
+        }
+        _ => None,
+    };
+    match plan.objects.iter().find(|object| live(object) != Some(object.source_binding)) {
+        None => Ok(()),
+        Some(object) => Err(MigrateError::Stale { reason: format!("{} changed", object.id) }),
+    }
+}
+
+/// Runs the edges' steps on a scratch copy.
+fn rehearse(
+    store: &Store,
+    database: &ObjectState,
+    edges: &[&Edge],
+) -> Result<(MeasuredLoss, Vec<PlannedStep>), MigrateError> {
+    let mut loss = MeasuredLoss::default();
+    let mut steps = Vec::new();
+    let ObjectState::Database { page_root, .. } = database else { return Ok((loss, steps)) };
+    if edges.is_empty() {
+        return Ok((loss, steps));
+    }
+    let scratch = scratch_folder(store)?;
+    let mut copy = WorkCopy::create(scratch.path(), page_root, &*store.objects)?;
+    for edge in edges {
+        for step in &edge.steps {
+            let script = script(&store.contract, &step.sql);
+            // What is lost does not hang on clock or chance; the run records its own.
+            let inputs = StepInputs::of_step(0, &[0; 32], Layout::DATABASE, steps.len() as u64);
+            let done = copy.run_step(&script, &inputs, &exemptions())?;
+            loss.add(edge, &done.loss)?;
+            let pages_changed = done.changed_pages.len() as u64;
+            steps.push(PlannedStep {
+                edge: format!("{} \u{2192} {}", edge.from, edge.to),
+                script: step.sql.clone(),
+                statements: done.statements,
+                pages_changed,
+                bytes_changed: pages_changed * u64::from(copy.page_tree().page_size().bytes()),
+            });
+        }
+    }
+    copy.check_integrity()?;
+    Ok((loss, steps))
+}
+
+/// A folder for a copy that nobody needs afterwards.
+pub(super) fn scratch_folder(store: &Store) -> Result<tempfile::TempDir, MigrateError> {
+    let work = store.ledger.work_dir();
+    let io = |source| MigrateError::Io { path: work.clone(), source };
+    std::fs::create_dir_all(&work).map_err(io)?;
+    tempfile::Builder::new().prefix("scratch.").tempdir_in(&work).map_err(io)
+}
+
+/// A contract's script, ready to run. Scripts are checked to be there when the contract is loaded.
+pub(super) fn script(contract: &crate::contract::Contract, name: &str) -> Script {
+    let bytes = contract.scripts.get(name).map(Vec::as_slice).unwrap_or_default();
+    Script { name: name.to_owned(), sql: String::from_utf8_lossy(bytes).into_owned() }
+}
+
+/// The version row changes with every migration and is no loss.
+pub(super) fn exemptions() -> Vec<Exemption> {
+    let (table, _, key, _) = VERSION_ROW;
+    vec![Exemption::Row { table: table.to_owned(), key: key.to_owned() }]
+}

@@ -1,0 +1,127 @@
+//! Running every recorded step again, from what each run read, and comparing each result with the
+//! one recorded.
+
+use std::collections::BTreeMap;
+
+use ledger_format::body::{Body, ObjectState, Purpose, RunStarted, StagedContent};
+use ledger_format::hash::EventId;
+
+use super::error::MigrateError;
+use super::plan::{exemptions, scratch_folder, script};
+use super::stage::{frozen_contract, step_inputs};
+use super::store::Store;
+use crate::contract::resolve;
+use crate::target::glyph_store::{Layout, Manifest, manifest_version};
+use crate::target::sqlite::WorkCopy;
+
+/// How one step came out when it was run again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecomputedStep {
+    /// The run.
+    pub run: EventId,
+    /// The object.
+    pub object: String,
+    /// The step.
+    pub step: u64,
+    /// Whether it gave the recorded result.
+    pub same: bool,
+}
+
+/// How all steps of committed runs came out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recomputed {
+    /// Every step, in the order of the runs.
+    pub steps: Vec<RecomputedStep>,
+}
+
+impl Recomputed {
+    /// Whether every step gave the recorded result.
+    pub fn all_same(&self) -> bool {
+        self.steps.iter().all(|step| step.same)
+    }
+}
+
+/// Runs the steps of every run committed within the first `size` events again, on scratch copies.
+pub fn recompute(store: &Store, size: u64) -> Result<Recomputed, MigrateError> {
+    let mut recomputed = Recomputed::default();
+    let mut open: Option<Run> = None;
+    for recorded in store.ledger.events(0..size) {
+        let recorded = recorded?;
+        match recorded.event.body {
+            Body::RunStarted(started) if started.purpose == Purpose::Migrate => {
+                let results = BTreeMap::new();
+                open = Some(Run { id: recorded.id, seq: recorded.event.seq, started, results });
+            }
+            Body::ObjectStaged(body) => {
+                if let Some(run) = &mut open {
+                    run.results.entry(body.object).or_default().push(body.result);
+                }
+            }
+            Body::RunCommitted(_) => {
+                if let Some(run) = open.take() {
+                    recomputed.steps.extend(run.again(store)?);
+                }
+            }
+            Body::RunAborted(_) => open = None,
+            _ => {}
+        }
+    }
+    Ok(recomputed)
+}
+
+struct Run {
+    id: EventId,
+    seq: u64,
+    started: RunStarted,
+    results: BTreeMap<String, Vec<StagedContent>>,
+}
+
+impl Run {
+    fn again(&self, store: &Store) -> Result<Vec<RecomputedStep>, MigrateError> {
+        let contract = frozen_contract(store, self.started.contract)?;
+        let edges = resolve(&contract, &self.started.from, &self.started.to)?;
+        let sources = store.ledger.state_at(self.seq)?.store().objects.clone();
+        let mut found: BTreeMap<&str, Vec<StagedContent>> = BTreeMap::new();
+        if let Some(ObjectState::Document { content, .. }) = sources.get(Layout::MANIFEST) {
+            let broken = |error| MigrateError::Manifest { path: Layout::MANIFEST.into(), error };
+            let mut manifest = Manifest::parse(&store.objects.get(content)?).map_err(broken)?;
+            for version in edges.iter().filter_map(|edge| manifest_version(&edge.to)) {
+                manifest = manifest.at_version(version).map_err(broken)?;
+                let content = ledger_format::hash::ContentHash::of(manifest.bytes());
+                found
+                    .entry(Layout::MANIFEST)
+                    .or_default()
+                    .push(StagedContent::Document { content });
+            }
+        }
+        if let Some(ObjectState::Database { page_root, .. }) = sources.get(Layout::DATABASE) {
+            let scratch = scratch_folder(store)?;
+            let mut copy = WorkCopy::create(scratch.path(), page_root, &*store.objects)?;
+            for (at, step) in (0..).zip(edges.iter().flat_map(|edge| &edge.steps)) {
+                let inputs = step_inputs(&self.started, at)?;
+                let done = copy.run_step(&script(&contract, &step.sql), &inputs, &exemptions())?;
+                found
+                    .entry(Layout::DATABASE)
+                    .or_default()
+                    .push(StagedContent::Database { page_root: done.page_root });
+            }
+        }
+        Ok(self.compared(&found))
+    }
+
+    fn compared(&self, found: &BTreeMap<&str, Vec<StagedContent>>) -> Vec<RecomputedStep> {
+        let mut steps = Vec::new();
+        for (object, recorded) in &self.results {
+            let found = found.get(object.as_str()).map(Vec::as_slice).unwrap_or_default();
+            for (step, result) in recorded.iter().enumerate() {
+                steps.push(RecomputedStep {
+                    run: self.id,
+                    object: object.clone(),
+                    step: step as u64,
+                    same: found.get(step) == Some(result),
+                });
+            }
+        }
+        steps
+    }
+}

@@ -1,0 +1,117 @@
+//! Going back: a run whose targets are what the objects were at an earlier cursor. It appends; what
+//! was done stays in the history, and what was there before is kept.
+
+use ledger_format::body::{Body, FixedBytes, ObjectState, Purpose, RunStarted};
+use ledger_format::cbor::{self, Value};
+use ledger_format::hash::{CommitHash, ContentHash};
+
+use super::environment;
+use super::error::MigrateError;
+use super::plan::{Policy, binding};
+use super::run::{Inputs, Observer, RunReport, check_contract, freeze_contract, go_on};
+use super::store::Store;
+use crate::effects::Signer;
+use crate::target::glyph_store::Layout;
+
+/// How to go back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RollbackOptions {
+    /// Go back even though a document was changed since it was recorded. The change is recorded
+    /// first, so there is a way back to it.
+    pub discard_changes: bool,
+}
+
+/// Puts manifest and database back to what they were when the ledger had `size` events. Rows written
+/// since are recorded first. `None` when the store is as of then already.
+pub fn rollback(
+    store: &mut Store,
+    size: u64,
+    options: RollbackOptions,
+    inputs: Inputs,
+    signer: &dyn Signer,
+    observer: &mut dyn Observer,
+) -> Result<Option<RunReport>, MigrateError> {
+    store.must_be_idle()?;
+    check_contract(store)?;
+    let then = store.ledger.state_at(size)?.store().clone();
+    if then.contract.is_none() {
+        return Err(MigrateError::BeforeAdoption);
+    }
+    let observation = store.observe()?;
+    let documents_changed = observation.changes.iter().any(|change| match change {
+        Body::ObjectObserved(body) => matches!(body.state, ObjectState::Document { .. }),
+        _ => false,
+    });
+    if documents_changed && !options.discard_changes {
+        return Err(MigrateError::DocumentChanged { object: Layout::MANIFEST.to_owned() });
+    }
+    let now = [
+        (Layout::MANIFEST, &observation.manifest_state),
+        (Layout::DATABASE, &observation.database_state),
+    ];
+    if now.iter().all(|(object, state)| then.objects.get(*object) == Some(state)) {
+        return Ok(None);
+    }
+    check_kept(store, &then.objects)?;
+    let plan = plan_id(store, &then.objects, &then.version);
+    let mut bodies = freeze_contract(store)?;
+    bodies.extend(observation.changes);
+    let environment = store.objects.put(&environment::bytes())?;
+    store.objects.sync()?;
+    if !bodies.is_empty() {
+        store.record(signer, bodies, observer)?;
+    }
+    let started = RunStarted {
+        purpose: Purpose::Rollback,
+        plan,
+        contract: store.contract.digest(),
+        from: store.ledger.state().store().version.clone(),
+        to: then.version,
+        to_size: Some(size),
+        policy: Policy::default().hash(),
+        clock_ms: inputs.clock_ms,
+        seed: FixedBytes(inputs.seed),
+        environment,
+        objects: now.len() as u64,
+        accepted_loss: None,
+    };
+    store.record(signer, vec![started.into()], observer)?;
+    go_on(store, signer, None, observer).map(Some)
+}
+
+type States = std::collections::BTreeMap<String, ObjectState>;
+
+/// Refuses to begin when the content to go back to is not there.
+fn check_kept(store: &Store, targets: &States) -> Result<(), MigrateError> {
+    for object in [Layout::MANIFEST, Layout::DATABASE] {
+        let name = match targets.get(object) {
+            Some(ObjectState::Document { content, .. }) => *content,
+            Some(ObjectState::Database { page_root, .. }) => {
+                ContentHash::from_bytes(*page_root.as_bytes())
+            }
+            _ => return Err(MigrateError::BeforeAdoption),
+        };
+        store.objects.get(&name)?;
+    }
+    Ok(())
+}
+
+fn plan_id(store: &Store, targets: &States, version: &str) -> CommitHash {
+    let restored = [Layout::MANIFEST, Layout::DATABASE];
+    let objects = restored.into_iter().filter_map(|object| {
+        let target = targets.get(object)?;
+        Some(cbor::map([
+            ("id", Value::from(object)),
+            ("kind", Value::from(target.kind())),
+            ("target", CommitHash::from_bytes(target.claim_hash()).into()),
+            ("target_binding", binding(target, version).into()),
+        ]))
+    });
+    let preimage = cbor::map([
+        ("ledger", store.ledger.id().into()),
+        ("contract_digest", store.contract.digest().into()),
+        ("to", Value::from(version)),
+        ("objects", Value::Array(objects.collect())),
+    ]);
+    CommitHash::of("rollback_plan", &preimage)
+}

@@ -1,0 +1,341 @@
+//! Runs: begin, work, commit, publish; and go on with one that was interrupted.
+
+use ledger_format::body::{
+    Body, Cause, ContractFrozen, FixedBytes, ObjectObserved, Purpose, RunAbandoned, RunAborted,
+    RunStarted,
+};
+use ledger_format::hash::{CommitHash, EventId};
+use projections::{OpenRun, Phase};
+
+use super::environment;
+use super::error::MigrateError;
+use super::loss::LossSummary;
+use super::observe::{LiveDatabase, document};
+use super::plan::{Plan, still_fits};
+use super::publish::{Live, publish};
+use super::stage::{stage, work_folder};
+use super::store::{Store, detect, read_manifest};
+use crate::contract::Bundle;
+use crate::effects::Signer;
+use crate::target::glyph_store::{Layout, read_prefix};
+
+/// The clock and randomness that a run's steps see, recorded with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inputs {
+    /// Milliseconds since the Unix epoch.
+    pub clock_ms: u64,
+    /// Seed of all randomness.
+    pub seed: [u8; 32],
+}
+
+/// Whether the operator has accepted a plan's loss, by typing its id.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Consent(
+    /// What was typed: the plan's id or at least its first twelve digits.
+    pub Option<String>,
+);
+
+/// Fewest digits of a plan's id that count as having typed it.
+const CONSENT_DIGITS_MIN: usize = 12;
+
+/// A place in a run's life, in the order in which they are reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Milestone<'a> {
+    /// A step ran on the work copy.
+    Step {
+        /// Steps done.
+        done: u64,
+        /// Steps in all.
+        total: u64,
+        /// The script.
+        script: &'a str,
+    },
+    /// Events are durable up to that size.
+    Recorded {
+        /// Number of events in the ledger.
+        size: u64,
+    },
+    /// A place is about to be written.
+    Publishing {
+        /// The object.
+        object: &'a str,
+    },
+    /// A place was written.
+    Published {
+        /// The object.
+        object: &'a str,
+    },
+}
+
+/// Is told what a run reaches. Whatever it does, the run can be resumed afterwards.
+pub trait Observer {
+    /// The run has reached `milestone`.
+    fn reached(&mut self, milestone: &Milestone<'_>);
+}
+
+/// An observer that does nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn reached(&mut self, _milestone: &Milestone<'_>) {}
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunReport {
+    /// The run.
+    pub run: EventId,
+    /// What it was for.
+    pub purpose: Purpose,
+    /// Version before.
+    pub from: String,
+    /// Version after.
+    pub to: String,
+    /// Its certificate.
+    pub certificate: CommitHash,
+    /// Number of objects that reached their target.
+    pub objects_migrated: u64,
+    /// Number of values lost.
+    pub lost: u64,
+    /// Number of events in the ledger after it.
+    pub size: u64,
+}
+
+/// Carries out `plan`. If it loses anything, `consent` must be its id.
+pub fn apply(
+    store: &mut Store,
+    plan: &Plan,
+    consent: &Consent,
+    inputs: Inputs,
+    signer: &dyn Signer,
+    observer: &mut dyn Observer,
+) -> Result<RunReport, MigrateError> {
+    store.must_be_idle()?;
+    let accepted_loss = check_consent(plan, consent)?;
+    check_contract(store)?;
+    still_fits(store, plan)?;
+    let mut bodies = freeze_contract(store)?;
+    bodies.extend(store.observe()?.changes);
+    let environment = store.objects.put(&environment::bytes())?;
+    store.objects.sync()?;
+    if !bodies.is_empty() {
+        store.record(signer, bodies, observer)?;
+    }
+    let started = RunStarted {
+        purpose: Purpose::Migrate,
+        plan: plan.id,
+        contract: plan.contract,
+        from: plan.from.clone(),
+        to: plan.to.clone(),
+        to_size: None,
+        policy: plan.policy.hash(),
+        clock_ms: inputs.clock_ms,
+        seed: FixedBytes(inputs.seed),
+        environment,
+        objects: plan.objects.len() as u64,
+        accepted_loss,
+    };
+    store.record(signer, vec![started.into()], observer)?;
+    go_on(store, signer, Some(&plan.loss), observer)
+}
+
+/// Goes on with the run under way.
+pub fn resume(
+    store: &mut Store,
+    signer: &dyn Signer,
+    observer: &mut dyn Observer,
+) -> Result<RunReport, MigrateError> {
+    if store.pending().is_none() {
+        return Err(MigrateError::NoRun);
+    }
+    go_on(store, signer, None, observer)
+}
+
+/// Ends the run under way without its outputs: aborts it if it was not committed, else gives up
+/// publishing it and records the places as they are found.
+pub fn abandon(
+    store: &mut Store,
+    reason: &str,
+    signer: &dyn Signer,
+    observer: &mut dyn Observer,
+) -> Result<EventId, MigrateError> {
+    let open = store.pending().cloned().ok_or(MigrateError::NoRun)?;
+    let run = open.run;
+    if open.phase == Phase::Staging {
+        let (code, message) = ("ABANDONED".to_owned(), reason.to_owned());
+        store.record(signer, vec![RunAborted { run, code, message }.into()], observer)?;
+        forget_work(store, run)?;
+        return Ok(run);
+    }
+    let manifest = read_manifest(&store.layout)?;
+    let database = LiveDatabase::open(&store.layout.database(), store.wait)?;
+    let version = detect(&store.layout, &store.contract, &manifest, &database)?;
+    let (bytes, manifest_state) = document(&store.layout.manifest())?;
+    store.objects.put(&bytes)?;
+    let database_state = database.take(&mut *store.objects)?;
+    let audit = read_prefix(&store.layout.audit(), None)?;
+    let tail = store.objects.put(&audit.tail)?;
+    let audit_state =
+        ledger_format::body::ObjectState::Log { content: audit.content, bytes: audit.bytes, tail };
+    let found = [
+        (Layout::MANIFEST, manifest_state),
+        (Layout::DATABASE, database_state),
+        (Layout::AUDIT, audit_state),
+    ];
+    let targets = &store.ledger.state().store().objects;
+    let places = found.iter().filter(|(object, state)| targets.get(*object) == Some(state)).count();
+    let abandoned = RunAbandoned { run, reason: reason.to_owned(), places: places as u64, version };
+    let observed = found.map(|(object, state)| {
+        let (object, cause) = (object.to_owned(), Cause::Abandoned);
+        Body::from(ObjectObserved { object, cause, state })
+    });
+    store.objects.sync()?;
+    store.record(signer, std::iter::once(abandoned.into()).chain(observed).collect(), observer)?;
+    forget_work(store, run)?;
+    Ok(run)
+}
+
+/// From wherever the open run is to its end. An error before it is committed ends it as aborted,
+/// unless the same command may simply succeed later.
+pub(super) fn go_on(
+    store: &mut Store,
+    signer: &dyn Signer,
+    bound: Option<&LossSummary>,
+    observer: &mut dyn Observer,
+) -> Result<RunReport, MigrateError> {
+    let open = store.pending().cloned().ok_or(MigrateError::NoRun)?;
+    let live = match open.phase {
+        Phase::Publishing { .. } => None,
+        Phase::Staging => match work(store, signer, bound, observer) {
+            Ok(live) => Some(live),
+            Err(error) if error.code().retryable => return Err(error),
+            Err(error) => return Err(abort(store, signer, &open, error, observer)),
+        },
+    };
+    publish(store, signer, live, observer)?;
+    forget_work(store, open.run)?;
+    report(store, &open)
+}
+
+fn work(
+    store: &mut Store,
+    signer: &dyn Signer,
+    bound: Option<&LossSummary>,
+    observer: &mut dyn Observer,
+) -> Result<Live, MigrateError> {
+    stage(store, signer, bound, observer)?;
+    Live::commit(store, signer, observer)
+}
+
+fn abort(
+    store: &mut Store,
+    signer: &dyn Signer,
+    open: &OpenRun,
+    error: MigrateError,
+    observer: &mut dyn Observer,
+) -> MigrateError {
+    let aborted = RunAborted {
+        run: open.run,
+        code: error.code().id.to_owned(),
+        message: shortened(&error.to_string()),
+    };
+    match store.record(signer, vec![aborted.into()], observer) {
+        Ok(()) => match forget_work(store, open.run) {
+            Ok(()) => error,
+            Err(left) => left,
+        },
+        Err(unrecorded) => unrecorded,
+    }
+}
+
+/// Longest message kept in an event, in bytes; an event has at most 4,096.
+const MESSAGE_BYTES_MAX: usize = 2_000;
+
+fn shortened(message: &str) -> String {
+    let mut end = message.len().min(MESSAGE_BYTES_MAX);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    message.get(..end).unwrap_or_default().to_owned()
+}
+
+fn report(store: &Store, open: &OpenRun) -> Result<RunReport, MigrateError> {
+    let issued = store.ledger.state().certificates().issued.last();
+    let issued = issued.ok_or(MigrateError::NoRun)?;
+    Ok(RunReport {
+        run: open.run,
+        purpose: open.started.purpose,
+        from: issued.from.clone(),
+        to: issued.to.clone(),
+        certificate: issued.certificate,
+        objects_migrated: issued.objects,
+        lost: issued.lost,
+        size: store.ledger.state().size(),
+    })
+}
+
+fn forget_work(store: &Store, run: EventId) -> Result<(), MigrateError> {
+    let path = work_folder(store, run);
+    match std::fs::remove_dir_all(&path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(MigrateError::Io { path, source }),
+    }
+}
+
+fn check_consent(plan: &Plan, consent: &Consent) -> Result<Option<CommitHash>, MigrateError> {
+    let lost = plan.lost();
+    match &consent.0 {
+        _ if lost > 0 && !plan.policy.allow_loss => Err(MigrateError::LossRefused { lost }),
+        None if lost > 0 => Err(MigrateError::Unconfirmed { plan: plan.id, lost }),
+        None => Ok(None),
+        Some(typed)
+            if typed.len() >= CONSENT_DIGITS_MIN && plan.id.to_string().starts_with(typed) =>
+        {
+            Ok((lost > 0).then_some(plan.id))
+        }
+        Some(typed) => Err(MigrateError::WrongConsent { plan: plan.id, typed: typed.clone() }),
+    }
+}
+
+/// Refuses a contract that was used before under the same name and version with another meaning.
+pub(super) fn check_contract(store: &Store) -> Result<(), MigrateError> {
+    let (name, version) = (&store.contract.contract, &store.contract.contract_version);
+    let actual = store.contract.digest();
+    match store.ledger.state().contracts().by_identity(name, version) {
+        Some(frozen) if frozen.digest != actual => Err(MigrateError::ContractEdited {
+            name: name.clone(),
+            version: version.clone(),
+            frozen: frozen.digest,
+            actual,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The event that freezes the store's contract, unless it is frozen.
+pub(super) fn freeze_contract(store: &mut Store) -> Result<Vec<Body>, MigrateError> {
+    let digest = store.contract.digest();
+    if store.ledger.state().contracts().by_digest(&digest).is_some() {
+        return Ok(Vec::new());
+    }
+    let bundle = store.objects.put(Bundle::of(&store.contract).bytes())?;
+    let contract = store.contract.contract.clone();
+    let contract_version = store.contract.contract_version.clone();
+    Ok(vec![ContractFrozen { contract, contract_version, digest, bundle }.into()])
+}
+
+impl Store {
+    /// Appends events and says so. Objects they name are durable already.
+    pub(super) fn record(
+        &mut self,
+        signer: &dyn Signer,
+        bodies: Vec<Body>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), MigrateError> {
+        self.ledger.append(signer, bodies)?;
+        observer.reached(&Milestone::Recorded { size: self.ledger.state().size() });
+        Ok(())
+    }
+}

@@ -1,0 +1,339 @@
+//! Staging: a run's work, beside the store. Done again from the start when a run is resumed, each
+//! result compared with the one recorded.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use ledger_format::body::{
+    Body, ObjectMigrated, ObjectStaged, ObjectState, Purpose, RunStarted, StagedContent, Verdict,
+};
+use ledger_format::hash::{CommitHash, EventId};
+use projections::OpenRun;
+
+use super::error::MigrateError;
+use super::loss::{self, LossSummary, MeasuredLoss};
+use super::observe::{LiveDatabase, document_state};
+use super::plan::{exemptions, script};
+use super::run::{Milestone, Observer};
+use super::store::Store;
+use crate::contract::{Bundle, Contract, Edge, resolve};
+use crate::effects::Signer;
+use crate::target::glyph_store::{Layout, Manifest, manifest_version};
+use crate::target::sqlite::{StepInputs, WorkCopy};
+
+/// Operator that rewrites a store's manifest.
+const MANIFEST_OPERATOR: &str = "glyph-ledger.migrate.manifest";
+/// Operator that runs SQL steps on a store's database.
+const DATABASE_OPERATOR: &str = "glyph-ledger.migrate.database";
+/// Operator that puts an object back to what it was at an earlier cursor.
+const RESTORE_OPERATOR: &str = "glyph-ledger.restore";
+
+/// Steps recorded together. A step that was not recorded yet is run again on resuming, so this
+/// bounds work done twice, and keeps a thousand small steps from waiting for the disk a thousand
+/// times.
+const STEPS_A_BATCH: usize = 32;
+
+/// Works on an open run until every object has reached its target.
+pub(super) fn stage(
+    store: &mut Store,
+    signer: &dyn Signer,
+    bound: Option<&LossSummary>,
+    observer: &mut dyn Observer,
+) -> Result<(), MigrateError> {
+    let open = store.pending().cloned().ok_or(MigrateError::NoRun)?;
+    let migrated = match open.started.purpose {
+        Purpose::Migrate => Staging::of(store, &open)?.migrate(store, signer, bound, observer)?,
+        Purpose::Rollback => restore(store, &open)?,
+    };
+    let missing = migrated.into_iter().filter(|body| !open.migrated.contains(&body.object));
+    let bodies: Vec<Body> = missing.map(Body::from).collect();
+    if !bodies.is_empty() {
+        store.objects.sync()?;
+        store.record(signer, bodies, observer)?;
+    }
+    Ok(())
+}
+
+/// The folder of a run's work copy.
+pub(super) fn work_folder(store: &Store, run: EventId) -> std::path::PathBuf {
+    store.ledger.work_dir().join(run.to_string())
+}
+
+struct Staging {
+    run: EventId,
+    contract: Contract,
+    started: RunStarted,
+    recorded: BTreeMap<String, Vec<StagedContent>>,
+    pending: Vec<Body>,
+}
+
+impl Staging {
+    fn of(store: &Store, open: &OpenRun) -> Result<Self, MigrateError> {
+        Ok(Self {
+            run: open.run,
+            contract: frozen_contract(store, open.started.contract)?,
+            started: open.started.clone(),
+            recorded: open.steps.clone(),
+            pending: Vec::new(),
+        })
+    }
+
+    fn migrate(
+        mut self,
+        store: &mut Store,
+        signer: &dyn Signer,
+        bound: Option<&LossSummary>,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<ObjectMigrated>, MigrateError> {
+        let contract = self.contract.clone();
+        let edges = resolve(&contract, &self.started.from, &self.started.to)?;
+        let manifest = self.manifest(store, &edges)?;
+        let database = self.database(store, &edges, signer, bound, observer)?;
+        self.flush(store, signer, observer)?;
+        Ok(vec![manifest, database])
+    }
+
+    fn manifest(
+        &mut self,
+        store: &mut Store,
+        edges: &[&Edge],
+    ) -> Result<ObjectMigrated, MigrateError> {
+        let broken = |error| MigrateError::Manifest { path: Layout::MANIFEST.into(), error };
+        let source = recorded_state(store, Layout::MANIFEST)?;
+        let ObjectState::Document { content, mode, .. } = source else {
+            return Err(MigrateError::DocumentChanged { object: Layout::MANIFEST.to_owned() });
+        };
+        let bytes = store.objects.get(&content)?;
+        let mut manifest = Manifest::parse(&bytes).map_err(broken)?;
+        let mut target = source.clone();
+        for (step, edge) in (0..).zip(edges) {
+            if let Some(version) = manifest_version(&edge.to) {
+                manifest = manifest.at_version(version).map_err(broken)?;
+            }
+            let content = store.objects.put(manifest.bytes())?;
+            target = document_state(manifest.bytes(), mode);
+            let edge = self.contract.edge_digest(edge);
+            self.staged(Layout::MANIFEST, step, edge, StagedContent::Document { content })?;
+        }
+        let verdicts = [("only_version_changed".to_owned(), Verdict::True)].into();
+        let loss = MeasuredLoss::default();
+        Ok(ObjectMigrated {
+            run: self.run,
+            object: Layout::MANIFEST.to_owned(),
+            operator: MANIFEST_OPERATOR.to_owned(),
+            source,
+            target,
+            loss: loss.hash(),
+            lost: 0,
+            reads_inputs: false,
+            loss_list: None,
+            verdicts,
+        })
+    }
+
+    fn database(
+        &mut self,
+        store: &mut Store,
+        edges: &[&Edge],
+        signer: &dyn Signer,
+        bound: Option<&LossSummary>,
+        observer: &mut dyn Observer,
+    ) -> Result<ObjectMigrated, MigrateError> {
+        let source = recorded_state(store, Layout::DATABASE)?;
+        let ObjectState::Database { page_root, .. } = source else {
+            return Err(MigrateError::DocumentChanged { object: Layout::DATABASE.to_owned() });
+        };
+        let folder = work_folder(store, self.run);
+        let io = |source| MigrateError::Io { path: folder.clone(), source };
+        fs::create_dir_all(&folder).map_err(io)?;
+        let mut copy = WorkCopy::create(&folder, &page_root, &*store.objects)?;
+        let mut loss = MeasuredLoss::default();
+        let total: u64 = edges.iter().map(|edge| edge.steps.len() as u64).sum();
+        let mut step = 0;
+        for edge in edges {
+            for sql in edge.steps.iter().map(|step| &step.sql) {
+                let inputs = step_inputs(&self.started, step)?;
+                let done = copy.run_step(&script(&self.contract, sql), &inputs, &exemptions())?;
+                loss.add(edge, &done.loss)?;
+                copy.store(&mut *store.objects)?;
+                let result = StagedContent::Database { page_root: done.page_root };
+                let edge = self.contract.edge_digest(edge);
+                self.staged(Layout::DATABASE, step, edge, result)?;
+                step += 1;
+                observer.reached(&Milestone::Step { done: step, total, script: sql });
+                if self.pending.len() >= STEPS_A_BATCH {
+                    self.flush(store, signer, observer)?;
+                }
+            }
+        }
+        if let Some(bound) = bound
+            && !loss::within(&loss.summary, bound)
+        {
+            return Err(MigrateError::Stale {
+                reason: "it would lose more than was planned".into(),
+            });
+        }
+        copy.check_integrity()?;
+        self.check_version(store, &copy)?;
+        let target = ObjectState::Database {
+            page_root: copy.page_tree().root(),
+            rows: copy.content_hash()?,
+            schema: copy.schema_digest()?,
+        };
+        let loss_list = match loss.lost() {
+            0 => None,
+            _ => Some(store.objects.put(&loss.list().encode())?),
+        };
+        let live = LiveDatabase::open(copy.path(), store.wait)?;
+        let scripts = edges.iter().flat_map(|edge| &edge.steps);
+        let scripts = scripts.map(|step| script(&self.contract, &step.sql).sql);
+        let reads_inputs =
+            live.declarations()?.into_iter().chain(scripts).any(|sql| names_inputs(&sql));
+        let checked = ["foreign_keys", "integrity", "loss_within_plan", "version_stated"];
+        Ok(ObjectMigrated {
+            run: self.run,
+            object: Layout::DATABASE.to_owned(),
+            operator: DATABASE_OPERATOR.to_owned(),
+            source,
+            target,
+            loss: loss.hash(),
+            lost: loss.lost(),
+            reads_inputs,
+            loss_list,
+            verdicts: checked.map(|name| (name.to_owned(), Verdict::True)).into(),
+        })
+    }
+
+    /// The migrated database must state the version that the manifest will.
+    fn check_version(&self, store: &Store, copy: &WorkCopy) -> Result<(), MigrateError> {
+        let stated = LiveDatabase::open(copy.path(), store.wait)?.store_version()?;
+        let expected = manifest_version(&self.started.to).map(|version| version.to_string());
+        if stated == expected {
+            return Ok(());
+        }
+        let stated = stated.unwrap_or_else(|| "none".into());
+        let check =
+            format!("the database states version {stated} after migrating to {}", self.started.to);
+        Err(MigrateError::Outcome { check })
+    }
+
+    /// Takes note of a step's result: compared with the recorded one, or to be recorded.
+    fn staged(
+        &mut self,
+        object: &str,
+        step: u64,
+        edge: CommitHash,
+        result: StagedContent,
+    ) -> Result<(), MigrateError> {
+        let recorded = self
+            .recorded
+            .get(object)
+            .and_then(|steps| usize::try_from(step).ok().and_then(|step| steps.get(step)));
+        match recorded {
+            Some(recorded) if *recorded == result => Ok(()),
+            Some(recorded) => Err(MigrateError::Diverged {
+                object: object.to_owned(),
+                step,
+                recorded: shown(recorded),
+                actual: shown(&result),
+            }),
+            None => {
+                let (run, object) = (self.run, object.to_owned());
+                self.pending.push(ObjectStaged { run, object, step, edge, result }.into());
+                Ok(())
+            }
+        }
+    }
+
+    fn flush(
+        &mut self,
+        store: &mut Store,
+        signer: &dyn Signer,
+        observer: &mut dyn Observer,
+    ) -> Result<(), MigrateError> {
+        let bodies = std::mem::take(&mut self.pending);
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        store.objects.sync()?;
+        store.record(signer, bodies, observer)
+    }
+}
+
+/// The targets of a rollback: what the objects were at its cursor.
+fn restore(store: &Store, open: &OpenRun) -> Result<Vec<ObjectMigrated>, MigrateError> {
+    let size = open.started.to_size.ok_or(MigrateError::BeforeAdoption)?;
+    let then = store.ledger.state_at(size)?;
+    let mut migrated = Vec::new();
+    for object in [Layout::MANIFEST, Layout::DATABASE] {
+        let target = then.store().objects.get(object).cloned();
+        let target = target.ok_or(MigrateError::BeforeAdoption)?;
+        migrated.push(ObjectMigrated {
+            run: open.run,
+            object: object.to_owned(),
+            operator: RESTORE_OPERATOR.to_owned(),
+            source: recorded_state(store, object)?,
+            target,
+            loss: MeasuredLoss::default().hash(),
+            lost: 0,
+            reads_inputs: false,
+            loss_list: None,
+            verdicts: [("source_kept".to_owned(), Verdict::True)].into(),
+        });
+    }
+    Ok(migrated)
+}
+
+/// The contract of that digest, from the ledger's own objects.
+pub(super) fn frozen_contract(store: &Store, digest: CommitHash) -> Result<Contract, MigrateError> {
+    match store.ledger.state().contracts().by_digest(&digest) {
+        Some((_, frozen)) => Ok(Bundle::unpack(&store.objects.get(&frozen.bundle)?)?),
+        None => Ok(store.contract.clone()),
+    }
+}
+
+/// The clock and randomness of one step of a run on its database.
+pub(super) fn step_inputs(started: &RunStarted, step: u64) -> Result<StepInputs, MigrateError> {
+    let clock_ms = i64::try_from(started.clock_ms).map_err(|_| MigrateError::Outcome {
+        check: format!(
+            "the clock of the run, {} ms, is beyond what SQL can tell",
+            started.clock_ms
+        ),
+    })?;
+    Ok(StepInputs::of_step(clock_ms, &started.seed.0, Layout::DATABASE, step))
+}
+
+/// Words of SQL that read the clock or draw at random.
+const INPUT_WORDS: [&str; 12] = [
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "date",
+    "datetime",
+    "julianday",
+    "random",
+    "randomblob",
+    "strftime",
+    "time",
+    "timediff",
+    "unixepoch",
+];
+
+/// Whether `sql` may read the clock or draw at random. Names of tables and columns that are spelled
+/// so count too: a claim then carries inputs it did not need, never the other way round.
+fn names_inputs(sql: &str) -> bool {
+    let mut words = sql.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.any(|word| INPUT_WORDS.iter().any(|input| word.eq_ignore_ascii_case(input)))
+}
+
+fn recorded_state(store: &Store, object: &str) -> Result<ObjectState, MigrateError> {
+    let state = store.ledger.state().store().objects.get(object).cloned();
+    state.ok_or_else(|| MigrateError::NotAdopted { ledger: store.ledger.dir().to_owned() })
+}
+
+fn shown(content: &StagedContent) -> String {
+    match content {
+        StagedContent::Document { content } => content.to_string(),
+        StagedContent::Database { page_root } => page_root.to_string(),
+    }
+}

@@ -1,0 +1,141 @@
+//! How a store stands: versions, compatibility, what is pending, what drifted.
+
+use ledger_format::body::ObjectState;
+use ledger_format::hash::EventId;
+use projections::Phase;
+
+use super::error::MigrateError;
+use super::observe::{LiveDatabase, document};
+use super::store::{OpenStore, Store, check_manifest, detect, read_manifest, readable};
+use crate::contract::resolve;
+use crate::target::glyph_store::{AuditError, Layout, manifest_version, read_prefix};
+
+/// Which store versions a program reads and writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compatibility {
+    /// Oldest version this program reads.
+    pub min_readable: u64,
+    /// Newest version this program reads.
+    pub max_readable: u64,
+    /// Version this program writes.
+    pub writable: u64,
+    /// Oldest reader that the manifest asks for.
+    pub min_reader: u64,
+    /// The program that made the store, by its manifest.
+    pub created_by: Option<String>,
+}
+
+/// How one object stands to what the ledger has of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drift {
+    /// It is as recorded.
+    None,
+    /// Its application wrote rows or lines: the normal life of a store.
+    DataChange,
+    /// A document was changed.
+    DocumentChange,
+    /// The schema is another one.
+    SchemaDrift,
+    /// Earlier lines of an append-only file changed.
+    HistoryChanged,
+    /// It was not looked at.
+    NotChecked,
+}
+
+/// How a store stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Version by manifest and database; `None` while a run is half published.
+    pub version: Option<String>,
+    /// Who can read it.
+    pub compatibility: Compatibility,
+    /// Version that the contract leads to.
+    pub target: String,
+    /// Versions on the way there.
+    pub path: Vec<String>,
+    /// The run under way: its id and whether it is committed.
+    pub pending: Option<(EventId, bool)>,
+    /// Objects and how each stands.
+    pub drift: Vec<(String, Drift)>,
+    /// Number of events in the ledger.
+    pub size: u64,
+    /// Number of committed runs.
+    pub runs: u64,
+}
+
+/// Looks at a store without changing it. `deep` compares the database page by page, else only its
+/// schema.
+pub fn status(open: &OpenStore, store: &Store, deep: bool) -> Result<Status, MigrateError> {
+    let manifest = read_manifest(&open.layout)?;
+    check_manifest(&open.layout, &open.contract, &manifest)?;
+    let state = store.ledger.state();
+    let pending = state.runs().open.as_ref();
+    let database = LiveDatabase::open(&open.layout.database(), open.surroundings.wait)?;
+    let version = match detect(&open.layout, &open.contract, &manifest, &database) {
+        Ok(version) => Some(version),
+        Err(MigrateError::Disagree { .. }) if pending.is_some() => None,
+        Err(error) => return Err(error),
+    };
+    let (min_readable, max_readable) = readable(&open.contract);
+    let target = open.contract.current.clone();
+    let from = version.as_deref().unwrap_or(&state.store().version);
+    let path = resolve(&open.contract, from, &target)?;
+    let mut drift = Vec::new();
+    for (object, recorded) in &state.store().objects {
+        drift.push((object.clone(), drift_of(&open.layout, object, recorded, &database, deep)?));
+    }
+    let runs = state.runs().finished.iter().filter(|run| run.outcome.committed_seq().is_some());
+    Ok(Status {
+        compatibility: Compatibility {
+            min_readable,
+            max_readable,
+            writable: manifest_version(&target).unwrap_or(max_readable),
+            min_reader: manifest
+                .min_reader()
+                .map_err(|error| MigrateError::Manifest { path: open.layout.manifest(), error })?,
+            created_by: manifest.store_text("created_by").map(str::to_owned),
+        },
+        path: path.iter().map(|edge| edge.to.clone()).collect(),
+        target,
+        pending: pending.map(|open| (open.run, open.phase != Phase::Staging)),
+        drift,
+        size: state.size(),
+        runs: runs.count() as u64,
+        version,
+    })
+}
+
+fn drift_of(
+    layout: &Layout,
+    object: &str,
+    recorded: &ObjectState,
+    database: &LiveDatabase,
+    deep: bool,
+) -> Result<Drift, MigrateError> {
+    match recorded {
+        ObjectState::Document { .. } => {
+            let (_, found) = document(&layout.root().join(object))?;
+            Ok(if found == *recorded { Drift::None } else { Drift::DocumentChange })
+        }
+        ObjectState::Database { page_root, schema, .. } => {
+            if database.schema()? != *schema {
+                return Ok(Drift::SchemaDrift);
+            }
+            if !deep {
+                return Ok(Drift::NotChecked);
+            }
+            let same = database.page_tree()?.root() == *page_root;
+            Ok(if same { Drift::None } else { Drift::DataChange })
+        }
+        ObjectState::Log { content, bytes, .. } => {
+            match read_prefix(&layout.root().join(object), Some((*bytes, *content))) {
+                Ok(found) if found.tail.is_empty() => Ok(Drift::None),
+                Ok(_) => Ok(Drift::DataChange),
+                Err(AuditError::Changed { .. } | AuditError::Shorter { .. }) => {
+                    Ok(Drift::HistoryChanged)
+                }
+                Err(error) => Err(error.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! A store and its ledger, opened together.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use projections::{OpenRun, Phase};
+
+use super::error::MigrateError;
+use super::observe::{self, LiveDatabase};
+use crate::contract::{self, Contract, DetectError};
+use crate::ledger::{Ledger, Surroundings};
+use crate::objects::{Objects, PackObjects};
+use crate::target::glyph_store::{Layout, Manifest, manifest_version};
+
+/// What is needed to open a store.
+#[derive(Clone)]
+pub struct OpenStore {
+    /// Where the store lies.
+    pub layout: Layout,
+    /// Where its ledger lies.
+    pub ledger: PathBuf,
+    /// What describes stores of this kind.
+    pub contract: Contract,
+    /// Clock, pins and patience.
+    pub surroundings: Surroundings,
+}
+
+/// A store whose ledger is open. Nobody else has it open.
+pub struct Store {
+    pub(super) layout: Layout,
+    pub(super) contract: Contract,
+    pub(super) ledger: Ledger,
+    pub(super) objects: Box<dyn Objects>,
+    pub(super) wait: Duration,
+}
+
+impl Store {
+    /// Opens the store and its ledger. What the manifest alone shows to be unsupported is refused
+    /// before anything else is opened. Never migrates.
+    pub fn open(open: OpenStore) -> Result<Self, MigrateError> {
+        let manifest = read_manifest(&open.layout)?;
+        check_manifest(&open.layout, &open.contract, &manifest)?;
+        Self::open_unchecked(open)
+    }
+
+    /// Opens the ledger beside a store whose manifest was not looked at.
+    pub(super) fn open_unchecked(open: OpenStore) -> Result<Self, MigrateError> {
+        let wait = open.surroundings.wait;
+        let ledger = Ledger::open(&open.ledger, &place_of(&open.ledger), open.surroundings)?;
+        Self::with_ledger(open.layout, open.contract, ledger, wait)
+    }
+
+    pub(super) fn with_ledger(
+        layout: Layout,
+        contract: Contract,
+        ledger: Ledger,
+        wait: Duration,
+    ) -> Result<Self, MigrateError> {
+        let dir = ledger.objects_dir();
+        let objects =
+            if dir.exists() { PackObjects::open(&dir)? } else { PackObjects::create(&dir)? };
+        let objects = Box::new(objects);
+        Ok(Self { layout, contract, ledger, objects, wait })
+    }
+
+    /// The ledger.
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Stored content.
+    pub fn objects(&self) -> &dyn Objects {
+        &*self.objects
+    }
+
+    /// Where the store lies.
+    pub const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The contract in use.
+    pub const fn contract(&self) -> &Contract {
+        &self.contract
+    }
+
+    /// The run under way, if one is.
+    pub fn pending(&self) -> Option<&OpenRun> {
+        self.ledger.state().runs().open.as_ref()
+    }
+
+    /// Refuses while a run is under way, and while the ledger has no store.
+    pub(super) fn must_be_idle(&self) -> Result<(), MigrateError> {
+        if let Some(open) = self.pending() {
+            let phase = match open.phase {
+                Phase::Staging => "not committed yet",
+                Phase::Publishing { .. } => "committed and not published yet",
+            };
+            return Err(MigrateError::Pending { run: open.run, phase });
+        }
+        if self.ledger.state().store().contract.is_none() {
+            return Err(MigrateError::NotAdopted { ledger: self.ledger.dir().to_owned() });
+        }
+        Ok(())
+    }
+
+    /// The version that manifest and database agree on, which must be the ledger's too.
+    pub(super) fn detect(
+        &self,
+        manifest: &Manifest,
+        database: &LiveDatabase,
+    ) -> Result<String, MigrateError> {
+        let version = detect(&self.layout, &self.contract, manifest, database)?;
+        let recorded = &self.ledger.state().store().version;
+        if !recorded.is_empty() && *recorded != version {
+            return Err(MigrateError::Disagree {
+                first: "the store",
+                first_version: version,
+                second: "the ledger",
+                second_version: recorded.clone(),
+            });
+        }
+        Ok(version)
+    }
+}
+
+/// The place under which a ledger is remembered: its folder, as absolute as can be told.
+pub(super) fn place_of(ledger: &Path) -> PathBuf {
+    let absolute = std::path::absolute(ledger).unwrap_or_else(|_| ledger.to_owned());
+    let parent = absolute.parent().and_then(|parent| parent.canonicalize().ok());
+    match (parent, absolute.file_name()) {
+        (Some(parent), Some(name)) => parent.join(name),
+        _ => absolute,
+    }
+}
+
+/// Reads the manifest of the store at `layout`.
+pub(super) fn read_manifest(layout: &Layout) -> Result<Manifest, MigrateError> {
+    let path = layout.manifest();
+    let bytes = std::fs::read(&path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => MigrateError::NoStore { root: layout.root().to_owned() },
+        _ => MigrateError::Io { path: path.clone(), source },
+    })?;
+    Manifest::parse(&bytes).map_err(|error| MigrateError::Manifest { path, error })
+}
+
+/// Refuses a manifest whose version no token of the contract stands for, or that asks for a newer
+/// reader.
+pub(super) fn check_manifest(
+    layout: &Layout,
+    contract: &Contract,
+    manifest: &Manifest,
+) -> Result<(), MigrateError> {
+    let broken = |error| MigrateError::Manifest { path: layout.manifest(), error };
+    let version = manifest.version().map_err(broken)?;
+    let min_reader = manifest.min_reader().map_err(broken)?;
+    let (oldest, newest) = readable(contract);
+    let known = contract.versions.iter().any(|token| manifest_version(token) == Some(version));
+    let refuse = |stated: String| MigrateError::Version {
+        path: layout.manifest(),
+        stated,
+        readable: format!("{oldest} to {newest}"),
+    };
+    if !known || version < oldest || version > newest {
+        return Err(refuse(version.to_string()));
+    }
+    if min_reader > newest {
+        return Err(refuse(format!("{version} (minimum reader {min_reader})")));
+    }
+    Ok(())
+}
+
+/// Oldest and newest manifest version that the contract reads.
+pub(super) fn readable(contract: &Contract) -> (u64, u64) {
+    let number = |token: &str| manifest_version(token).unwrap_or(0);
+    (number(&contract.min), number(&contract.current))
+}
+
+/// The version of a store by manifest and database, which must agree.
+pub(super) fn detect(
+    layout: &Layout,
+    contract: &Contract,
+    manifest: &Manifest,
+    database: &LiveDatabase,
+) -> Result<String, MigrateError> {
+    let facts = observe::StoreFacts { manifest: manifest.value(), database };
+    let path = layout.manifest();
+    let version = contract::detect(contract, &facts).map_err(|error| match error {
+        DetectError::Unknown { stated, known } => {
+            MigrateError::Version { path, stated, readable: known.join(", ") }
+        }
+        DetectError::Shape { stated, candidates } => MigrateError::Disagree {
+            first: "the manifest",
+            first_version: stated,
+            second: "the shape of the database",
+            second_version: format!("none of {}", candidates.join(", ")),
+        },
+        DetectError::Ambiguous { matches } => MigrateError::Ambiguous { matches },
+        DetectError::Facts(error) => MigrateError::Database(error),
+    })?;
+    let stated = database.store_version()?;
+    let expected = manifest_version(&version).map(|number| number.to_string());
+    if stated != expected {
+        return Err(MigrateError::Disagree {
+            first: "the manifest",
+            first_version: expected.unwrap_or_default(),
+            second: "the database",
+            second_version: stated.unwrap_or_else(|| "none".into()),
+        });
+    }
+    Ok(version)
+}
