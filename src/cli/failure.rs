@@ -6,24 +6,29 @@ use std::io;
 use std::path::Path;
 
 use crate::contract::{ContractError, DetectError, PathError};
+use crate::demo::DemoError;
 use crate::diagnostic::{
     ALREADY_HERE, AUDIT_CHANGED, BUSY, CONTRACT_INVALID, CURSOR_UNKNOWN, Code, EVENT_ILLEGAL,
     Failure, INTERNAL, IO, KEY_EXPOSED, KEY_INVALID, KEY_MISSING, KEY_UNKNOWN, LEDGER_DAMAGED,
     LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID,
     MIGRATION_PATH_MISSING, MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_UNKNOWN,
     NEEDS_EXCLUSIVE, NOTHING_HERE, OBJECT_DAMAGED, OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID,
-    SIGNATURE_BAD, STEP_FAILED, STORE_DISAGREES, STORE_INVALID,
+    REPLAY_DIVERGENCE, SIGNATURE_BAD, STEP_FAILED, STORE_DISAGREES, STORE_INVALID, USAGE,
 };
+use crate::effects::NoRandomness;
+use crate::export::ExportError;
 use crate::ledger::{AppendError, CursorError, FoldError, LedgerError, PinError};
 use crate::log::sled::OpenError;
 use crate::log::{self, BatchError, ReadError};
 use crate::migrate::MigrateError;
 use crate::objects::ObjectsError;
+use crate::replay::{MaterialiseError, ReplayError};
 use crate::target::glyph_store::{AuditError, CreateError, ManifestError};
 use crate::target::sqlite::{
     ContentError, DatabaseError, ImageError, PublishError, StepError, UnknownPage,
 };
 use crate::trust::{KeyError, NoHome};
+use crate::verify::{AuditTextError, LiveError, VerifyError};
 
 /// Whether events were appended is not known.
 const IN_DOUBT: &str = "whether the events were appended shows on opening the ledger again";
@@ -109,7 +114,7 @@ impl From<LedgerError> for Failure {
             LedgerError::Pin(error) => error.into(),
             LedgerError::Settle(error) => error.into(),
             LedgerError::Rewritten { size, .. } => {
-                at_event(&LEDGER_DIVERGED, &error, seq_before(size)).next(["verify-chain"])
+                at_event(&LEDGER_DAMAGED, &error, seq_before(size)).next(["verify-chain"])
             }
             LedgerError::Signature { size, .. } => {
                 at_event(&SIGNATURE_BAD, &error, seq_before(size)).next(["verify-chain"])
@@ -211,6 +216,12 @@ impl From<KeyError> for Failure {
 impl From<NoHome> for Failure {
     fn from(error: NoHome) -> Self {
         plainly(&IO, &error).at("the environment")
+    }
+}
+
+impl From<NoRandomness> for Failure {
+    fn from(error: NoRandomness) -> Self {
+        plainly(&IO, &error)
     }
 }
 
@@ -404,9 +415,10 @@ impl From<MigrateError> for Failure {
             MigrateError::Contract(error) => error.into(),
             MigrateError::Path(error) => error.into(),
             MigrateError::Create(error) => error.into(),
-            MigrateError::Random(_)
-            | MigrateError::PlanFile(_)
-            | MigrateError::Ambiguous { .. } => plainly(error.code(), &error),
+            MigrateError::Random(error) => error.into(),
+            MigrateError::PlanFile(_) | MigrateError::Ambiguous { .. } => {
+                plainly(error.code(), &error)
+            }
             MigrateError::Manifest { ref path, .. }
             | MigrateError::Io { ref path, .. }
             | MigrateError::Version { ref path, .. } => at_path(error.code(), &error, path),
@@ -445,5 +457,111 @@ impl From<MigrateError> for Failure {
                 .next(["migration", "resume"]),
             MigrateError::BeforeAdoption => plainly(error.code(), &error).next(["log"]),
         }
+    }
+}
+
+impl From<DemoError> for Failure {
+    fn from(error: DemoError) -> Self {
+        let left = "the demonstration ended here; what it made so far is left";
+        let failure = match error {
+            DemoError::Migrate(error) => error.into(),
+            DemoError::Key(error) => error.into(),
+            DemoError::Cursor(error) => error.into(),
+            DemoError::Database(error) => error.into(),
+            DemoError::Import { ref path, .. } | DemoError::Io { ref path, .. } => {
+                at_path(&IO, &error, path)
+            }
+            DemoError::NothingToImport { ref path } => at_path(&NOTHING_HERE, &error, path),
+            DemoError::Verify(error) => error.into(),
+            DemoError::Replay(error) => error.into(),
+            DemoError::Materialise(error) => error.into(),
+            DemoError::Export(error) => error.into(),
+            DemoError::DidNotHold(_) => plainly(&INTERNAL, &error),
+        };
+        failure.not_done(left)
+    }
+}
+
+impl From<VerifyError> for Failure {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::NothingHere { ref dir } => {
+                at_path(&NOTHING_HERE, &error, dir).next(["init"])
+            }
+            VerifyError::Read(error) => error.into(),
+            VerifyError::Folder(error) => error.into(),
+            VerifyError::Pin(error) => error.into(),
+            VerifyError::Io { ref what, .. } => plainly(&IO, &error).at(what),
+        }
+        .not_done("nothing was verified")
+    }
+}
+
+impl From<LiveError> for Failure {
+    fn from(error: LiveError) -> Self {
+        match error {
+            LiveError::Io { ref path, .. } => at_path(&IO, &error, path),
+            LiveError::Database(error) => error.into(),
+        }
+        .not_done("the live store was not compared; the ledger itself is good")
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Read(error) => error.into(),
+            ExportError::Line { seq, .. } => {
+                at_event(&LEDGER_DAMAGED, &error, seq).next(["verify-chain"])
+            }
+            ExportError::Write(_) => plainly(&IO, &error),
+        }
+        .not_done("the export ends before its end")
+    }
+}
+
+impl From<ReplayError> for Failure {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Fold(error) => error.into(),
+            ReplayError::Illegal { seq, .. } => {
+                at_event(&EVENT_ILLEGAL, &error, seq).next(["verify-chain"])
+            }
+            ReplayError::Short { actual, .. } => {
+                at_event(&CURSOR_UNKNOWN, &error, actual).next(["log"])
+            }
+            ReplayError::Unknown { .. } => plainly(&USAGE, &error).next(["replay", "--help"]),
+        }
+    }
+}
+
+impl From<AuditTextError> for Failure {
+    fn from(error: AuditTextError) -> Self {
+        match error {
+            AuditTextError::Object { seq, error } => Self::from(error).at(format!("event {seq}")),
+            AuditTextError::Sum { seq, .. } => at_event(&OBJECT_DAMAGED, &error, seq),
+        }
+    }
+}
+
+impl From<MaterialiseError> for Failure {
+    fn from(error: MaterialiseError) -> Self {
+        let message = error.to_string();
+        let failure = match error {
+            MaterialiseError::NoStore => Self::new(&CURSOR_UNKNOWN, "").next(["log"]),
+            MaterialiseError::Exists { path } => {
+                Self::new(&ALREADY_HERE, "").at(path.display().to_string())
+            }
+            MaterialiseError::Place { object } => Self::new(&EVENT_ILLEGAL, "").at(object),
+            MaterialiseError::Object { object, error } => Self::from(error).at(object),
+            MaterialiseError::Audit { object, error } => Self::from(error).at(object),
+            MaterialiseError::Image { object, error } => Self::from(error).at(object),
+            MaterialiseError::Database { object, error } => Self::from(error).at(object),
+            MaterialiseError::ReadBack { object, .. } => {
+                Self::new(&REPLAY_DIVERGENCE, "").at(object)
+            }
+            MaterialiseError::Io { path, .. } => Self::new(&IO, "").at(path.display().to_string()),
+        };
+        Self { message, ..failure }.not_done("the folder was not made")
     }
 }
