@@ -5,6 +5,7 @@
 mod apply;
 mod completions;
 mod context;
+mod demo;
 mod explain;
 mod export;
 mod failure;
@@ -62,6 +63,8 @@ enum Command {
     Status(status::Arguments),
     #[command(flatten)]
     Job(Job),
+    /// Show all of it on the files of this folder, in a folder of its own.
+    Demo(demo::Arguments),
     /// Go back to before the last run.
     Undo(rollback::How),
     /// The migration verbs under one roof.
@@ -129,6 +132,7 @@ impl Command {
             Self::Init(arguments) => output.finish(init::run(arguments, context)),
             Self::Status(arguments) => output.finish(status::run(arguments, context)),
             Self::Job(job) => job.run(context, output),
+            Self::Demo(arguments) => output.finish(demo::run(arguments, context, output.paint())),
             Self::Undo(how) => output.finish(rollback::undo(how, context)),
             Self::Migration(command) => command.run(context, output),
             Self::Log(arguments) => output.finish(log::run(arguments, context)),

@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod contract;
+pub mod demo;
 pub mod diagnostic;
 pub mod effects;
 pub mod export;

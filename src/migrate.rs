@@ -28,4 +28,4 @@ pub use recompute::{Recomputed, RecomputedStep, recompute};
 pub use rollback::{RollbackOptions, rollback};
 pub use run::{Consent, Inputs, Milestone, Observer, RunReport, Silent, abandon, apply, resume};
 pub use status::{Compatibility, Drift, Status, status};
-pub use store::{OpenStore, Store, place_of};
+pub use store::{OpenStore, Store};

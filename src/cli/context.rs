@@ -11,9 +11,8 @@ use super::failure;
 use super::globals::Globals;
 use crate::diagnostic::{Failure, NOTHING_HERE};
 use crate::effects::{KeySigner, SystemClock, SystemRandom};
-use crate::ledger::{Ledger, Pins as _, Surroundings};
+use crate::ledger::{Ledger, Pins as _, Surroundings, place_of};
 use crate::log::sled::{OpenError, read_identity};
-use crate::migrate::place_of;
 use crate::target::glyph_store::Layout;
 use crate::trust::{FilePins, Home, KeyError, create_key, load_key};
 
@@ -41,7 +40,7 @@ impl Context {
     pub(super) fn locate(&self) -> Result<Located, Failure> {
         let dir = self.ledger_dir()?;
         let surroundings = self.surroundings()?;
-        let place = place_of(&dir);
+        let place = place(&dir)?;
         // A place known to have held a ledger is never "nothing here": opening says what is wrong.
         let known = surroundings.pins.ledger_at(&place)?.is_some();
         let is_one =
@@ -56,7 +55,7 @@ impl Context {
     /// The store that the ledger in `ledger` keeps, if it is here.
     pub(super) fn store_of(&self, ledger: &Path) -> Option<Layout> {
         let layout = self.store().ok()?;
-        (place_of(&self.ledger_of(&layout)) == place_of(ledger)).then_some(layout)
+        (place(&self.ledger_of(&layout)).ok()? == place(ledger).ok()?).then_some(layout)
     }
 
     /// The ledger's folder: the one named, that of the store, or the next one upwards. A named one
@@ -118,7 +117,7 @@ impl Context {
 
     /// Refuses a store that no ledger was ever known to have in its care.
     pub(super) fn must_have_ledger(&self, ledger: &Path) -> Result<(), Failure> {
-        let known = self.surroundings()?.pins.ledger_at(&place_of(ledger))?.is_some();
+        let known = self.surroundings()?.pins.ledger_at(&place(ledger)?)?.is_some();
         if known || is_folder(ledger)? { Ok(()) } else { Err(nothing_at(ledger)) }
     }
 
@@ -142,6 +141,11 @@ impl Context {
     /// Whether somebody watches who wants to see progress.
     pub(super) fn shows_progress(&self) -> bool {
         !self.globals.json && !self.globals.quiet && io::stderr().is_terminal()
+    }
+
+    /// Whether a story is told on stdout while it happens.
+    pub(super) const fn is_told(&self) -> bool {
+        !self.globals.json && !self.globals.quiet
     }
 
     /// Where the private key lies, or would lie.
@@ -175,7 +179,7 @@ fn known_upwards(here: &Path) -> Result<PathBuf, Failure> {
         for dir in candidates(folder) {
             // What cannot be looked into cannot be called empty.
             is_folder(&dir)?;
-            if pins.ledger_at(&place_of(&dir))?.is_some() {
+            if pins.ledger_at(&place(&dir)?)?.is_some() {
                 return Ok(dir);
             }
         }
@@ -191,6 +195,11 @@ fn known_upwards(here: &Path) -> Result<PathBuf, Failure> {
 fn pins() -> Result<FilePins, Failure> {
     let home = Home::from_environment()?;
     Ok(FilePins::new(home.pins(), home.places()))
+}
+
+/// The name under which the folder `dir` is remembered.
+pub(super) fn place(dir: &Path) -> Result<PathBuf, Failure> {
+    place_of(dir).map_err(failure::io(dir))
 }
 
 /// The store that `dir` names: the store's own folder, or the one that has it as `.glyph`.

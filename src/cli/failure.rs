@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use crate::contract::{ContractError, DetectError, PathError};
+use crate::demo::DemoError;
 use crate::diagnostic::{
     ALREADY_HERE, AUDIT_CHANGED, BUSY, CONTRACT_INVALID, CURSOR_UNKNOWN, Code, EVENT_ILLEGAL,
     Failure, INTERNAL, IO, KEY_EXPOSED, KEY_INVALID, KEY_MISSING, KEY_UNKNOWN, LEDGER_DAMAGED,
@@ -540,5 +541,27 @@ impl From<MaterialiseError> for Failure {
             MaterialiseError::Io { path, .. } => Self::new(&IO, "").at(path.display().to_string()),
         };
         Self { message, ..failure }.not_done("the folder was not made")
+    }
+}
+
+impl From<DemoError> for Failure {
+    fn from(error: DemoError) -> Self {
+        let left = "the demonstration ended here; what it made so far is left";
+        let failure = match error {
+            DemoError::Migrate(error) => error.into(),
+            DemoError::Key(error) => error.into(),
+            DemoError::Cursor(error) => error.into(),
+            DemoError::Database(error) => error.into(),
+            DemoError::Import { ref path, .. } | DemoError::Io { ref path, .. } => {
+                at_path(&IO, &error, path)
+            }
+            DemoError::NothingToImport { ref path } => at_path(&NOTHING_HERE, &error, path),
+            DemoError::Verify(error) => error.into(),
+            DemoError::Replay(error) => error.into(),
+            DemoError::Materialise(error) => error.into(),
+            DemoError::Export(error) => error.into(),
+            DemoError::DidNotHold(_) => plainly(&INTERNAL, &error),
+        };
+        failure.not_done(left)
     }
 }

@@ -119,6 +119,13 @@ impl Bar {
     }
 }
 
+impl Bar {
+    /// Does `work` with the bar out of the way.
+    pub(super) fn aside(&self, work: impl FnOnce()) {
+        self.0.suspend(work);
+    }
+}
+
 impl Observer for Bar {
     fn reached(&mut self, milestone: &Milestone<'_>) {
         match milestone {

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use glyph_ledger::effects::{FixedClock, FixedRandom};
-use glyph_ledger::ledger::{Ledger, Surroundings};
-use glyph_ledger::migrate::place_of;
+use glyph_ledger::ledger::{Ledger, Surroundings, place_of};
 use glyph_ledger::trust::{FilePins, Home, create_key};
 use ledger_format::body::{
     Body, Cause, ContractFrozen, FixedBytes, ObjectMigrated, ObjectObserved, ObjectState, Origin,
@@ -29,7 +28,8 @@ pub(crate) fn a_history(place: &Place) {
         wait: std::time::Duration::ZERO,
     };
     let dir = place.work().join(".glyph-ledger");
-    let mut ledger = Ledger::create(&dir, &place_of(&dir), &signer, [2; 16], surroundings).unwrap();
+    let mut ledger =
+        Ledger::create(&dir, &place_of(&dir).unwrap(), &signer, [2; 16], surroundings).unwrap();
     let mut append = |bodies: Vec<Body>| {
         let appended = ledger.append(&signer, bodies).unwrap();
         (appended.last().unwrap().id, ledger.state().certificates().open_certificate())
