@@ -55,7 +55,8 @@ impl Context {
     /// The store that the ledger in `ledger` keeps, if it is here.
     pub(super) fn store_of(&self, ledger: &Path) -> Option<Layout> {
         let layout = self.store().ok()?;
-        (place(&self.ledger_of(&layout)).ok()? == place(ledger).ok()?).then_some(layout)
+        let same = place(&self.ledger_of(&layout)).ok()? == place(ledger).ok()?;
+        same.then_some(layout)
     }
 
     /// The ledger's folder: the one named, that of the store, or the next one upwards. A named one

@@ -460,6 +460,28 @@ impl From<MigrateError> for Failure {
     }
 }
 
+impl From<DemoError> for Failure {
+    fn from(error: DemoError) -> Self {
+        let left = "the demonstration ended here; what it made so far is left";
+        let failure = match error {
+            DemoError::Migrate(error) => error.into(),
+            DemoError::Key(error) => error.into(),
+            DemoError::Cursor(error) => error.into(),
+            DemoError::Database(error) => error.into(),
+            DemoError::Import { ref path, .. } | DemoError::Io { ref path, .. } => {
+                at_path(&IO, &error, path)
+            }
+            DemoError::NothingToImport { ref path } => at_path(&NOTHING_HERE, &error, path),
+            DemoError::Verify(error) => error.into(),
+            DemoError::Replay(error) => error.into(),
+            DemoError::Materialise(error) => error.into(),
+            DemoError::Export(error) => error.into(),
+            DemoError::DidNotHold(_) => plainly(&INTERNAL, &error),
+        };
+        failure.not_done(left)
+    }
+}
+
 impl From<VerifyError> for Failure {
     fn from(error: VerifyError) -> Self {
         match error {
@@ -541,27 +563,5 @@ impl From<MaterialiseError> for Failure {
             MaterialiseError::Io { path, .. } => Self::new(&IO, "").at(path.display().to_string()),
         };
         Self { message, ..failure }.not_done("the folder was not made")
-    }
-}
-
-impl From<DemoError> for Failure {
-    fn from(error: DemoError) -> Self {
-        let left = "the demonstration ended here; what it made so far is left";
-        let failure = match error {
-            DemoError::Migrate(error) => error.into(),
-            DemoError::Key(error) => error.into(),
-            DemoError::Cursor(error) => error.into(),
-            DemoError::Database(error) => error.into(),
-            DemoError::Import { ref path, .. } | DemoError::Io { ref path, .. } => {
-                at_path(&IO, &error, path)
-            }
-            DemoError::NothingToImport { ref path } => at_path(&NOTHING_HERE, &error, path),
-            DemoError::Verify(error) => error.into(),
-            DemoError::Replay(error) => error.into(),
-            DemoError::Materialise(error) => error.into(),
-            DemoError::Export(error) => error.into(),
-            DemoError::DidNotHold(_) => plainly(&INTERNAL, &error),
-        };
-        failure.not_done(left)
     }
 }

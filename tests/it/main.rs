@@ -9,6 +9,17 @@ mod cli_failures;
 #[cfg(test)]
 mod cli_store;
 #[cfg(test)]
+mod export;
+#[cfg(test)]
+#[path = "../../projections/tests/it/history.rs"]
+mod history;
+#[cfg(test)]
 mod log_kill;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod verify_folder;
+#[cfg(test)]
+mod verify_log;
