@@ -182,18 +182,13 @@ impl Folder {
         )
         .unwrap();
         for size in sizes {
-            folder.append_to(&mut ledger, history, *size);
+            Self::append_to(&mut ledger, history, *size);
         }
         folder
     }
 
     /// Appends one batch of bodies that follow each other.
-    pub(crate) fn append_to<M: Matter>(
-        &self,
-        ledger: &mut Ledger,
-        history: &mut History<M>,
-        size: usize,
-    ) {
+    pub(crate) fn append_to<M: Matter>(ledger: &mut Ledger, history: &mut History<M>, size: usize) {
         // The bodies' run ids depend on the time stamped into events, so the scratch state has it too.
         let mut scratch = ledger.state().clone();
         let mut bodies: Vec<Body> = Vec::new();

@@ -185,7 +185,7 @@ fn an_older_store_under_a_newer_anchor_and_an_older_folder_have_regressed() {
     let older = folder.root.path().join("older");
     copy(&folder.dir, &older);
     let mut ledger = folder.open();
-    folder.append_to(&mut ledger, &mut history, 5);
+    Folder::append_to(&mut ledger, &mut history, 5);
     drop(ledger);
     assert_eq!(judge(&folder).report.faults, []);
     replace(&older.join("sled"), &folder.dir.join("sled"));
