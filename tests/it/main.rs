@@ -1,4 +1,8 @@
 //! Tests from outside: processes, files, whole jobs.
 
 #[cfg(test)]
+mod job_kill;
+#[cfg(test)]
+mod job_scene;
+#[cfg(test)]
 mod log_kill;
