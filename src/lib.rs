@@ -8,6 +8,7 @@ pub mod demo;
 pub mod diagnostic;
 pub mod effects;
 pub mod export;
+mod failure;
 pub mod ledger;
 pub mod log;
 pub mod migrate;

@@ -36,6 +36,13 @@ fn p2_every_command_on_a_store_answers_in_json() {
 }
 
 #[test]
+fn the_demo_answers_in_json() {
+    let place = Place::new();
+    fs::write(place.work().join("notes.txt"), "something to import\n").unwrap();
+    answer(&place, "demo", 0, &["demo", "--out", "../demo"]);
+}
+
+#[test]
 fn a_key_that_others_can_read_signs_nothing() {
     use std::os::unix::fs::PermissionsExt as _;
     let place = Place::new();

@@ -19,6 +19,10 @@ fn text(log: &VecLog) -> String {
     String::from_utf8(out).unwrap()
 }
 
+fn joined(parts: &[&[&str]]) -> String {
+    parts.iter().flat_map(|lines| lines.iter()).flat_map(|line| [line, "\n"]).collect()
+}
+
 fn judge(text: &str, trust: Option<SignedHead>) -> Report {
     match verify_export(text.as_bytes(), trust, false, &mut Unobserved).unwrap() {
         ExportReport::Whole(report) => *report,
@@ -75,21 +79,13 @@ fn a_removed_doubled_or_cut_line_is_found() {
     let whole = text(&log(1, &SIZES));
     let lines: Vec<&str> = whole.lines().collect();
     for at in 1..lines.len() - 1 {
-        let without: String = lines
-            .iter()
-            .enumerate()
-            .filter(|(n, _)| *n != at)
-            .map(|(_, l)| format!("{l}\n"))
-            .collect();
+        let (before, after) = lines.split_at(at);
+        let without = joined(&[before, &after[1..]]);
         assert_eq!(judge(&without, None).outcome, Outcome::Failed, "line {at}");
-        let doubled: String = lines
-            .iter()
-            .enumerate()
-            .flat_map(|(n, l)| std::iter::repeat_n(format!("{l}\n"), 1 + usize::from(n == at)))
-            .collect();
+        let doubled = joined(&[before, &after[..1], after]);
         assert_eq!(judge(&doubled, None).outcome, Outcome::Failed, "line {at}");
     }
-    let unclosed: String = lines[..40].iter().map(|line| format!("{line}\n")).collect();
+    let unclosed = joined(&[&lines[..40]]);
     assert!(matches!(judge(&unclosed, None).faults[..], [Fault::Unclosed { first: 34, .. }]));
     let cut = &whole[..whole.len() - 1];
     let report = judge(cut, None);
@@ -113,8 +109,8 @@ fn an_export_of_the_middle_says_what_it_lacks() {
     assert_eq!((found.first, found.events, found.fault), (10, 21, None));
     assert_eq!(found.ledger, log.ledger());
     let text = String::from_utf8(out).unwrap();
-    let without: String =
-        text.lines().enumerate().filter(|(n, _)| *n != 5).map(|(_, l)| format!("{l}\n")).collect();
+    let lines: Vec<&str> = text.lines().collect();
+    let without = joined(&[&lines[..5], &lines[6..]]);
     assert!(matches!(fragment(without.as_bytes()).fault, Some(Fault::Unlinked { seq: 15, .. })));
 }
 

@@ -14,6 +14,10 @@ mod export;
 #[path = "../../projections/tests/it/history.rs"]
 mod history;
 #[cfg(test)]
+mod job_kill;
+#[cfg(test)]
+mod job_scene;
+#[cfg(test)]
 mod log_kill;
 #[cfg(test)]
 mod replay;

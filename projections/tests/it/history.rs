@@ -132,7 +132,7 @@ impl<M: Matter> History<M> {
                     seed: FixedBytes([3; 32]),
                     environment: self.matter.content(b"environment"),
                     objects: 1 + self.dice.roll(2),
-                    accepted_loss: (made % 2 == 0).then_some(hash("migration_plan")),
+                    accepted_loss: made.is_multiple_of(2).then_some(hash("migration_plan")),
                 }
                 .into()
             }
@@ -214,8 +214,8 @@ impl<M: Matter> History<M> {
             target,
             loss: CommitHash::of("loss", &made.into()),
             lost: made % 3,
-            reads_inputs: made % 2 == 0,
-            loss_list: (made % 3 > 0).then(|| self.matter.content(b"loss list")),
+            reads_inputs: made.is_multiple_of(2),
+            loss_list: (!made.is_multiple_of(3)).then(|| self.matter.content(b"loss list")),
             verdicts: [("deterministic".to_owned(), Verdict::True)].into(),
         }
         .into()

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use glyph_ledger::effects::{FixedClock, FixedRandom};
-use glyph_ledger::ledger::place_of;
-use glyph_ledger::ledger::{Ledger, Surroundings};
+use glyph_ledger::ledger::{Ledger, Surroundings, place_of};
 use glyph_ledger::trust::{FilePins, Home, create_key};
 use ledger_format::body::{
     Body, Cause, ContractFrozen, FixedBytes, ObjectMigrated, ObjectObserved, ObjectState, Origin,

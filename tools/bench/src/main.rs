@@ -1,2 +1,91 @@
-//! placeholder
-fn main() {}
+//! Measures the ledger beside what it is compared with, in the same run on the same machine, and says
+//! which goals are reached.
+//!
+//! Every number is the median of rounds in which the contenders take turns, so that what else the
+//! machine does falls on all of them. What is read from a ledger is read by a process of its own, whose
+//! peak memory is then known. Knows the library as a user does; must never be a dependency of it.
+
+mod append;
+mod error;
+mod history;
+mod probe;
+mod read;
+mod report;
+mod rounds;
+mod table;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use error::{Error, at};
+use read::Reading;
+use report::Report;
+
+/// Where the result stands, below the workspace root.
+const DOCUMENT: &str = "docs/BENCHMARKS.md";
+
+/// Measures glyph-ledger beside raw disk, raw SHA-256 and a hash-chained SQLite table.
+#[derive(Parser)]
+struct Arguments {
+    /// Events of the ledger that is opened, verified, replayed and exported.
+    #[arg(long, default_value_t = 100_000)]
+    events: u64,
+    /// Writes the result to docs/BENCHMARKS.md.
+    #[arg(long)]
+    write: bool,
+    /// A folder on the disk to measure; what is written there is removed again.
+    #[arg(long, default_value = "target")]
+    dir: PathBuf,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Reads a ledger in one way and prints what it took: for the tool itself.
+    #[command(hide = true)]
+    Read {
+        /// In which way.
+        what: Reading,
+        /// The folder of the history.
+        dir: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Error> {
+    if let Some(Command::Read { what, dir }) = &arguments.command {
+        return read::print(*what, dir);
+    }
+    fs::create_dir_all(&arguments.dir).map_err(at(&arguments.dir))?;
+    let place = tempfile::Builder::new().prefix("bench.").tempdir_in(&arguments.dir);
+    let place = place.map_err(at(&arguments.dir))?;
+    let mut report = Report::new(arguments.events);
+    append::measure(place.path(), &mut report)?;
+    read::measure(place.path(), arguments.events, &mut report)?;
+    let text = report.markdown();
+    println!("{text}");
+    if arguments.write {
+        let path = root().join(DOCUMENT);
+        fs::write(&path, text).map_err(at(&path))?;
+    }
+    Ok(())
+}
+
+/// The workspace root: two folders above this package.
+fn root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().nth(2).unwrap_or(package).to_path_buf()
+}

@@ -1,0 +1,238 @@
+//! Opening, verifying, replaying and exporting one long ledger, each time in a process of its own that
+//! does nothing else and says how long it took and how much memory.
+
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use glyph_ledger::export::export;
+use glyph_ledger::log::ReadLog as _;
+use glyph_ledger::log::sled::{OpenOptions, SledLog};
+use glyph_ledger::replay::replay;
+use glyph_ledger::verify::{
+    Expectations, Folders, Options, Report as Verdict, Unobserved, verify, verify_folder,
+};
+
+use crate::append;
+use crate::error::{Error, at};
+use crate::history::{Growth, Memory, Place, signer};
+use crate::probe;
+use crate::report::{Goal, Report, Row, float};
+use crate::rounds::Rounds;
+
+/// Rounds, in each of which every reading is done once.
+const ROUNDS: usize = 3;
+
+/// Events of one append while the long ledger is written.
+const BATCH: u32 = 1_000;
+
+/// A way of reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Reading {
+    /// Open, with the state cache that appending left.
+    Open,
+    /// Open after the cache was deleted.
+    OpenUncached,
+    /// Verify the folder, as verify-chain does.
+    VerifyFolder,
+    /// Verify a log that is open already.
+    VerifyLog,
+    /// Fold every projection from the first event.
+    Replay,
+    /// Write every event as a line.
+    Export,
+}
+
+const READINGS: [Reading; 6] = [
+    Reading::VerifyFolder,
+    Reading::VerifyLog,
+    Reading::Replay,
+    Reading::Export,
+    Reading::Open,
+    Reading::OpenUncached,
+];
+
+/// What a reading took.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    seconds: f64,
+    peak_mib: f64,
+}
+
+pub(crate) fn measure(place: &Path, events: u64, report: &mut Report) -> Result<(), Error> {
+    let dir = place.join("long");
+    let sample = append::sample(&place.join("sample"))?;
+    eprintln!("writing {events} events");
+    let size = write(&dir, events)?;
+    let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cores = u32::try_from(cores).unwrap_or(1);
+    let (mut single, mut all) = (Rounds::default(), Rounds::default());
+    let mut rates = READINGS.map(|_| Rounds::default());
+    let mut seconds = READINGS.map(|_| Rounds::default());
+    let mut peaks = READINGS.map(|_| Rounds::default());
+    for round in 1..=ROUNDS {
+        eprintln!("reading, round {round} of {ROUNDS}");
+        single.push(probe::hashes(&sample, size, 1));
+        all.push(probe::hashes(&sample, size, cores));
+        let rounds = rates.iter_mut().zip(&mut seconds).zip(&mut peaks);
+        for (reading, ((rate, second), peak)) in READINGS.iter().zip(rounds) {
+            let cost = apart(*reading, &dir)?;
+            rate.push(float(size) / cost.seconds);
+            second.push(cost.seconds);
+            peak.push(cost.peak_mib);
+        }
+    }
+    let limit = ("SHA-256, all cores", all);
+    report.add(Row::rates(
+        "SHA-256 of those events and their tree, one core",
+        &single,
+        &limit,
+        Goal::None,
+    ));
+    let table = READINGS.iter().zip(&rates).zip(seconds.iter().zip(&peaks));
+    for ((reading, rate), (seconds, peak)) in table {
+        let speed = |what, goal| Row::rate(what, rate, goal);
+        match reading {
+            Reading::VerifyFolder => {
+                report.add(Row::rates(
+                    "verify-chain of the folder",
+                    rate,
+                    &limit,
+                    Goal::AtLeast(0.7),
+                ));
+                report.add(Row::memory("verify-chain of the folder, peak", peak));
+            }
+            Reading::VerifyLog => {
+                report.add(Row::rates(
+                    "verify-chain of an open log",
+                    rate,
+                    &limit,
+                    Goal::AtLeast(0.7),
+                ));
+                report.add(Row::memory("verify-chain of an open log, peak", peak));
+            }
+            Reading::Replay => {
+                report.add(speed("replay, all projections", Goal::AtLeast(500_000.0)));
+                report.add(Row::memory("replay, peak", peak));
+            }
+            Reading::Export => {
+                report.add(speed("export as JSON lines", Goal::AtLeast(300_000.0)));
+                report.add(Row::memory("export, peak", peak));
+            }
+            Reading::Open => report.add(Row::time("open", seconds, Goal::Below(0.3))),
+            Reading::OpenUncached => {
+                report.add(Row::time("open, state cache deleted", seconds, Goal::None));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes a ledger of at least `events` events and returns how many it has.
+fn write(dir: &Path, events: u64) -> Result<u64, Error> {
+    fs::create_dir_all(dir).map_err(at(dir))?;
+    let mut ledger = Place::new(dir).create(Memory::Files)?;
+    let mut growth = Growth::begin(&mut ledger)?;
+    while ledger.head().head().size < events {
+        ledger.append(&signer(), growth.bodies(BATCH as usize))?;
+    }
+    Ok(ledger.head().head().size)
+}
+
+/// Reads in a process of its own.
+fn apart(reading: Reading, dir: &Path) -> Result<Cost, Error> {
+    let program = std::env::current_exe().map_err(at(Path::new("bench")))?;
+    let name = reading.to_possible_value().map(|value| value.get_name().to_owned());
+    let output = Command::new(&program).arg("read").args(name).arg(dir).output();
+    let output = output.map_err(at(&program))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut numbers = text.split_whitespace().map(str::parse::<f64>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(seconds)), Some(Ok(peak_mib))) => Ok(Cost { seconds, peak_mib }),
+        _ => Err(Error::Unexpected {
+            what: "a reading",
+            expected: "seconds and MiB".to_owned(),
+            actual: text + &String::from_utf8_lossy(&output.stderr),
+        }),
+    }
+}
+
+/// Reads, and prints seconds and peak MiB for [`apart`].
+pub(crate) fn print(reading: Reading, dir: &Path) -> Result<(), Error> {
+    let took = read(reading, &Place::new(dir))?;
+    println!("{} {}", took.as_secs_f64(), peak_mib()?);
+    Ok(())
+}
+
+fn read(reading: Reading, place: &Place) -> Result<Duration, Error> {
+    let dir = place.ledger();
+    match reading {
+        Reading::Open => timed(|| place.open().map(drop)).map_err(Error::from),
+        Reading::OpenUncached => {
+            let cache = place.cache();
+            if cache.exists() {
+                fs::remove_dir_all(&cache).map_err(at(&cache))?;
+            }
+            timed(|| place.open().map(drop)).map_err(Error::from)
+        }
+        Reading::VerifyFolder => timed(|| {
+            let at = Folders { dir: &dir, place: &dir, wait: Duration::ZERO };
+            let judged =
+                verify_folder(at, &place.pins(), None, Options::default(), &mut Unobserved)?;
+            sound(&judged.report)
+        }),
+        Reading::VerifyLog => {
+            let log = SledLog::open(&dir, &OpenOptions::default())?;
+            timed(|| {
+                let known = Expectations::default();
+                sound(&verify(&log, &known, Options::default(), &mut Unobserved)?)
+            })
+        }
+        Reading::Replay => {
+            let ledger = place.open()?;
+            let size = ledger.head().head().size;
+            timed(|| replay(&ledger, size).map(drop)).map_err(Error::from)
+        }
+        Reading::Export => {
+            let log = SledLog::open(&dir, &OpenOptions::default())?;
+            let path = Path::new("/dev/null");
+            let mut out = BufWriter::new(File::create(path).map_err(at(path))?);
+            timed(|| export(log.read(0..u64::MAX), &mut out).map(drop)).map_err(Error::from)
+        }
+    }
+}
+
+fn timed<E>(work: impl FnOnce() -> Result<(), E>) -> Result<Duration, E> {
+    let began = Instant::now();
+    work()?;
+    Ok(began.elapsed())
+}
+
+/// A ledger that is not sound would be a measurement of something else.
+fn sound(verdict: &Verdict) -> Result<(), Error> {
+    match verdict.first() {
+        None => Ok(()),
+        Some(fault) => Err(Error::Unexpected {
+            what: "verifying the history",
+            expected: "no fault".to_owned(),
+            actual: fault.to_string(),
+        }),
+    }
+}
+
+/// The most memory this process ever had resident (`VmHWM` of proc(5)).
+fn peak_mib() -> Result<f64, Error> {
+    let path = Path::new("/proc/self/status");
+    let status = fs::read_to_string(path).map_err(at(path))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    let kib = line.trim().trim_end_matches(" kB").parse::<f64>();
+    kib.map(|kib| kib / 1_024.0).map_err(|_| Error::Unexpected {
+        what: "VmHWM",
+        expected: "a number of kB".to_owned(),
+        actual: line.to_owned(),
+    })
+}
