@@ -7,7 +7,7 @@ use std::fs;
 use ledger_format::body::{
     Body, ObjectMigrated, ObjectStaged, ObjectState, Purpose, RunStarted, StagedContent, Verdict,
 };
-use ledger_format::hash::{CommitHash, EventId};
+use ledger_format::hash::{CommitHash, ContentHash, EventId};
 use projections::OpenRun;
 
 use super::error::MigrateError;
@@ -18,6 +18,8 @@ use super::run::{Milestone, Observer};
 use super::store::Store;
 use crate::contract::{Bundle, Contract, Edge, resolve};
 use crate::effects::Signer;
+use crate::ledger::Ledger;
+use crate::objects::{Objects, ObjectsError};
 use crate::target::glyph_store::{Layout, Manifest, manifest_version};
 use crate::target::sqlite::{StepInputs, WorkCopy};
 
@@ -71,7 +73,7 @@ impl Staging {
     fn of(store: &Store, open: &OpenRun) -> Result<Self, MigrateError> {
         Ok(Self {
             run: open.run,
-            contract: frozen_contract(store, open.started.contract)?,
+            contract: frozen_contract(&store.ledger, &*store.objects, open.started.contract)?,
             started: open.started.clone(),
             recorded: open.steps.clone(),
             pending: Vec::new(),
@@ -285,11 +287,15 @@ fn restore(store: &Store, open: &OpenRun) -> Result<Vec<ObjectMigrated>, Migrate
 }
 
 /// The contract of that digest, from the ledger's own objects.
-pub(super) fn frozen_contract(store: &Store, digest: CommitHash) -> Result<Contract, MigrateError> {
-    match store.ledger.state().contracts().by_digest(&digest) {
-        Some((_, frozen)) => Ok(Bundle::unpack(&store.objects.get(&frozen.bundle)?)?),
-        None => Ok(store.contract.clone()),
-    }
+pub(super) fn frozen_contract(
+    ledger: &Ledger,
+    objects: &dyn Objects,
+    digest: CommitHash,
+) -> Result<Contract, MigrateError> {
+    let name = ContentHash::from_bytes(*digest.as_bytes());
+    let frozen = ledger.state().contracts().by_digest(&digest);
+    let (_, frozen) = frozen.ok_or(ObjectsError::Missing { name })?;
+    Ok(Bundle::unpack(&objects.get(&frozen.bundle)?)?)
 }
 
 /// The clock and randomness of one step of a run on its database.
