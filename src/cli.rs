@@ -5,7 +5,9 @@
 mod apply;
 mod completions;
 mod context;
+mod demo;
 mod explain;
+mod export;
 mod failure;
 mod globals;
 mod init;
@@ -14,12 +16,16 @@ mod log;
 mod man;
 mod output;
 mod plan;
+mod progress;
+mod replay;
 mod resume;
 mod rim;
 mod rollback;
+mod show;
 mod status;
 mod terminal;
 mod usage;
+mod verify_chain;
 mod words;
 
 use std::ffi::OsString;
@@ -57,6 +63,8 @@ enum Command {
     Status(status::Arguments),
     #[command(flatten)]
     Job(Job),
+    /// Show all of it on the files of this folder, in a folder of its own.
+    Demo(demo::Arguments),
     /// Go back to before the last run.
     Undo(rollback::How),
     /// The migration verbs under one roof.
@@ -64,6 +72,14 @@ enum Command {
     Migration(MigrationCommand),
     /// List what happened, newest first.
     Log(log::Arguments),
+    /// Show one event in full.
+    Show(show::Arguments),
+    /// Check that the ledger is what was signed, and all of it.
+    VerifyChain(verify_chain::Arguments),
+    /// Compute any state anew from the events, and put the store back as it was.
+    Replay(replay::Arguments),
+    /// Write the events as lines that can be verified on their own.
+    Export(export::Arguments),
     /// Explain an error code, or list them all.
     Explain(explain::Arguments),
     /// Print a completion script for a shell.
@@ -116,9 +132,14 @@ impl Command {
             Self::Init(arguments) => output.finish(init::run(arguments, context)),
             Self::Status(arguments) => output.finish(status::run(arguments, context)),
             Self::Job(job) => job.run(context, output),
+            Self::Demo(arguments) => output.finish(demo::run(arguments, context, output.paint())),
             Self::Undo(how) => output.finish(rollback::undo(how, context)),
             Self::Migration(command) => command.run(context, output),
             Self::Log(arguments) => output.finish(log::run(arguments, context)),
+            Self::Show(arguments) => output.finish(show::run(arguments, context)),
+            Self::VerifyChain(arguments) => output.finish(verify_chain::run(arguments, context)),
+            Self::Replay(arguments) => output.finish(replay::run(arguments, context)),
+            Self::Export(arguments) => output.finish(export::run(arguments, context)),
             Self::Explain(arguments) => output.finish(Ok(explain::run(arguments))),
             Self::Completions(arguments) => {
                 output.finish(Ok(completions::run(*arguments, definition(output.program()))))

@@ -10,6 +10,7 @@ mod cursor;
 mod fold;
 mod open;
 mod pins;
+mod place;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ pub use cursor::{Cursor, CursorError};
 pub use fold::{FoldError, Recorded};
 pub use open::{LedgerError, Recovered};
 pub use pins::{MemoryPins, Pin, PinError, Pins, Provenance};
+pub use place::place_of;
 
 /// What a ledger needs from outside.
 #[derive(Clone)]

@@ -4,9 +4,11 @@
 
 pub mod cli;
 pub mod contract;
+pub mod demo;
 pub mod diagnostic;
 pub mod effects;
 pub mod export;
+mod failure;
 pub mod ledger;
 pub mod log;
 pub mod migrate;

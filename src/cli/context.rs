@@ -11,7 +11,7 @@ use super::failure;
 use super::globals::Globals;
 use crate::diagnostic::{Failure, NOTHING_HERE};
 use crate::effects::{KeySigner, SystemClock, SystemRandom};
-use crate::ledger::{Ledger, Pins as _, Surroundings};
+use crate::ledger::{Ledger, Pins as _, Surroundings, place_of};
 use crate::log::sled::{OpenError, read_identity};
 use crate::target::glyph_store::Layout;
 use crate::trust::{FilePins, Home, KeyError, create_key, load_key};
@@ -32,18 +32,31 @@ impl Context {
 
     /// The ledger, open. Nobody else has it open until it is dropped.
     pub(super) fn open(&self) -> Result<Ledger, Failure> {
+        let Located { dir, place, surroundings } = self.locate()?;
+        Ok(Ledger::open(&dir, &place, surroundings)?)
+    }
+
+    /// Where the ledger is, or is known to have been.
+    pub(super) fn locate(&self) -> Result<Located, Failure> {
         let dir = self.ledger_dir()?;
         let surroundings = self.surroundings()?;
         let place = place(&dir)?;
         // A place known to have held a ledger is never "nothing here": opening says what is wrong.
         let known = surroundings.pins.ledger_at(&place)?.is_some();
-        if !known && !is_folder(&dir)? {
-            return Err(nothing_at(&dir));
+        let is_one =
+            is_folder(&dir)? && !matches!(read_identity(&dir), Err(OpenError::Missing { .. }));
+        if known || is_one {
+            Ok(Located { dir, place, surroundings })
+        } else {
+            Err(nothing_at(&dir))
         }
-        match read_identity(&dir) {
-            Err(OpenError::Missing { .. }) if !known => Err(nothing_at(&dir)),
-            _ => Ok(Ledger::open(&dir, &place, surroundings)?),
-        }
+    }
+
+    /// The store that the ledger in `ledger` keeps, if it is here.
+    pub(super) fn store_of(&self, ledger: &Path) -> Option<Layout> {
+        let layout = self.store().ok()?;
+        let same = place(&self.ledger_of(&layout)).ok()? == place(ledger).ok()?;
+        same.then_some(layout)
     }
 
     /// The ledger's folder: the one named, that of the store, or the next one upwards. A named one
@@ -121,9 +134,19 @@ impl Context {
         if is_store { itself } else { Layout::new(folder.join(".glyph")) }
     }
 
+    /// Whether stdout is for one JSON object.
+    pub(super) const fn answers_in_json(&self) -> bool {
+        self.globals.json
+    }
+
     /// Whether somebody watches who wants to see progress.
     pub(super) fn shows_progress(&self) -> bool {
         !self.globals.json && !self.globals.quiet && io::stderr().is_terminal()
+    }
+
+    /// Whether a story is told on stdout while it happens.
+    pub(super) const fn is_told(&self) -> bool {
+        !self.globals.json && !self.globals.quiet
     }
 
     /// Where the private key lies, or would lie.
@@ -139,6 +162,15 @@ impl Context {
         let (clock, pins) = (Arc::new(SystemClock), Arc::new(pins()?));
         Ok(Surroundings { clock, pins, wait: self.globals.wait() })
     }
+}
+
+/// Where a ledger is, and what it takes to open it.
+pub(super) struct Located {
+    /// Its folder.
+    pub(super) dir: PathBuf,
+    /// The name under which that folder is remembered.
+    pub(super) place: PathBuf,
+    pub(super) surroundings: Surroundings,
 }
 
 /// The place at or above `here` that is remembered to have held a ledger.
@@ -166,19 +198,9 @@ fn pins() -> Result<FilePins, Failure> {
     Ok(FilePins::new(home.pins(), home.places()))
 }
 
-/// The name under which the folder `dir`, which may not be there, is remembered: absolute, and the
-/// same by whatever way it is reached.
+/// The name under which the folder `dir` is remembered.
 pub(super) fn place(dir: &Path) -> Result<PathBuf, Failure> {
-    let absolute = std::path::absolute(dir).map_err(failure::io(dir))?;
-    let mut missing = Vec::new();
-    for folder in absolute.ancestors() {
-        match fs::canonicalize(folder) {
-            Ok(there) => return Ok(missing.iter().rev().fold(there, |path, name| path.join(name))),
-            Err(error) if is_absent(&error) => missing.extend(folder.file_name()),
-            Err(error) => return Err(failure::io(folder)(error)),
-        }
-    }
-    Ok(absolute)
+    place_of(dir).map_err(failure::io(dir))
 }
 
 /// The store that `dir` names: the store's own folder, or the one that has it as `.glyph`.
@@ -197,13 +219,12 @@ fn is_folder(dir: &Path) -> Result<bool, Failure> {
     match fs::metadata(dir) {
         Ok(found) => Ok(found.is_dir()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(failure::io(dir)(error)),
+        Err(error) => {
+            let failure = failure::io(dir)(error);
+            let message = format!("cannot look for a ledger or store at {}", failure.message);
+            Err(Failure { message, ..failure })
+        }
     }
-}
-
-/// Whether the error says that there is nothing at a path.
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn working_directory() -> Result<PathBuf, Failure> {

@@ -4,16 +4,16 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use ledger_format::body::Purpose;
 use ledger_format::hash::{CommitHash, EventId};
 use serde::Serialize;
 
 use super::context::Context;
-use super::failure;
 use super::output::Answer;
 use super::terminal::Paint;
 use super::words::count;
+use super::{failure, progress};
 use crate::contract::{Contract, load_file};
 use crate::diagnostic::Failure;
 use crate::effects::{Clock as _, Random as _, SystemClock, SystemRandom};
@@ -115,14 +115,14 @@ pub(super) struct Bar(ProgressBar);
 
 impl Bar {
     pub(super) fn new(context: &Context) -> Self {
-        let target = if context.shows_progress() {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let bar = ProgressBar::with_draw_target(Some(0), target);
-        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}");
-        Self(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+        Self(progress::bar(context, "{bar:24} {pos}/{len} {msg}"))
+    }
+}
+
+impl Bar {
+    /// Does `work` with the bar out of the way.
+    pub(super) fn aside(&self, work: impl FnOnce()) {
+        self.0.suspend(work);
     }
 }
 

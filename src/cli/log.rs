@@ -82,10 +82,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Listi
     if earlier == 0 {
         return Ok(done);
     }
-    let all = size.to_string();
+    let (all, at) = (size.to_string(), (size - 1).to_string());
     Ok(done
         .note(format!("{} before these", count(earlier, "event")))
-        .next(&["log", "--limit", &all]))
+        .next(&["log", "--limit", &all, "--at", &at]))
 }
 
 impl Line {

@@ -99,6 +99,11 @@ impl Output {
         self.program
     }
 
+    /// How words on stdout are painted.
+    pub(super) const fn paint(&self) -> Paint {
+        self.on_stdout
+    }
+
     /// Writes what became of a command, and says how the program ends.
     pub(super) fn finish<A: Answer>(&self, result: Result<Done<A>, Failure>) -> Exit {
         match result {

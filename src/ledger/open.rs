@@ -12,7 +12,7 @@ use projections::{KeyRing, State};
 use super::fold::{self, FoldError};
 use super::{Ledger, Pin, PinError, Provenance, Surroundings, cache};
 use crate::effects::Signer;
-use crate::log::sled::{self, Identity, OpenOptions, Relation, SledLog};
+use crate::log::sled::{Identity, OpenError, OpenOptions, Relation, SledLog, read_identity};
 use crate::log::{AppendError, Batch, ReadLog as _};
 
 /// A ledger that was not opened or created.
@@ -20,7 +20,7 @@ use crate::log::{AppendError, Batch, ReadLog as _};
 pub enum LedgerError {
     /// The log.
     #[error(transparent)]
-    Log(#[from] sled::OpenError),
+    Log(#[from] OpenError),
     /// Its events.
     #[error(transparent)]
     Fold(#[from] FoldError),
@@ -186,7 +186,7 @@ fn check_place(dir: &Path, place: &Path, surroundings: &Surroundings) -> Result<
     if !dir.exists() {
         return Err(foreign(None));
     }
-    let found = sled::read_identity(dir)?.ledger();
+    let found = read_identity(dir)?.ledger();
     if found == expected { Ok(()) } else { Err(foreign(Some(found))) }
 }
 

@@ -6,10 +6,15 @@ use std::path::PathBuf;
 use ledger_format::hash::{CommitHash, EventId};
 
 use crate::contract::{ContractError, PathError};
-use crate::diagnostic::{self, Code};
+use crate::diagnostic::{
+    ALREADY_HERE, CONFIRMATION_REQUIRED, CONTRACT_EDITED, CURSOR_UNKNOWN, Code, DOCUMENT_CHANGED,
+    Failure, IO, LOSS_UNDECLARED, MANIFEST_INVALID, MIGRATION_VERSION_AMBIGUOUS,
+    MIGRATION_VERSION_UNKNOWN, NO_RUN, NOTHING_HERE, OUTCOME_INVALID, PLAN_STALE, PUBLISH_CONFLICT,
+    REPLAY_DIVERGENCE, RUN_PENDING, SCHEMA_DRIFT, STORE_DISAGREES, USAGE,
+};
 use crate::effects::NoRandomness;
+use crate::failure::{at_path, plainly};
 use crate::ledger::{AppendError, FoldError, LedgerError};
-use crate::log;
 use crate::objects::ObjectsError;
 use crate::target::glyph_store::{AuditError, CreateError, ManifestError};
 use crate::target::sqlite::{ContentError, DatabaseError, ImageError, PublishError, StepError};
@@ -235,143 +240,71 @@ pub enum MigrateError {
 impl MigrateError {
     /// The registered code of this error.
     pub fn code(&self) -> &'static Code {
-        match self {
-            Self::Ledger(error) => ledger_code(error),
-            Self::Append(error) => append_code(error),
-            Self::Fold(error) => fold_code(error),
-            Self::Objects(error) => objects_code(error),
-            Self::Database(error) => database_code(error),
-            Self::Image(error) => image_code(error),
-            Self::Content(ContentError::Database(error)) => database_code(error),
-            Self::Content(_) => &diagnostic::STORE_INVALID,
-            Self::Step(error) => step_code(error),
-            Self::Publish(error) => publish_code(error),
-            Self::Manifest { .. } => &diagnostic::MANIFEST_INVALID,
-            Self::Audit(AuditError::Io { .. } | AuditError::TooLong { .. })
-            | Self::Io { .. }
-            | Self::Random(_) => &diagnostic::IO,
-            Self::Audit(AuditError::Changed { .. } | AuditError::Shorter { .. }) => {
-                &diagnostic::AUDIT_CHANGED
+        Failure::from(self).code
+    }
+}
+
+impl From<MigrateError> for Failure {
+    fn from(error: MigrateError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&MigrateError> for Failure {
+    fn from(error: &MigrateError) -> Self {
+        match error {
+            MigrateError::Ledger(error) => error.into(),
+            MigrateError::Append(error) => error.into(),
+            MigrateError::Fold(error) => error.into(),
+            MigrateError::Objects(error) => error.into(),
+            MigrateError::Database(error) => error.into(),
+            MigrateError::Image(error) => error.into(),
+            MigrateError::Content(error) => error.into(),
+            MigrateError::Step(error) => error.into(),
+            MigrateError::Publish(error) => error.into(),
+            MigrateError::Audit(error) => error.into(),
+            MigrateError::Contract(error) => error.into(),
+            MigrateError::Path(error) => error.into(),
+            MigrateError::Create(error) => error.into(),
+            MigrateError::Random(error) => error.into(),
+            MigrateError::PlanFile(_) => plainly(&USAGE, error),
+            MigrateError::Ambiguous { .. } => plainly(&MIGRATION_VERSION_AMBIGUOUS, error),
+            MigrateError::Manifest { path, .. } => at_path(&MANIFEST_INVALID, error, path),
+            MigrateError::Io { path, .. } => at_path(&IO, error, path),
+            MigrateError::Version { path, .. } => at_path(&MIGRATION_VERSION_UNKNOWN, error, path),
+            MigrateError::NoStore { root: path } | MigrateError::NotAdopted { ledger: path } => {
+                at_path(&NOTHING_HERE, error, path).next(["init"])
             }
-            Self::Contract(ContractError::Io { .. }) => &diagnostic::IO,
-            Self::Contract(_) => &diagnostic::CONTRACT_INVALID,
-            Self::Path(_) => &diagnostic::MIGRATION_PATH_MISSING,
-            Self::Create(CreateError::Exists { .. }) | Self::AlreadyAdopted { .. } => {
-                &diagnostic::ALREADY_HERE
+            MigrateError::AlreadyAdopted { root, .. } => {
+                at_path(&ALREADY_HERE, error, root).next(["status"])
             }
-            Self::Create(_) => &diagnostic::IO,
-            Self::NoStore { .. } | Self::NotAdopted { .. } => &diagnostic::NOTHING_HERE,
-            Self::Version { .. } => &diagnostic::MIGRATION_VERSION_UNKNOWN,
-            Self::Ambiguous { .. } => &diagnostic::MIGRATION_VERSION_AMBIGUOUS,
-            Self::Disagree { .. } => &diagnostic::STORE_DISAGREES,
-            Self::Pending { .. } => &diagnostic::RUN_PENDING,
-            Self::NoRun => &diagnostic::NO_RUN,
-            Self::Stale { .. } => &diagnostic::PLAN_STALE,
-            Self::PlanFile(_) => &diagnostic::USAGE,
-            Self::Unconfirmed { .. } | Self::WrongConsent { .. } => {
-                &diagnostic::CONFIRMATION_REQUIRED
+            MigrateError::Pending { .. } => {
+                plainly(&RUN_PENDING, error).next(["migration", "resume"])
             }
-            Self::LossRefused { .. } | Self::Undeclared { .. } => &diagnostic::LOSS_UNDECLARED,
-            Self::ContractEdited { .. } => &diagnostic::CONTRACT_EDITED,
-            Self::SchemaDrift { .. } => &diagnostic::SCHEMA_DRIFT,
-            Self::DocumentChanged { .. } => &diagnostic::DOCUMENT_CHANGED,
-            Self::Conflict { .. } => &diagnostic::PUBLISH_CONFLICT,
-            Self::Diverged { .. } => &diagnostic::REPLAY_DIVERGENCE,
-            Self::Outcome { .. } => &diagnostic::OUTCOME_INVALID,
-            Self::BeforeAdoption => &diagnostic::CURSOR_UNKNOWN,
+            MigrateError::NoRun => plainly(&NO_RUN, error).next(["status"]),
+            MigrateError::Disagree { .. } => plainly(&STORE_DISAGREES, error).next(["status"]),
+            MigrateError::Stale { .. } => {
+                plainly(&PLAN_STALE, error).next(["plan", "-o", "plan.json"])
+            }
+            MigrateError::Unconfirmed { .. } | MigrateError::WrongConsent { .. } => {
+                plainly(&CONFIRMATION_REQUIRED, error)
+            }
+            MigrateError::LossRefused { .. } => plainly(&LOSS_UNDECLARED, error),
+            MigrateError::Undeclared { edge, .. } => {
+                plainly(&LOSS_UNDECLARED, error).at(format!("edge {edge}"))
+            }
+            MigrateError::ContractEdited { name, .. } => plainly(&CONTRACT_EDITED, error).at(name),
+            MigrateError::Outcome { .. } => plainly(&OUTCOME_INVALID, error),
+            MigrateError::SchemaDrift { object, .. } => plainly(&SCHEMA_DRIFT, error).at(object),
+            MigrateError::DocumentChanged { object } => {
+                plainly(&DOCUMENT_CHANGED, error).at(object)
+            }
+            MigrateError::Diverged { object, .. } => plainly(&REPLAY_DIVERGENCE, error).at(object),
+            MigrateError::Conflict { place, .. } => plainly(&PUBLISH_CONFLICT, error)
+                .at(place)
+                .not_done("the place was not touched; the run stays committed and unpublished")
+                .next(["migration", "resume"]),
+            MigrateError::BeforeAdoption => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
         }
-    }
-}
-
-fn ledger_code(error: &LedgerError) -> &'static Code {
-    match error {
-        LedgerError::Log(error) => log_code(error),
-        LedgerError::Fold(error) => fold_code(error),
-        LedgerError::Rewritten { .. } => &diagnostic::LEDGER_DAMAGED,
-        LedgerError::Signature { .. } => &diagnostic::SIGNATURE_BAD,
-        LedgerError::Regressed { .. } => &diagnostic::LEDGER_REGRESSED,
-        LedgerError::Diverged { .. } => &diagnostic::LEDGER_DIVERGED,
-        LedgerError::Foreign { .. } => &diagnostic::LEDGER_FOREIGN,
-        LedgerError::Pin(_) => &diagnostic::PIN_INVALID,
-        LedgerError::Settle(_) => &diagnostic::IO,
-    }
-}
-
-fn log_code(error: &log::sled::OpenError) -> &'static Code {
-    use log::sled::OpenError;
-    match error {
-        OpenError::Missing { .. } => &diagnostic::LEDGER_MISSING,
-        OpenError::Foreign { .. } => &diagnostic::LEDGER_FOREIGN,
-        OpenError::Forked { .. } => &diagnostic::LEDGER_DIVERGED,
-        OpenError::Regressed { .. } => &diagnostic::LEDGER_REGRESSED,
-        OpenError::Damaged { .. } => &diagnostic::LEDGER_DAMAGED,
-        OpenError::Busy { .. } => &diagnostic::BUSY,
-        OpenError::Exists { .. } => &diagnostic::ALREADY_HERE,
-        OpenError::Impossible(_) => &diagnostic::INTERNAL,
-        OpenError::NoSpace { .. } | OpenError::Io { .. } => &diagnostic::IO,
-    }
-}
-
-const fn append_code(error: &AppendError) -> &'static Code {
-    match error {
-        AppendError::Unauthorised { .. } => &diagnostic::KEY_UNKNOWN,
-        AppendError::Illegal { .. } | AppendError::Encoding { .. } => &diagnostic::INTERNAL,
-        AppendError::Log(log::AppendError::HeadMoved { .. }) => &diagnostic::BUSY,
-        AppendError::Log(log::AppendError::Impossible(_)) => &diagnostic::INTERNAL,
-        AppendError::Log(_) => &diagnostic::IO,
-        AppendError::Pin(_) => &diagnostic::PIN_INVALID,
-    }
-}
-
-const fn fold_code(error: &FoldError) -> &'static Code {
-    match error {
-        FoldError::Read(log::ReadError::Io { .. }) => &diagnostic::IO,
-        FoldError::Read(_) | FoldError::Event { .. } | FoldError::Short { .. } => {
-            &diagnostic::LEDGER_DAMAGED
-        }
-        FoldError::Illegal { .. } => &diagnostic::EVENT_ILLEGAL,
-    }
-}
-
-const fn objects_code(error: &ObjectsError) -> &'static Code {
-    match error {
-        ObjectsError::Missing { .. } => &diagnostic::OBJECT_MISSING,
-        ObjectsError::Corrupt { .. } => &diagnostic::OBJECT_DAMAGED,
-        ObjectsError::TooLarge { .. } => &diagnostic::STORE_INVALID,
-        ObjectsError::Io { .. } => &diagnostic::IO,
-    }
-}
-
-const fn database_code(error: &DatabaseError) -> &'static Code {
-    match error {
-        DatabaseError::Busy { .. } => &diagnostic::BUSY,
-        DatabaseError::Io { .. } => &diagnostic::IO,
-        _ => &diagnostic::STORE_INVALID,
-    }
-}
-
-const fn image_code(error: &ImageError) -> &'static Code {
-    match error {
-        ImageError::Database(error) => database_code(error),
-        ImageError::Objects(error) => objects_code(error),
-        ImageError::Malformed { .. } => &diagnostic::OBJECT_DAMAGED,
-        _ => &diagnostic::STORE_INVALID,
-    }
-}
-
-const fn step_code(error: &StepError) -> &'static Code {
-    match error {
-        StepError::Database(error) => database_code(error),
-        StepError::Image(error) => image_code(error),
-        StepError::Integrity { .. } => &diagnostic::OUTCOME_INVALID,
-        _ => &diagnostic::STEP_FAILED,
-    }
-}
-
-const fn publish_code(error: &PublishError) -> &'static Code {
-    match error {
-        PublishError::Database(error) => database_code(error),
-        PublishError::Image(error) => image_code(error),
-        PublishError::NeedsExclusive { .. } => &diagnostic::NEEDS_EXCLUSIVE,
     }
 }

@@ -8,7 +8,7 @@ use ledger_format::hash::LedgerId;
 
 use super::error::MigrateError;
 use super::observe::{self, LiveDatabase};
-use super::store::{OpenStore, Store, check_manifest, detect, place_of, read_manifest};
+use super::store::{OpenStore, Store, check_manifest, detect, read_manifest, remembered_as};
 use crate::effects::{Random, Signer};
 use crate::ledger::Ledger;
 use crate::target::glyph_store::{Layout, create, read_prefix};
@@ -67,7 +67,7 @@ fn open_or_create_ledger(
     signer: &dyn Signer,
     random: &mut dyn Random,
 ) -> Result<Store, MigrateError> {
-    let place = place_of(&open.ledger);
+    let place = remembered_as(&open.ledger)?;
     let known =
         open.surroundings.pins.ledger_at(&place).map_err(crate::ledger::LedgerError::Pin)?;
     if open.ledger.exists() || known.is_some() {

@@ -39,7 +39,7 @@ impl MeasuredLoss {
         }
         for (what, declared_by, lost) in entries(loss) {
             if !edge.lossy.iter().any(|declared| declared_by.contains(declared)) {
-                let edge = format!("{} \u{2192} {}", edge.from, edge.to);
+                let edge = format!("{} -> {}", edge.from, edge.to);
                 return Err(MigrateError::Undeclared { edge, what });
             }
             let sum = self.summary.entry(what).or_default();

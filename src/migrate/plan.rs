@@ -310,7 +310,7 @@ fn rehearse(
             loss.add(edge, &done.loss)?;
             let pages_changed = done.changed_pages.len() as u64;
             steps.push(PlannedStep {
-                edge: format!("{} \u{2192} {}", edge.from, edge.to),
+                edge: format!("{} -> {}", edge.from, edge.to),
                 script: step.sql.clone(),
                 statements: done.statements,
                 pages_changed,

@@ -8,7 +8,7 @@ use projections::{OpenRun, Phase};
 use super::error::MigrateError;
 use super::observe::{self, LiveDatabase};
 use crate::contract::{self, Contract, DetectError};
-use crate::ledger::{Ledger, Surroundings};
+use crate::ledger::{Ledger, Surroundings, place_of};
 use crate::objects::{Objects, PackObjects};
 use crate::target::glyph_store::{Layout, Manifest, manifest_version};
 
@@ -46,7 +46,7 @@ impl Store {
     /// Opens the ledger beside a store whose manifest was not looked at.
     pub(super) fn open_unchecked(open: OpenStore) -> Result<Self, MigrateError> {
         let wait = open.surroundings.wait;
-        let ledger = Ledger::open(&open.ledger, &place_of(&open.ledger), open.surroundings)?;
+        let ledger = Ledger::open(&open.ledger, &remembered_as(&open.ledger)?, open.surroundings)?;
         Self::with_ledger(open.layout, open.contract, ledger, wait)
     }
 
@@ -123,14 +123,9 @@ impl Store {
     }
 }
 
-/// The place under which a ledger is remembered: its folder, as absolute as can be told.
-pub(super) fn place_of(ledger: &Path) -> PathBuf {
-    let absolute = std::path::absolute(ledger).unwrap_or_else(|_| ledger.to_owned());
-    let parent = absolute.parent().and_then(|parent| parent.canonicalize().ok());
-    match (parent, absolute.file_name()) {
-        (Some(parent), Some(name)) => parent.join(name),
-        _ => absolute,
-    }
+/// The name under which a ledger's folder is remembered.
+pub(super) fn remembered_as(ledger: &Path) -> Result<PathBuf, MigrateError> {
+    place_of(ledger).map_err(|source| MigrateError::Io { path: ledger.to_owned(), source })
 }
 
 /// Reads the manifest of the store at `layout`.

@@ -5,7 +5,7 @@
 //! [`Publisher`] (the differing pages into the live file).
 //!
 //! Knows databases and objects. Knows no ledger, no event, no command line and no clock.
-//! HASHES.md defines every hash made here.
+//! SPEC §8.4 and §9 define every hash made here.
 
 mod authority;
 mod connection;

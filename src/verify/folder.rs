@@ -10,7 +10,8 @@ use ledger_format::head::{SignedHead, TreeHead};
 use super::{Expectations, Fault, Observer, Options, Report, VerifyError, verify, verify_batches};
 use crate::ledger::Pins;
 use crate::log::sled::{
-    self, AnchorReading, OpenError, OpenOptions, Salvage, SalvagedLog, SledLog,
+    AnchorReading, OpenError, OpenOptions, Salvage, SalvagedLog, SledLog, copy_for_reading,
+    read_anchor, read_identity,
 };
 
 /// Memory for the engine's pages of a copy that is read once from beginning to end, in bytes.
@@ -54,7 +55,7 @@ pub fn verify_folder(
         return Err(VerifyError::NothingHere { dir: dir.to_owned() });
     }
     let place = known.map(|ledger| (at.place.to_owned(), ledger));
-    let ledger = match sled::read_identity(dir) {
+    let ledger = match read_identity(dir) {
         Ok(identity) => identity.ledger(),
         Err(error) => {
             let expectations = Expectations { place, ..Expectations::default() };
@@ -62,7 +63,7 @@ pub fn verify_folder(
         }
     };
     let mut faults = Vec::new();
-    let anchor = match sled::read_anchor(dir) {
+    let anchor = match read_anchor(dir) {
         Ok(AnchorReading { anchor, fault }) => {
             faults.extend(
                 fault
@@ -101,7 +102,7 @@ impl Source<'_> {
         let io = |source| VerifyError::Io { what: "making a folder for a copy".to_owned(), source };
         let copies = copies.map_err(io)?;
         let copy = copies.path().join("ledger");
-        let opened = sled::copy_for_reading(self.dir, &copy, &self.options())
+        let opened = copy_for_reading(self.dir, &copy, &self.options())
             .and_then(|()| SledLog::open(&copy, &self.options()));
         let judged = match opened {
             Ok(log) => (verify(&log, expectations, options, observer)?, None),

@@ -219,19 +219,13 @@ impl<'a> Judge<'a> {
         ControlFlow::Continue(())
     }
 
-    /// The chain before the batch; for the first, that of the ledger its first event names.
+    /// The chain before the batch; for the first, that of the ledger expected or named by its head.
     fn begin(&mut self, batch: &Decoded) -> Option<Chain> {
         if let Some(chain) = &self.chain {
             return Some(chain.clone());
         }
-        let named = batch.events.first().and_then(|event| event.event.as_ref().ok());
-        let expected = self.expectations.ledger;
-        let Some(ledger) = expected.or(named.map(|event| event.ledger)) else {
-            let reason = "the first event is no event".to_owned();
-            self.faults.push(Fault::Unreadable { seq: 0, reason });
-            return None;
-        };
         let found = batch.head.head().ledger;
+        let ledger = self.expectations.ledger.unwrap_or(found);
         if found != ledger {
             self.faults.push(Fault::OtherLedger { expected: ledger, found });
             return None;
@@ -303,7 +297,7 @@ impl<'a> Judge<'a> {
         }
         self.state = None;
         if self.unvouched_from.is_none()
-            && let Some(restored) = restore(batch, start, self.last_ids(batch, successor))
+            && let Some(restored) = restore(batch, start, &self.last_ids(batch, successor))
         {
             let altered = |(seq, expected, actual)| Fault::Altered {
                 seq,
@@ -431,24 +425,44 @@ struct Restored {
     altered: Vec<(u64, EventId, EventId)>,
 }
 
-/// Every event names the one before it. If the ids so named lead to the signed root, they are the
-/// ids that were signed, and the events that have others are the ones that were changed.
-fn restore(batch: &Decoded, start: &Chain, last_ids: Vec<EventId>) -> Option<Restored> {
-    let named = |pair: &[DecodedEvent]| match pair {
-        [this, next] => next.event.as_ref().map_or(this.id, |next| next.prev),
-        _ => EventId::GENESIS,
-    };
-    let inner: Vec<EventId> = batch.events.windows(2).map(named).collect();
-    last_ids.into_iter().find_map(|last| {
-        let mut chain = start.clone();
-        let mut altered = Vec::new();
-        for (decoded, expected) in batch.events.iter().zip(inner.iter().copied().chain([last])) {
-            if decoded.id != expected {
-                altered.push((chain.size(), expected, decoded.id));
-            }
-            let at = decoded.event.as_ref().map_or(chain.last_at(), |event| event.at);
-            force(&mut chain, expected, at);
-        }
-        (chain.frontier().root() == batch.head.head().root).then_some(Restored { chain, altered })
+/// Most places in one batch where own id and link differ for which every combination is tried: one
+/// changed event makes at most two. With more, only the links are believed.
+const COMBINED_MAX: usize = 4;
+
+/// Every event names the one before it, so there are two sayings about each id: its bytes' own and
+/// its successor's. The choice that leads to the signed root is what was signed; the events whose own
+/// ids it does not take are the ones that were changed.
+fn restore(batch: &Decoded, start: &Chain, last_ids: &[EventId]) -> Option<Restored> {
+    let signed = batch.head.head().root;
+    let own: Vec<EventId> = batch.events.iter().map(|event| event.id).collect();
+    last_ids.iter().find_map(|last| {
+        let links = batch.events.iter().skip(1).zip(&own);
+        let links = links.map(|(next, own)| next.event.as_ref().map_or(*own, |next| next.prev));
+        let links: Vec<EventId> = links.chain([*last]).collect();
+        let differing = own.iter().zip(&links).filter(|(own, link)| own != link).count();
+        let combinations = if differing <= COMBINED_MAX { 1_u32 << differing } else { 1 };
+        (0..combinations).find_map(|own_ones| {
+            let restored = choose(batch, start, &links, own_ones);
+            (restored.chain.frontier().root() == signed).then_some(restored)
+        })
     })
+}
+
+/// Believes the links, except at the differing places whose bits are set in `own_ones`.
+fn choose(batch: &Decoded, start: &Chain, links: &[EventId], own_ones: u32) -> Restored {
+    let mut restored = Restored { chain: start.clone(), altered: Vec::new() };
+    let mut place = 0;
+    for (decoded, link) in batch.events.iter().zip(links) {
+        let mut id = decoded.id;
+        if id != *link {
+            if own_ones.checked_shr(place).unwrap_or_default() & 1 == 0 {
+                id = *link;
+                restored.altered.push((restored.chain.size(), id, decoded.id));
+            }
+            place += 1;
+        }
+        let at = decoded.event.as_ref().map_or(restored.chain.last_at(), |event| event.at);
+        force(&mut restored.chain, id, at);
+    }
+    restored
 }

@@ -1,4 +1,29 @@
 //! Tests from outside: processes, files, whole jobs.
 
 #[cfg(test)]
+mod cli_answers;
+#[cfg(test)]
+mod cli_evidence;
+#[cfg(test)]
+mod cli_failures;
+#[cfg(test)]
+mod cli_store;
+#[cfg(test)]
+mod export;
+#[cfg(test)]
+#[path = "../../projections/tests/it/history.rs"]
+mod history;
+#[cfg(test)]
+mod job_kill;
+#[cfg(test)]
+mod job_scene;
+#[cfg(test)]
 mod log_kill;
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod verify_folder;
+#[cfg(test)]
+mod verify_log;

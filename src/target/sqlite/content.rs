@@ -1,5 +1,5 @@
 //! The content hash: what two databases must share to be the same, whatever their page layout
-//! (HASHES.md, "Content hash"). Streams; memory does not grow with the tables.
+//! (SPEC §9.2). Streams; memory does not grow with the tables.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger_format::cbor::{self, Float, Value};
-use ledger_format::hash::{CommitHash, ContentHash};
+use ledger_format::hash::ContentHash;
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator as _;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Rows};
@@ -111,13 +111,7 @@ impl Loss {
         self.tables.is_empty()
     }
 
-    /// `CommitHash("migration_loss", …)` of [`Self::to_value`].
-    #[must_use]
-    pub fn hash(&self) -> CommitHash {
-        CommitHash::of("migration_loss", &self.to_value())
-    }
-
-    /// The loss as a value of the ledger's format.
+    /// The loss as a value of the ledger's format (SPEC §8.4).
     #[must_use]
     pub fn to_value(&self) -> Value {
         cbor::map([

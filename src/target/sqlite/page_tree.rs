@@ -1,4 +1,4 @@
-//! The tree of page hashes under a page root (HASHES.md, "Page root"). Knows hashes, no page bytes
+//! The tree of page hashes under a page root (SPEC §9.1). Knows hashes, no page bytes
 //! beyond the moment of hashing them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,7 +119,7 @@ impl PageTree {
             .collect()
     }
 
-    /// The name of the whole: `CommitHash("page_root", …)` (HASHES.md).
+    /// The name of the whole: `CommitHash("page_root", …)` (SPEC §9.1).
     #[must_use]
     pub fn root(&self) -> CommitHash {
         CommitHash::of(TAG, &self.root_value())

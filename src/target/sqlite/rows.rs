@@ -1,5 +1,5 @@
 //! Rows as bytes: every value with its type and its length, so that no two rows share an encoding
-//! (HASHES.md, "Row hash"). Knows values, no table.
+//! (SPEC §9.2). Knows values, no table.
 
 use ledger_format::hash::{ContentHash, HASH_BYTES};
 use rusqlite::Connection;

@@ -1,5 +1,5 @@
 //! What a database declares: its tables with their columns and keys, and the digest of all
-//! declarations (HASHES.md, "Schema digest"). Reads the schema only, no row.
+//! declarations (SPEC §9.3). Reads the schema only, no row.
 
 use ledger_format::cbor::Value;
 use ledger_format::hash::CommitHash;

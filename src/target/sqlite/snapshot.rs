@@ -34,12 +34,12 @@ impl Snapshot {
         Ok(Self { guest, page_size, page_count })
     }
 
-    /// What the database holds, whatever its page layout (HASHES.md, "Content hash").
+    /// What the database holds, whatever its page layout (SPEC §9.2).
     pub fn content_hash(&self) -> Result<CommitHash, ContentError> {
         content::hash(self.guest.connection(), self.guest.path())
     }
 
-    /// The declared structure (HASHES.md, "Schema digest").
+    /// The declared structure (SPEC §9.3).
     pub fn schema_digest(&self) -> Result<CommitHash, DatabaseError> {
         self.guest.run(schema::digest)
     }

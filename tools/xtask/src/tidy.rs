@@ -11,6 +11,7 @@ mod layers;
 mod modules;
 mod requirements;
 mod rust;
+mod tags;
 mod text;
 mod tree;
 
@@ -51,6 +52,7 @@ const RULES: &[fn(&Tree) -> Vec<Finding>] = &[
     requirements::check,
     text::check,
     documents::check,
+    tags::check,
     decisions::check,
 ];
 

@@ -12,10 +12,10 @@ use super::{Finding, Tree};
 const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["demo"],
-    &["migrate", "trust", "verify", "export", "replay"],
+    &["migrate", "trust", "verify", "export", "replay", "failure"],
     &["ledger"],
     &["target", "transform", "contract", "objects", "log"],
-    &["effects"],
+    &["effects", "diagnostic"],
     &["projections"],
     &["ledger_format"],
 ];

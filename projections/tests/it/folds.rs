@@ -1,0 +1,213 @@
+//! Properties of every fold, over random legal histories that hold every kind of event.
+
+use std::collections::BTreeSet;
+
+use ledger_format::body::{Body, RunStarted};
+use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value};
+use ledger_format::event::Event;
+use ledger_format::hash::{CommitHash, EventId};
+use projections::{Entry, Illegal, State};
+use quickcheck::quickcheck;
+
+use crate::history::{History, Names, append, stamp};
+
+const KEY: [u8; 32] = [5; 32];
+
+fn history(seed: u64, events: usize) -> (State, Vec<Vec<u8>>) {
+    let mut history = History::new(seed, KEY, Names);
+    let mut state = State::new(history.ledger());
+    let mut stored = Vec::new();
+    for _ in 0..events {
+        let body = history.next(&state);
+        stored.push(append(&mut state, &KEY, body));
+    }
+    (state, stored)
+}
+
+fn apply(state: &mut State, bytes: &[u8]) -> Result<(), Illegal> {
+    let event = Event::decode(bytes).unwrap();
+    state.apply(Entry { event: &event, id: EventId::of(bytes) })
+}
+
+fn fold(mut state: State, stored: &[Vec<u8>]) -> State {
+    for bytes in stored {
+        apply(&mut state, bytes).unwrap();
+    }
+    state
+}
+
+fn empty(stored: &[Vec<u8>]) -> State {
+    State::new(Event::decode(&stored[0]).unwrap().ledger)
+}
+
+#[test]
+fn the_histories_hold_every_kind_of_event() {
+    let (_, stored) = history(1, 400);
+    let kinds: BTreeSet<_> =
+        stored.iter().map(|bytes| Event::decode(bytes).unwrap().body.kind()).collect();
+    assert_eq!(kinds, Body::KINDS.iter().copied().collect());
+}
+
+#[test]
+fn a_cache_taken_anywhere_reads_back_to_the_same_state() {
+    let (_, stored) = history(1, 400);
+    let mut state = empty(&stored);
+    for bytes in &stored {
+        let again = State::from_cache(&state.to_cache()).unwrap();
+        assert_eq!(again, state);
+        assert_eq!(again.digests(), state.digests());
+        apply(&mut state, bytes).unwrap();
+    }
+}
+
+quickcheck! {
+    fn folding_on_from_a_cache_is_folding_it_all(seed: u64, cut: u8) -> bool {
+        let (whole, stored) = history(seed, 120);
+        let (before, after) = stored.split_at(usize::from(cut) % stored.len());
+        let cached = fold(empty(&stored), before).to_cache();
+        let resumed = fold(State::from_cache(&cached).unwrap(), after);
+        resumed == whole && resumed.digest() == whole.digest()
+    }
+
+    fn batching_changes_no_digest(seed: u64, cuts: Vec<u8>) -> bool {
+        let (whole, stored) = history(seed, 120);
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) % 120).collect();
+        cuts.sort_unstable();
+        let mut state = empty(&stored);
+        let mut from = 0;
+        for to in cuts.into_iter().chain([stored.len()]) {
+            // Between batches nothing but the cache survives.
+            state = State::from_cache(&fold(state, &stored[from..to]).to_cache()).unwrap();
+            from = to;
+        }
+        state.digests() == whole.digests() && state.value_of("store") == whole.value_of("store")
+    }
+
+    fn an_illegal_event_is_refused_before_an_append_and_in_replay_and_leaves_no_trace(
+        seed: u64,
+        cut: u8
+    ) -> bool {
+        let (_, stored) = history(seed, 120);
+        let at = 1 + usize::from(cut) % (stored.len() - 1);
+        let before = fold(empty(&stored), &stored[..at]);
+        let next = Event::decode(&stored[at]).unwrap();
+        illegal(&before, &next).into_iter().all(|event| {
+            let bytes = event.encode().unwrap();
+            let decoded = Event::decode(&bytes).unwrap();
+            let entry = Entry { event: &decoded, id: EventId::of(&bytes) };
+            let checked = before.check(entry);
+            let mut replayed = before.clone();
+            let applied = replayed.apply(entry);
+            assert!(checked.is_err(), "{event:?}");
+            checked == applied && replayed == before
+        })
+    }
+}
+
+/// Events that may not come next, made from one that may.
+fn illegal(state: &State, next: &Event) -> Vec<Event> {
+    let other = EventId::of(b"another");
+    let mut events = vec![
+        Event { seq: next.seq + 1, ..next.clone() },
+        Event { seq: next.seq - 1, ..next.clone() },
+        Event { prev: other, ..next.clone() },
+        Event { at: state.chain().last_at() - 1, ..next.clone() },
+        Event { actor: ledger_format::hash::KeyId::of(&[6; 32]), ..next.clone() },
+        Event { ledger: ledger_format::hash::LedgerId::of(&[6; 32], &[0; 16]), ..next.clone() },
+    ];
+    let hash = CommitHash::of("another", &Value::Null);
+    let mut bent = next.body.clone();
+    let bodies: Vec<Body> = match &mut bent {
+        Body::LedgerCreated(_) => vec![],
+        Body::StoreAdopted(body) => {
+            body.objects += 1;
+            vec![bent]
+        }
+        Body::ObjectObserved(body) => {
+            body.object.push_str(".other");
+            if state.store().contract.is_some() { vec![bent] } else { vec![] }
+        }
+        Body::ContractFrozen(body) => match state.contracts().by_identity("glyph-store", "1") {
+            Some(_) => {
+                body.contract_version = "1".into();
+                vec![bent]
+            }
+            None => vec![],
+        },
+        Body::RunStarted(body) => {
+            let from = RunStarted { from: format!("{}.other", body.from), ..body.clone() };
+            body.contract = hash;
+            vec![from.into(), bent]
+        }
+        Body::ObjectStaged(body) => {
+            let mut step = body.clone();
+            step.step += 1;
+            body.run = other;
+            vec![step.into(), bent]
+        }
+        Body::ObjectMigrated(body) => {
+            let mut source = body.clone();
+            source.object.push_str(".other");
+            body.run = other;
+            vec![source.into(), bent]
+        }
+        Body::RunCommitted(body) => {
+            let mut places = body.clone();
+            places.places += 1;
+            let mut certificate = body.clone();
+            certificate.certificate = hash;
+            if let Some(audit) = &mut body.audit {
+                audit.bytes += 1;
+            }
+            vec![places.into(), certificate.into(), bent]
+        }
+        Body::RunPublished(body) => {
+            let mut places = body.clone();
+            places.places += 1;
+            body.audit = None;
+            vec![places.into(), bent]
+        }
+        Body::RunAborted(body) => {
+            body.run = other;
+            vec![bent]
+        }
+        Body::RunAbandoned(body) => {
+            body.run = other;
+            vec![bent]
+        }
+        Body::StateRecorded(body) => {
+            let mut size = body.clone();
+            size.size -= 1;
+            body.digest = hash;
+            vec![size.into(), bent]
+        }
+    };
+    events.extend(bodies.into_iter().map(|body| Event { body, ..next.clone() }));
+    events
+}
+
+#[test]
+fn an_event_of_unknown_kind_is_refused_and_never_skipped() {
+    let (state, _) = history(3, 30);
+    let body = Body::from(ledger_format::body::StateRecorded {
+        size: state.size(),
+        digest: state.digest(),
+    });
+    let (_, bytes) = stamp(&state, &KEY, body);
+    let Value::Map(mut map) = cbor::decode(&bytes, EVENT_DEPTH_MAX).unwrap() else { panic!() };
+    map.insert("kind", "state.remembered");
+    assert!(Event::decode(&Value::Map(map).encode()).is_err());
+}
+
+#[test]
+fn a_bent_cache_is_no_cache_or_another_state() {
+    let (state, _) = history(3, 60);
+    let cache = state.to_cache();
+    for at in 0..cache.len() {
+        let mut bent = cache.clone();
+        bent[at] ^= 1;
+        if let Some(read) = State::from_cache(&bent) {
+            assert!(read != state, "byte {at}");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! A writer of legal histories: given the state, one body that may come next. From a seed, so that a
+//! failure can be had again. Shared by the tests of everything that reads histories.
+
+use ledger_format::body::{
+    AuditAppend, Body, Cause, ContractFrozen, FixedBytes, LedgerCreated, ObjectMigrated,
+    ObjectObserved, ObjectStaged, ObjectState, Origin, Purpose, RunAbandoned, RunAborted,
+    RunCommitted, RunPublished, RunStarted, StagedContent, StateRecorded, StoreAdopted, Verdict,
+};
+use ledger_format::event::Event;
+use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId};
+use projections::{Entry, OpenRun, Phase, State};
+
+pub(crate) const MANIFEST: &str = "manifest.yaml";
+pub(crate) const DATABASE: &str = "store.db";
+pub(crate) const AUDIT: &str = "audit/events.jsonl";
+const OBJECTS: [&str; 3] = [MANIFEST, DATABASE, AUDIT];
+
+/// What the objects of a history are made of.
+pub(crate) trait Matter {
+    /// Keeps `bytes`.
+    fn content(&mut self, bytes: &[u8]) -> ContentHash;
+    /// A database that differs from those of other numbers.
+    fn database(&mut self, number: u64) -> ObjectState;
+}
+
+/// Names without anything behind them.
+pub(crate) struct Names;
+
+impl Matter for Names {
+    fn content(&mut self, bytes: &[u8]) -> ContentHash {
+        ContentHash::of(bytes)
+    }
+
+    fn database(&mut self, number: u64) -> ObjectState {
+        let hash = |tag| CommitHash::of(tag, &number.into());
+        ObjectState::Database {
+            page_root: hash("page_root"),
+            rows: hash("rows"),
+            schema: hash("schema"),
+        }
+    }
+}
+
+/// The generator of Steele, Lea and Flood with 64 bits of state.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % sides
+    }
+}
+
+/// A ledger being lived.
+pub(crate) struct History<M> {
+    pub(crate) public_key: [u8; 32],
+    pub(crate) nonce: [u8; 16],
+    pub(crate) matter: M,
+    dice: Dice,
+    audit: Vec<u8>,
+    made: u64,
+}
+
+impl<M: Matter> History<M> {
+    pub(crate) fn new(seed: u64, public_key: [u8; 32], matter: M) -> Self {
+        let nonce = [7; 16];
+        Self { public_key, nonce, matter, dice: Dice(seed), audit: Vec::new(), made: 0 }
+    }
+
+    pub(crate) fn ledger(&self) -> LedgerId {
+        LedgerId::of(&self.public_key, &self.nonce)
+    }
+
+    /// A body that may come next.
+    pub(crate) fn next(&mut self, state: &State) -> Body {
+        if state.size() == 0 {
+            let (public_key, nonce) = (FixedBytes(self.public_key), FixedBytes(self.nonce));
+            return LedgerCreated { public_key, nonce }.into();
+        }
+        if self.dice.roll(10) == 0 {
+            return StateRecorded { size: state.size(), digest: state.digest() }.into();
+        }
+        match (&state.store().contract, &state.runs().open) {
+            (None, _) => self.adopt(state),
+            (Some(_), Some(open)) => self.go_on(state, open),
+            (Some(_), None) => self.rest(state),
+        }
+    }
+
+    fn adopt(&mut self, state: &State) -> Body {
+        let missing = OBJECTS.iter().find(|object| !state.store().objects.contains_key(**object));
+        match missing {
+            Some(object) => {
+                let (object, state) = ((*object).to_owned(), self.object(object));
+                ObjectObserved { object, cause: Cause::Baseline, state }.into()
+            }
+            None => StoreAdopted {
+                contract: "glyph-store".into(),
+                version: "1".into(),
+                origin: Origin::Adopted,
+                objects: OBJECTS.len() as u64,
+            }
+            .into(),
+        }
+    }
+
+    fn rest(&mut self, state: &State) -> Body {
+        let made = self.made();
+        let frozen = state.contracts().by_identity("glyph-store", "1");
+        match (self.dice.roll(4), frozen) {
+            (0, Some(_)) => {
+                let at = usize::try_from(self.dice.roll(3)).unwrap();
+                let (object, state) = (OBJECTS[at].to_owned(), self.object(OBJECTS[at]));
+                ObjectObserved { object, cause: Cause::DataChange, state }.into()
+            }
+            (1, Some(_)) => self.freeze(&format!("1.{made}")),
+            (_, Some(frozen)) => {
+                let hash = |tag| CommitHash::of(tag, &made.into());
+                let rollback = self.dice.roll(2) == 0;
+                RunStarted {
+                    purpose: if rollback { Purpose::Rollback } else { Purpose::Migrate },
+                    plan: hash("migration_plan"),
+                    contract: frozen.digest,
+                    from: state.store().version.clone(),
+                    to: made.to_string(),
+                    to_size: rollback.then_some(1),
+                    policy: hash("policy"),
+                    clock_ms: made,
+                    seed: FixedBytes([3; 32]),
+                    environment: self.matter.content(b"environment"),
+                    objects: 1 + self.dice.roll(2),
+                    accepted_loss: made.is_multiple_of(2).then_some(hash("migration_plan")),
+                }
+                .into()
+            }
+            (_, None) => self.freeze("1"),
+        }
+    }
+
+    fn freeze(&mut self, version: &str) -> Body {
+        let made = self.made();
+        ContractFrozen {
+            contract: "glyph-store".into(),
+            contract_version: version.to_owned(),
+            digest: CommitHash::of("contract", &made.into()),
+            bundle: self.matter.content(format!("bundle {made}").as_bytes()),
+        }
+        .into()
+    }
+
+    fn go_on(&mut self, state: &State, open: &OpenRun) -> Body {
+        let run = open.run;
+        match &open.phase {
+            Phase::Publishing { places, audit, .. } => {
+                if self.dice.roll(4) == 0 {
+                    let version = state.store().version.clone();
+                    return RunAbandoned { run, reason: "given up".into(), places: 0, version }
+                        .into();
+                }
+                let audit = audit.clone().map(|audit| self.log(audit.line.as_bytes()));
+                RunPublished { run, places: *places, audit }.into()
+            }
+            Phase::Staging if open.migrated.len() as u64 == open.started.objects => {
+                let store = state.store();
+                let changed = store.staged.iter();
+                let changed = changed.filter(|(object, to)| store.objects.get(*object) != Some(to));
+                let places = changed.count() as u64;
+                let Some(ObjectState::Log { content, bytes, .. }) = store.objects.get(AUDIT) else {
+                    panic!("no audit file");
+                };
+                let line = format!("{{\"run\":\"{run}\"}}\n");
+                let audit =
+                    AuditAppend { object: AUDIT.into(), bytes: *bytes, content: *content, line };
+                let certificate = state.certificates().open_certificate();
+                RunCommitted { run, certificate, places, audit: Some(audit) }.into()
+            }
+            Phase::Staging => match self.dice.roll(5) {
+                0 => {
+                    RunAborted { run, code: "STEP_FAILED".into(), message: "no such table".into() }
+                        .into()
+                }
+                1 | 2 => self.stage(open),
+                _ => self.migrate(state, open),
+            },
+        }
+    }
+
+    fn stage(&mut self, open: &OpenRun) -> Body {
+        let made = self.made();
+        let object = OBJECTS[open.migrated.len()].to_owned();
+        let result = match self.object(&object) {
+            ObjectState::Database { page_root, .. } => StagedContent::Database { page_root },
+            ObjectState::Document { content, .. } => StagedContent::Document { content },
+            ObjectState::Log { .. } => panic!("audit files are not migrated"),
+        };
+        let step = open.steps.get(&object).map_or(0, Vec::len) as u64;
+        let edge = CommitHash::of("edge", &(made % 2).into());
+        ObjectStaged { run: open.run, object, step, edge, result }.into()
+    }
+
+    fn migrate(&mut self, state: &State, open: &OpenRun) -> Body {
+        let made = self.made();
+        let object = OBJECTS[open.migrated.len()].to_owned();
+        let source = state.store().objects[&object].clone();
+        let target = if self.dice.roll(4) == 0 { source.clone() } else { self.object(&object) };
+        ObjectMigrated {
+            run: open.run,
+            object,
+            operator: "Glyphser.Migrate".into(),
+            source,
+            target,
+            loss: CommitHash::of("loss", &made.into()),
+            lost: made % 3,
+            reads_inputs: made.is_multiple_of(2),
+            loss_list: (!made.is_multiple_of(3)).then(|| self.matter.content(b"loss list")),
+            verdicts: [("deterministic".to_owned(), Verdict::True)].into(),
+        }
+        .into()
+    }
+
+    fn object(&mut self, object: &str) -> ObjectState {
+        let made = self.made();
+        match object {
+            MANIFEST => {
+                let text = format!("store:\n  version: {made}\n");
+                let content = self.matter.content(text.as_bytes());
+                ObjectState::Document { content, bytes: text.len() as u64, mode: 0o640 }
+            }
+            DATABASE => self.matter.database(made),
+            _ => self.log(format!("{{\"line\":{made}}}\n").as_bytes()),
+        }
+    }
+
+    fn log(&mut self, tail: &[u8]) -> ObjectState {
+        self.audit.extend_from_slice(tail);
+        let tail = self.matter.content(tail);
+        let (content, bytes) = (ContentHash::of(&self.audit), self.audit.len() as u64);
+        ObjectState::Log { content, bytes, tail }
+    }
+
+    fn made(&mut self) -> u64 {
+        self.made += 1;
+        self.made
+    }
+}
+
+/// The event that would carry `body` next, and its bytes.
+pub(crate) fn stamp(state: &State, public_key: &[u8; 32], body: Body) -> (Event, Vec<u8>) {
+    let chain = state.chain();
+    let event = Event {
+        at: 1_700_000_000_000 + state.size(),
+        seq: state.size(),
+        body,
+        prev: chain.last(),
+        actor: KeyId::of(public_key),
+        ledger: chain.ledger(),
+    };
+    let bytes = event.encode().unwrap();
+    (event, bytes)
+}
+
+/// Appends `body`, which must be legal, and returns its bytes.
+pub(crate) fn append(state: &mut State, public_key: &[u8; 32], body: Body) -> Vec<u8> {
+    let (event, bytes) = stamp(state, public_key, body);
+    let id = EventId::of(&bytes);
+    state.apply(Entry { event: &event, id }).unwrap_or_else(|rule| panic!("{event:?}: {rule}"));
+    bytes
+}

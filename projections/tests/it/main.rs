@@ -1,0 +1,6 @@
+//! Folds over whole histories.
+
+#[cfg(test)]
+mod folds;
+#[cfg(test)]
+mod history;

@@ -1,0 +1,357 @@
+//! `verify-chain`: whether the ledger is what was signed, whether that is all of it, and how the live
+//! store stands to it. Never writes into the ledger or the store.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use ledger_format::hash::{LedgerId, NodeHash};
+use ledger_format::head::{SignedHead, TreeHead};
+use serde::Serialize;
+
+use super::context::{Context, Located};
+use super::failure;
+use super::output::{Answer, Done};
+use super::progress::Events;
+use super::terminal::{Paint, plain};
+use super::words::count;
+use crate::diagnostic::{AUDIT_CHANGED, COMPLETENESS_NOT_PROVEN, Failure, USAGE};
+use crate::effects::{Clock as _, SystemClock};
+use crate::objects::{MemoryObjects, Objects, ObjectsError, PackObjects};
+use crate::trust::Home;
+use crate::verify::{
+    Change, Fault, FolderReport, Folders, Live, Options, Outcome, Report, Witness, compare_live,
+    verify_folder,
+};
+
+/// Longest file taken for a head, in bytes; a head with a few cosignatures is a tenth of it.
+const HEAD_BYTES_MAX: u64 = 16 * 1024;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Check the stored content that events refer to as well
+    #[arg(long)]
+    objects: bool,
+    /// A file with a head that was kept elsewhere: the ledger must contain it
+    #[arg(long, value_name = "HEAD")]
+    trust: Option<PathBuf>,
+    /// Go on after the first fault and list the others
+    #[arg(long)]
+    keep_going: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct Judgement {
+    verdict: Word,
+    ledger: Option<LedgerId>,
+    size: u64,
+    batches: u64,
+    good: Option<Head>,
+    /// Who showed it to be complete.
+    known_by: Option<&'static str>,
+    acknowledged: Option<u64>,
+    objects: Option<ObjectCount>,
+    faults: Vec<Found>,
+    live: LiveVerdict,
+    salvaged: Option<u64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Complete,
+    ConsistentOnly,
+    Failed,
+}
+
+/// The head over everything that is still good.
+#[derive(Serialize)]
+struct Head {
+    size: u64,
+    root: NodeHash,
+    note: String,
+}
+
+#[derive(Serialize)]
+struct ObjectCount {
+    good: u64,
+    bad: u64,
+}
+
+#[derive(Serialize)]
+struct Found {
+    code: &'static str,
+    seq: Option<u64>,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct LiveVerdict {
+    verdict: LiveWord,
+    reason: Option<String>,
+    differences: Vec<Differs>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum LiveWord {
+    Matches,
+    Differs,
+    NotChecked,
+}
+
+#[derive(Serialize)]
+struct Differs {
+    object: String,
+    change: String,
+    code: Option<&'static str>,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Judgement>, Failure> {
+    let trust = arguments.trust.as_deref().map(read_head).transpose()?;
+    let Located { dir, place, surroundings } = context.locate()?;
+    let objects = objects_in(&dir.join("objects"), arguments.objects)?;
+    let objects = objects.as_deref();
+    let options = Options {
+        objects: objects.filter(|_| arguments.objects),
+        keep_going: arguments.keep_going,
+    };
+    let wait = surroundings.wait;
+    let at = Folders { dir: &dir, place: &place, wait };
+    let mut events = Events::new(context);
+    let found = verify_folder(at, &*surroundings.pins, trust, options, &mut events)?;
+    drop(events);
+    let live = live(&found.report, &dir, objects, wait, context)?;
+    let verdict = Judgement::new(&found, &live);
+    if let (Word::Complete, Some(ledger)) = (verdict.verdict, &verdict.ledger) {
+        remember(ledger, verdict.size)?;
+    }
+    Ok(judged(Done::new(verdict), &found.report, &live))
+}
+
+/// The stored content in `dir`. Where it cannot be opened, there is none, unless it was `asked` for: a
+/// folder that is gone then is one without objects, so that each missing one is named.
+fn objects_in(dir: &Path, asked: bool) -> Result<Option<Box<dyn Objects>>, Failure> {
+    match PackObjects::open_read_only(dir) {
+        Ok(packs) => Ok(Some(Box::new(packs))),
+        Err(_) if !asked => Ok(None),
+        Err(ObjectsError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(Some(Box::new(MemoryObjects::new())))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The head in the file `path`.
+fn read_head(path: &Path) -> Result<SignedHead, Failure> {
+    let length = fs::metadata(path).map_err(failure::io(path))?.len();
+    let refuse = |reason: String| {
+        Failure::new(&USAGE, format!("{} is not a head: {reason}", path.display()))
+            .at(path.display().to_string())
+            .not_done("nothing was verified")
+    };
+    if length > HEAD_BYTES_MAX {
+        return Err(refuse(format!("it has {length} bytes, a head at most {HEAD_BYTES_MAX}")));
+    }
+    let bytes = fs::read(path).map_err(failure::io(path))?;
+    SignedHead::parse(&bytes).map_err(|error| refuse(error.to_string()))
+}
+
+/// How the store beside the ledger stands to it.
+fn live(
+    report: &Report,
+    dir: &Path,
+    objects: Option<&dyn Objects>,
+    wait: Duration,
+    context: &Context,
+) -> Result<Live, Failure> {
+    let Some(state) = &report.state else {
+        return Ok(Live::NotChecked { reason: "the ledger is not good up to its end" });
+    };
+    let Some(layout) = context.store_of(dir) else {
+        return Ok(Live::NotChecked { reason: "no store lies beside the ledger" });
+    };
+    Ok(compare_live(state.store(), &report.audit, &layout, objects, wait)?)
+}
+
+/// Notes in the user's own folder that the ledger was found complete.
+fn remember(ledger: &LedgerId, size: u64) -> Result<(), Failure> {
+    let file = Home::from_environment()?.verified(ledger);
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(failure::io(folder))?;
+    let note = format!("{} {size}\n", SystemClock.now_ms());
+    fs::write(&file, note).map_err(failure::io(&file))
+}
+
+/// Adds what is wrong, and what is not proven.
+fn judged(mut done: Done<Judgement>, report: &Report, live: &Live) -> Done<Judgement> {
+    for fault in &report.faults {
+        done = done.found(of_fault(fault, report.good_size()));
+    }
+    if let Live::Differs(differences) = live {
+        for difference in differences.iter().filter(|found| is_evidence(&found.change)) {
+            let message = format!("{}: {}", difference.object, difference.change);
+            let failure = Failure::new(&AUDIT_CHANGED, message).at(place_of_change(difference));
+            done = done.found(failure.not_done("the store was not changed"));
+        }
+    }
+    if report.outcome == Outcome::ConsistentOnly {
+        let message = format!(
+            "internally consistent up to {}; completeness not proven",
+            count(report.size, "event")
+        );
+        let failure = Failure::new(&COMPLETENESS_NOT_PROVEN, message)
+            .not_done("no head from outside was there to compare with")
+            .next(["verify-chain", "--trust", "HEAD"]);
+        done = done.found(failure);
+    }
+    done
+}
+
+fn of_fault(fault: &Fault, good: u64) -> Failure {
+    let failure = Failure::new(fault.code(), fault.to_string())
+        .not_done("nothing was changed; the ledger is not to be trusted beyond what is named good");
+    let place = match fault {
+        Fault::Missing { path } | Fault::Part { path, .. } | Fault::Foreign { place: path, .. } => {
+            Some(path.display().to_string())
+        }
+        _ => fault.seq().map(|seq| format!("event {seq}")),
+    };
+    let failure = place.into_iter().fold(failure, Failure::at);
+    // Everything before the first fault can still be had.
+    match good {
+        0 => failure,
+        good => {
+            let last = (good - 1).to_string();
+            failure.next(["replay", "--to", &last])
+        }
+    }
+}
+
+/// Whether a difference contradicts what the ledger promises to keep, rather than being somebody's
+/// work on the store.
+fn is_evidence(change: &Change) -> bool {
+    change.code() == Some(&AUDIT_CHANGED)
+}
+
+fn place_of_change(difference: &crate::verify::Difference) -> String {
+    match difference.change {
+        Change::Line { line } => format!("{}:{line}", difference.object),
+        _ => difference.object.clone(),
+    }
+}
+
+impl Judgement {
+    fn new(found: &FolderReport, live: &Live) -> Self {
+        let FolderReport { report, anchored, salvage } = found;
+        let (verdict, known_by) = match &report.outcome {
+            Outcome::Complete { by, .. } => (Word::Complete, Some(witness(*by))),
+            Outcome::ConsistentOnly => (Word::ConsistentOnly, None),
+            Outcome::Failed => (Word::Failed, None),
+        };
+        Self {
+            verdict,
+            ledger: report.ledger,
+            size: report.size,
+            batches: report.batches,
+            good: report.good.as_ref().map(Head::of),
+            known_by,
+            acknowledged: anchored.map(|TreeHead { size, .. }| size),
+            objects: report.objects.map(|count| ObjectCount { good: count.good, bad: count.bad }),
+            faults: report.faults.iter().map(Found::of).collect(),
+            live: LiveVerdict::of(live),
+            salvaged: salvage.as_ref().map(|salvage| salvage.size),
+        }
+    }
+}
+
+impl Head {
+    fn of(head: &SignedHead) -> Self {
+        let note = String::from_utf8_lossy(&head.encode()).into_owned();
+        Self { size: head.head().size, root: head.head().root, note }
+    }
+}
+
+impl Found {
+    fn of(fault: &Fault) -> Self {
+        Self { code: fault.code().id, seq: fault.seq(), message: fault.to_string() }
+    }
+}
+
+impl LiveVerdict {
+    fn of(live: &Live) -> Self {
+        let (verdict, reason, differences) = match live {
+            Live::Matches => (LiveWord::Matches, None, &[][..]),
+            Live::Differs(differences) => (LiveWord::Differs, None, &differences[..]),
+            Live::NotChecked { reason } => (LiveWord::NotChecked, Some((*reason).into()), &[][..]),
+        };
+        let differences = differences.iter().map(|difference| Differs {
+            object: difference.object.clone(),
+            change: difference.change.to_string(),
+            code: difference.change.code().map(|code| code.id),
+        });
+        Self { verdict, reason, differences: differences.collect() }
+    }
+}
+
+const fn witness(by: Witness) -> &'static str {
+    match by {
+        Witness::Anchor => "anchor",
+        Witness::Pin => "pin",
+        Witness::Trust => "trust",
+    }
+}
+
+impl Answer for Judgement {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        let size = count(self.size, "event");
+        let head = match self.verdict {
+            Word::Complete => paint.strong(format_args!("complete up to {size}")),
+            Word::ConsistentOnly => {
+                paint.warning(format_args!("consistent up to {size}; completeness not proven"))
+            }
+            Word::Failed => paint.error("not what was signed"),
+        };
+        writeln!(out, "{head}")?;
+        if let Some(ledger) = &self.ledger {
+            writeln!(out, "  ledger      {ledger}")?;
+        }
+        match &self.good {
+            Some(good) => {
+                writeln!(out, "  good        {}, root {}", count(good.size, "event"), good.root)?;
+            }
+            None => writeln!(out, "  good        nothing")?,
+        }
+        if let Some(by) = self.known_by {
+            writeln!(out, "  known by    {by}")?;
+        }
+        if let Some(found) = self.salvaged {
+            writeln!(out, "  salvaged    {} from raw bytes", count(found, "event"))?;
+        }
+        match &self.objects {
+            Some(objects) => {
+                writeln!(out, "  objects     {} good, {} bad", objects.good, objects.bad)?;
+            }
+            None => writeln!(out, "  objects     not checked (--objects)")?,
+        }
+        for fault in &self.faults {
+            writeln!(out, "  fault       {}", plain(&fault.message))?;
+        }
+        match (self.live.verdict, &self.live.reason) {
+            (LiveWord::Matches, _) => writeln!(out, "  live store  matches"),
+            (LiveWord::Differs, _) => {
+                writeln!(out, "  live store  differs")?;
+                for Differs { object, change, .. } in &self.live.differences {
+                    writeln!(out, "    {}: {}", plain(object), plain(change))?;
+                }
+                Ok(())
+            }
+            (LiveWord::NotChecked, reason) => {
+                let reason = reason.as_deref().unwrap_or_default();
+                writeln!(out, "  live store  not checked: {reason}")
+            }
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! From what the library's layers call their errors to what people are told: one code, one place, what
+//! was not done, what to do next. Every variant is named, so that a new one is given its code by
+//! somebody. Knows the errors of the layers below the jobs; a module above tells of its own.
+
+use std::io;
+use std::path::Path;
+
+use crate::contract::{ContractError, PathError};
+use crate::diagnostic::{
+    ALREADY_HERE, AUDIT_CHANGED, BUSY, CONTRACT_INVALID, CURSOR_UNKNOWN, Code, EVENT_ILLEGAL,
+    Failure, INTERNAL, IO, KEY_EXPOSED, KEY_INVALID, KEY_MISSING, KEY_UNKNOWN, LEDGER_DAMAGED,
+    LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID,
+    MIGRATION_PATH_MISSING, MIGRATION_VERSION_UNKNOWN, NEEDS_EXCLUSIVE, NOTHING_HERE,
+    OBJECT_DAMAGED, OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, SIGNATURE_BAD, STEP_FAILED,
+    STORE_INVALID,
+};
+use crate::effects::NoRandomness;
+use crate::ledger::{AppendError, CursorError, FoldError, LedgerError, PinError};
+use crate::log::sled::OpenError;
+use crate::log::{self, BatchError, ReadError};
+use crate::objects::ObjectsError;
+use crate::target::glyph_store::{AuditError, CreateError, ManifestError};
+use crate::target::sqlite::{
+    ContentError, DatabaseError, ImageError, PublishError, StepError, UnknownPage,
+};
+use crate::trust::{KeyError, NoHome};
+
+/// Whether events were appended is not known.
+const IN_DOUBT: &str = "whether the events were appended shows on opening the ledger again";
+
+/// A failure of the file system at `path`.
+pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Failure + use<> {
+    let place = path.display().to_string();
+    move |error| Failure::new(&IO, format!("{place}: {error}")).at(place)
+}
+
+pub(crate) fn at_path(code: &'static Code, error: &impl ToString, path: &Path) -> Failure {
+    Failure::new(code, error.to_string()).at(path.display().to_string())
+}
+
+pub(crate) fn at_event(code: &'static Code, error: &impl ToString, seq: u64) -> Failure {
+    Failure::new(code, error.to_string()).at(format!("event {seq}"))
+}
+
+pub(crate) fn plainly(code: &'static Code, error: &impl ToString) -> Failure {
+    Failure::new(code, error.to_string())
+}
+
+/// What is said of an error does not depend on who holds it.
+macro_rules! from_owned {
+    ($($error:ty),* $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::from(&error)
+            }
+        }
+    )*};
+}
+
+from_owned! {
+    OpenError,
+    ReadError,
+    FoldError,
+    LedgerError,
+    log::AppendError,
+    BatchError,
+    AppendError,
+    CursorError,
+    PinError,
+    KeyError,
+    NoHome,
+    NoRandomness,
+    ContractError,
+    PathError,
+    ManifestError,
+    AuditError,
+    CreateError,
+    ObjectsError,
+    DatabaseError,
+    ContentError,
+    ImageError,
+    PublishError,
+    UnknownPage,
+    StepError,
+}
+
+impl From<&OpenError> for Failure {
+    fn from(error: &OpenError) -> Self {
+        match error {
+            OpenError::Missing { path, .. } => {
+                at_path(&LEDGER_MISSING, error, path).next(["verify-chain"])
+            }
+            OpenError::Foreign { dir, .. } => at_path(&LEDGER_FOREIGN, error, dir),
+            OpenError::Forked { dir, .. } => {
+                at_path(&LEDGER_DIVERGED, error, dir).next(["verify-chain"])
+            }
+            OpenError::Regressed { dir, .. } => {
+                at_path(&LEDGER_REGRESSED, error, dir).next(["verify-chain"])
+            }
+            OpenError::Damaged { path, .. } => {
+                at_path(&LEDGER_DAMAGED, error, path).next(["verify-chain"])
+            }
+            OpenError::Busy { dir, .. } => at_path(&BUSY, error, dir),
+            OpenError::Exists { path } => at_path(&ALREADY_HERE, error, path).next(["status"]),
+            OpenError::Impossible(_) => plainly(&INTERNAL, error),
+            OpenError::NoSpace { path, .. } | OpenError::Io { path, .. } => {
+                at_path(&IO, error, path)
+            }
+        }
+    }
+}
+
+impl From<&ReadError> for Failure {
+    fn from(error: &ReadError) -> Self {
+        match error {
+            ReadError::Damaged { seq, .. } => {
+                at_event(&LEDGER_DAMAGED, error, *seq).next(["verify-chain"])
+            }
+            ReadError::Io { path, .. } => at_path(&IO, error, path),
+        }
+    }
+}
+
+impl From<&FoldError> for Failure {
+    fn from(error: &FoldError) -> Self {
+        match error {
+            FoldError::Read(error) => error.into(),
+            FoldError::Event { seq, .. } => {
+                at_event(&LEDGER_DAMAGED, error, *seq).next(["verify-chain"])
+            }
+            FoldError::Illegal { seq, .. } => {
+                at_event(&EVENT_ILLEGAL, error, *seq).next(["verify-chain"])
+            }
+            FoldError::Short { actual, .. } => {
+                at_event(&LEDGER_DAMAGED, error, *actual).next(["verify-chain"])
+            }
+        }
+    }
+}
+
+impl From<&LedgerError> for Failure {
+    fn from(error: &LedgerError) -> Self {
+        let seq_before = |size: u64| size.saturating_sub(1);
+        match error {
+            LedgerError::Log(error) => error.into(),
+            LedgerError::Fold(error) => error.into(),
+            LedgerError::Pin(error) => error.into(),
+            LedgerError::Settle(error) => error.into(),
+            LedgerError::Rewritten { size, .. } => {
+                at_event(&LEDGER_DAMAGED, error, seq_before(*size)).next(["verify-chain"])
+            }
+            LedgerError::Signature { size, .. } => {
+                at_event(&SIGNATURE_BAD, error, seq_before(*size)).next(["verify-chain"])
+            }
+            LedgerError::Regressed { actual, .. } => {
+                at_event(&LEDGER_REGRESSED, error, seq_before(actual.size)).next(["verify-chain"])
+            }
+            LedgerError::Diverged { pinned, .. } => {
+                at_event(&LEDGER_DIVERGED, error, seq_before(pinned.head().size))
+                    .next(["verify-chain"])
+            }
+            LedgerError::Foreign { place, .. } => plainly(&LEDGER_FOREIGN, error).at(place),
+        }
+    }
+}
+
+impl From<&log::AppendError> for Failure {
+    fn from(error: &log::AppendError) -> Self {
+        match error {
+            log::AppendError::HeadMoved { expected, .. } => at_event(&BUSY, error, *expected),
+            log::AppendError::Impossible(error) => error.into(),
+            log::AppendError::Unsettled { anchored, .. } => at_event(&INTERNAL, error, *anchored),
+            log::AppendError::Poisoned { path } => at_path(&IO, error, path),
+            log::AppendError::InDoubt { path, .. } => {
+                at_path(&IO, error, path).not_done(IN_DOUBT).next(["status"])
+            }
+        }
+    }
+}
+
+impl From<&BatchError> for Failure {
+    fn from(error: &BatchError) -> Self {
+        let code = match error {
+            BatchError::Count { .. } | BatchError::Length { .. } => &LOG_FULL,
+            BatchError::FirstSeq { .. }
+            | BatchError::Event { .. }
+            | BatchError::Ledger { .. }
+            | BatchError::HeadSize { .. }
+            | BatchError::Frontier => &INTERNAL,
+        };
+        plainly(code, error)
+    }
+}
+
+impl From<&AppendError> for Failure {
+    fn from(error: &AppendError) -> Self {
+        match error {
+            AppendError::Unauthorised { .. } => plainly(&KEY_UNKNOWN, error),
+            AppendError::Illegal { seq, .. } => at_event(&EVENT_ILLEGAL, error, *seq),
+            AppendError::Encoding { seq, .. } => at_event(&LOG_FULL, error, *seq),
+            AppendError::Log(error) => error.into(),
+            AppendError::Pin(pin) => {
+                let message = error.to_string();
+                let remembering = Self::from(pin).not_done("the new head was not remembered");
+                Self { message, ..remembering }
+            }
+        }
+    }
+}
+
+impl From<&CursorError> for Failure {
+    fn from(error: &CursorError) -> Self {
+        match error {
+            CursorError::Form { .. }
+            | CursorError::Unknown { .. }
+            | CursorError::Ambiguous { .. } => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
+            CursorError::Fold(error) => error.into(),
+        }
+    }
+}
+
+impl From<&PinError> for Failure {
+    fn from(error: &PinError) -> Self {
+        match error {
+            PinError::Io { path, .. } => at_path(&IO, error, path),
+            PinError::Form { path, .. } => at_path(&PIN_INVALID, error, path),
+        }
+    }
+}
+
+impl From<&KeyError> for Failure {
+    fn from(error: &KeyError) -> Self {
+        match error {
+            KeyError::Missing { path } => at_path(&KEY_MISSING, error, path),
+            KeyError::Exposed { path, .. } => at_path(&KEY_EXPOSED, error, path),
+            KeyError::Form { path } => at_path(&KEY_INVALID, error, path),
+            KeyError::Io { path, .. } => at_path(&IO, error, path),
+            KeyError::Random { .. } => plainly(&IO, error),
+        }
+    }
+}
+
+impl From<&NoHome> for Failure {
+    fn from(error: &NoHome) -> Self {
+        plainly(&IO, error).at("the environment")
+    }
+}
+
+impl From<&NoRandomness> for Failure {
+    fn from(error: &NoRandomness) -> Self {
+        plainly(&IO, error)
+    }
+}
+
+impl From<&ContractError> for Failure {
+    fn from(error: &ContractError) -> Self {
+        match error {
+            ContractError::Io { path, .. } => at_path(&IO, error, path),
+            ContractError::Syntax { name, .. } | ContractError::Rule { name, .. } => {
+                plainly(&CONTRACT_INVALID, error).at(name)
+            }
+        }
+    }
+}
+
+impl From<&PathError> for Failure {
+    fn from(error: &PathError) -> Self {
+        let code = match error {
+            PathError::UnknownVersion { .. } => &MIGRATION_VERSION_UNKNOWN,
+            PathError::Downwards { .. } | PathError::Missing { .. } => &MIGRATION_PATH_MISSING,
+        };
+        plainly(code, error)
+    }
+}
+
+/// The error does not say which manifest: whoever read it adds the place.
+impl From<&ManifestError> for Failure {
+    fn from(error: &ManifestError) -> Self {
+        match error {
+            ManifestError::TooLong { .. }
+            | ManifestError::Syntax { .. }
+            | ManifestError::NoVersion { .. }
+            | ManifestError::NotInPlace => plainly(&MANIFEST_INVALID, error),
+        }
+    }
+}
+
+impl From<&AuditError> for Failure {
+    fn from(error: &AuditError) -> Self {
+        match error {
+            AuditError::Io { path, .. } => at_path(&IO, error, path),
+            AuditError::Shorter { path, .. } | AuditError::Changed { path, .. } => {
+                at_path(&AUDIT_CHANGED, error, path)
+            }
+            AuditError::TooLong { path, .. } => at_path(&LOG_FULL, error, path),
+        }
+    }
+}
+
+impl From<&CreateError> for Failure {
+    fn from(error: &CreateError) -> Self {
+        match error {
+            CreateError::Exists { path } => at_path(&ALREADY_HERE, error, path),
+            CreateError::Io { path, .. } | CreateError::Database { path, .. } => {
+                at_path(&IO, error, path).not_done("the store was not made, or only in part")
+            }
+        }
+    }
+}
+
+impl From<&ObjectsError> for Failure {
+    fn from(error: &ObjectsError) -> Self {
+        match error {
+            ObjectsError::Missing { name } => {
+                plainly(&OBJECT_MISSING, error).at(format!("object {name}"))
+            }
+            ObjectsError::Corrupt { name, .. } => {
+                plainly(&OBJECT_DAMAGED, error).at(format!("object {name}"))
+            }
+            ObjectsError::TooLarge { .. } => plainly(&LOG_FULL, error),
+            ObjectsError::Io { path, .. } => at_path(&IO, error, path),
+        }
+    }
+}
+
+impl From<&DatabaseError> for Failure {
+    fn from(error: &DatabaseError) -> Self {
+        match error {
+            DatabaseError::Missing { path } => at_path(&NOTHING_HERE, error, path),
+            DatabaseError::NotAFile { path }
+            | DatabaseError::Empty { path }
+            | DatabaseError::NotADatabase { path }
+            | DatabaseError::Corrupt { path, .. } => at_path(&STORE_INVALID, error, path),
+            DatabaseError::Busy { path, .. } => at_path(&BUSY, error, path),
+            DatabaseError::NoPageAccess => plainly(&INTERNAL, error),
+            DatabaseError::Io { path, .. } | DatabaseError::Sqlite { path, .. } => {
+                at_path(&IO, error, path)
+            }
+        }
+    }
+}
+
+impl From<&ContentError> for Failure {
+    fn from(error: &ContentError) -> Self {
+        match error {
+            ContentError::Database(error) => error.into(),
+            ContentError::TooManyColumns { path, .. } => at_path(&STORE_INVALID, error, path),
+        }
+    }
+}
+
+impl From<&ImageError> for Failure {
+    fn from(error: &ImageError) -> Self {
+        match error {
+            ImageError::Database(error) => error.into(),
+            ImageError::Objects(error) => error.into(),
+            ImageError::Malformed { name, .. } => {
+                plainly(&OBJECT_DAMAGED, error).at(format!("object {name}"))
+            }
+            ImageError::PageChanged { page, .. } => {
+                plainly(&INTERNAL, error).at(format!("page {page}"))
+            }
+            ImageError::NoPages { root } => {
+                plainly(&OBJECT_DAMAGED, error).at(format!("image {root}"))
+            }
+            ImageError::Io { path, .. } => at_path(&IO, error, path),
+        }
+    }
+}
+
+impl From<&PublishError> for Failure {
+    fn from(error: &PublishError) -> Self {
+        match error {
+            PublishError::Database(error) => error.into(),
+            PublishError::Image(error) => error.into(),
+            PublishError::NeedsExclusive { .. } => plainly(&NEEDS_EXCLUSIVE, error),
+        }
+    }
+}
+
+impl From<&UnknownPage> for Failure {
+    fn from(error: &UnknownPage) -> Self {
+        plainly(&INTERNAL, error).at(format!("page {}", error.page))
+    }
+}
+
+impl From<&StepError> for Failure {
+    fn from(error: &StepError) -> Self {
+        match error {
+            StepError::Statement { script, line, .. } | StepError::Refused { script, line, .. } => {
+                plainly(&STEP_FAILED, error).at(format!("{script}:{line}"))
+            }
+            StepError::TransactionLeftOpen { script } => plainly(&STEP_FAILED, error).at(script),
+            StepError::ForeignKey { script, .. } => plainly(&OUTCOME_INVALID, error).at(script),
+            StepError::Integrity { .. } => plainly(&OUTCOME_INVALID, error),
+            StepError::Clock(_) => plainly(&INTERNAL, error),
+            StepError::LogDisagrees { .. } => plainly(&INTERNAL, error),
+            StepError::UnknownPage(error) => error.into(),
+            StepError::Database(error) => error.into(),
+            StepError::Content(error) => error.into(),
+            StepError::Image(error) => error.into(),
+        }
+    }
+}

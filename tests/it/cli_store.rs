@@ -1,0 +1,69 @@
+//! The commands that work on a store, one after the other on a real one: what they answer fits their
+//! published schemas.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Place, check_answer};
+
+fn answer(place: &Place, command: &str, exit: i32, arguments: &[&str]) -> Value {
+    let said = place.run(&[arguments, &["--json"]].concat());
+    let answer = said.json();
+    check_answer(command, &answer);
+    assert_eq!(said.exit, exit, "{said:?}");
+    answer
+}
+
+#[test]
+fn p2_every_command_on_a_store_answers_in_json() {
+    let place = Place::new();
+    answer(&place, "init", 0, &["init"]);
+    answer(&place, "status", 10, &["status", "--deep", "--detailed-exitcode"]);
+    let plan = answer(&place, "plan", 0, &["plan", "-o", "plan.json"]);
+    let id = plan["data"]["plan"]["id"].as_str().unwrap();
+    let confirmed = ["apply", "plan.json", "--accept-lossy", id];
+    answer(&place, "apply", 0, &confirmed);
+    answer(&place, "plan", 0, &["migration", "plan"]);
+    answer(&place, "verify-chain", 0, &["verify-chain", "--objects"]);
+    let status = answer(&place, "status", 0, &["status"]);
+    assert!(status["data"]["last_verified"]["size"].is_u64(), "{status}");
+    answer(&place, "replay", 0, &["replay", "--to", "@-1", "--out", "then"]);
+    answer(&place, "undo", 0, &["undo"]);
+    let unchanged = answer(&place, "rollback", 0, &["migration", "rollback", "--to", "@"]);
+    assert_eq!(unchanged["data"]["unchanged"], true);
+    answer(&place, "resume", 2, &["migration", "resume"]);
+}
+
+#[test]
+fn the_demo_answers_in_json() {
+    let place = Place::new();
+    fs::write(place.work().join("notes.txt"), "something to import\n").unwrap();
+    answer(&place, "demo", 0, &["demo", "--out", "../demo"]);
+}
+
+#[test]
+fn a_key_that_others_can_read_signs_nothing() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    answer(&place, "init", 0, &["init"]);
+    let key = place.home().join("config/key.pem");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let before = place.run(&["log"]).stdout;
+    let refused = answer(&place, "apply", 3, &["apply"]);
+    assert_eq!(refused["diagnostics"][0]["code"], "KEY_EXPOSED");
+    assert_eq!(place.run(&["log"]).stdout, before);
+}
+
+#[test]
+fn verify_chain_names_a_changed_audit_line() {
+    let place = Place::new();
+    answer(&place, "init", 0, &["init"]);
+    let audit = place.work().join(".glyph/audit/events.jsonl");
+    let text = fs::read_to_string(&audit).unwrap();
+    fs::write(&audit, text.replace("store_init", "store_xnit")).unwrap();
+    let verdict = answer(&place, "verify-chain", 3, &["verify-chain"]);
+    assert_eq!(verdict["data"]["verdict"], "complete");
+    assert_eq!(verdict["diagnostics"][0]["code"], "AUDIT_CHANGED");
+    assert_eq!(verdict["diagnostics"][0]["place"], "audit/events.jsonl:1");
+}

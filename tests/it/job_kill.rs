@@ -1,0 +1,151 @@
+//! Jobs killed with SIGKILL: at every milestone, and at every call that makes something durable or
+//! gives it its name. What is resumed afterwards must come to what an undisturbed story comes to, down
+//! to the root over all events.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+use glyph_ledger::migrate::{Milestone, Observer, Silent};
+use rustix::process::{Signal, getpid, kill_process};
+
+use crate::job_scene::{Outcome, Scene, tell};
+
+/// The folder that a started process works in; without it the part below plays nothing.
+const PART_DIR: &str = "GLYPH_LEDGER_TEST_PART_DIR";
+
+/// The milestone, counted from 0, at which the started process kills itself.
+const KILL_AT: &str = "GLYPH_LEDGER_TEST_KILL_AT";
+
+/// Set: kill at every write as well, which takes minutes.
+const EVERY_WRITE: &str = "GLYPH_LEDGER_KILL_EVERY_WRITE";
+
+/// The calls after which the world is another one. strace counts each for itself.
+const DECISIVE_CALLS: [&str; 6] =
+    ["fsync", "fdatasync", "rename", "renameat", "renameat2", "unlink"];
+
+const WRITES: [&str; 4] = ["write", "pwrite64", "pwritev", "ftruncate"];
+
+#[test]
+fn a_story_killed_at_any_milestone_ends_as_if_undisturbed() {
+    let (home, scene, expected) = undisturbed();
+    for at in 0.. {
+        let again = scene.copy_to(&home.path().join(format!("{at}")));
+        if !killed(play(&again, Some(at), None)) {
+            assert!(at > 30, "the story has only {at} milestones");
+            println!("{at} milestones");
+            return;
+        }
+        // Killed a second time at the first thing that resuming reaches, in every other round.
+        if at % 2 == 1 {
+            killed(play(&again, Some(0), None));
+        }
+        finish(&again, &expected, &format!("milestone {at}"));
+    }
+}
+
+#[test]
+fn a_story_killed_at_any_sync_or_rename_ends_as_if_undisturbed() {
+    if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
+        println!("not shown: there is no strace here");
+        return;
+    }
+    let (home, scene, expected) = undisturbed();
+    let writes = std::env::var_os(EVERY_WRITE).map_or(&[][..], |_| &WRITES[..]);
+    let mut points = 0;
+    for call in DECISIVE_CALLS.iter().chain(writes) {
+        for nth in 1.. {
+            let again = scene.copy_to(&home.path().join(format!("{call}-{nth}")));
+            if !killed(play(&again, None, Some((call, nth)))) {
+                break;
+            }
+            points += 1;
+            finish(&again, &expected, &format!("{call} {nth}"));
+        }
+    }
+    println!("{points} points");
+    assert!(points > 20, "only {points} calls were found");
+}
+
+/// Tells the story until it is killed.
+#[test]
+fn part_teller() {
+    let Some(dir) = std::env::var_os(PART_DIR).map(PathBuf::from) else { return };
+    let left = std::env::var(KILL_AT).ok().map(|at| at.parse().unwrap());
+    tell(&Scene::at(&dir), &mut Killer { left }).unwrap();
+}
+
+struct Killer {
+    left: Option<u64>,
+}
+
+impl Observer for Killer {
+    fn reached(&mut self, _milestone: &Milestone<'_>) {
+        match &mut self.left {
+            Some(0) => kill_process(getpid(), Signal::KILL).unwrap(),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+    }
+}
+
+/// A scene, and what its story comes to.
+fn undisturbed() -> (tempfile::TempDir, Scene, Outcome) {
+    let home = tempfile::tempdir().unwrap();
+    let scene = Scene::adopted(&home.path().join("scene"));
+    let told = scene.copy_to(&home.path().join("told"));
+    tell(&told, &mut Silent).unwrap();
+    let outcome = told.outcome();
+    assert_eq!(outcome.certificates.len(), 3);
+    assert_eq!(outcome.audit.len(), 4, "{:#?}", outcome.audit);
+    (home, scene, outcome)
+}
+
+fn finish(scene: &Scene, expected: &Outcome, point: &str) {
+    tell(scene, &mut Silent).unwrap_or_else(|error| panic!("{point}: {error}"));
+    let actual = scene.outcome();
+    assert!(actual == *expected, "{point}: {actual:#?}, expected {expected:#?}");
+    std::fs::remove_dir_all(home_of(scene)).unwrap();
+}
+
+fn home_of(scene: &Scene) -> PathBuf {
+    scene.layout().root().parent().unwrap().to_owned()
+}
+
+/// Plays the teller in a process of its own, killed at a milestone or at the n-th of some call.
+fn play(scene: &Scene, milestone: Option<u64>, call: Option<(&str, u64)>) -> ExitStatus {
+    let teller = std::env::current_exe().unwrap();
+    let mut command = match call {
+        None => Command::new(&teller),
+        Some((call, nth)) => strace(&home_of(scene), &teller, call, nth),
+    };
+    command
+        .args(["--exact", "job_kill::part_teller", "--nocapture", "--test-threads=1"])
+        .env(PART_DIR, home_of(scene))
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit());
+    if let Some(at) = milestone {
+        command.env(KILL_AT, at.to_string());
+    }
+    command.status().unwrap()
+}
+
+fn strace(home: &Path, teller: &Path, call: &str, nth: u64) -> Command {
+    let mut command = Command::new("strace");
+    command
+        .args(["-f", "--seccomp-bpf", "-o"])
+        .arg(home.join("strace"))
+        .arg("-e")
+        .arg(format!("trace={call}"))
+        .arg("-e")
+        .arg(format!("inject={call}:signal=SIGKILL:when={nth}"))
+        .arg(teller);
+    command
+}
+
+/// Whether the process was killed; it may not have ended in any other way but well.
+fn killed(status: ExitStatus) -> bool {
+    let killed = status.signal() == Some(Signal::KILL.as_raw());
+    assert!(killed || status.success(), "{status}");
+    killed
+}

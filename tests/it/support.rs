@@ -1,0 +1,12 @@
+//! What tests of the program need: a place of their own, the binary in an empty environment, and
+//! ledgers whose every hash is the same in every run.
+
+mod history;
+mod ledgers;
+mod place;
+mod schema;
+
+pub(crate) use history::a_history;
+pub(crate) use ledgers::{Folder, Kept, VecLog, copy, fingerprint, key, log, log_of, sign};
+pub(crate) use place::{Place, Said};
+pub(crate) use schema::check_answer;
