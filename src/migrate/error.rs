@@ -250,6 +250,7 @@ impl MigrateError {
             Self::Audit(AuditError::Io { .. } | AuditError::TooLong { .. })
             | Self::Io { .. }
             | Self::Random(_) => &diagnostic::IO,
+            Self::Audit(AuditError::Unfinished { .. }) => &diagnostic::BUSY,
             Self::Audit(AuditError::Changed { .. } | AuditError::Shorter { .. }) => {
                 &diagnostic::AUDIT_CHANGED
             }
