@@ -11,9 +11,9 @@ use ledger_format::hash::{CommitHash, ContentHash, EventId};
 use projections::OpenRun;
 
 use super::error::MigrateError;
-use super::loss::{self, LossSummary, MeasuredLoss};
+use super::loss::{self, MeasuredLoss};
 use super::observe::{LiveDatabase, document_state};
-use super::plan::{exemptions, script};
+use super::plan::{exemptions, loss_bound, script};
 use super::run::{Milestone, Observer};
 use super::store::Store;
 use crate::contract::{Bundle, Contract, Edge, resolve};
@@ -39,12 +39,11 @@ const STEPS_A_BATCH: usize = 32;
 pub(super) fn stage(
     store: &mut Store,
     signer: &dyn Signer,
-    bound: Option<&LossSummary>,
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
     let open = store.pending().cloned().ok_or(MigrateError::NoRun)?;
     let migrated = match open.started.purpose {
-        Purpose::Migrate => Staging::of(store, &open)?.migrate(store, signer, bound, observer)?,
+        Purpose::Migrate => Staging::of(store, &open)?.migrate(store, signer, observer)?,
         Purpose::Rollback => restore(store, &open)?,
     };
     let missing = migrated.into_iter().filter(|body| !open.migrated.contains(&body.object));
@@ -84,13 +83,12 @@ impl Staging {
         mut self,
         store: &mut Store,
         signer: &dyn Signer,
-        bound: Option<&LossSummary>,
         observer: &mut dyn Observer,
     ) -> Result<Vec<ObjectMigrated>, MigrateError> {
         let contract = self.contract.clone();
         let edges = resolve(&contract, &self.started.from, &self.started.to)?;
         let manifest = self.manifest(store, &edges)?;
-        let database = self.database(store, &edges, signer, bound, observer)?;
+        let database = self.database(store, &edges, signer, observer)?;
         self.flush(store, signer, observer)?;
         Ok(vec![manifest, database])
     }
@@ -138,7 +136,6 @@ impl Staging {
         store: &mut Store,
         edges: &[&Edge],
         signer: &dyn Signer,
-        bound: Option<&LossSummary>,
         observer: &mut dyn Observer,
     ) -> Result<ObjectMigrated, MigrateError> {
         let source = recorded_state(store, Layout::DATABASE)?;
@@ -168,9 +165,7 @@ impl Staging {
                 }
             }
         }
-        if let Some(bound) = bound
-            && !loss::within(&loss.summary, bound)
-        {
+        if !loss::within(&loss.summary, &loss_bound(store, self.started.plan)?) {
             return Err(MigrateError::Stale {
                 reason: "it would lose more than was planned".into(),
             });
