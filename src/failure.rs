@@ -280,6 +280,7 @@ impl From<&ManifestError> for Failure {
             ManifestError::TooLong { .. }
             | ManifestError::Syntax { .. }
             | ManifestError::NoVersion { .. }
+            | ManifestError::MinReader { .. }
             | ManifestError::NotInPlace => plainly(&MANIFEST_INVALID, error),
         }
     }
@@ -292,6 +293,7 @@ impl From<&AuditError> for Failure {
             AuditError::Shorter { path, .. } | AuditError::Changed { path, .. } => {
                 at_path(&AUDIT_CHANGED, error, path)
             }
+            AuditError::Unfinished { path } => at_path(&BUSY, error, path),
             AuditError::TooLong { path, .. } => at_path(&LOG_FULL, error, path),
         }
     }

@@ -27,5 +27,5 @@ pub use plan::{Plan, PlanFileError, PlannedObject, PlannedStep, Policy, plan};
 pub use recompute::{Recomputed, RecomputedStep, recompute};
 pub use rollback::{RollbackOptions, rollback};
 pub use run::{Consent, Inputs, Milestone, Observer, RunReport, Silent, abandon, apply, resume};
-pub use status::{Compatibility, Drift, Status, status};
+pub use status::{Compatibility, Drift, Status, glance, status};
 pub use store::{OpenStore, Store};

@@ -13,6 +13,7 @@ mod judge;
 mod live;
 mod objects;
 mod pipeline;
+mod signature;
 
 use std::path::PathBuf;
 

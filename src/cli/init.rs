@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::job;
 use super::output::{Answer, Done};
-use super::terminal::Paint;
+use super::terminal::{Paint, plain};
 use crate::contract::load_file;
 use crate::diagnostic::Failure;
 use crate::effects::{Signer, SystemRandom};
@@ -111,7 +111,13 @@ impl Answer for Initialised {
         let made = if self.key_created { " (new)" } else { "" };
         writeln!(out, "  key     {} in {}{made}", self.key.short(), self.key_file.display())?;
         for object in &self.objects {
-            writeln!(out, "  {:8}  {}  {}", object.kind, paint.faint(&object.hash), object.id)?;
+            writeln!(
+                out,
+                "  {:8}  {}  {}",
+                object.kind,
+                paint.faint(&object.hash),
+                plain(&object.id)
+            )?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
-use super::terminal::Paint;
+use super::terminal::{Paint, plain};
 use super::words::count;
 use super::{failure, job};
 use crate::diagnostic::Failure;
@@ -65,7 +65,12 @@ impl Answer for Planned {
         for step in &plan.steps {
             let statements = count(step.statements, "statement");
             let pages = count(step.pages_changed, "page");
-            writeln!(out, "  {}  {}: {statements}, {pages} changed", step.edge, step.script)?;
+            writeln!(
+                out,
+                "  {}  {}: {statements}, {pages} changed",
+                plain(&step.edge),
+                plain(&step.script)
+            )?;
         }
         if self.values_lost == 0 {
             return writeln!(out, "  loses nothing");
@@ -74,7 +79,7 @@ impl Answer for Planned {
         writeln!(out, "  {}", paint.warning(format_args!("loses {lost}")))?;
         for (what, loss) in &plan.loss {
             let gone = if loss.dropped { " (dropped)" } else { "" };
-            writeln!(out, "    {what}{gone}: {}", count(loss.values, "value"))?;
+            writeln!(out, "    {}{gone}: {}", plain(what), count(loss.values, "value"))?;
         }
         Ok(())
     }

@@ -15,8 +15,9 @@ use super::context::Context;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
-use crate::diagnostic::Failure;
+use crate::diagnostic::{Failure, REPLAY_DIVERGENCE};
 use crate::ledger::{Cursor, Ledger};
+use crate::migrate::recompute;
 use crate::objects::PackObjects;
 use crate::replay::{Replay, materialise, replay};
 
@@ -31,6 +32,9 @@ pub(super) struct Arguments {
     /// Put the store as it was into this new folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Run every recorded step again from what its run read, and compare the results
+    #[arg(long)]
+    recompute: bool,
 }
 
 #[derive(Serialize)]
@@ -42,6 +46,14 @@ pub(super) struct Replayed {
     digests: StateDigests,
     projection: Option<Projected>,
     store: Option<Materialised>,
+    recomputed: Option<Recomputed>,
+}
+
+/// How the steps of committed runs came out when they were run again.
+#[derive(Serialize)]
+struct Recomputed {
+    steps: u64,
+    same: u64,
 }
 
 #[derive(Serialize)]
@@ -66,7 +78,24 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Repla
     let store = out.map(|out| Materialised::make(&ledger, &replayed, out)).transpose()?;
     let name = arguments.projection.as_deref();
     let projection = name.map(|name| Projected::of(&replayed, name)).transpose()?;
-    Ok(Done::new(Replayed {
+    let again = if arguments.recompute {
+        let packs = PackObjects::open_read_only(&ledger.objects_dir())?;
+        Some(recompute(&ledger, &packs, size)?)
+    } else {
+        None
+    };
+    let differs = again.iter().flat_map(|again| &again.steps).find(|step| !step.same).map(|step| {
+        let message = format!(
+            "step {} of {} gave another result than the one recorded",
+            step.step, step.object
+        );
+        Failure::new(&REPLAY_DIVERGENCE, message).at(format!("run {}", step.run))
+    });
+    let recomputed = again.map(|again| Recomputed {
+        steps: again.steps.len() as u64,
+        same: again.steps.iter().filter(|step| step.same).count() as u64,
+    });
+    let done = Done::new(Replayed {
         ledger: ledger.id(),
         size,
         root: replayed.head().root,
@@ -74,7 +103,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Repla
         digests: replayed.digests(),
         projection,
         store,
-    }))
+        recomputed,
+    });
+    Ok(match differs {
+        Some(failure) => done.found(failure),
+        None => done,
+    })
 }
 
 impl Projected {
@@ -107,7 +141,11 @@ impl Answer for Replayed {
         }
         if let Some(Materialised { folder, version, objects }) = &self.store {
             let objects = count(objects.len() as u64, "object");
-            writeln!(out, "store of version {version} with {objects} in {}", folder.display())?;
+            let folder = plain(&folder.display().to_string());
+            writeln!(out, "store of version {version} with {objects} in {folder}")?;
+        }
+        if let Some(Recomputed { steps, same }) = &self.recomputed {
+            writeln!(out, "{} run again, {same} with the result recorded", count(*steps, "step"))?;
         }
         Ok(())
     }

@@ -6,15 +6,20 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ledger_format::hash::{EventId, LedgerId};
+use ledger_format::head::SignedHead;
 use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
-use super::terminal::Paint;
+use super::terminal::{Paint, plain};
 use super::words::{count, time};
 use super::{failure, job};
 use crate::diagnostic::{AUDIT_CHANGED, Exit, Failure, SCHEMA_DRIFT};
-use crate::migrate::{Compatibility, Drift, Store, status};
+use crate::ledger::LedgerError;
+use crate::log::sled::OpenError;
+use crate::migrate::{
+    Compatibility, Drift, MigrateError, OpenStore, Status, Store, glance, status,
+};
 use crate::trust::Home;
 
 #[derive(Debug, Args)]
@@ -44,6 +49,13 @@ pub(super) struct Standing {
     runs: u64,
     recovered_from: Option<u64>,
     last_verified: Option<Verified>,
+    writer: Option<Writer>,
+}
+
+/// Another process that has the ledger open; objects, runs and pending run are not told then.
+#[derive(Serialize)]
+struct Writer {
+    pid: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -74,17 +86,16 @@ struct Verified {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Standing>, Failure> {
     let open = job::place(context)?;
     context.must_have_ledger(&open.ledger)?;
-    let store = Store::open(open.clone())?;
-    let found = status(&open, &store, arguments.deep)?;
+    let Seen { found, head, recovered_from, writer } = look(&open, arguments.deep)?;
     let Compatibility { min_readable, max_readable, writable, min_reader, created_by } =
         found.compatibility;
-    let head = store.ledger().head().head();
+    let head = head.head();
     let schema_drift = found.drift.iter().find(|(_, drift)| *drift == Drift::SchemaDrift).cloned();
     let history = found.drift.iter().find(|(_, drift)| *drift == Drift::HistoryChanged).cloned();
-    let verified = last_verified(&store.ledger().id())?;
+    let verified = last_verified(&head.ledger)?;
     let answer = Standing {
         store: open.layout.root().to_owned(),
-        ledger: store.ledger().id(),
+        ledger: head.ledger,
         head: Head { size: head.size, root: head.root.to_string() },
         version: found.version,
         readable: [min_readable, max_readable],
@@ -100,12 +111,14 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Stand
             .map(|(id, drift)| Object { id, drift: word(drift) })
             .collect(),
         runs: found.runs,
-        recovered_from: store.ledger().recovered().map(|recovered| recovered.acknowledged),
+        recovered_from,
+        writer,
         last_verified: verified,
     };
     let migrates = !answer.path.is_empty();
     let next: &[&str] = match &answer.pending_run {
         Some(_) => &["migration", "resume"],
+        None if answer.writer.is_some() => &["status"],
         None if migrates => &["plan", "-o", "plan.json"],
         None => &["verify-chain", "--objects"],
     };
@@ -122,6 +135,34 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Stand
         done = done.exit(Exit::Pending);
     }
     Ok(done)
+}
+
+struct Seen {
+    found: Status,
+    head: SignedHead,
+    recovered_from: Option<u64>,
+    writer: Option<Writer>,
+}
+
+/// Looks at the store; while a writer has its ledger, at what can be told without it.
+fn look(open: &OpenStore, deep: bool) -> Result<Seen, Failure> {
+    match Store::open(open.clone()) {
+        Ok(store) => {
+            let found = status(open, &store, deep)?;
+            let recovered = store.ledger().recovered();
+            Ok(Seen {
+                found,
+                head: store.ledger().head().clone(),
+                recovered_from: recovered.map(|recovered| recovered.acknowledged),
+                writer: None,
+            })
+        }
+        Err(MigrateError::Ledger(LedgerError::Log(OpenError::Busy { pid, .. }))) => {
+            let (found, head) = glance(open)?;
+            Ok(Seen { found, head, recovered_from: None, writer: Some(Writer { pid }) })
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// When and up to where this user last verified `ledger`. A note that does not read is none.
@@ -156,7 +197,7 @@ impl Answer for Standing {
         writeln!(out, "  readable    {oldest} to {newest}; written is {}", self.writable)?;
         writeln!(out, "  min reader  {}", self.min_reader)?;
         if let Some(created_by) = &self.created_by {
-            writeln!(out, "  created by  {created_by}")?;
+            writeln!(out, "  created by  {}", plain(created_by))?;
         }
         match &self.path[..] {
             [] => writeln!(out, "  migration   none pending")?,
@@ -168,7 +209,18 @@ impl Answer for Standing {
             writeln!(out, "  run         {} ({phase})", pending.run.short())?;
         }
         for object in &self.objects {
-            writeln!(out, "  drift       {}: {}", object.id, object.drift.replace('_', " "))?;
+            writeln!(
+                out,
+                "  drift       {}: {}",
+                plain(&object.id),
+                object.drift.replace('_', " ")
+            )?;
+        }
+        if let Some(writer) = &self.writer {
+            let pid = writer
+                .pid
+                .map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+            writeln!(out, "  in use      by {pid}; drift and runs are not told meanwhile")?;
         }
         let events = count(self.head.size, "event");
         writeln!(

@@ -89,6 +89,11 @@ pub(super) fn as_value(summary: &LossSummary) -> Value {
     Value::Map(summary.iter().map(|(what, lost)| (what.as_str(), entry(lost))).collect())
 }
 
+/// The summary that [`as_value`] gave.
+pub(super) fn from_value(value: &Value) -> Option<LossSummary> {
+    cbor::from_value(value).ok()
+}
+
 /// What a loss consists of: what it is called, the declarations that cover it, and how much.
 fn entries(loss: &Loss) -> Vec<(String, Vec<String>, LostValues)> {
     let mut entries = Vec::new();

@@ -13,7 +13,7 @@ use super::error::MigrateError;
 use super::store::Store;
 use crate::contract::Facts;
 use crate::objects::Objects;
-use crate::target::glyph_store::{Layout, Manifest, read_prefix};
+use crate::target::glyph_store::{AuditError, Layout, Manifest, read_prefix};
 use crate::target::sqlite::{DatabaseError, PageTree, Snapshot, image};
 
 /// Table, key column, key and value column under which a `.glyph` database states its version.
@@ -126,14 +126,19 @@ impl Store {
     }
 
     /// Lines that others appended to the audit file since it was recorded, kept and ready to be
-    /// appended as an observation.
+    /// appended as an observation. Refuses a last line without an end, which a run's line would
+    /// become part of.
     pub(super) fn audit_growth(&mut self) -> Result<Option<Body>, MigrateError> {
         let Some(ObjectState::Log { content, bytes, .. }) =
             self.ledger.state().store().objects.get(Layout::AUDIT)
         else {
             return Ok(None);
         };
-        let found = read_prefix(&self.layout.audit(), Some((*bytes, *content)))?;
+        let path = self.layout.audit();
+        let found = read_prefix(&path, Some((*bytes, *content)))?;
+        if !found.ended {
+            return Err(AuditError::Unfinished { path }.into());
+        }
         if found.tail.is_empty() {
             return Ok(None);
         }

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 
 use ledger_format::body::ObjectState;
-use ledger_format::cbor::{self, Value};
-use ledger_format::hash::{CommitHash, LedgerId};
+use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value};
+use ledger_format::hash::{CommitHash, ContentHash, LedgerId};
 use serde::{Deserialize, Serialize};
 
 use super::error::MigrateError;
@@ -130,6 +130,9 @@ impl From<PlanFileError> for MigrateError {
 
 const SCHEMA: &str = "glyph-ledger/migration-plan/0";
 
+/// Tag of a plan's id.
+const TAG: &str = "migration_plan";
+
 /// Longest plan file read, in bytes: a plan lists objects and steps, each in a few hundred bytes.
 const PLAN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -175,7 +178,17 @@ impl Plan {
         self.from == self.to
     }
 
+    /// What the id is the hash of. Kept in the ledger's objects under the plan's id by the run that
+    /// applies it, so that a resumed run is bound by the same plan.
+    pub(super) fn preimage(&self) -> Vec<u8> {
+        Value::Array(vec![Value::from(TAG), self.meaning()]).encode()
+    }
+
     fn computed_id(&self) -> CommitHash {
+        CommitHash::of(TAG, &self.meaning())
+    }
+
+    fn meaning(&self) -> Value {
         let objects = self.objects.iter().map(|object| {
             cbor::map([
                 ("id", Value::from(object.id.as_str())),
@@ -185,15 +198,14 @@ impl Plan {
                 ("path", Value::Array(object.path.iter().map(|edge| (*edge).into()).collect())),
             ])
         });
-        let preimage = cbor::map([
+        cbor::map([
             ("ledger", self.ledger.into()),
             ("contract_digest", self.contract.into()),
             ("to", Value::from(self.to.as_str())),
             ("policy_hash", self.policy.hash().into()),
             ("objects", Value::Array(objects.collect())),
             ("loss_bound", loss::as_value(&self.loss)),
-        ]);
-        CommitHash::of("migration_plan", &preimage)
+        ])
     }
 }
 
@@ -226,7 +238,7 @@ pub fn plan(store: &mut Store, to: Option<&str>, policy: Policy) -> Result<Plan,
     ];
     let mut plan = Plan {
         schema: SCHEMA.to_owned(),
-        id: CommitHash::of("migration_plan", &Value::Null),
+        id: CommitHash::of(TAG, &Value::Null),
         ledger: store.ledger.id(),
         contract: contract.digest(),
         from,
@@ -238,6 +250,20 @@ pub fn plan(store: &mut Store, to: Option<&str>, policy: Policy) -> Result<Plan,
     };
     plan.id = plan.computed_id();
     Ok(plan)
+}
+
+/// The loss that the plan called `id` allows, from the plan as it was kept when its run began.
+pub(super) fn loss_bound(store: &Store, id: CommitHash) -> Result<LossSummary, MigrateError> {
+    let name = ContentHash::from_bytes(*id.as_bytes());
+    let bytes = store.objects.get(&name)?;
+    let bound = match cbor::decode(&bytes, EVENT_DEPTH_MAX) {
+        Ok(Value::Array(parts)) => match parts.as_slice() {
+            [_, Value::Map(meaning)] => meaning.get("loss_bound").and_then(loss::from_value),
+            _ => None,
+        },
+        _ => None,
+    };
+    bound.ok_or_else(|| MigrateError::PlanFile(format!("object {name} is not a plan")))
 }
 
 /// What of an object's state a plan binds.

@@ -10,6 +10,7 @@ use std::path::Path;
 use ledger_format::body::{
     AuditAppend, Body, ObjectObserved, ObjectState, Purpose, RunCommitted, RunPublished,
 };
+use ledger_format::hash::CommitHash;
 use projections::{OpenRun, Phase};
 
 use super::error::MigrateError;
@@ -18,7 +19,7 @@ use super::run::{Milestone, Observer};
 use super::store::Store;
 use crate::effects::Signer;
 use crate::target::glyph_store::{Layout, manifest_version, migration_line, read_prefix};
-use crate::target::sqlite::{Known, Publisher, Standing, image, recognise};
+use crate::target::sqlite::{Known, PageTree, Publisher, Standing, image, recognise};
 
 /// The locks on the live store.
 pub(super) struct Live {
@@ -34,7 +35,17 @@ impl Live {
     ) -> Result<Self, MigrateError> {
         let open = store.pending().cloned().ok_or(MigrateError::NoRun)?;
         let database = Publisher::begin(&store.layout.database(), store.wait)?;
-        unchanged(store, &database)?;
+        let tree = unchanged(store, &database)?;
+        if let Some(ObjectState::Database { page_root, .. }) =
+            store.ledger.state().store().staged.get(Layout::DATABASE)
+        {
+            // After the commit it would be too late to find out.
+            database.check_layout(
+                &tree,
+                &image::load(page_root, &*store.objects)?,
+                &*store.objects,
+            )?;
+        }
         let growth = store.audit_growth()?;
         let audit = audit_append(store, &open, growth.as_ref());
         let state = store.ledger.state();
@@ -55,8 +66,8 @@ impl Live {
     }
 }
 
-/// Refuses when a place is not what the run read any more.
-fn unchanged(store: &Store, database: &Publisher) -> Result<(), MigrateError> {
+/// Refuses when a place is not what the run read any more; the database's pages if it is.
+fn unchanged(store: &Store, database: &Publisher) -> Result<PageTree, MigrateError> {
     let objects = &store.ledger.state().store().objects;
     let stale = |object: &str| MigrateError::Stale {
         reason: format!("{object} changed while the run was at work"),
@@ -65,12 +76,9 @@ fn unchanged(store: &Store, database: &Publisher) -> Result<(), MigrateError> {
     if objects.get(Layout::MANIFEST) != Some(&manifest) {
         return Err(stale(Layout::MANIFEST));
     }
+    let tree = database.page_tree()?;
     match objects.get(Layout::DATABASE) {
-        Some(ObjectState::Database { page_root, .. })
-            if database.page_tree()?.root() == *page_root =>
-        {
-            Ok(())
-        }
+        Some(ObjectState::Database { page_root, .. }) if tree.root() == *page_root => Ok(tree),
         _ => Err(stale(Layout::DATABASE)),
     }
 }
@@ -113,12 +121,18 @@ pub(super) fn publish(
         Some(live) => live,
         None => Live { database: Publisher::begin(&store.layout.database(), store.wait)? },
     };
-    let sources = store.ledger.state_at(committed_before(&open))?.store().objects.clone();
+    let sources = sources(store, &open)?;
+    // Every place is looked at before any is written: a conflict in one leaves all as they are.
+    manifest_standing(store, &open, &sources)?;
+    let looked = look_at_database(store, &open, &sources, &live.database)?;
+    if let Some(line) = audit {
+        missing_of_line(store, &open, line)?;
+    }
     let goes_up = goes_up(store, &open);
     if goes_up {
         publish_manifest(store, &open, &sources, observer)?;
     }
-    publish_database(store, &open, &sources, live, observer)?;
+    publish_database(store, looked, live.database, observer)?;
     if !goes_up {
         publish_manifest(store, &open, &sources, observer)?;
     }
@@ -131,12 +145,15 @@ pub(super) fn publish(
     store.record(signer, vec![published.into()], observer)
 }
 
-/// Size of the ledger before the run's `run.committed` event.
-const fn committed_before(open: &OpenRun) -> u64 {
-    match open.phase {
+type States = std::collections::BTreeMap<String, ObjectState>;
+
+/// What the objects were before the run was committed.
+fn sources(store: &Store, open: &OpenRun) -> Result<States, MigrateError> {
+    let size = match open.phase {
         Phase::Publishing { committed_seq, .. } => committed_seq,
         Phase::Staging => open.started_seq,
-    }
+    };
+    Ok(store.ledger.state_at(size)?.store().objects.clone())
 }
 
 /// Going up the manifest is published first, going down last: so an old program is refused in
@@ -146,7 +163,28 @@ fn goes_up(store: &Store, open: &OpenRun) -> bool {
     position(&open.started.to) >= position(&open.started.from)
 }
 
-type States = std::collections::BTreeMap<String, ObjectState>;
+/// Whether a place is still to be written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    ToWrite,
+    Written,
+}
+
+fn manifest_standing(
+    store: &Store,
+    open: &OpenRun,
+    sources: &States,
+) -> Result<Place, MigrateError> {
+    let object = Layout::MANIFEST;
+    let (_, found) = document(&store.layout.manifest())?;
+    if store.ledger.state().store().objects.get(object) == Some(&found) {
+        Ok(Place::Written)
+    } else if sources.get(object) == Some(&found) {
+        Ok(Place::ToWrite)
+    } else {
+        Err(MigrateError::Conflict { place: object.to_owned(), run: open.run })
+    }
+}
 
 fn publish_manifest(
     store: &Store,
@@ -155,34 +193,65 @@ fn publish_manifest(
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
     let object = Layout::MANIFEST;
-    let target = store.ledger.state().store().objects.get(object);
-    let (_, found) = document(&store.layout.manifest())?;
-    if Some(&found) == target {
+    if manifest_standing(store, open, sources)? == Place::Written {
         return Ok(());
     }
-    let (Some(ObjectState::Document { content, mode, .. }), true) =
-        (target, sources.get(object) == Some(&found))
-    else {
-        return Err(MigrateError::Conflict { place: object.to_owned(), run: open.run });
-    };
     observer.reached(&Milestone::Publishing { object });
-    let bytes = store.objects.get(content)?;
-    let path = store.layout.manifest();
-    replace(&path, &bytes, *mode).map_err(|source| MigrateError::Io { path, source })?;
+    put_manifest(store, &store.ledger.state().store().objects)?;
     observer.reached(&Milestone::Published { object });
     Ok(())
 }
 
-fn publish_database(
+/// Writes the manifest that `states` has.
+fn put_manifest(store: &Store, states: &States) -> Result<(), MigrateError> {
+    let Some(ObjectState::Document { content, mode, .. }) = states.get(Layout::MANIFEST) else {
+        return Err(MigrateError::DocumentChanged { object: Layout::MANIFEST.to_owned() });
+    };
+    let bytes = store.objects.get(content)?;
+    let path = store.layout.manifest();
+    replace(&path, &bytes, *mode).map_err(|source| MigrateError::Io { path, source })
+}
+
+/// Makes the manifest agree with the database of a half published run that is given up: the one of
+/// before if the database is of before, else the run's own. Touches no manifest but these two.
+pub(super) fn settle_manifest(store: &Store, open: &OpenRun) -> Result<(), MigrateError> {
+    let sources = sources(store, open)?;
+    let targets = &store.ledger.state().store().objects;
+    let (_, found) = document(&store.layout.manifest())?;
+    let is_ours = [&sources, targets].iter().any(|of| of.get(Layout::MANIFEST) == Some(&found));
+    let (from, to) = (&open.started.from, &open.started.to);
+    if !is_ours || manifest_version(from) == manifest_version(to) {
+        return Ok(());
+    }
+    let settled = if states_version(store, from)? {
+        &sources
+    } else if states_version(store, to)? {
+        targets
+    } else {
+        return Ok(());
+    };
+    if settled.get(Layout::MANIFEST) == Some(&found) {
+        Ok(())
+    } else {
+        put_manifest(store, settled)
+    }
+}
+
+/// The live database as it is under the lock.
+struct Looked {
+    place: Place,
+    tree: PageTree,
+    target: CommitHash,
+}
+
+fn look_at_database(
     store: &Store,
     open: &OpenRun,
     sources: &States,
-    live: Live,
-    observer: &mut dyn Observer,
-) -> Result<(), MigrateError> {
-    let object = Layout::DATABASE;
-    let conflict = || MigrateError::Conflict { place: object.to_owned(), run: open.run };
-    let known = |states: &States| match states.get(object) {
+    database: &Publisher,
+) -> Result<Looked, MigrateError> {
+    let conflict = || MigrateError::Conflict { place: Layout::DATABASE.to_owned(), run: open.run };
+    let known = |states: &States| match states.get(Layout::DATABASE) {
         Some(ObjectState::Database { page_root, schema, .. }) => {
             Ok(Known { page_root: *page_root, schema: *schema })
         }
@@ -190,21 +259,42 @@ fn publish_database(
     };
     let source = known(sources)?;
     let target = known(&store.ledger.state().store().objects)?;
-    let mut database = live.database;
     let tree = database.page_tree()?;
     let found = Known { page_root: tree.root(), schema: database.schema_digest()? };
-    match recognise(&found, &source, &target) {
-        Standing::Target => return Ok(()),
-        Standing::Source => {}
+    let (from, to) = (&open.started.from, &open.started.to);
+    let place = match recognise(&found, &source, &target) {
+        Standing::Target => Place::Written,
+        Standing::Source => Place::ToWrite,
         // The application wrote to it after it was published: what it wrote stays.
-        Standing::TargetWritten if states_version(store, &open.started.to)? => return Ok(()),
+        Standing::TargetWritten if states_version(store, to)? => Place::Written,
+        // The run changed no structure, so that only the version row tells before from after.
+        Standing::Other
+            if found.schema == target.schema
+                && manifest_version(from) != manifest_version(to)
+                && states_version(store, to)? =>
+        {
+            Place::Written
+        }
         Standing::TargetWritten | Standing::SourceWritten | Standing::Other => {
             return Err(conflict());
         }
+    };
+    Ok(Looked { place, tree, target: target.page_root })
+}
+
+fn publish_database(
+    store: &Store,
+    looked: Looked,
+    mut database: Publisher,
+    observer: &mut dyn Observer,
+) -> Result<(), MigrateError> {
+    if looked.place == Place::Written {
+        return Ok(());
     }
+    let object = Layout::DATABASE;
     observer.reached(&Milestone::Publishing { object });
-    let target = image::load(&target.page_root, &*store.objects)?;
-    database.write(&tree, &target, &*store.objects)?;
+    let target = image::load(&looked.target, &*store.objects)?;
+    database.write(&looked.tree, &target, &*store.objects)?;
     database.commit()?;
     observer.reached(&Milestone::Published { object });
     Ok(())
@@ -226,45 +316,50 @@ fn append_line(
 ) -> Result<ObjectState, MigrateError> {
     let path = store.layout.audit();
     let object = Layout::AUDIT;
-    let known = Some((audit.bytes, audit.content));
-    let found = read_prefix(&path, known)?;
-    let line = audit.line.as_bytes();
-    let missing = if found.tail.starts_with(line) || holds_line(&found.tail, line) {
-        None
-    } else if let Some(rest) = line.strip_prefix(found.tail.as_slice()) {
-        Some(rest)
-    } else if found.tail.ends_with(b"\n") {
-        // Others appended whole lines of their own since: theirs stay, ours follows.
-        Some(line)
-    } else {
-        return Err(MigrateError::Conflict { place: object.to_owned(), run: open.run });
-    };
-    if let Some(missing) = missing {
+    if let Some(missing) = missing_of_line(store, open, audit)? {
         observer.reached(&Milestone::Publishing { object });
         let append = || -> io::Result<()> {
             let mut file = fs::OpenOptions::new().append(true).open(&path)?;
-            file.write_all(missing)?;
+            file.write_all(missing.as_bytes())?;
             file.sync_all()
         };
         append().map_err(|source| MigrateError::Io { path: path.clone(), source })?;
         observer.reached(&Milestone::Published { object });
     }
-    let now = read_prefix(&path, known)?;
+    let now = read_prefix(&path, Some((audit.bytes, audit.content)))?;
     let tail = store.objects.put(&now.tail)?;
     Ok(ObjectState::Log { content: now.content, bytes: now.bytes, tail })
 }
 
-fn holds_line(tail: &[u8], line: &[u8]) -> bool {
-    tail.split_inclusive(|byte| *byte == b'\n').any(|held| held == line)
+/// What the audit file lacks of the run's line. Whole lines that others appended stay before it; a
+/// line that somebody began is ours to end only if it is the beginning of ours.
+fn missing_of_line<'a>(
+    store: &Store,
+    open: &OpenRun,
+    audit: &'a AuditAppend,
+) -> Result<Option<&'a str>, MigrateError> {
+    let found = read_prefix(&store.layout.audit(), Some((audit.bytes, audit.content)))?;
+    let line = audit.line.as_bytes();
+    let mut lines = found.tail.split_inclusive(|byte| *byte == b'\n');
+    if lines.any(|held| held == line) {
+        return Ok(None);
+    }
+    let begun = found.tail.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    if line.starts_with(begun) {
+        return Ok(audit.line.get(begun.len()..));
+    }
+    Err(MigrateError::Conflict { place: Layout::AUDIT.to_owned(), run: open.run })
 }
 
-/// Replaces a file whole or not at all, durably, with its permissions.
+/// Replaces a file whole or not at all, durably, with its permissions. What a killed one left beside
+/// the file is written over.
 fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let fresh = path.with_added_extension("new");
+    let mut file = fs::File::create(&fresh)?;
     file.write_all(bytes)?;
-    file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
     fs::File::open(folder)?.sync_all()
 }

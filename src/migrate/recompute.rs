@@ -7,10 +7,11 @@ use ledger_format::body::{Body, ObjectState, Purpose, RunStarted, StagedContent}
 use ledger_format::hash::EventId;
 
 use super::error::MigrateError;
-use super::plan::{exemptions, scratch_folder, script};
+use super::plan::{exemptions, script};
 use super::stage::{frozen_contract, step_inputs};
-use super::store::Store;
 use crate::contract::resolve;
+use crate::ledger::Ledger;
+use crate::objects::Objects;
 use crate::target::glyph_store::{Layout, Manifest, manifest_version};
 use crate::target::sqlite::WorkCopy;
 
@@ -42,10 +43,16 @@ impl Recomputed {
 }
 
 /// Runs the steps of every run committed within the first `size` events again, on scratch copies.
-pub fn recompute(store: &Store, size: u64) -> Result<Recomputed, MigrateError> {
+///
+/// Needs nothing but the ledger and its stored content: no live store, no contract file.
+pub fn recompute(
+    ledger: &Ledger,
+    objects: &dyn Objects,
+    size: u64,
+) -> Result<Recomputed, MigrateError> {
     let mut recomputed = Recomputed::default();
     let mut open: Option<Run> = None;
-    for recorded in store.ledger.events(0..size) {
+    for recorded in ledger.events(0..size) {
         let recorded = recorded?;
         match recorded.event.body {
             Body::RunStarted(started) if started.purpose == Purpose::Migrate => {
@@ -59,7 +66,7 @@ pub fn recompute(store: &Store, size: u64) -> Result<Recomputed, MigrateError> {
             }
             Body::RunCommitted(_) => {
                 if let Some(run) = open.take() {
-                    recomputed.steps.extend(run.again(store)?);
+                    recomputed.steps.extend(run.again(ledger, objects)?);
                 }
             }
             Body::RunAborted(_) => open = None,
@@ -77,14 +84,18 @@ struct Run {
 }
 
 impl Run {
-    fn again(&self, store: &Store) -> Result<Vec<RecomputedStep>, MigrateError> {
-        let contract = frozen_contract(store, self.started.contract)?;
+    fn again(
+        &self,
+        ledger: &Ledger,
+        objects: &dyn Objects,
+    ) -> Result<Vec<RecomputedStep>, MigrateError> {
+        let contract = frozen_contract(ledger, objects, self.started.contract)?;
         let edges = resolve(&contract, &self.started.from, &self.started.to)?;
-        let sources = store.ledger.state_at(self.seq)?.store().objects.clone();
+        let sources = ledger.state_at(self.seq)?.store().objects.clone();
         let mut found: BTreeMap<&str, Vec<StagedContent>> = BTreeMap::new();
         if let Some(ObjectState::Document { content, .. }) = sources.get(Layout::MANIFEST) {
             let broken = |error| MigrateError::Manifest { path: Layout::MANIFEST.into(), error };
-            let mut manifest = Manifest::parse(&store.objects.get(content)?).map_err(broken)?;
+            let mut manifest = Manifest::parse(&objects.get(content)?).map_err(broken)?;
             for version in edges.iter().filter_map(|edge| manifest_version(&edge.to)) {
                 manifest = manifest.at_version(version).map_err(broken)?;
                 let content = ledger_format::hash::ContentHash::of(manifest.bytes());
@@ -95,8 +106,9 @@ impl Run {
             }
         }
         if let Some(ObjectState::Database { page_root, .. }) = sources.get(Layout::DATABASE) {
-            let scratch = scratch_folder(store)?;
-            let mut copy = WorkCopy::create(scratch.path(), page_root, &*store.objects)?;
+            let io = |source| MigrateError::Io { path: std::env::temp_dir(), source };
+            let scratch = tempfile::tempdir().map_err(io)?;
+            let mut copy = WorkCopy::create(scratch.path(), page_root, objects)?;
             for (at, step) in (0..).zip(edges.iter().flat_map(|edge| &edge.steps)) {
                 let inputs = step_inputs(&self.started, at)?;
                 let done = copy.run_step(&script(&contract, &step.sql), &inputs, &exemptions())?;

@@ -3,7 +3,7 @@
 
 use ledger_format::body::{Body, FixedBytes, ObjectState, Purpose, RunStarted};
 use ledger_format::cbor::{self, Value};
-use ledger_format::hash::{CommitHash, ContentHash};
+use ledger_format::hash::CommitHash;
 
 use super::environment;
 use super::error::MigrateError;
@@ -12,6 +12,7 @@ use super::run::{Inputs, Observer, RunReport, check_contract, freeze_contract, g
 use super::store::Store;
 use crate::effects::Signer;
 use crate::target::glyph_store::Layout;
+use crate::target::sqlite::image;
 
 /// How to go back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,6 +33,7 @@ pub fn rollback(
     observer: &mut dyn Observer,
 ) -> Result<Option<RunReport>, MigrateError> {
     store.must_be_idle()?;
+    store.may_sign(signer)?;
     check_contract(store)?;
     let then = store.ledger.state_at(size)?.store().clone();
     if then.contract.is_none() {
@@ -52,7 +54,7 @@ pub fn rollback(
     if now.iter().all(|(object, state)| then.objects.get(*object) == Some(state)) {
         return Ok(None);
     }
-    check_kept(store, &then.objects)?;
+    check_kept(store, &observation.database_state, &then.objects)?;
     let plan = plan_id(store, &then.objects, &then.version);
     let mut bodies = freeze_contract(store)?;
     bodies.extend(observation.changes);
@@ -76,22 +78,30 @@ pub fn rollback(
         accepted_loss: None,
     };
     store.record(signer, vec![started.into()], observer)?;
-    go_on(store, signer, None, observer).map(Some)
+    go_on(store, signer, observer).map(Some)
 }
 
 type States = std::collections::BTreeMap<String, ObjectState>;
 
-/// Refuses to begin when the content to go back to is not there.
-fn check_kept(store: &Store, targets: &States) -> Result<(), MigrateError> {
-    for object in [Layout::MANIFEST, Layout::DATABASE] {
-        let name = match targets.get(object) {
-            Some(ObjectState::Document { content, .. }) => *content,
-            Some(ObjectState::Database { page_root, .. }) => {
-                ContentHash::from_bytes(*page_root.as_bytes())
-            }
-            _ => return Err(MigrateError::BeforeAdoption),
-        };
-        store.objects.get(&name)?;
+/// Refuses to begin when content to be written is not there or not whole: once the run is committed
+/// it would be too late. Of the database these are the pages that differ from what it has now.
+fn check_kept(store: &Store, now: &ObjectState, targets: &States) -> Result<(), MigrateError> {
+    let objects = &*store.objects;
+    let Some(ObjectState::Document { content, .. }) = targets.get(Layout::MANIFEST) else {
+        return Err(MigrateError::BeforeAdoption);
+    };
+    objects.get(content)?;
+    let (
+        ObjectState::Database { page_root: now, .. },
+        Some(ObjectState::Database { page_root: then, .. }),
+    ) = (now, targets.get(Layout::DATABASE))
+    else {
+        return Err(MigrateError::BeforeAdoption);
+    };
+    let (now, then) = (image::load(now, objects)?, image::load(then, objects)?);
+    let pages = now.diff(&then);
+    for page in pages.into_iter().filter_map(|number| then.page(number)) {
+        objects.get(page)?;
     }
     Ok(())
 }

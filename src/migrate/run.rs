@@ -9,15 +9,15 @@ use projections::{OpenRun, Phase};
 
 use super::environment;
 use super::error::MigrateError;
-use super::loss::LossSummary;
 use super::observe::{LiveDatabase, document};
 use super::plan::{Plan, still_fits};
-use super::publish::{Live, publish};
+use super::publish::{Live, publish, settle_manifest};
 use super::stage::{stage, work_folder};
 use super::store::{Store, detect, read_manifest};
 use crate::contract::Bundle;
 use crate::effects::Signer;
-use crate::target::glyph_store::{Layout, read_prefix};
+use crate::ledger::AppendError;
+use crate::target::glyph_store::{Layout, manifest_version, read_prefix};
 
 /// The clock and randomness that a run's steps see, recorded with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,12 +112,14 @@ pub fn apply(
     observer: &mut dyn Observer,
 ) -> Result<RunReport, MigrateError> {
     store.must_be_idle()?;
+    store.may_sign(signer)?;
     let accepted_loss = check_consent(plan, consent)?;
     check_contract(store)?;
     still_fits(store, plan)?;
     let mut bodies = freeze_contract(store)?;
     bodies.extend(store.observe()?.changes);
     let environment = store.objects.put(&environment::bytes())?;
+    store.objects.put(&plan.preimage())?;
     store.objects.sync()?;
     if !bodies.is_empty() {
         store.record(signer, bodies, observer)?;
@@ -137,7 +139,7 @@ pub fn apply(
         accepted_loss,
     };
     store.record(signer, vec![started.into()], observer)?;
-    go_on(store, signer, Some(&plan.loss), observer)
+    go_on(store, signer, observer)
 }
 
 /// Goes on with the run under way.
@@ -149,7 +151,8 @@ pub fn resume(
     if store.pending().is_none() {
         return Err(MigrateError::NoRun);
     }
-    go_on(store, signer, None, observer)
+    store.may_sign(signer)?;
+    go_on(store, signer, observer)
 }
 
 /// Ends the run under way without its outputs: aborts it if it was not committed, else gives up
@@ -161,6 +164,7 @@ pub fn abandon(
     observer: &mut dyn Observer,
 ) -> Result<EventId, MigrateError> {
     let open = store.pending().cloned().ok_or(MigrateError::NoRun)?;
+    store.may_sign(signer)?;
     let run = open.run;
     if open.phase == Phase::Staging {
         let (code, message) = ("ABANDONED".to_owned(), reason.to_owned());
@@ -168,9 +172,9 @@ pub fn abandon(
         forget_work(store, run)?;
         return Ok(run);
     }
-    let manifest = read_manifest(&store.layout)?;
+    settle_manifest(store, &open)?;
     let database = LiveDatabase::open(&store.layout.database(), store.wait)?;
-    let version = detect(&store.layout, &store.contract, &manifest, &database)?;
+    let version = version_found(store, &open, &database)?;
     let (bytes, manifest_state) = document(&store.layout.manifest())?;
     store.objects.put(&bytes)?;
     let database_state = database.take(&mut *store.objects)?;
@@ -196,18 +200,37 @@ pub fn abandon(
     Ok(run)
 }
 
+/// The version that a given up run leaves the store at. Where manifest and database disagree, because
+/// somebody edited the manifest meanwhile, it is the database's: a run that nobody can end would be
+/// worse than a manifest to mend.
+fn version_found(
+    store: &Store,
+    open: &OpenRun,
+    database: &LiveDatabase,
+) -> Result<String, MigrateError> {
+    let manifest = read_manifest(&store.layout)?;
+    let disagree = match detect(&store.layout, &store.contract, &manifest, database) {
+        Err(disagree @ MigrateError::Disagree { .. }) => disagree,
+        found => return found,
+    };
+    let stated = database.store_version()?;
+    let number = |token: &String| manifest_version(token).map(|number| number.to_string());
+    let versions = [&open.started.from, &open.started.to];
+    let found = versions.into_iter().find(|token| number(token) == stated);
+    found.cloned().ok_or(disagree)
+}
+
 /// From wherever the open run is to its end. An error before it is committed ends it as aborted,
 /// unless the same command may simply succeed later.
 pub(super) fn go_on(
     store: &mut Store,
     signer: &dyn Signer,
-    bound: Option<&LossSummary>,
     observer: &mut dyn Observer,
 ) -> Result<RunReport, MigrateError> {
     let open = store.pending().cloned().ok_or(MigrateError::NoRun)?;
     let live = match open.phase {
         Phase::Publishing { .. } => None,
-        Phase::Staging => match work(store, signer, bound, observer) {
+        Phase::Staging => match work(store, signer, observer) {
             Ok(live) => Some(live),
             Err(error) if error.code().retryable => return Err(error),
             Err(error) => return Err(abort(store, signer, &open, error, observer)),
@@ -221,10 +244,9 @@ pub(super) fn go_on(
 fn work(
     store: &mut Store,
     signer: &dyn Signer,
-    bound: Option<&LossSummary>,
     observer: &mut dyn Observer,
 ) -> Result<Live, MigrateError> {
-    stage(store, signer, bound, observer)?;
+    stage(store, signer, observer)?;
     Live::commit(store, signer, observer)
 }
 
@@ -327,6 +349,16 @@ pub(super) fn freeze_contract(store: &mut Store) -> Result<Vec<Body>, MigrateErr
 }
 
 impl Store {
+    /// Refuses a key that may not sign in the ledger, before anything is done that only an event of
+    /// that key could tell of.
+    pub(super) fn may_sign(&self, signer: &dyn Signer) -> Result<(), MigrateError> {
+        let key = signer.key_id();
+        match self.ledger.state().keys().get(&key) {
+            Some(_) => Ok(()),
+            None => Err(AppendError::Unauthorised { key, ledger: self.ledger.id() }.into()),
+        }
+    }
+
     /// Appends events and says so. Objects they name are durable already.
     pub(super) fn record(
         &mut self,

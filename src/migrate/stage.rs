@@ -7,17 +7,19 @@ use std::fs;
 use ledger_format::body::{
     Body, ObjectMigrated, ObjectStaged, ObjectState, Purpose, RunStarted, StagedContent, Verdict,
 };
-use ledger_format::hash::{CommitHash, EventId};
+use ledger_format::hash::{CommitHash, ContentHash, EventId};
 use projections::OpenRun;
 
 use super::error::MigrateError;
-use super::loss::{self, LossSummary, MeasuredLoss};
+use super::loss::{self, MeasuredLoss};
 use super::observe::{LiveDatabase, document_state};
-use super::plan::{exemptions, script};
+use super::plan::{exemptions, loss_bound, script};
 use super::run::{Milestone, Observer};
 use super::store::Store;
 use crate::contract::{Bundle, Contract, Edge, resolve};
 use crate::effects::Signer;
+use crate::ledger::Ledger;
+use crate::objects::{Objects, ObjectsError};
 use crate::target::glyph_store::{Layout, Manifest, manifest_version};
 use crate::target::sqlite::{StepInputs, WorkCopy};
 
@@ -37,12 +39,11 @@ const STEPS_A_BATCH: usize = 32;
 pub(super) fn stage(
     store: &mut Store,
     signer: &dyn Signer,
-    bound: Option<&LossSummary>,
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
     let open = store.pending().cloned().ok_or(MigrateError::NoRun)?;
     let migrated = match open.started.purpose {
-        Purpose::Migrate => Staging::of(store, &open)?.migrate(store, signer, bound, observer)?,
+        Purpose::Migrate => Staging::of(store, &open)?.migrate(store, signer, observer)?,
         Purpose::Rollback => restore(store, &open)?,
     };
     let missing = migrated.into_iter().filter(|body| !open.migrated.contains(&body.object));
@@ -71,7 +72,7 @@ impl Staging {
     fn of(store: &Store, open: &OpenRun) -> Result<Self, MigrateError> {
         Ok(Self {
             run: open.run,
-            contract: frozen_contract(store, open.started.contract)?,
+            contract: frozen_contract(&store.ledger, &*store.objects, open.started.contract)?,
             started: open.started.clone(),
             recorded: open.steps.clone(),
             pending: Vec::new(),
@@ -82,13 +83,12 @@ impl Staging {
         mut self,
         store: &mut Store,
         signer: &dyn Signer,
-        bound: Option<&LossSummary>,
         observer: &mut dyn Observer,
     ) -> Result<Vec<ObjectMigrated>, MigrateError> {
         let contract = self.contract.clone();
         let edges = resolve(&contract, &self.started.from, &self.started.to)?;
         let manifest = self.manifest(store, &edges)?;
-        let database = self.database(store, &edges, signer, bound, observer)?;
+        let database = self.database(store, &edges, signer, observer)?;
         self.flush(store, signer, observer)?;
         Ok(vec![manifest, database])
     }
@@ -136,7 +136,6 @@ impl Staging {
         store: &mut Store,
         edges: &[&Edge],
         signer: &dyn Signer,
-        bound: Option<&LossSummary>,
         observer: &mut dyn Observer,
     ) -> Result<ObjectMigrated, MigrateError> {
         let source = recorded_state(store, Layout::DATABASE)?;
@@ -166,9 +165,7 @@ impl Staging {
                 }
             }
         }
-        if let Some(bound) = bound
-            && !loss::within(&loss.summary, bound)
-        {
+        if !loss::within(&loss.summary, &loss_bound(store, self.started.plan)?) {
             return Err(MigrateError::Stale {
                 reason: "it would lose more than was planned".into(),
             });
@@ -285,11 +282,15 @@ fn restore(store: &Store, open: &OpenRun) -> Result<Vec<ObjectMigrated>, Migrate
 }
 
 /// The contract of that digest, from the ledger's own objects.
-pub(super) fn frozen_contract(store: &Store, digest: CommitHash) -> Result<Contract, MigrateError> {
-    match store.ledger.state().contracts().by_digest(&digest) {
-        Some((_, frozen)) => Ok(Bundle::unpack(&store.objects.get(&frozen.bundle)?)?),
-        None => Ok(store.contract.clone()),
-    }
+pub(super) fn frozen_contract(
+    ledger: &Ledger,
+    objects: &dyn Objects,
+    digest: CommitHash,
+) -> Result<Contract, MigrateError> {
+    let name = ContentHash::from_bytes(*digest.as_bytes());
+    let frozen = ledger.state().contracts().by_digest(&digest);
+    let (_, frozen) = frozen.ok_or(ObjectsError::Missing { name })?;
+    Ok(Bundle::unpack(&objects.get(&frozen.bundle)?)?)
 }
 
 /// The clock and randomness of one step of a run on its database.

@@ -2,13 +2,16 @@
 
 use ledger_format::body::ObjectState;
 use ledger_format::hash::EventId;
+use ledger_format::head::SignedHead;
 use projections::Phase;
 
 use super::error::MigrateError;
 use super::observe::{LiveDatabase, document};
 use super::store::{OpenStore, Store, check_manifest, detect, read_manifest, readable};
 use crate::contract::resolve;
-use crate::target::glyph_store::{AuditError, Layout, manifest_version, read_prefix};
+use crate::ledger::LedgerError;
+use crate::log::sled::read_anchor;
+use crate::target::glyph_store::{AuditError, Layout, Manifest, manifest_version, read_prefix};
 
 /// Which store versions a program reads and writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +66,51 @@ pub struct Status {
     pub runs: u64,
 }
 
+/// What can be told of a store while a writer has its ledger: versions, compatibility and the newest
+/// acknowledged head. No drift, no runs: those are in the ledger.
+pub fn glance(open: &OpenStore) -> Result<(Status, SignedHead), MigrateError> {
+    let manifest = read_manifest(&open.layout)?;
+    check_manifest(&open.layout, &open.contract, &manifest)?;
+    let head = read_anchor(&open.ledger).map_err(LedgerError::from)?.anchor.head;
+    let database = LiveDatabase::open(&open.layout.database(), open.surroundings.wait)?;
+    let version = match detect(&open.layout, &open.contract, &manifest, &database) {
+        Ok(version) => Some(version),
+        // The writer may be between the manifest and the database.
+        Err(MigrateError::Disagree { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let target = open.contract.current.clone();
+    let path = match &version {
+        Some(version) => resolve(&open.contract, version, &target)?,
+        None => Vec::new(),
+    };
+    let status = Status {
+        compatibility: compatibility(open, &manifest)?,
+        path: path.iter().map(|edge| edge.to.clone()).collect(),
+        target,
+        pending: None,
+        drift: Vec::new(),
+        size: head.head().size,
+        runs: 0,
+        version,
+    };
+    Ok((status, head))
+}
+
+fn compatibility(open: &OpenStore, manifest: &Manifest) -> Result<Compatibility, MigrateError> {
+    let (min_readable, max_readable) = readable(&open.contract);
+    let min_reader = manifest
+        .min_reader()
+        .map_err(|error| MigrateError::Manifest { path: open.layout.manifest(), error })?;
+    Ok(Compatibility {
+        min_readable,
+        max_readable,
+        writable: manifest_version(&open.contract.current).unwrap_or(max_readable),
+        min_reader,
+        created_by: manifest.store_text("created_by").map(str::to_owned),
+    })
+}
+
 /// Looks at a store without changing it. `deep` compares the database page by page, else only its
 /// schema.
 pub fn status(open: &OpenStore, store: &Store, deep: bool) -> Result<Status, MigrateError> {
@@ -76,7 +124,6 @@ pub fn status(open: &OpenStore, store: &Store, deep: bool) -> Result<Status, Mig
         Err(MigrateError::Disagree { .. }) if pending.is_some() => None,
         Err(error) => return Err(error),
     };
-    let (min_readable, max_readable) = readable(&open.contract);
     let target = open.contract.current.clone();
     let from = version.as_deref().unwrap_or(&state.store().version);
     let path = resolve(&open.contract, from, &target)?;
@@ -86,15 +133,7 @@ pub fn status(open: &OpenStore, store: &Store, deep: bool) -> Result<Status, Mig
     }
     let runs = state.runs().finished.iter().filter(|run| run.outcome.committed_seq().is_some());
     Ok(Status {
-        compatibility: Compatibility {
-            min_readable,
-            max_readable,
-            writable: manifest_version(&target).unwrap_or(max_readable),
-            min_reader: manifest
-                .min_reader()
-                .map_err(|error| MigrateError::Manifest { path: open.layout.manifest(), error })?,
-            created_by: manifest.store_text("created_by").map(str::to_owned),
-        },
+        compatibility: compatibility(open, &manifest)?,
         path: path.iter().map(|edge| edge.to.clone()).collect(),
         target,
         pending: pending.map(|open| (open.run, open.phase != Phase::Staging)),

@@ -60,6 +60,7 @@ impl Store {
         let objects =
             if dir.exists() { PackObjects::open(&dir)? } else { PackObjects::create(&dir)? };
         let objects = Box::new(objects);
+        forget_work_copies(&ledger.work_dir())?;
         Ok(Self { layout, contract, ledger, objects, wait })
     }
 
@@ -120,6 +121,17 @@ impl Store {
             });
         }
         Ok(version)
+    }
+}
+
+/// Removes what killed jobs left behind. Whoever has the ledger open is alone in it, and a run that is
+/// resumed makes its work copy anew.
+fn forget_work_copies(work: &Path) -> Result<(), MigrateError> {
+    match std::fs::remove_dir_all(work) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(MigrateError::Io { path: work.to_owned(), source: error })
+        }
+        _ => Ok(()),
     }
 }
 

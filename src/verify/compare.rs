@@ -6,7 +6,7 @@ use ledger_format::hash::{EventId, LedgerId, NodeHash};
 use ledger_format::head::{SignedHead, TreeHead};
 use projections::KeyRing;
 
-use super::judge::verify_signature;
+use super::signature::verify_signature;
 use super::{Expectations, Fault, Witness};
 
 /// What was found in the log.

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use ed25519_dalek::VerifyingKey;
 use ledger_format::chain::Chain;
 use ledger_format::hash::{EventId, NodeHash};
 use ledger_format::head::SignedHead;
@@ -17,6 +16,7 @@ use super::audit::{self, AuditRecord};
 use super::compare;
 use super::objects::ObjectCheck;
 use super::pipeline::{self, Decoded, DecodedEvent};
+use super::signature::verify_signature;
 use super::{Expectations, Fault, Observer, Options, Outcome, Report, Stop, VerifyError};
 use crate::log::{BATCH_EVENTS_MAX, Batch};
 
@@ -377,17 +377,6 @@ impl Wrong {
             Self::Place(kind, rule) => Fault::Illegal { seq, kind, rule },
         }
     }
-}
-
-/// Checks a head's signature against the keys that could sign it.
-pub(super) fn verify_signature(head: &SignedHead, keys: &KeyRing) -> Result<(), String> {
-    let signer = head.signer();
-    let key = keys.get(&signer);
-    let key =
-        key.ok_or_else(|| format!("key {} is not authorised to sign here", signer.short()))?;
-    let key = VerifyingKey::from_bytes(&key.public_key.0)
-        .map_err(|_| format!("key {} is no Ed25519 key", signer.short()))?;
-    head.verify(&key).map_err(|error| error.to_string())
 }
 
 /// Where a batch leads, taken as it is.

@@ -133,7 +133,7 @@ fn play(scene: &Scene, milestone: Option<u64>, call: Option<(&str, u64)>) -> Exi
 fn strace(home: &Path, teller: &Path, call: &str, nth: u64) -> Command {
     let mut command = Command::new("strace");
     command
-        .args(["-f", "--seccomp-bpf", "-o"])
+        .args(["-f", "-o"])
         .arg(home.join("strace"))
         .arg("-e")
         .arg(format!("trace={call}"))

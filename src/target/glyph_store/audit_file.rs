@@ -47,6 +47,12 @@ pub enum AuditError {
         /// Hash found.
         actual: ContentHash,
     },
+    /// Its last line has no end: somebody is writing it, or was killed while writing it.
+    #[error("the last line of {path} has no end: whatever is appended now would become part of it")]
+    Unfinished {
+        /// The file.
+        path: PathBuf,
+    },
     /// More was appended than one record takes in.
     #[error("{path} grew by {bytes} bytes; at most {AUDIT_TAIL_BYTES_MAX} are recorded at once")]
     TooLong {
@@ -66,6 +72,8 @@ pub struct AuditPrefix {
     pub bytes: u64,
     /// The bytes after the known ones.
     pub tail: Vec<u8>,
+    /// Whether its last line has an end.
+    pub ended: bool,
 }
 
 /// Reads the audit file at `path`, checking that its first `known.0` bytes hash to `known.1`.
@@ -94,7 +102,8 @@ pub fn read_prefix(
     let mut tail = Vec::new();
     file.take(length - skip).read_to_end(&mut tail).map_err(io)?;
     head.extend_from_slice(&tail);
-    Ok(AuditPrefix { content: ContentHash::of(&head), bytes: head.len() as u64, tail })
+    let ended = head.last().is_none_or(|last| *last == b'\n');
+    Ok(AuditPrefix { content: ContentHash::of(&head), bytes: head.len() as u64, tail, ended })
 }
 
 /// The line a run appends, in the form the Glyph tool writes: type, timestamp, actor, data. `kind`

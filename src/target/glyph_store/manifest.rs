@@ -33,6 +33,12 @@ pub enum ManifestError {
         /// What is there.
         found: String,
     },
+    /// `store.min_reader` is not a whole number.
+    #[error("the manifest's store.min_reader is no whole number: found {found}")]
+    MinReader {
+        /// What is there.
+        found: String,
+    },
     /// Written in a way that cannot be changed in place without touching anything else.
     #[error(
         "the manifest cannot be changed in place: store.version must stand on a line of its own below store:"
@@ -73,8 +79,12 @@ impl Manifest {
 
     /// The oldest reader that may open the store: `store.min_reader`, else its version.
     pub fn min_reader(&self) -> Result<u64, ManifestError> {
-        let stated = self.value.pointer("/store/min_reader").and_then(Value::as_u64);
-        stated.map_or_else(|| self.version(), Ok)
+        match self.value.pointer("/store/min_reader") {
+            None => self.version(),
+            Some(found) => {
+                found.as_u64().ok_or_else(|| ManifestError::MinReader { found: found.to_string() })
+            }
+        }
     }
 
     /// A text of the `store` map.
@@ -173,6 +183,9 @@ mod tests {
             let manifest = Manifest::parse(text.as_bytes()).unwrap();
             assert!(matches!(manifest.version(), Err(ManifestError::NoVersion { .. })), "{text}");
         }
+        // Not knowing who may read it is no reason to read it.
+        let manifest = Manifest::parse(b"store: {version: 1, min_reader: next}").unwrap();
+        assert!(matches!(manifest.min_reader(), Err(ManifestError::MinReader { .. })));
         let inline = Manifest::parse(b"store: {version: 1}").unwrap();
         assert_eq!(inline.at_version(2), Err(ManifestError::NotInPlace));
     }

@@ -67,6 +67,16 @@ impl Publisher {
         Ok(self.guest.run(schema::digest)?)
     }
 
+    /// Refuses an image that [`Publisher::write`] would refuse for its page layout.
+    pub fn check_layout(
+        &self,
+        live: &PageTree,
+        target: &PageTree,
+        objects: &dyn Objects,
+    ) -> Result<(), PublishError> {
+        self.page_one(live, target, objects).map(|_| ())
+    }
+
     /// Turns the database, which has the pages of `live`, into the image `target`; returns the
     /// number of pages written. After an error the publisher can only be dropped.
     pub fn write(

@@ -45,12 +45,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Reads a ledger in one way and prints what it took: for the tool itself.
-    #[command(hide = true)]
+    /// Writes a ledger of `--events` events into a folder, to read it under a profiler.
+    Write {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// Reads that ledger in one way and prints seconds and peak MiB. The tool calls itself so.
     Read {
         /// In which way.
         what: Reading,
-        /// The folder of the history.
+        /// The folder.
         dir: PathBuf,
     },
 }
@@ -66,8 +70,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Error> {
-    if let Some(Command::Read { what, dir }) = &arguments.command {
-        return read::print(*what, dir);
+    match &arguments.command {
+        Some(Command::Write { dir }) => return read::write(dir, arguments.events).map(drop),
+        Some(Command::Read { what, dir }) => return read::print(*what, dir),
+        None => {}
     }
     fs::create_dir_all(&arguments.dir).map_err(at(&arguments.dir))?;
     let place = tempfile::Builder::new().prefix("bench.").tempdir_in(&arguments.dir);

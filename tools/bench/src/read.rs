@@ -133,7 +133,7 @@ pub(crate) fn measure(place: &Path, events: u64, report: &mut Report) -> Result<
 }
 
 /// Writes a ledger of at least `events` events and returns how many it has.
-fn write(dir: &Path, events: u64) -> Result<u64, Error> {
+pub(crate) fn write(dir: &Path, events: u64) -> Result<u64, Error> {
     fs::create_dir_all(dir).map_err(at(dir))?;
     let mut ledger = Place::new(dir).create(Memory::Files)?;
     let mut growth = Growth::begin(&mut ledger)?;
