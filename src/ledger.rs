@@ -53,6 +53,8 @@ pub struct Ledger {
     surroundings: Surroundings,
     recovered: Option<Recovered>,
     recorded_size: u64,
+    /// How this user came to know the ledger; appending does not make its past better known.
+    provenance: Provenance,
 }
 
 impl Ledger {

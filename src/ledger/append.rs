@@ -6,7 +6,7 @@ use ledger_format::hash::{EventId, KeyId};
 use ledger_format::head::SignedHead;
 use projections::{Entry, Illegal};
 
-use super::{Ledger, Pin, PinError, Provenance, Recorded, cache, open};
+use super::{Ledger, Pin, PinError, Recorded, cache, open};
 use crate::effects::Signer;
 use crate::log::{self, BATCH_EVENTS_MAX, Batch, Log as _};
 
@@ -102,7 +102,7 @@ impl Ledger {
             self.recorded_size = first_seq;
             appended.remove(0);
         }
-        self.surroundings.pins.set(&Pin { head, provenance: Provenance::OwnAppend })?;
+        self.surroundings.pins.set(&Pin { head, provenance: self.provenance })?;
         Ok(appended)
     }
 
@@ -166,5 +166,67 @@ fn encode(event: &Event) -> Result<Vec<u8>, String> {
         Ok(decoded) if decoded == *event => Ok(bytes),
         Ok(_) => Err("it decodes to another event".into()),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use ed25519_dalek::SigningKey;
+    use ledger_format::body::{Cause, ObjectObserved, ObjectState};
+    use ledger_format::hash::ContentHash;
+
+    use super::*;
+    use crate::effects::{FixedClock, KeySigner};
+    use crate::ledger::{MemoryPins, Pins as _, Provenance, Surroundings};
+
+    fn observed(object: &str) -> Body {
+        let content = ContentHash::of(object.as_bytes());
+        let state = ObjectState::Document { content, bytes: 1, mode: 0o644 };
+        ObjectObserved { object: object.to_owned(), cause: Cause::Baseline, state }.into()
+    }
+
+    fn surroundings(pins: &Arc<MemoryPins>) -> Surroundings {
+        Surroundings { clock: Arc::new(FixedClock(7)), pins: pins.clone(), wait: Duration::ZERO }
+    }
+
+    /// Appending shows what comes after, never that nothing was cut off before.
+    #[test]
+    fn a_pin_of_first_use_stays_one_when_its_user_appends() {
+        let folder = tempfile::tempdir().unwrap();
+        let (dir, place) = (folder.path().join("ledger"), folder.path());
+        let signer = KeySigner::new(SigningKey::from_bytes(&[1; 32]));
+        let (creator, stranger) = (Arc::<MemoryPins>::default(), Arc::<MemoryPins>::default());
+        drop(Ledger::create(&dir, place, &signer, [2; 16], surroundings(&creator)).unwrap());
+        let mut ledger = Ledger::open(&dir, place, surroundings(&stranger)).unwrap();
+        ledger.append(&signer, vec![observed("a")]).unwrap();
+        let id = ledger.id();
+        drop(ledger);
+        let pin = stranger.get(&id).unwrap().unwrap();
+        assert_eq!((pin.head.head().size, pin.provenance), (2, Provenance::FirstUse));
+        let mut ledger = Ledger::open(&dir, place, surroundings(&creator)).unwrap();
+        ledger.append(&signer, vec![observed("b")]).unwrap();
+        let pin = creator.get(&id).unwrap().unwrap();
+        assert_eq!((pin.head.head().size, pin.provenance), (3, Provenance::OwnAppend));
+    }
+
+    #[test]
+    fn a_refused_batch_leaves_the_state_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let (dir, pins) = (folder.path().join("ledger"), Arc::<MemoryPins>::default());
+        let signer = KeySigner::new(SigningKey::from_bytes(&[1; 32]));
+        let mut ledger =
+            Ledger::create(&dir, folder.path(), &signer, [2; 16], surroundings(&pins)).unwrap();
+        let before = ledger.state().clone();
+        let twice = vec![observed("a"), observed("a")];
+        assert!(matches!(ledger.append(&signer, twice), Err(AppendError::Illegal { seq: 2, .. })));
+        assert_eq!(ledger.state(), &before);
+        let stranger = KeySigner::new(SigningKey::from_bytes(&[9; 32]));
+        let refused = ledger.append(&stranger, vec![observed("a")]);
+        assert!(matches!(refused, Err(AppendError::Unauthorised { .. })));
+        ledger.append(&signer, vec![observed("a")]).unwrap();
+        assert_eq!(ledger.state().size(), 2);
     }
 }

@@ -134,7 +134,9 @@ impl Ledger {
         surroundings.pins.set(&Pin { head: head.clone(), provenance: Provenance::OwnAppend })?;
         surroundings.pins.set_ledger_at(place, &ledger)?;
         let dir = dir.to_owned();
-        Ok(Self { dir, log, state, head, surroundings, recovered: None, recorded_size: 0 })
+        let provenance = Provenance::OwnAppend;
+        let (recovered, recorded_size) = (None, 0);
+        Ok(Self { dir, log, state, head, surroundings, recovered, recorded_size, provenance })
     }
 
     /// Opens the ledger in the folder `dir`, known under `place`.
@@ -174,7 +176,7 @@ impl Ledger {
         surroundings.pins.set(&Pin { head: tip.head.clone(), provenance })?;
         surroundings.pins.set_ledger_at(place, &ledger)?;
         let (dir, head) = (dir.to_owned(), tip.head);
-        Ok(Self { dir, log, state, head, surroundings, recovered, recorded_size })
+        Ok(Self { dir, log, state, head, surroundings, recovered, recorded_size, provenance })
     }
 }
 

@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use ledger_format::chain::Chain;
+use ledger_format::chain::{Chain, ChainError};
 use ledger_format::event::Event;
 use ledger_format::frame::{self, FRAME_BYTES_MAX, Frame, HeadRecord, Salvaged};
 use ledger_format::hash::{ContentHash, EventId};
@@ -253,7 +253,7 @@ impl Index {
         let mut end = End::of(&walk.chain);
         for place in self.frames.get(&end.size).map(Vec::as_slice).unwrap_or_default() {
             let Some(frame) = raw.frame(place.offset)? else { continue };
-            match extend(&walk.chain, &frame) {
+            match extend(&walk.chain, &frame, walk.tip.as_ref().map_or(0, Tip::size)) {
                 Ok(chain) => next.push(walk.branch(chain, place.offset)),
                 Err(broken) if broken.size >= end.size => end = broken,
                 Err(_) => {}
@@ -354,16 +354,29 @@ impl End {
     }
 }
 
-/// The chain with all events of `frame`, or how far it goes and why not further.
-fn extend(chain: &Chain, frame: &Frame) -> Result<Chain, End> {
+/// The chain with all events of `frame`, or how far it goes and why not further. A head vouches for
+/// the first `vouched` events.
+fn extend(chain: &Chain, frame: &Frame, vouched: u64) -> Result<Chain, End> {
     let mut chain = chain.clone();
+    let mut before = None;
     for bytes in &frame.events {
-        let pushed = Event::decode(bytes).map_err(|error| error.to_string()).and_then(|event| {
-            chain.push(&event, EventId::of(bytes)).map_err(|error| error.to_string())
-        });
-        if let Err(reason) = pushed {
-            let reason = format!("event {}: {reason}", chain.size());
-            return Err(End { size: chain.size(), last: chain.last(), reason });
+        let (size, last) = (chain.size(), chain.last());
+        let end = |reason: String| End { size, last, reason: format!("event {size}: {reason}") };
+        let event = Event::decode(bytes).map_err(|error| end(error.to_string()))?;
+        match chain.push(&event, EventId::of(bytes)) {
+            Ok(()) => before = Some((size, last)),
+            // Its successor says what the event before was. Where no head vouches for that event,
+            // it is the one that was changed: a changed link would be a second change.
+            Err(ChainError::Prev { expected, actual }) => {
+                let (size, last) =
+                    before.filter(|(size, _)| *size >= vouched).ok_or_else(|| {
+                        end(format!("names {actual} as its predecessor, expected {expected}"))
+                    })?;
+                let reason =
+                    format!("event {size}: hashes to {expected}, its successor names {actual}");
+                return Err(End { size, last, reason });
+            }
+            Err(error) => return Err(end(error.to_string())),
         }
     }
     Ok(chain)
