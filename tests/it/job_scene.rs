@@ -27,6 +27,12 @@ pub(crate) const CLOCK_MS: u64 = 1_700_000_000_000;
 /// What the steps of every run see.
 pub(crate) const INPUTS: Inputs = Inputs { clock_ms: CLOCK_MS, seed: [5; 32] };
 
+/// What later builds of version 1 have more than the first ones.
+pub(crate) const SEMANTIC_COLUMNS: &str = "
+    ALTER TABLE publications ADD COLUMN semantic_type TEXT NOT NULL DEFAULT '';
+    ALTER TABLE publications ADD COLUMN semantic_scope TEXT NOT NULL DEFAULT '';
+    ALTER TABLE publications ADD COLUMN semantic_description TEXT NOT NULL DEFAULT '';";
+
 /// Rows in the tables that migrations touch: enough for some dozen pages.
 const ROWS: usize = 400;
 
@@ -44,11 +50,17 @@ impl Scene {
         Self { home: home.to_owned(), contract, wait: Duration::ZERO }
     }
 
-    /// A store of version 1 with rows, in the care of a new ledger.
-    pub(crate) fn adopted(home: &Path) -> Self {
+    /// A store of version 1 with rows, and no ledger yet.
+    pub(crate) fn created(home: &Path) -> Self {
         let scene = Self::at(home);
         create(&scene.layout(), "scene", CLOCK_MS).unwrap();
         scene.sql(&rows());
+        scene
+    }
+
+    /// The same in the care of a new ledger.
+    pub(crate) fn adopted(home: &Path) -> Self {
+        let scene = Self::created(home);
         scene.init().unwrap();
         scene
     }
@@ -58,6 +70,11 @@ impl Scene {
         let scene = Self::adopted(home);
         migrate(&mut scene.open().unwrap(), "2", &mut Silent).unwrap();
         scene
+    }
+
+    /// The folder that everything lies in.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
     }
 
     /// A copy of everything below another folder.
@@ -87,9 +104,16 @@ impl Scene {
     }
 
     pub(crate) fn init(&self) -> Result<(Store, Adoption), MigrateError> {
+        self.init_with_nonce([3; 32])
+    }
+
+    pub(crate) fn init_with_nonce(
+        &self,
+        nonce: [u8; 32],
+    ) -> Result<(Store, Adoption), MigrateError> {
         let (open, project) = (self.open_store(), "scene".to_owned());
         let options = InitOptions { open, project, signer: Arc::new(signer()) };
-        init(options, &mut FixedRandom::new([3; 32]))
+        init(options, &mut FixedRandom::new(nonce))
     }
 
     /// What another program does to the database.
@@ -149,11 +173,14 @@ impl Scene {
             files.into_keys().map(|path| path.strip_prefix(&root).unwrap().to_owned()).collect()
         };
         let work = store.ledger().work_dir();
+        let mut files = self.files();
+        // A killed program leaves its write-ahead log to the next one; that is SQLite's normal life.
+        files.retain(|path, _| path.extension().is_none_or(|end| end != "db-wal"));
         Outcome {
             certificates: certificates.collect(),
             content: self.content(),
             audit: self.audit_lines(),
-            files: names(self.files()),
+            files: names(files),
             left_over: names(files_below(&work)),
             size: state.size(),
             root: store.ledger().head().head().root,

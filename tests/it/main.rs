@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod job_kill;
 #[cfg(test)]
+mod job_refusals;
+#[cfg(test)]
 mod job_scene;
+#[cfg(test)]
+mod job_writes;
 #[cfg(test)]
 mod log_kill;
