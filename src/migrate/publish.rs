@@ -40,7 +40,11 @@ impl Live {
             store.ledger.state().store().staged.get(Layout::DATABASE)
         {
             // After the commit it would be too late to find out.
-            database.check_layout(&tree, &image::load(page_root, &*store.objects)?, &*store.objects)?;
+            database.check_layout(
+                &tree,
+                &image::load(page_root, &*store.objects)?,
+                &*store.objects,
+            )?;
         }
         let growth = store.audit_growth()?;
         let audit = audit_append(store, &open, growth.as_ref());
@@ -226,7 +230,11 @@ pub(super) fn settle_manifest(store: &Store, open: &OpenRun) -> Result<(), Migra
     } else {
         return Ok(());
     };
-    if settled.get(Layout::MANIFEST) == Some(&found) { Ok(()) } else { put_manifest(store, settled) }
+    if settled.get(Layout::MANIFEST) == Some(&found) {
+        Ok(())
+    } else {
+        put_manifest(store, settled)
+    }
 }
 
 /// The live database as it is under the lock.

@@ -41,13 +41,15 @@ pub(crate) struct Scene {
     home: PathBuf,
     pub(crate) contract: Contract,
     pub(crate) wait: Duration,
+    /// The clock of events; what steps see is [`INPUTS`].
+    pub(crate) clock_ms: u64,
 }
 
 impl Scene {
     /// The scene below `home`, whatever is there.
     pub(crate) fn at(home: &Path) -> Self {
         let contract = built_in_contract().unwrap();
-        Self { home: home.to_owned(), contract, wait: Duration::ZERO }
+        Self { home: home.to_owned(), contract, wait: Duration::ZERO, clock_ms: CLOCK_MS }
     }
 
     /// A store of version 1 with rows, and no ledger yet.
@@ -80,7 +82,8 @@ impl Scene {
     /// A copy of everything below another folder.
     pub(crate) fn copy_to(&self, home: &Path) -> Self {
         copy(&self.home, home);
-        Self { home: home.to_owned(), contract: self.contract.clone(), wait: self.wait }
+        let (contract, wait) = (self.contract.clone(), self.wait);
+        Self { home: home.to_owned(), contract, wait, clock_ms: self.clock_ms }
     }
 
     pub(crate) fn layout(&self) -> Layout {
@@ -92,7 +95,7 @@ impl Scene {
         let ledger = layout.ledger();
         let pins = FilePins::new(self.home.join("pins"), self.home.join("places"));
         let surroundings = Surroundings {
-            clock: Arc::new(FixedClock(CLOCK_MS)),
+            clock: Arc::new(FixedClock(self.clock_ms)),
             pins: Arc::new(pins),
             wait: self.wait,
         };

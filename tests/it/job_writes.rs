@@ -13,7 +13,8 @@ use crate::job_scene::{INPUTS, Scene, accept, go_back, migrate, signer};
 /// A row that only the application knows of, in a table that no migration rebuilds.
 const ROW: &str = "INSERT INTO realms VALUES ('mine', 'written meanwhile')";
 const ROW_IS_THERE: &str = "SELECT count(*) FROM realms WHERE name = 'mine'";
-const OTHERS_LINE: &str = "{\"type\":\"import\",\"timestamp\":\"t\",\"actor\":\"me\",\"data\":{}}\n";
+const OTHERS_LINE: &str =
+    "{\"type\":\"import\",\"timestamp\":\"t\",\"actor\":\"me\",\"data\":{}}\n";
 
 /// Milestones of the first run of a story, by what they are: `(kind, object)`.
 fn milestone_of(wanted: &str) -> u64 {

@@ -1,6 +1,10 @@
 //! Tests from outside: processes, files, whole jobs.
 
 #[cfg(test)]
+mod job_adoption;
+#[cfg(test)]
+mod job_images;
+#[cfg(test)]
 mod job_kill;
 #[cfg(test)]
 mod job_refusals;

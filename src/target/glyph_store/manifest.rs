@@ -81,9 +81,9 @@ impl Manifest {
     pub fn min_reader(&self) -> Result<u64, ManifestError> {
         match self.value.pointer("/store/min_reader") {
             None => self.version(),
-            Some(found) => found
-                .as_u64()
-                .ok_or_else(|| ManifestError::MinReader { found: found.to_string() }),
+            Some(found) => {
+                found.as_u64().ok_or_else(|| ManifestError::MinReader { found: found.to_string() })
+            }
         }
     }
 
