@@ -14,7 +14,7 @@ use glyph_ledger::migrate::{
 use glyph_ledger::target::glyph_store::{Layout, built_in_contract};
 use glyph_ledger::trust::create_key;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let layout = Layout::new(folder.path().join(".glyph"));
     let signer = Arc::new(create_key(&folder.path().join("key.pem"), &mut SystemRandom)?);

@@ -6,10 +6,10 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use glyph_ledger::migrate::{Milestone, Observer, Silent};
+use glyph_ledger::migrate::{Milestone, Observer, Plan, Silent, apply};
 use rustix::process::{Signal, getpid, kill_process};
 
-use crate::job_scene::{Outcome, Scene, tell};
+use crate::job_scene::{INPUTS, Outcome, Scene, accept, signer, tell};
 
 /// The folder that a started process works in; without it the part below plays nothing.
 const PART_DIR: &str = "GLYPH_LEDGER_TEST_PART_DIR";
@@ -17,12 +17,14 @@ const PART_DIR: &str = "GLYPH_LEDGER_TEST_PART_DIR";
 /// The milestone, counted from 0, at which the started process kills itself.
 const KILL_AT: &str = "GLYPH_LEDGER_TEST_KILL_AT";
 
+/// The plan that the started process applies; without it, it tells the whole story.
+const PLAN: &str = "GLYPH_LEDGER_TEST_PLAN";
+
 /// Set: kill at every write as well, which takes minutes.
 const EVERY_WRITE: &str = "GLYPH_LEDGER_KILL_EVERY_WRITE";
 
-/// The calls after which the world is another one. strace counts each for itself.
-const DECISIVE_CALLS: [&str; 6] =
-    ["fsync", "fdatasync", "rename", "renameat", "renameat2", "unlink"];
+/// The calls, beside fsync, after which the world is another one. strace counts each for itself.
+const DECISIVE_CALLS: [&str; 5] = ["fdatasync", "rename", "renameat", "renameat2", "unlink"];
 
 const WRITES: [&str; 4] = ["write", "pwrite64", "pwritev", "ftruncate"];
 
@@ -31,48 +33,70 @@ fn a_story_killed_at_any_milestone_ends_as_if_undisturbed() {
     let (home, scene, expected) = undisturbed();
     for at in 0.. {
         let again = scene.copy_to(&home.path().join(format!("{at}")));
-        if !killed(play(&again, Some(at), None)) {
+        if !killed(play(&again, None, Some(at), None)) {
             assert!(at > 30, "the story has only {at} milestones");
             println!("{at} milestones");
             return;
         }
         // Killed a second time at the first thing that resuming reaches, in every other round.
         if at % 2 == 1 {
-            killed(play(&again, Some(0), None));
+            killed(play(&again, None, Some(0), None));
         }
         finish(&again, &expected, &format!("milestone {at}"));
     }
 }
 
 #[test]
-fn a_story_killed_at_any_sync_or_rename_ends_as_if_undisturbed() {
+fn a_story_killed_at_any_fsync_ends_as_if_undisturbed() {
+    kill_at_every(&["fsync"]);
+}
+
+#[test]
+fn a_story_killed_at_any_other_sync_or_change_of_names_ends_as_if_undisturbed() {
+    let writes = std::env::var_os(EVERY_WRITE).map_or(&[][..], |_| &WRITES[..]);
+    kill_at_every(&[&DECISIVE_CALLS, writes].concat());
+}
+
+fn kill_at_every(calls: &[&str]) {
     if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
         println!("not shown: there is no strace here");
         return;
     }
     let (home, scene, expected) = undisturbed();
-    let writes = std::env::var_os(EVERY_WRITE).map_or(&[][..], |_| &WRITES[..]);
     let mut points = 0;
-    for call in DECISIVE_CALLS.iter().chain(writes) {
+    for call in calls {
         for nth in 1.. {
             let again = scene.copy_to(&home.path().join(format!("{call}-{nth}")));
-            if !killed(play(&again, None, Some((call, nth)))) {
+            if !killed(play(&again, None, None, Some((call, nth)))) {
                 break;
             }
             points += 1;
             finish(&again, &expected, &format!("{call} {nth}"));
         }
+        println!("{points} points up to {call}");
     }
-    println!("{points} points");
-    assert!(points > 20, "only {points} calls were found");
+    assert!(points > 40, "only {points} calls were found");
 }
 
-/// Tells the story until it is killed.
+/// Tells the story, or applies one plan, until it is killed.
 #[test]
 fn part_teller() {
     let Some(dir) = std::env::var_os(PART_DIR).map(PathBuf::from) else { return };
-    let left = std::env::var(KILL_AT).ok().map(|at| at.parse().unwrap());
-    tell(&Scene::at(&dir), &mut Killer { left }).unwrap();
+    let scene = Scene::at(&dir);
+    let mut killer = Killer { left: std::env::var(KILL_AT).ok().map(|at| at.parse().unwrap()) };
+    match std::env::var(PLAN) {
+        Err(_) => tell(&scene, &mut killer).unwrap(),
+        Ok(plan) => {
+            let plan = Plan::from_json(&plan).unwrap();
+            let mut store = scene.open().unwrap();
+            apply(&mut store, &plan, &accept(&plan), INPUTS, &signer(), &mut killer).unwrap();
+        }
+    }
+}
+
+/// Has the story told, or one plan applied, by a process that is killed at a milestone.
+pub(crate) fn kill_at_milestone(scene: &Scene, plan: Option<&Plan>, at: u64) {
+    assert!(killed(play(scene, plan, Some(at), None)), "it ended before milestone {at}");
 }
 
 struct Killer {
@@ -105,25 +129,29 @@ fn finish(scene: &Scene, expected: &Outcome, point: &str) {
     tell(scene, &mut Silent).unwrap_or_else(|error| panic!("{point}: {error}"));
     let actual = scene.outcome();
     assert!(actual == *expected, "{point}: {actual:#?}, expected {expected:#?}");
-    std::fs::remove_dir_all(home_of(scene)).unwrap();
-}
-
-fn home_of(scene: &Scene) -> PathBuf {
-    scene.layout().root().parent().unwrap().to_owned()
+    std::fs::remove_dir_all(scene.home()).unwrap();
 }
 
 /// Plays the teller in a process of its own, killed at a milestone or at the n-th of some call.
-fn play(scene: &Scene, milestone: Option<u64>, call: Option<(&str, u64)>) -> ExitStatus {
+fn play(
+    scene: &Scene,
+    plan: Option<&Plan>,
+    milestone: Option<u64>,
+    call: Option<(&str, u64)>,
+) -> ExitStatus {
     let teller = std::env::current_exe().unwrap();
     let mut command = match call {
         None => Command::new(&teller),
-        Some((call, nth)) => strace(&home_of(scene), &teller, call, nth),
+        Some((call, nth)) => strace(scene.home(), &teller, call, nth),
     };
     command
         .args(["--exact", "job_kill::part_teller", "--nocapture", "--test-threads=1"])
-        .env(PART_DIR, home_of(scene))
+        .env(PART_DIR, scene.home())
         .stdout(Stdio::null())
         .stderr(Stdio::inherit());
+    if let Some(plan) = plan {
+        command.env(PLAN, plan.to_json().unwrap());
+    }
     if let Some(at) = milestone {
         command.env(KILL_AT, at.to_string());
     }

@@ -27,6 +27,12 @@ pub(crate) const CLOCK_MS: u64 = 1_700_000_000_000;
 /// What the steps of every run see.
 pub(crate) const INPUTS: Inputs = Inputs { clock_ms: CLOCK_MS, seed: [5; 32] };
 
+/// What later builds of version 1 have more than the first ones.
+pub(crate) const SEMANTIC_COLUMNS: &str = "
+    ALTER TABLE publications ADD COLUMN semantic_type TEXT NOT NULL DEFAULT '';
+    ALTER TABLE publications ADD COLUMN semantic_scope TEXT NOT NULL DEFAULT '';
+    ALTER TABLE publications ADD COLUMN semantic_description TEXT NOT NULL DEFAULT '';";
+
 /// Rows in the tables that migrations touch: enough for some dozen pages.
 const ROWS: usize = 400;
 
@@ -35,20 +41,28 @@ pub(crate) struct Scene {
     home: PathBuf,
     pub(crate) contract: Contract,
     pub(crate) wait: Duration,
+    /// The clock of events; what steps see is [`INPUTS`].
+    pub(crate) clock_ms: u64,
 }
 
 impl Scene {
     /// The scene below `home`, whatever is there.
     pub(crate) fn at(home: &Path) -> Self {
         let contract = built_in_contract().unwrap();
-        Self { home: home.to_owned(), contract, wait: Duration::ZERO }
+        Self { home: home.to_owned(), contract, wait: Duration::ZERO, clock_ms: CLOCK_MS }
     }
 
-    /// A store of version 1 with rows, in the care of a new ledger.
-    pub(crate) fn adopted(home: &Path) -> Self {
+    /// A store of version 1 with rows, and no ledger yet.
+    pub(crate) fn created(home: &Path) -> Self {
         let scene = Self::at(home);
         create(&scene.layout(), "scene", CLOCK_MS).unwrap();
         scene.sql(&rows());
+        scene
+    }
+
+    /// The same in the care of a new ledger.
+    pub(crate) fn adopted(home: &Path) -> Self {
+        let scene = Self::created(home);
         scene.init().unwrap();
         scene
     }
@@ -60,10 +74,16 @@ impl Scene {
         scene
     }
 
+    /// The folder that everything lies in.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// A copy of everything below another folder.
     pub(crate) fn copy_to(&self, home: &Path) -> Self {
         copy(&self.home, home);
-        Self { home: home.to_owned(), contract: self.contract.clone(), wait: self.wait }
+        let (contract, wait) = (self.contract.clone(), self.wait);
+        Self { home: home.to_owned(), contract, wait, clock_ms: self.clock_ms }
     }
 
     pub(crate) fn layout(&self) -> Layout {
@@ -75,7 +95,7 @@ impl Scene {
         let ledger = layout.ledger();
         let pins = FilePins::new(self.home.join("pins"), self.home.join("places"));
         let surroundings = Surroundings {
-            clock: Arc::new(FixedClock(CLOCK_MS)),
+            clock: Arc::new(FixedClock(self.clock_ms)),
             pins: Arc::new(pins),
             wait: self.wait,
         };
@@ -87,9 +107,16 @@ impl Scene {
     }
 
     pub(crate) fn init(&self) -> Result<(Store, Adoption), MigrateError> {
+        self.init_with_nonce([3; 32])
+    }
+
+    pub(crate) fn init_with_nonce(
+        &self,
+        nonce: [u8; 32],
+    ) -> Result<(Store, Adoption), MigrateError> {
         let (open, project) = (self.open_store(), "scene".to_owned());
         let options = InitOptions { open, project, signer: Arc::new(signer()) };
-        init(options, &mut FixedRandom::new([3; 32]))
+        init(options, &mut FixedRandom::new(nonce))
     }
 
     /// What another program does to the database.
@@ -149,11 +176,14 @@ impl Scene {
             files.into_keys().map(|path| path.strip_prefix(&root).unwrap().to_owned()).collect()
         };
         let work = store.ledger().work_dir();
+        let mut files = self.files();
+        // A killed program leaves its write-ahead log to the next one; that is SQLite's normal life.
+        files.retain(|path, _| path.extension().is_none_or(|end| end != "db-wal"));
         Outcome {
             certificates: certificates.collect(),
             content: self.content(),
             audit: self.audit_lines(),
-            files: names(self.files()),
+            files: names(files),
             left_over: names(files_below(&work)),
             size: state.size(),
             root: store.ledger().head().head().root,

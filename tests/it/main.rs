@@ -14,9 +14,17 @@ mod export;
 #[path = "../../projections/tests/it/history.rs"]
 mod history;
 #[cfg(test)]
+mod job_adoption;
+#[cfg(test)]
+mod job_images;
+#[cfg(test)]
 mod job_kill;
 #[cfg(test)]
+mod job_refusals;
+#[cfg(test)]
 mod job_scene;
+#[cfg(test)]
+mod job_writes;
 #[cfg(test)]
 mod log_kill;
 #[cfg(test)]
