@@ -59,8 +59,7 @@ pub enum ReplayError {
 pub fn replay(ledger: &Ledger, size: u64) -> Result<Replay, ReplayError> {
     let mut state = State::new(ledger.id());
     let mut audit = Vec::new();
-    for recorded in ledger.events(0..size) {
-        let recorded = recorded?;
+    ledger.each_event(0..size, |recorded| {
         let (seq, body) = (recorded.event.seq, &recorded.event.body);
         let entry = Entry { event: &recorded.event, id: recorded.id };
         state.apply(entry).map_err(|rule| ReplayError::Illegal {
@@ -69,7 +68,8 @@ pub fn replay(ledger: &Ledger, size: u64) -> Result<Replay, ReplayError> {
             rule,
         })?;
         record_audit(&mut audit, seq, body);
-    }
+        Ok::<_, ReplayError>(())
+    })?;
     if state.size() == size {
         Ok(Replay { state, audit })
     } else {

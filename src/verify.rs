@@ -7,12 +7,12 @@
 
 mod audit;
 mod compare;
+mod decoded;
 mod fault;
 mod folder;
 mod judge;
 mod live;
 mod objects;
-mod pipeline;
 
 use std::path::PathBuf;
 

@@ -15,10 +15,10 @@ use projections::{Entry, KeyRing, State};
 
 use super::audit::{self, AuditRecord};
 use super::compare;
+use super::decoded::{Decoded, DecodedEvent, decode};
 use super::objects::ObjectCheck;
-use super::pipeline::{self, Decoded, DecodedEvent};
 use super::{Expectations, Fault, Observer, Options, Outcome, Report, Stop, VerifyError};
-use crate::log::{BATCH_EVENTS_MAX, Batch};
+use crate::log::{BATCH_EVENTS_MAX, Batch, in_order};
 
 pub(super) struct Judge<'a> {
     expectations: &'a Expectations,
@@ -88,7 +88,7 @@ impl<'a> Judge<'a> {
         let mut held: Option<Decoded> = None;
         let mut failure = None;
         let mut broken_off = false;
-        let ended = pipeline::in_order(batches, |next| {
+        in_order(batches, decode, |next| {
             let (next, stopped) = match next {
                 Ok(next) => (Some(next), None),
                 Err(stop) => (None, Some(stop)),
@@ -116,7 +116,6 @@ impl<'a> Judge<'a> {
             broken_off |= flow.is_break();
             flow
         });
-        ended.map_err(|source| VerifyError::Io { what: "starting a thread".to_owned(), source })?;
         if let Some(error) = failure {
             return Err(error);
         }
