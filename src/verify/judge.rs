@@ -13,7 +13,7 @@ use ledger_format::hash::{EventId, NodeHash};
 use ledger_format::head::SignedHead;
 use projections::{Entry, KeyRing, State};
 
-use super::audit::{self, AuditRecord};
+use super::audit::AuditRecords;
 use super::compare;
 use super::decoded::{Decoded, DecodedEvent, decode};
 use super::objects::ObjectCheck;
@@ -44,7 +44,7 @@ pub(super) struct Judge<'a> {
     roots: BTreeMap<u64, Option<NodeHash>>,
     anchored_event: Option<EventId>,
     objects: Option<ObjectCheck<'a>>,
-    audit: Vec<AuditRecord>,
+    audit: AuditRecords,
 }
 
 /// What is wrong with an event at its place.
@@ -73,7 +73,7 @@ impl<'a> Judge<'a> {
             roots: roots.collect(),
             anchored_event: None,
             objects: options.objects.map(ObjectCheck::new),
-            audit: Vec::new(),
+            audit: AuditRecords::default(),
         }
     }
 
@@ -335,7 +335,7 @@ impl<'a> Judge<'a> {
                 objects.check(seq, &event.body);
             }
             if good {
-                audit::record(&mut self.audit, seq, &event.body);
+                self.audit.record(seq, &event.body);
             }
         }
         let anchor = self.expectations.anchor.as_ref();
