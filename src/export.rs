@@ -3,18 +3,18 @@
 //! An export consists of whole batches, because only a batch's head says what its events are. One
 //! that begins at event 0 proves itself: links, roots, signatures. One that begins later shows that
 //! its lines are events that follow each other; roots and signatures need the events before them,
-//! and whoever verifies it is told from where on it begins. Knows lines and streams; holds one batch
-//! in memory.
+//! and whoever verifies it is told from where on it begins. Knows lines and streams; holds a few
+//! batches in memory.
 
 mod read;
 
 use std::io::{self, BufRead, Write};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use ledger_format::head::SignedHead;
 use ledger_format::line::{Line, LineError};
 
-use crate::log::{Batch, ReadError};
+use crate::log::{Batch, ReadError, in_order};
 use crate::verify::{Expectations, Observer, Options, Report, VerifyError, verify_batches};
 
 pub use read::Fragment;
@@ -53,22 +53,39 @@ pub fn export(
     out: &mut impl Write,
 ) -> Result<Exported, ExportError> {
     let mut exported = Exported::default();
-    for batch in batches {
-        let Batch { first_seq, events, head } = batch?;
-        if exported.head.is_none() {
-            exported.seqs = first_seq..first_seq;
-        }
-        let last = events.len().saturating_sub(1);
-        for (at, bytes) in events.iter().enumerate() {
-            let line = Line::of(bytes, (at == last).then_some(&head));
-            let line = line.map_err(|error| ExportError::Line { seq: exported.seqs.end, error })?;
-            writeln!(out, "{line}").map_err(ExportError::Write)?;
-            exported.seqs.end += 1;
-        }
-        exported.head = Some(head);
-    }
+    let mut written = Ok(());
+    in_order(batches, lines, |next| {
+        written = next.map_err(ExportError::Read).flatten().and_then(|lines| {
+            let Lines { seqs, text, head } = lines;
+            out.write_all(text.as_bytes()).map_err(ExportError::Write)?;
+            let start = if exported.head.is_none() { seqs.start } else { exported.seqs.start };
+            exported = Exported { seqs: start..seqs.end, head: Some(head) };
+            Ok(())
+        });
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    written?;
     out.flush().map_err(ExportError::Write)?;
     Ok(exported)
+}
+
+/// The lines of one batch.
+struct Lines {
+    seqs: Range<u64>,
+    text: String,
+    head: SignedHead,
+}
+
+fn lines(batch: Batch) -> Result<Lines, ExportError> {
+    let Batch { first_seq, events, head } = batch;
+    let end = first_seq + events.len() as u64;
+    let mut text = String::new();
+    for (seq, bytes) in (first_seq..).zip(&events) {
+        let line = Line::of(bytes, (seq + 1 == end).then_some(&head));
+        text.push_str(&line.map_err(|error| ExportError::Line { seq, error })?);
+        text.push('\n');
+    }
+    Ok(Lines { seqs: first_seq..end, text, head })
 }
 
 /// What an export turned out to be.

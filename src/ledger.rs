@@ -109,6 +109,16 @@ impl Ledger {
         fold::events(self.log.read(seqs.clone()), seqs)
     }
 
+    /// Hands the events of `seqs` to `take`, in order, until it fails; read on several cores, for
+    /// those who want many.
+    pub fn each_event<E: From<FoldError>>(
+        &self,
+        seqs: Range<u64>,
+        take: impl FnMut(Recorded) -> Result<(), E>,
+    ) -> Result<(), E> {
+        fold::each(self.log.read(seqs.clone()), seqs, take)
+    }
+
     /// One event.
     pub fn event(&self, seq: u64) -> Result<Recorded, FoldError> {
         let missing = ReadError::Damaged { seq, reason: "there is no such event".into() };

@@ -4,6 +4,7 @@
 //! signs, never repairs, never starts empty where something was.
 
 pub mod memory;
+mod ordered;
 pub mod sled;
 
 use std::ops::Range;
@@ -13,6 +14,8 @@ use ledger_format::event::{EVENT_BYTES_MAX, Event, EventError};
 use ledger_format::hash::{EventId, LedgerId};
 use ledger_format::head::{SignedHead, TreeHead};
 use ledger_format::tree::Frontier;
+
+pub(crate) use ordered::in_order;
 
 /// Most events in one batch. A batch is held in memory whole and written as one transaction.
 pub const BATCH_EVENTS_MAX: usize = 1_000;

@@ -10,7 +10,7 @@ use ledger_format::head::TreeHead;
 use projections::{Entry, Illegal, State, StateDigests};
 
 use crate::ledger::{FoldError, Ledger};
-use crate::verify::{AuditRecord, record_audit};
+use crate::verify::AuditRecords;
 
 pub use materialise::{MaterialiseError, Materialised, materialise};
 
@@ -20,7 +20,7 @@ pub struct Replay {
     /// The states.
     pub state: State,
     /// Recorded states of append-only files, in order.
-    pub audit: Vec<AuditRecord>,
+    pub audit: AuditRecords,
 }
 
 /// A history that does not replay.
@@ -58,9 +58,8 @@ pub enum ReplayError {
 /// Folds the first `size` events of `ledger`, from event 0.
 pub fn replay(ledger: &Ledger, size: u64) -> Result<Replay, ReplayError> {
     let mut state = State::new(ledger.id());
-    let mut audit = Vec::new();
-    for recorded in ledger.events(0..size) {
-        let recorded = recorded?;
+    let mut audit = AuditRecords::default();
+    ledger.each_event(0..size, |recorded| {
         let (seq, body) = (recorded.event.seq, &recorded.event.body);
         let entry = Entry { event: &recorded.event, id: recorded.id };
         state.apply(entry).map_err(|rule| ReplayError::Illegal {
@@ -68,8 +67,9 @@ pub fn replay(ledger: &Ledger, size: u64) -> Result<Replay, ReplayError> {
             kind: body.kind(),
             rule,
         })?;
-        record_audit(&mut audit, seq, body);
-    }
+        audit.record(seq, body);
+        Ok::<_, ReplayError>(())
+    })?;
     if state.size() == size {
         Ok(Replay { state, audit })
     } else {

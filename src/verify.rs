@@ -7,12 +7,12 @@
 
 mod audit;
 mod compare;
+mod decoded;
 mod fault;
 mod folder;
 mod judge;
 mod live;
 mod objects;
-mod pipeline;
 mod signature;
 
 use std::path::PathBuf;
@@ -27,8 +27,7 @@ use crate::log::{Batch, ReadError, ReadLog};
 use crate::objects::Objects;
 use judge::Judge;
 
-pub(crate) use audit::record as record_audit;
-pub use audit::{AuditRecord, AuditTextError, audit_text};
+pub use audit::{AuditRecords, AuditTextError, audit_text};
 pub use fault::{Fault, Witness};
 pub use folder::{FolderReport, Folders, verify_folder};
 pub use live::{Change, Difference, Live, LiveError, compare_live};
@@ -92,9 +91,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// Objects checked, if they were.
     pub objects: Option<ObjectCount>,
-    /// Every recorded state of append-only files, in order, as far as the good prefix goes. About
-    /// 100 bytes a record in memory.
-    pub audit: Vec<AuditRecord>,
+    /// Every recorded state of append-only files, in order, as far as the good prefix goes.
+    pub audit: AuditRecords,
     /// The fold over all events, when all of them are good.
     pub state: Option<State>,
 }

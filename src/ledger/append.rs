@@ -64,10 +64,16 @@ impl Ledger {
         let mut appended = Vec::with_capacity(bodies.len());
         let mut bodies = bodies.into_iter().peekable();
         while bodies.peek().is_some() {
-            let chunk: Vec<Body> = bodies.by_ref().take(BATCH_EVENTS_MAX - 1).collect();
+            let recorded = usize::from(self.must_record());
+            let chunk: Vec<Body> = bodies.by_ref().take(BATCH_EVENTS_MAX - recorded).collect();
             appended.extend(self.append_batch(signer, chunk)?);
         }
         Ok(appended)
+    }
+
+    /// Whether the next batch begins with the digest of the state.
+    const fn must_record(&self) -> bool {
+        self.state.size() - self.recorded_size >= cache::RECORD_EVERY_EVENTS
     }
 
     fn append_batch(
@@ -75,7 +81,7 @@ impl Ledger {
         signer: &dyn Signer,
         bodies: Vec<Body>,
     ) -> Result<Vec<Recorded>, AppendError> {
-        let recording = self.state.size() - self.recorded_size >= cache::RECORD_EVERY_EVENTS;
+        let recording = self.must_record();
         if recording {
             cache::write(&self.dir, &self.state);
         }

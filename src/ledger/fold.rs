@@ -1,12 +1,12 @@
 //! From stored bytes to events to state.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use ledger_format::event::{Event, EventError};
 use ledger_format::hash::EventId;
 use projections::{Entry, Illegal, State};
 
-use crate::log::{Batch, ReadError};
+use crate::log::{Batch, ReadError, in_order};
 
 /// An event as it stands in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,14 +59,28 @@ pub(super) fn fold(
     batches: impl Iterator<Item = Result<Batch, ReadError>>,
     size: u64,
 ) -> Result<(), FoldError> {
-    for recorded in events(batches, state.size()..size) {
-        apply(state, &recorded?)?;
-    }
+    each(batches, state.size()..size, |recorded| apply(state, &recorded))?;
     if state.size() == size {
         Ok(())
     } else {
         Err(FoldError::Short { expected: size, actual: state.size() })
     }
+}
+
+/// Hands the events of `seqs` to `take`, in order, read on several cores.
+pub(super) fn each<E: From<FoldError>>(
+    batches: impl Iterator<Item = Result<Batch, ReadError>>,
+    seqs: Range<u64>,
+    mut take: impl FnMut(Recorded) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut taken = Ok(());
+    let decode = |batch| events(std::iter::once(Ok(batch)), seqs.clone()).collect::<Vec<_>>();
+    in_order(batches, decode, |next| {
+        let events = next.unwrap_or_else(|error| vec![Err(FoldError::Read(error))]);
+        taken = events.into_iter().try_for_each(|event| take(event?));
+        if taken.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    taken
 }
 
 pub(super) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), FoldError> {

@@ -12,13 +12,13 @@ use ledger_format::hash::{EventId, NodeHash};
 use ledger_format::head::SignedHead;
 use projections::{Entry, KeyRing, State};
 
-use super::audit::{self, AuditRecord};
+use super::audit::AuditRecords;
 use super::compare;
+use super::decoded::{Decoded, DecodedEvent, decode};
 use super::objects::ObjectCheck;
-use super::pipeline::{self, Decoded, DecodedEvent};
 use super::signature::verify_signature;
 use super::{Expectations, Fault, Observer, Options, Outcome, Report, Stop, VerifyError};
-use crate::log::{BATCH_EVENTS_MAX, Batch};
+use crate::log::{BATCH_EVENTS_MAX, Batch, in_order};
 
 pub(super) struct Judge<'a> {
     expectations: &'a Expectations,
@@ -44,7 +44,7 @@ pub(super) struct Judge<'a> {
     roots: BTreeMap<u64, Option<NodeHash>>,
     anchored_event: Option<EventId>,
     objects: Option<ObjectCheck<'a>>,
-    audit: Vec<AuditRecord>,
+    audit: AuditRecords,
 }
 
 /// What is wrong with an event at its place.
@@ -73,7 +73,7 @@ impl<'a> Judge<'a> {
             roots: roots.collect(),
             anchored_event: None,
             objects: options.objects.map(ObjectCheck::new),
-            audit: Vec::new(),
+            audit: AuditRecords::default(),
         }
     }
 
@@ -88,7 +88,7 @@ impl<'a> Judge<'a> {
         let mut held: Option<Decoded> = None;
         let mut failure = None;
         let mut broken_off = false;
-        let ended = pipeline::in_order(batches, |next| {
+        in_order(batches, decode, |next| {
             let (next, stopped) = match next {
                 Ok(next) => (Some(next), None),
                 Err(stop) => (None, Some(stop)),
@@ -116,7 +116,6 @@ impl<'a> Judge<'a> {
             broken_off |= flow.is_break();
             flow
         });
-        ended.map_err(|source| VerifyError::Io { what: "starting a thread".to_owned(), source })?;
         if let Some(error) = failure {
             return Err(error);
         }
@@ -336,7 +335,7 @@ impl<'a> Judge<'a> {
                 objects.check(seq, &event.body);
             }
             if good {
-                audit::record(&mut self.audit, seq, &event.body);
+                self.audit.record(seq, &event.body);
             }
         }
         let anchor = self.expectations.anchor.as_ref();

@@ -12,7 +12,7 @@ use ledger_format::hash::{CommitHash, ContentHash};
 use projections::StoreState;
 use sha2::{Digest as _, Sha256};
 
-use super::audit::{AuditRecord, audit_text};
+use super::audit::{AuditRecords, audit_text};
 use crate::diagnostic::{self, Code};
 use crate::objects::Objects;
 use crate::target::glyph_store::Layout;
@@ -156,7 +156,7 @@ pub enum LiveError {
 /// to wait for a lock on the database.
 pub fn compare_live(
     store: &StoreState,
-    records: &[AuditRecord],
+    records: &AuditRecords,
     layout: &Layout,
     objects: Option<&dyn Objects>,
     wait: Duration,
