@@ -239,6 +239,9 @@ catalogue! {
     PIN_INVALID = 1706, Unverified, Error, false,
         "A remembered head cannot be read.",
         "Restore the file named, or compare the ledger with a head kept elsewhere.";
+    PLAN_EDITED = 1707, Unverified, Error, false,
+        "A plan file does not have the id it states: it was edited or cut off.",
+        "Make the plan again: `glyph-ledger plan -o FILE`.";
     IO = 1800, Failed, Error, true,
         "The operating system refused or failed.",
         "Mend what is named and run the command again.";
@@ -277,6 +280,9 @@ catalogue! {
         "Mend the migration; the message names the check.";
     NO_RUN = 1812, Usage, Error, false,
         "No run is pending.",
+        "`glyph-ledger status` tells what there is to do.";
+    NOTHING_TO_DO = 1813, Usage, Error, false,
+        "The plan leads from a version to itself.",
         "`glyph-ledger status` tells what there is to do.";
     INTERNAL = 1899, Failed, Fatal, false,
         "The program has a defect.",

@@ -198,6 +198,7 @@ impl From<&AppendError> for Failure {
             AppendError::Unauthorised { .. } => plainly(&KEY_UNKNOWN, error),
             AppendError::Illegal { seq, .. } => at_event(&EVENT_ILLEGAL, error, *seq),
             AppendError::Encoding { seq, .. } => at_event(&LOG_FULL, error, *seq),
+            AppendError::Behind { size, .. } => at_event(&LEDGER_REGRESSED, error, *size),
             AppendError::Log(error) => error.into(),
             AppendError::Pin(pin) => {
                 let message = error.to_string();

@@ -145,6 +145,13 @@ impl Projection for Certificates {
 
     fn check(state: &CertificateBook, entry: Entry<'_>) -> Result<(), Illegal> {
         let Body::RunCommitted(body) = &entry.event.body else { return Ok(()) };
+        let accepted = state
+            .started
+            .as_ref()
+            .is_some_and(|started| started.accepted_loss == Some(started.plan));
+        require(state.lost == 0 || accepted, || {
+            format!("{} values are lost and nobody accepted that", state.lost)
+        })?;
         let expected = state.open_certificate();
         require(body.certificate == expected, || {
             format!("the run's certificate is {expected}, not {}", body.certificate)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger_format::body::{AuditAppend, Body, Purpose, RunStarted, StagedContent};
+use ledger_format::body::{AuditAppend, Body, ObjectState, Purpose, RunStarted, StagedContent};
 use ledger_format::hash::{CommitHash, EventId};
 use serde::{Deserialize, Serialize};
 
@@ -143,7 +143,11 @@ impl Projection for Runs {
                     format!("step {done} of {} comes next, not {}", step.object, step.step)
                 })
             }
-            (Body::ObjectMigrated(_), Phase::Staging) => {
+            (Body::ObjectMigrated(body), Phase::Staging) => {
+                let staged = open.steps.get(&body.object).and_then(|steps| steps.last());
+                require(staged.is_none_or(|staged| leads_to(staged, &body.target)), || {
+                    format!("the target of {} is not what its last step made", body.object)
+                })?;
                 require((open.migrated.len() as u64) < open.started.objects, || {
                     format!("the run has only {} objects", open.started.objects)
                 })
@@ -160,9 +164,14 @@ impl Projection for Runs {
                 require(body.places == *places, || {
                     format!("{} of {places} places are published", body.places)
                 })?;
-                require(body.audit.is_some() == audit.is_some(), || {
-                    "the audit line and its file go together".into()
-                })
+                let holds_line = match (&body.audit, audit) {
+                    (None, None) => true,
+                    (Some(ObjectState::Log { bytes, .. }), Some(line)) => {
+                        *bytes >= line.bytes.saturating_add(line.line.len() as u64)
+                    }
+                    _ => false,
+                };
+                require(holds_line, || "the audit file does not hold the run's line".into())
             }
             (_, Phase::Staging) => Err(Illegal::new("the run is not committed yet")),
             (_, Phase::Publishing { .. }) => Err(Illegal::new("the run is committed already")),
@@ -223,5 +232,20 @@ impl Projection for Runs {
                 outcome,
             });
         }
+    }
+}
+
+/// Whether an object that is `staged` after its last step is `target`.
+fn leads_to(staged: &StagedContent, target: &ObjectState) -> bool {
+    match (staged, target) {
+        (
+            StagedContent::Document { content: staged },
+            ObjectState::Document { content: target, .. },
+        ) => staged == target,
+        (
+            StagedContent::Database { page_root: staged },
+            ObjectState::Database { page_root: target, .. },
+        ) => staged == target,
+        _ => false,
     }
 }

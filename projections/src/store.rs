@@ -1,7 +1,7 @@
 //! What the store is: its version and the state of each of its objects. Holds neither time nor
 //! sequence number nor actor, so that equal stores have equal digests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledger_format::body::{Body, Cause, ObjectState, Origin};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,9 @@ pub struct StoreState {
     pub pending_publish: bool,
     /// Targets of the open run, which become the objects' states when it is committed.
     pub staged: BTreeMap<String, ObjectState>,
+    /// Objects that an abandoned run left in an unknown state, until each was observed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unsettled: BTreeSet<String>,
     /// Version the open run goes to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staged_version: Option<String>,
@@ -39,6 +42,16 @@ impl Projection for Store {
     type State = StoreState;
 
     fn check(state: &StoreState, entry: Entry<'_>) -> Result<(), Illegal> {
+        if let Some(object) = state.unsettled.first() {
+            let settles = matches!(
+                &entry.event.body,
+                Body::ObjectObserved(body)
+                    if body.cause == Cause::Abandoned && state.unsettled.contains(&body.object)
+            );
+            require(settles, || {
+                format!("{object} must first be observed, after its run was abandoned")
+            })?;
+        }
         match &entry.event.body {
             Body::ObjectObserved(body) => {
                 check_observed(state, body.cause, &body.object, &body.state)
@@ -98,6 +111,7 @@ impl Projection for Store {
         match &entry.event.body {
             Body::ObjectObserved(body) => {
                 state.objects.insert(body.object.clone(), body.state.clone());
+                state.unsettled.remove(&body.object);
             }
             Body::StoreAdopted(body) => {
                 state.contract = Some(body.contract.clone());
@@ -131,6 +145,7 @@ impl Projection for Store {
             Body::RunAbandoned(body) => {
                 state.pending_publish = false;
                 state.version.clone_from(&body.version);
+                state.unsettled = state.objects.keys().cloned().collect();
             }
             _ => {}
         }
@@ -152,6 +167,10 @@ fn check_observed(
         return Err(Illegal::new(format!("{object} was never adopted")));
     };
     require(held.kind() == found.kind(), || format!("{object} changed its kind"))?;
+    let after_abandoning = cause == Cause::Abandoned;
+    require(after_abandoning == state.unsettled.contains(object), || {
+        format!("{object} is not what an abandoned run left")
+    })?;
     let grows_only = match (held, found) {
         (ObjectState::Log { bytes: before, .. }, ObjectState::Log { bytes: after, .. }) => {
             cause == Cause::Abandoned || after >= before

@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<RunAn
     let consent = Consent(accept_lossy.clone());
     let mut bar = Bar::new(context);
     let report = apply(&mut store, &plan, &consent, job::inputs()?, &signer, &mut bar)
-        .map_err(|error| refused(error, arguments))?;
+        .map_err(|error| job::told(refused(error, arguments), &store))?;
     Ok(Done::new(RunAnswer::from(report)).next(&["verify-chain", "--objects"]).next(&["undo"]))
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use indicatif::ProgressBar;
 use ledger_format::body::Purpose;
 use ledger_format::hash::{CommitHash, EventId};
+use projections::Phase;
 use serde::Serialize;
 
 use super::context::Context;
@@ -58,6 +59,19 @@ pub(super) fn remember_contract(ledger: &Path, contract: &Path) -> Result<(), Fa
     let path: PathBuf = fs::canonicalize(contract).map_err(failure::io(contract))?;
     let file = ledger.join(CONTRACT_FILE);
     fs::write(&file, format!("{}\n", path.display())).map_err(failure::io(&file))
+}
+
+/// What is said of a job that did not end: with the run still open, how to go on with it.
+pub(super) fn told(failure: Failure, store: &Store) -> Failure {
+    match store.pending() {
+        Some(open) if open.phase == Phase::Staging => failure
+            .not_done("the store was not touched; the run stays open")
+            .next(["migration", "resume"]),
+        Some(_) if failure.next.is_empty() => failure
+            .not_done("the run is committed and not published everywhere yet")
+            .next(["migration", "resume"]),
+        _ => failure,
+    }
 }
 
 /// The clock and randomness of a new run.

@@ -32,7 +32,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
     let mut store = job::open(context)?;
     let mut bar = Bar::new(context);
     let answer = match &arguments.abandon {
-        None => Resumed::Run(resume(&mut store, &signer, &mut bar)?.into()),
+        None => {
+            let report = resume(&mut store, &signer, &mut bar)
+                .map_err(|error| job::told(error.into(), &store))?;
+            Resumed::Run(report.into())
+        }
         Some(reason) => {
             Resumed::Abandoned { abandoned: abandon(&mut store, reason, &signer, &mut bar)? }
         }

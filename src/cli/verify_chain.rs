@@ -51,6 +51,8 @@ pub(super) struct Judgement {
     good: Option<Head>,
     /// Who showed it to be complete.
     known_by: Option<&'static str>,
+    /// The head up to which nothing is missing.
+    known_head: Option<Head>,
     acknowledged: Option<u64>,
     objects: Option<ObjectCount>,
     faults: Vec<Found>,
@@ -126,7 +128,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Judge
     let live = live(&found.report, &dir, objects, wait, context)?;
     let verdict = Judgement::new(&found, &live);
     if let (Word::Complete, Some(ledger)) = (verdict.verdict, &verdict.ledger) {
-        remember(ledger, verdict.size)?;
+        remember(ledger, verdict.known_head.as_ref().map_or(0, |head| head.size))?;
     }
     Ok(judged(Done::new(verdict), &found.report, &live))
 }
@@ -246,11 +248,12 @@ fn place_of_change(difference: &crate::verify::Difference) -> String {
 impl Judgement {
     fn new(found: &FolderReport, live: &Live) -> Self {
         let FolderReport { report, anchored, salvage } = found;
-        let (verdict, known_by) = match &report.outcome {
-            Outcome::Complete { by, .. } => (Word::Complete, Some(witness(*by))),
+        let (verdict, known) = match &report.outcome {
+            Outcome::Complete { head, by } => (Word::Complete, Some((Head::of(head), *by))),
             Outcome::ConsistentOnly => (Word::ConsistentOnly, None),
             Outcome::Failed => (Word::Failed, None),
         };
+        let (known_head, known_by) = known.map(|(head, by)| (head, witness(by))).unzip();
         Self {
             verdict,
             ledger: report.ledger,
@@ -258,6 +261,7 @@ impl Judgement {
             batches: report.batches,
             good: report.good.as_ref().map(Head::of),
             known_by,
+            known_head,
             acknowledged: anchored.map(|TreeHead { size, .. }| size),
             objects: report.objects.map(|count| ObjectCount { good: count.good, bad: count.bad }),
             faults: report.faults.iter().map(Found::of).collect(),
@@ -306,7 +310,8 @@ const fn witness(by: Witness) -> &'static str {
 
 impl Answer for Judgement {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        let size = count(self.size, "event");
+        let known = self.known_head.as_ref().map_or(self.size, |head| head.size);
+        let size = count(known, "event");
         let head = match self.verdict {
             Word::Complete => paint.strong(format_args!("complete up to {size}")),
             Word::ConsistentOnly => {
@@ -326,6 +331,13 @@ impl Answer for Judgement {
         }
         if let Some(by) = self.known_by {
             writeln!(out, "  known by    {by}")?;
+            if self.size > known {
+                let beyond = count(self.size - known, "event");
+                writeln!(
+                    out,
+                    "  beyond it   {beyond}, signed and consistent; whether all is not known"
+                )?;
+            }
         }
         if let Some(found) = self.salvaged {
             writeln!(out, "  salvaged    {} from raw bytes", count(found, "event"))?;

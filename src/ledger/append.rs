@@ -3,7 +3,7 @@
 use ledger_format::body::{Body, StateRecorded};
 use ledger_format::event::{Event, EventError};
 use ledger_format::hash::{EventId, KeyId};
-use ledger_format::head::SignedHead;
+use ledger_format::head::{SignedHead, TreeHead};
 use projections::{Entry, Illegal};
 
 use super::{Ledger, Pin, PinError, Recorded, cache, open};
@@ -40,6 +40,17 @@ pub enum AppendError {
         kind: &'static str,
         /// What is wrong.
         reason: String,
+    },
+    /// A newer head of this ledger was seen meanwhile: somebody appended to another copy of it.
+    #[error(
+        "a head over {} events is remembered, this copy of the ledger has {size}: another copy was appended to",
+        pinned.size
+    )]
+    Behind {
+        /// The head remembered.
+        pinned: Box<TreeHead>,
+        /// Number of events here.
+        size: u64,
     },
     /// The log.
     #[error(transparent)]
@@ -144,6 +155,11 @@ impl Ledger {
         first_seq: u64,
         events: &[Recorded],
     ) -> Result<SignedHead, AppendError> {
+        let pin = self.surroundings.pins.get(&self.id())?;
+        if let Some(pin) = pin.filter(|pin| pin.head.head().size > first_seq) {
+            let pinned = Box::new(*pin.head.head());
+            return Err(AppendError::Behind { pinned, size: first_seq });
+        }
         let chain = self.state.chain();
         let head = SignedHead::sign(chain.head(), &signer.public_key(), |text| signer.sign(text));
         let events = events.iter().map(|recorded| recorded.bytes.clone()).collect();
@@ -159,7 +175,8 @@ impl Ledger {
             return;
         }
         match self.refold(size) {
-            Ok(state) => self.state = state,
+            Ok(state) if state.chain().head() == *self.head.head() => self.state = state,
+            Ok(_) => tracing::error!("the ledger's events no longer lead to its head"),
             Err(error) => tracing::error!(%error, "the ledger's events no longer fold"),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use projections::Outcome;
+
 use super::{FoldError, Ledger};
 
 /// A position: how many events from the beginning count.
@@ -20,7 +22,7 @@ pub enum Cursor {
         /// Whether it is the place before the run.
         before: bool,
     },
-    /// `@-N`: before the last N committed runs.
+    /// `@-N`: before the last N runs that were published.
     RunsBack(u64),
     /// A time (RFC 3339 with zone), in milliseconds since the Unix epoch: the last event not later.
     Time(u64),
@@ -126,14 +128,17 @@ pub(super) fn resolve(ledger: &Ledger, cursor: &Cursor) -> Result<u64, CursorErr
                 finished.chain(open).filter(|(run, ..)| run.to_string().starts_with(id)).collect();
             match fits.as_slice() {
                 [] => Err(unknown(format!("run {id}"))),
-                [(_, started, after)] => Ok(if *before { *started } else { *after }),
+                [(_, started, _)] if *before => Ok(*started),
+                // What an abandoned run left is looked at in the same batch.
+                [(_, _, after)] => batch_end(ledger, *after),
                 _ => Err(CursorError::Ambiguous { what: format!("run {id}") }),
             }
         }
         Cursor::RunsBack(0) => Ok(size),
         Cursor::RunsBack(back) => {
             let committed = ledger.state.runs().finished.iter().rev();
-            let mut committed = committed.filter(|run| run.outcome.committed_seq().is_some());
+            let mut committed =
+                committed.filter(|run| matches!(run.outcome, Outcome::Published { .. }));
             usize::try_from(back - 1)
                 .ok()
                 .and_then(|skip| committed.nth(skip))
@@ -141,6 +146,13 @@ pub(super) fn resolve(ledger: &Ledger, cursor: &Cursor) -> Result<u64, CursorErr
                 .ok_or_else(|| unknown(format!("the place {back} committed runs back")))
         }
     }
+}
+
+/// The end of the batch that event `size - 1` lies in.
+fn batch_end(ledger: &Ledger, size: u64) -> Result<u64, CursorError> {
+    let batch = ledger.batches(size.saturating_sub(1)..size).next();
+    let batch = batch.transpose().map_err(FoldError::Read)?;
+    Ok(batch.map_or(size, |batch| batch.head.head().size))
 }
 
 /// Places of the events that `fits` holds for.

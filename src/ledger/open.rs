@@ -130,8 +130,10 @@ impl Ledger {
             SignedHead::sign(state.chain().head(), &signer.public_key(), |text| signer.sign(text));
         let first = Batch { first_seq: 0, events: vec![bytes], head: head.clone() };
         let options = options(&surroundings);
-        let log = SledLog::init(dir, &identity, &first, state.chain().frontier(), &options)?;
+        // Remembered first: a head of a ledger that then is not made harms nobody, and one that is
+        // made must not become known to its own creator by chance.
         surroundings.pins.set(&Pin { head: head.clone(), provenance: Provenance::OwnAppend })?;
+        let log = SledLog::init(dir, &identity, &first, state.chain().frontier(), &options)?;
         surroundings.pins.set_ledger_at(place, &ledger)?;
         let dir = dir.to_owned();
         let provenance = Provenance::OwnAppend;

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 use ledger_format::hash::{CommitHash, EventId};
 
+use super::plan::PlanFileError;
 use crate::contract::{ContractError, PathError};
 use crate::diagnostic::{
-    ALREADY_HERE, CONFIRMATION_REQUIRED, CONTRACT_EDITED, CURSOR_UNKNOWN, Code, DOCUMENT_CHANGED,
-    Failure, IO, LOSS_UNDECLARED, MANIFEST_INVALID, MIGRATION_VERSION_AMBIGUOUS,
-    MIGRATION_VERSION_UNKNOWN, NO_RUN, NOTHING_HERE, OUTCOME_INVALID, PLAN_STALE, PUBLISH_CONFLICT,
-    REPLAY_DIVERGENCE, RUN_PENDING, SCHEMA_DRIFT, STORE_DISAGREES, USAGE,
+    ALREADY_HERE, CONFIRMATION_REQUIRED, CONTRACT_EDITED, CONTRACT_INVALID, CURSOR_UNKNOWN, Code,
+    DOCUMENT_CHANGED, Failure, IO, LOSS_UNDECLARED, MANIFEST_INVALID, MIGRATION_VERSION_AMBIGUOUS,
+    MIGRATION_VERSION_UNKNOWN, NO_RUN, NOTHING_HERE, NOTHING_TO_DO, OUTCOME_INVALID, PLAN_EDITED,
+    PLAN_STALE, PUBLISH_CONFLICT, REPLAY_DIVERGENCE, RUN_PENDING, SCHEMA_DRIFT, STORE_DISAGREES,
+    USAGE,
 };
 use crate::effects::NoRandomness;
 use crate::failure::{at_path, plainly};
@@ -146,8 +148,8 @@ pub enum MigrateError {
         reason: String,
     },
     /// A file does not hold a plan, or one that was edited.
-    #[error("{0}")]
-    PlanFile(String),
+    #[error(transparent)]
+    PlanFile(#[from] PlanFileError),
     /// The plan loses values and nobody typed its id.
     #[error("the plan loses {lost} values and its loss was not accepted")]
     Unconfirmed {
@@ -178,6 +180,25 @@ pub enum MigrateError {
         /// What is lost.
         what: String,
     },
+    /// The store was adopted under another contract.
+    #[error("the store was adopted under contract {adopted}, not {offered}")]
+    OtherContract {
+        /// The contract's name when it was adopted.
+        adopted: String,
+        /// The name of the one offered now.
+        offered: String,
+    },
+    /// A plan that leads from a version to itself.
+    #[error("the store has version {version} already; there is nothing to do")]
+    NothingToDo {
+        /// The version.
+        version: String,
+    },
+    /// At that cursor a run had been given up and what it left was not recorded yet.
+    #[error(
+        "at that cursor run outputs had been given up and not looked at yet; choose a later one"
+    )]
+    Unsettled,
     /// A frozen contract was edited.
     #[error("contract {name} {version} was used as {frozen} and is now {actual}")]
     ContractEdited {
@@ -267,7 +288,11 @@ impl From<&MigrateError> for Failure {
             MigrateError::Path(error) => error.into(),
             MigrateError::Create(error) => error.into(),
             MigrateError::Random(error) => error.into(),
-            MigrateError::PlanFile(_) => plainly(&USAGE, error),
+            MigrateError::PlanFile(PlanFileError::Io { path, .. }) => {
+                plainly(&IO, error).at(path.clone())
+            }
+            MigrateError::PlanFile(PlanFileError::Form(_)) => plainly(&USAGE, error),
+            MigrateError::PlanFile(PlanFileError::Edited { .. }) => plainly(&PLAN_EDITED, error),
             MigrateError::Ambiguous { .. } => plainly(&MIGRATION_VERSION_AMBIGUOUS, error),
             MigrateError::Manifest { path, .. } => at_path(&MANIFEST_INVALID, error, path),
             MigrateError::Io { path, .. } => at_path(&IO, error, path),
@@ -293,6 +318,9 @@ impl From<&MigrateError> for Failure {
             MigrateError::Undeclared { edge, .. } => {
                 plainly(&LOSS_UNDECLARED, error).at(format!("edge {edge}"))
             }
+            MigrateError::OtherContract { .. } => plainly(&CONTRACT_INVALID, error),
+            MigrateError::NothingToDo { .. } => plainly(&NOTHING_TO_DO, error).next(["status"]),
+            MigrateError::Unsettled => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
             MigrateError::ContractEdited { name, .. } => plainly(&CONTRACT_EDITED, error).at(name),
             MigrateError::Outcome { .. } => plainly(&OUTCOME_INVALID, error),
             MigrateError::SchemaDrift { object, .. } => plainly(&SCHEMA_DRIFT, error).at(object),

@@ -46,7 +46,7 @@ pub fn init(
     let layout = open.layout.clone();
     let there = layout.manifest().exists();
     if there {
-        check_manifest(&layout, &open.contract, &read_manifest(&layout)?)?;
+        judge(&open)?;
     }
     let origin = if there { Origin::Adopted } else { Origin::Created };
     let mut store = open_or_create_ledger(&open, there, &project, &*signer, random)?;
@@ -58,6 +58,17 @@ pub fn init(
     }
     let adoption = adopt(&mut store, origin, &*signer)?;
     Ok((store, adoption))
+}
+
+/// Refuses a store that could not be adopted, before anything is made.
+fn judge(open: &OpenStore) -> Result<(), MigrateError> {
+    let layout = &open.layout;
+    let manifest = read_manifest(layout)?;
+    check_manifest(layout, &open.contract, &manifest)?;
+    let database = LiveDatabase::open(&layout.database(), open.surroundings.wait)?;
+    detect(layout, &open.contract, &manifest, &database)?;
+    read_prefix(&layout.audit(), None)?;
+    Ok(())
 }
 
 fn open_or_create_ledger(

@@ -122,12 +122,6 @@ pub enum PlanFileError {
     },
 }
 
-impl From<PlanFileError> for MigrateError {
-    fn from(error: PlanFileError) -> Self {
-        Self::PlanFile(error.to_string())
-    }
-}
-
 const SCHEMA: &str = "glyph-ledger/migration-plan/0";
 
 /// Tag of a plan's id.
@@ -263,7 +257,7 @@ pub(super) fn loss_bound(store: &Store, id: CommitHash) -> Result<LossSummary, M
         },
         _ => None,
     };
-    bound.ok_or_else(|| MigrateError::PlanFile(format!("object {name} is not a plan")))
+    bound.ok_or_else(|| PlanFileError::Form(format!("object {name} is not a plan")).into())
 }
 
 /// What of an object's state a plan binds.

@@ -16,6 +16,7 @@ use projections::{OpenRun, Phase};
 use super::error::MigrateError;
 use super::observe::{LiveDatabase, document};
 use super::run::{Milestone, Observer};
+use super::stage::frozen_contract;
 use super::store::Store;
 use crate::effects::Signer;
 use crate::target::glyph_store::{Layout, manifest_version, migration_line, read_prefix};
@@ -128,7 +129,7 @@ pub(super) fn publish(
     if let Some(line) = audit {
         missing_of_line(store, &open, line)?;
     }
-    let goes_up = goes_up(store, &open);
+    let goes_up = goes_up(store, &open)?;
     if goes_up {
         publish_manifest(store, &open, &sources, observer)?;
     }
@@ -158,9 +159,9 @@ fn sources(store: &Store, open: &OpenRun) -> Result<States, MigrateError> {
 
 /// Going up the manifest is published first, going down last: so an old program is refused in
 /// between, never misled.
-fn goes_up(store: &Store, open: &OpenRun) -> bool {
-    let position = |version: &str| store.contract.position(version);
-    position(&open.started.to) >= position(&open.started.from)
+fn goes_up(store: &Store, open: &OpenRun) -> Result<bool, MigrateError> {
+    let contract = frozen_contract(&store.ledger, &*store.objects, open.started.contract)?;
+    Ok(contract.position(&open.started.to) >= contract.position(&open.started.from))
 }
 
 /// Whether a place is still to be written.
@@ -194,7 +195,7 @@ fn publish_manifest(
 ) -> Result<(), MigrateError> {
     let object = Layout::MANIFEST;
     if manifest_standing(store, open, sources)? == Place::Written {
-        return Ok(());
+        return sync_file(&store.layout.manifest());
     }
     observer.reached(&Milestone::Publishing { object });
     put_manifest(store, &store.ledger.state().store().objects)?;
@@ -289,7 +290,7 @@ fn publish_database(
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
     if looked.place == Place::Written {
-        return Ok(());
+        return Ok(database.affirm()?);
     }
     let object = Layout::DATABASE;
     observer.reached(&Milestone::Publishing { object });
@@ -320,12 +321,12 @@ fn append_line(
         observer.reached(&Milestone::Publishing { object });
         let append = || -> io::Result<()> {
             let mut file = fs::OpenOptions::new().append(true).open(&path)?;
-            file.write_all(missing.as_bytes())?;
-            file.sync_all()
+            file.write_all(missing.as_bytes())
         };
         append().map_err(|source| MigrateError::Io { path: path.clone(), source })?;
         observer.reached(&Milestone::Published { object });
     }
+    sync_file(&path)?;
     let now = read_prefix(&path, Some((audit.bytes, audit.content)))?;
     let tail = store.objects.put(&now.tail)?;
     Ok(ObjectState::Log { content: now.content, bytes: now.bytes, tail })
@@ -352,14 +353,28 @@ fn missing_of_line<'a>(
 }
 
 /// Replaces a file whole or not at all, durably, with its permissions. What a killed one left beside
-/// the file is written over.
+/// the file goes; what it may link to stays.
 fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
     let fresh = path.with_added_extension("new");
-    let mut file = fs::File::create(&fresh)?;
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&fresh)?;
     file.write_all(bytes)?;
     file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;
-    fs::File::open(folder)?.sync_all()
+    sync_entry(path)
+}
+
+/// Makes the name of a file durable.
+fn sync_entry(path: &Path) -> io::Result<()> {
+    fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Makes a file durable that a process killed in between may have left with the kernel alone.
+fn sync_file(path: &Path) -> Result<(), MigrateError> {
+    let sync = || fs::File::open(path)?.sync_all().and_then(|()| sync_entry(path));
+    sync().map_err(|source| MigrateError::Io { path: path.to_owned(), source })
 }

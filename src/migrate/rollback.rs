@@ -39,6 +39,9 @@ pub fn rollback(
     if then.contract.is_none() {
         return Err(MigrateError::BeforeAdoption);
     }
+    if !then.unsettled.is_empty() {
+        return Err(MigrateError::Unsettled);
+    }
     let observation = store.observe()?;
     let documents_changed = observation.changes.iter().any(|change| match change {
         Body::ObjectObserved(body) => matches!(body.state, ObjectState::Document { .. }),

@@ -113,6 +113,9 @@ pub fn apply(
 ) -> Result<RunReport, MigrateError> {
     store.must_be_idle()?;
     store.may_sign(signer)?;
+    if plan.is_empty() {
+        return Err(MigrateError::NothingToDo { version: plan.to.clone() });
+    }
     let accepted_loss = check_consent(plan, consent)?;
     check_contract(store)?;
     still_fits(store, plan)?;
@@ -167,7 +170,7 @@ pub fn abandon(
     store.may_sign(signer)?;
     let run = open.run;
     if open.phase == Phase::Staging {
-        let (code, message) = ("ABANDONED".to_owned(), reason.to_owned());
+        let (code, message) = ("ABANDONED".to_owned(), shortened(reason));
         store.record(signer, vec![RunAborted { run, code, message }.into()], observer)?;
         forget_work(store, run)?;
         return Ok(run);
@@ -189,7 +192,7 @@ pub fn abandon(
     ];
     let targets = &store.ledger.state().store().objects;
     let places = found.iter().filter(|(object, state)| targets.get(*object) == Some(state)).count();
-    let abandoned = RunAbandoned { run, reason: reason.to_owned(), places: places as u64, version };
+    let abandoned = RunAbandoned { run, reason: shortened(reason), places: places as u64, version };
     let observed = found.map(|(object, state)| {
         let (object, cause) = (object.to_owned(), Cause::Abandoned);
         Body::from(ObjectObserved { object, cause, state })
@@ -260,7 +263,7 @@ fn abort(
     let aborted = RunAborted {
         run: open.run,
         code: error.code().id.to_owned(),
-        message: shortened(&error.to_string()),
+        message: shortened(&without_place(store, &error.to_string())),
     };
     match store.record(signer, vec![aborted.into()], observer) {
         Ok(()) => match forget_work(store, open.run) {
@@ -273,6 +276,12 @@ fn abort(
 
 /// Longest message kept in an event, in bytes; an event has at most 4,096.
 const MESSAGE_BYTES_MAX: usize = 2_000;
+
+/// The message without where on this machine the store lies.
+fn without_place(store: &Store, message: &str) -> String {
+    let root = store.layout.root().display().to_string();
+    if root.len() > 1 { message.replace(&root, "") } else { message.to_owned() }
+}
 
 fn shortened(message: &str) -> String {
     let mut end = message.len().min(MESSAGE_BYTES_MAX);

@@ -129,7 +129,15 @@ pub fn status(open: &OpenStore, store: &Store, deep: bool) -> Result<Status, Mig
     let path = resolve(&open.contract, from, &target)?;
     let mut drift = Vec::new();
     for (object, recorded) in &state.store().objects {
-        drift.push((object.clone(), drift_of(&open.layout, object, recorded, &database, deep)?));
+        let half_way =
+            state.store().pending_publish && !matches!(recorded, ObjectState::Log { .. });
+        let found = if half_way {
+            // What is recorded are the targets of a run that may not have written them yet.
+            Drift::NotChecked
+        } else {
+            drift_of(&open.layout, object, recorded, &database, deep)?
+        };
+        drift.push((object.clone(), found));
     }
     let runs = state.runs().finished.iter().filter(|run| run.outcome.committed_seq().is_some());
     Ok(Status {

@@ -29,8 +29,9 @@ pub struct OpenStore {
 pub struct Store {
     pub(super) layout: Layout,
     pub(super) contract: Contract,
-    pub(super) ledger: Ledger,
+    // Closed before the ledger is: who waits for the ledger finds the objects free.
     pub(super) objects: Box<dyn Objects>,
+    pub(super) ledger: Ledger,
     pub(super) wait: Duration,
 }
 
@@ -56,12 +57,21 @@ impl Store {
         ledger: Ledger,
         wait: Duration,
     ) -> Result<Self, MigrateError> {
+        let adopted = ledger.state().store().contract.as_ref();
+        if let Some(adopted) = adopted.filter(|adopted| **adopted != contract.contract) {
+            let (adopted, offered) = (adopted.clone(), contract.contract);
+            return Err(MigrateError::OtherContract { adopted, offered });
+        }
         let dir = ledger.objects_dir();
-        let objects =
-            if dir.exists() { PackObjects::open(&dir)? } else { PackObjects::create(&dir)? };
+        // Only a ledger that names no content yet may begin with none.
+        let objects = if dir.exists() || ledger.state().size() > 1 {
+            PackObjects::open(&dir)?
+        } else {
+            PackObjects::create(&dir)?
+        };
         let objects = Box::new(objects);
         forget_work_copies(&ledger.work_dir())?;
-        Ok(Self { layout, contract, ledger, objects, wait })
+        Ok(Self { layout, contract, objects, ledger, wait })
     }
 
     /// The ledger.

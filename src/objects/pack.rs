@@ -122,7 +122,9 @@ impl PackObjects {
         let (mut objects, found) = Self::read(folder, true)?;
         let end = objects.cut_tail(found.last_good)?;
         let buffer = Vec::with_capacity(BUFFER_BYTES);
-        let writer = Writer { syncs, end, buffer, created: false, poisoned: false, _lock: lock };
+        // As if the last pack were new: whoever began it may have been killed before its name was
+        // durable.
+        let writer = Writer { syncs, end, buffer, created: true, poisoned: false, _lock: lock };
         objects.writer = Some(writer);
         Ok(objects)
     }
@@ -364,7 +366,9 @@ impl Drop for PackObjects {
 }
 
 fn acquire(path: &Path) -> Result<File, ObjectsError> {
-    let file = File::options().read(true).write(true).open(path).map_err(io_error(path))?;
+    // A process that was killed while it made the folder may have left it without its lock.
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
+    let file = file.map_err(io_error(path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {

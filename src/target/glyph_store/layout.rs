@@ -53,6 +53,6 @@ impl Layout {
         from.ancestors()
             .flat_map(|folder| [folder.join(".glyph"), folder.to_owned()])
             .map(Self::new)
-            .find(|layout| layout.manifest().is_file() || layout.ledger().is_dir())
+            .find(|layout| layout.manifest().is_file() || layout.ledger().join("LEDGER").is_file())
     }
 }

@@ -76,67 +76,37 @@ pub fn take(source: &impl PageSource, objects: &mut dyn Objects) -> Result<PageT
 }
 
 /// Keeps the image `tree` of `source`, storing only what `objects` lacks, and returns the number of
-/// pages stored. Everything beneath a node is put before the node, so a node that is there stands
-/// for its pages; who removes objects removes nodes first. Nothing is durable before
+/// pages stored. Every page and node is asked for: a node that is there says nothing about what lies
+/// beneath it, for a power cut may have taken one and left the other. Nothing is durable before
 /// [`Objects::sync`].
 pub fn store(
     tree: &PageTree,
     source: &impl PageSource,
     objects: &mut dyn Objects,
 ) -> Result<u32, ImageError> {
-    let lacking = lacking_nodes(tree, objects);
     let mut stored = 0;
-    for at in children(lacking.first().map_or(&[], Vec::as_slice), tree.pages().len()) {
-        let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
-        if let Some(name) = tree.page(number).filter(|name| !objects.contains(name)) {
-            let page = normalised(number, source.read_page(number)?);
-            let actual = ContentHash::of(&page);
-            if actual != *name {
-                return Err(ImageError::PageChanged { page: number, expected: *name, actual });
-            }
-            objects.put(&page)?;
-            stored += 1;
+    for (number, name) in (1..).zip(tree.pages()) {
+        if objects.contains(name) {
+            continue;
         }
+        let page = normalised(number, source.read_page(number)?);
+        let actual = ContentHash::of(&page);
+        if actual != *name {
+            return Err(ImageError::PageChanged { page: number, expected: *name, actual });
+        }
+        objects.put(&page)?;
+        stored += 1;
     }
-    for (below, nodes) in lacking.iter().enumerate() {
-        let entries = tree.level(below).unwrap_or_default();
-        for at in nodes {
-            if let Some(run) = entries.chunks(RUN_LENGTH).nth(*at) {
+    for (below, nodes) in tree.node_levels().iter().enumerate() {
+        let runs = tree.level(below).unwrap_or_default().chunks(RUN_LENGTH);
+        for (node, run) in nodes.iter().zip(runs) {
+            if !objects.contains(node) {
                 objects.put(&node_bytes(run))?;
             }
         }
     }
     objects.put(&tree.root_bytes())?;
     Ok(stored)
-}
-
-/// For each level above the pages, lowest first, the positions of the nodes that `objects` lacks. A
-/// level is only searched beneath nodes that are lacking themselves.
-fn lacking_nodes(tree: &PageTree, objects: &dyn Objects) -> Vec<Vec<usize>> {
-    let mut lacking: Vec<Vec<usize>> = Vec::new();
-    for nodes in tree.node_levels().iter().rev() {
-        let candidates = match lacking.last() {
-            Some(parents) => children(parents, nodes.len()),
-            None => (0..nodes.len()).collect(),
-        };
-        lacking.push(absent(&candidates, nodes, objects));
-    }
-    lacking.reverse();
-    lacking
-}
-
-/// Positions in `nodes` among `candidates` that `objects` lacks.
-fn absent(candidates: &[usize], nodes: &[ContentHash], objects: &dyn Objects) -> Vec<usize> {
-    candidates
-        .iter()
-        .copied()
-        .filter(|&at| nodes.get(at).is_some_and(|node| !objects.contains(node)))
-        .collect()
-}
-
-/// Positions, in a level of `len` entries, beneath the nodes at `parents`.
-fn children(parents: &[usize], len: usize) -> Vec<usize> {
-    parents.iter().flat_map(|at| at * RUN_LENGTH..((at + 1) * RUN_LENGTH).min(len)).collect()
 }
 
 /// Reads the tree of the image `root`, checking every node against its name. Pages are not read.

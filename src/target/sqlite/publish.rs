@@ -107,6 +107,13 @@ impl Publisher {
         Ok(written)
     }
 
+    /// Makes what a process killed in between may have committed durable: a commit of its own
+    /// changes no page that counts and syncs all that went before it.
+    pub fn affirm(self) -> Result<(), PublishError> {
+        self.announce_schema()?;
+        self.commit()
+    }
+
     /// Makes what was written the database, durably.
     pub fn commit(self) -> Result<(), PublishError> {
         self.guest.close_as_an_owner()?;
