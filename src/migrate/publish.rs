@@ -132,7 +132,7 @@ pub(super) fn publish(
     if goes_up {
         publish_manifest(store, &open, &sources, observer)?;
     }
-    publish_database(store, looked, live.database, observer)?;
+    publish_database(store, &looked, live.database, observer)?;
     if !goes_up {
         publish_manifest(store, &open, &sources, observer)?;
     }
@@ -284,7 +284,7 @@ fn look_at_database(
 
 fn publish_database(
     store: &Store,
-    looked: Looked,
+    looked: &Looked,
     mut database: Publisher,
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {

@@ -4,11 +4,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use glyph_ledger::diagnostic;
-use glyph_ledger::migrate::{RollbackOptions, Silent, Store, recompute, rollback};
+use glyph_ledger::ledger::Ledger;
+use glyph_ledger::migrate::{OpenStore, RollbackOptions, Silent, Store, recompute, rollback};
 use glyph_ledger::replay::replay;
 use glyph_ledger::target::glyph_store::Layout;
 use glyph_ledger::target::sqlite::image;
-use ledger_format::body::{Body, ObjectState};
+use ledger_format::body::{Body, Cause, ObjectObserved, ObjectState};
 use projections::Outcome as RunOutcome;
 
 use crate::job_scene::{Content, INPUTS, Scene, go_back, migrate, signer};
@@ -84,7 +85,7 @@ fn history(scene: &Scene) -> Vec<(u64, Content)> {
             if cursors.len() > 10 {
                 break;
             }
-            if store.ledger().state().store().version >= to.to_owned() {
+            if store.ledger().state().store().version.as_str() >= to {
                 go_back(&mut store, adopted, &mut Silent).unwrap().unwrap();
                 cursors.push((store.ledger().state().size(), scene.content()));
             }
@@ -262,4 +263,47 @@ fn l3_same_events_give_the_same_digest() {
     let mut distinct = first.clone();
     distinct.dedup();
     assert_eq!(distinct.len(), first.len());
+}
+
+#[test]
+fn l3_deleting_state_caches_changes_no_answer() {
+    let home = tempfile::tempdir().unwrap();
+    let scene = Scene::adopted(&home.path().join("scene"));
+    grow(&scene, 10_001);
+    migrate(&mut scene.open().unwrap(), "2", &mut Silent).unwrap();
+    let cache = scene.layout().ledger().join("cache/state");
+    let cached = fs::read(&cache).unwrap();
+    let outcomes = ["kept", "deleted", "changed", "of another ledger"].map(|name| {
+        let again = scene.copy_to(&home.path().join(name));
+        let cache = again.layout().ledger().join("cache/state");
+        match name {
+            "deleted" => fs::remove_file(&cache).unwrap(),
+            "changed" => {
+                let mut bytes = cached.clone();
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                fs::write(&cache, bytes).unwrap();
+            }
+            "of another ledger" => fs::write(&cache, "not a state").unwrap(),
+            _ => {}
+        }
+        let mut store = again.open().unwrap();
+        let digest = store.ledger().state().digest();
+        migrate(&mut store, "3", &mut Silent).unwrap();
+        drop(store);
+        (digest, again.outcome())
+    });
+    for outcome in &outcomes[1..] {
+        assert_eq!(*outcome, outcomes[0]);
+    }
+}
+
+/// Makes the ledger long: the audit file is observed again and again.
+fn grow(scene: &Scene, events: usize) {
+    let OpenStore { ledger, surroundings, .. } = scene.open_store();
+    let mut ledger = Ledger::open(&ledger, &ledger, surroundings).unwrap();
+    let state = ledger.state().store().objects[Layout::AUDIT].clone();
+    let object = Layout::AUDIT.to_owned();
+    let observed = ObjectObserved { object, cause: Cause::DataChange, state };
+    ledger.append(&signer(), vec![observed.into(); events]).unwrap();
 }

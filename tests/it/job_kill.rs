@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use glyph_ledger::migrate::{Milestone, Observer, Plan, Silent, apply};
+use glyph_ledger::migrate::{Milestone, Observer, Plan, Policy, Silent, apply, plan};
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::job_scene::{INPUTS, Outcome, Scene, accept, signer, tell};
@@ -48,26 +48,40 @@ fn a_story_killed_at_any_milestone_ends_as_if_undisturbed() {
 
 #[test]
 fn a_story_killed_at_any_fsync_ends_as_if_undisturbed() {
-    kill_at_every(&["fsync"]);
+    kill_at_every(&["fsync"], Part::Story);
 }
 
 #[test]
 fn a_story_killed_at_any_other_sync_or_change_of_names_ends_as_if_undisturbed() {
     let writes = std::env::var_os(EVERY_WRITE).map_or(&[][..], |_| &WRITES[..]);
-    kill_at_every(&[&DECISIVE_CALLS, writes].concat());
+    kill_at_every(&[&DECISIVE_CALLS, writes].concat(), Part::Story);
 }
 
-fn kill_at_every(calls: &[&str]) {
+#[test]
+fn l2_a_batch_is_whole_or_absent() {
+    kill_at_every(&["pwrite64", "fdatasync"], Part::FirstRun);
+}
+
+/// What is told by the process that is killed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Story,
+    FirstRun,
+}
+
+fn kill_at_every(calls: &[&str], part: Part) {
     if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
         println!("not shown: there is no strace here");
         return;
     }
     let (home, scene, expected) = undisturbed();
+    let first = || plan(&mut scene.open().unwrap(), Some("2"), Policy::default()).unwrap();
+    let plan = (part == Part::FirstRun).then(first);
     let mut points = 0;
     for call in calls {
         for nth in 1.. {
             let again = scene.copy_to(&home.path().join(format!("{call}-{nth}")));
-            if !killed(play(&again, None, None, Some((call, nth)))) {
+            if !killed(play(&again, plan.as_ref(), None, Some((call, nth)))) {
                 break;
             }
             points += 1;
@@ -126,6 +140,8 @@ fn undisturbed() -> (tempfile::TempDir, Scene, Outcome) {
 }
 
 fn finish(scene: &Scene, expected: &Outcome, point: &str) {
+    let size = scene.open().unwrap().ledger().state().size();
+    assert!(expected.batches.contains(&size), "{point}: {size} events are half a batch");
     tell(scene, &mut Silent).unwrap_or_else(|error| panic!("{point}: {error}"));
     let actual = scene.outcome();
     assert!(actual == *expected, "{point}: {actual:#?}, expected {expected:#?}");

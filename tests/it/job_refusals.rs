@@ -392,17 +392,23 @@ fn a_damaged_object_stops_a_rollback_before_it_begins() {
         let label = b"code,test,slow";
         let places: Vec<_> =
             (0..bytes.len()).filter(|at| bytes[*at..].starts_with(label)).collect();
-        places.iter().for_each(|at| bytes[*at] = b'k');
+        for at in &places {
+            bytes[*at] = b'k';
+        }
         !places.is_empty()
     });
     let good = damaged.keys().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>();
-    damaged.iter().for_each(|(path, (_, bytes))| fs::write(path, bytes).unwrap());
+    for (path, (_, bytes)) in &damaged {
+        fs::write(path, bytes).unwrap();
+    }
     let (before, told) = (scene.files(), scene.open().unwrap().ledger().state().size());
     let mut store = scene.open().unwrap();
     assert_code(go_back(&mut store, size, &mut Silent), &diagnostic::OBJECT_DAMAGED);
     assert!(store.pending().is_none());
     assert_eq!((scene.files(), store.ledger().state().size()), (before, told));
     drop(store);
-    damaged.keys().zip(good).for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    for (path, bytes) in damaged.keys().zip(good) {
+        fs::write(path, bytes).unwrap();
+    }
     go_back(&mut scene.open().unwrap(), size, &mut Silent).unwrap().unwrap();
 }

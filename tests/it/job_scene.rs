@@ -175,6 +175,7 @@ impl Scene {
             let root = self.layout().root().to_owned();
             files.into_keys().map(|path| path.strip_prefix(&root).unwrap().to_owned()).collect()
         };
+        let batches = store.ledger().batches(0..u64::MAX);
         let work = store.ledger().work_dir();
         let mut files = self.files();
         // A killed program leaves its write-ahead log to the next one; that is SQLite's normal life.
@@ -185,7 +186,7 @@ impl Scene {
             audit: self.audit_lines(),
             files: names(files),
             left_over: names(files_below(&work)),
-            size: state.size(),
+            batches: batches.map(|batch| batch.unwrap().head.head().size).collect(),
             root: store.ledger().head().head().root,
         }
     }
@@ -209,7 +210,8 @@ pub(crate) struct Outcome {
     pub(crate) files: Vec<PathBuf>,
     /// Files in the folder for work copies.
     pub(crate) left_over: Vec<PathBuf>,
-    pub(crate) size: u64,
+    /// Sizes at which batches end.
+    pub(crate) batches: Vec<u64>,
     /// Root over every event: the very same ones were written.
     pub(crate) root: NodeHash,
 }
@@ -260,20 +262,20 @@ pub(crate) fn tell(scene: &Scene, observer: &mut dyn Observer) -> Result<(), Mig
 
 /// Content, sources with labels, and publications.
 fn rows() -> String {
-    let mut sql = String::from("BEGIN;");
-    for n in 0..ROWS {
+    let sources = (0..ROWS).map(|n| {
         let labels = ["", "doc", "code,rust", "code,test,slow"][n % 4];
-        sql += &format!(
-            "INSERT INTO content VALUES ('c{n}', 'sha256:{n:064}', {n}, 'src/{n}.rs', '2023-11-14');
-             INSERT INTO sources VALUES ('src/{n}.rs', 'c{n}', '{labels}', '2023-11-14');"
-        );
-    }
-    for n in 0..20 {
-        sql += &format!(
-            "INSERT INTO publications VALUES ('p{n}', 'w', 'main', 'done', 'me', 'squash', '2023');"
-        );
-    }
-    sql + "COMMIT;"
+        format!(
+            "INSERT INTO content VALUES ('c{n}', 'sha256:{n:064}', {n}, 'src/{n}.rs', '2023');
+             INSERT INTO sources VALUES ('src/{n}.rs', 'c{n}', '{labels}', '2023');"
+        )
+    });
+    let publications = (0..20).map(|n| {
+        format!(
+            "INSERT INTO publications VALUES ('p{n}', 'w', 'main', 'done', 'me', 'squash', '');"
+        )
+    });
+    let rows: Vec<String> = sources.chain(publications).collect();
+    format!("BEGIN; {} COMMIT;", rows.concat())
 }
 
 /// Every file below `folder` with its mode and bytes.
