@@ -386,7 +386,9 @@ fn flip(path: &Path, wanted: &[u8], at: usize) {
         .map(|(place, _)| place)
         .collect();
     assert!(!places.is_empty(), "{} does not hold it", path.display());
-    places.into_iter().for_each(|place| bytes[place + at] ^= 1);
+    for place in places {
+        bytes[place + at] ^= 1;
+    }
     fs::write(path, bytes).unwrap();
 }
 
