@@ -12,7 +12,10 @@ use projections::{KeyRing, State};
 use super::fold::{self, FoldError};
 use super::{Ledger, Pin, PinError, Provenance, Surroundings, cache};
 use crate::effects::Signer;
-use crate::log::sled::{Identity, OpenError, OpenOptions, Relation, SledLog, read_identity};
+use crate::log::sled::{
+    Identity, OpenError, OpenOptions, Relation, SledLog, copy_for_reading, read_anchor,
+    read_identity,
+};
 use crate::log::{AppendError, Batch, ReadLog as _};
 
 /// A ledger that was not opened or created.
@@ -147,17 +150,17 @@ impl Ledger {
     /// and continue the head that is remembered; then the newest head is remembered.
     pub fn open(dir: &Path, place: &Path, surroundings: Surroundings) -> Result<Self, LedgerError> {
         check_place(dir, place, &surroundings)?;
-        let mut log = SledLog::open(dir, &options(&surroundings))?;
-        let ledger = log.identity().ledger();
+        let ledger = read_identity(dir)?.ledger();
         let pin = surroundings.pins.get(&ledger)?;
+        if let Some(pin) = &pin {
+            look_first(dir, pin, &options(&surroundings))?;
+        }
+        let mut log = SledLog::open(dir, &options(&surroundings))?;
         let tip = log.tip().map_err(FoldError::Read)?;
         let tip = tip.ok_or(FoldError::Short { expected: 1, actual: 0 })?;
         let newest = *tip.head.head();
-        if let Some(pin) = &pin
-            && pin.head.head().size > newest.size
-        {
-            let pinned = Box::new(*pin.head.head());
-            return Err(LedgerError::Regressed { pinned, actual: Box::new(newest) });
+        if let Some(pin) = &pin {
+            reaches(&newest, pin)?;
         }
         let Folded { state, signers, pinned_root, recorded_size } =
             fold_to_head(&log, dir, &tip.head, pin.as_ref())?;
@@ -192,6 +195,32 @@ fn check_place(dir: &Path, place: &Path, surroundings: &Surroundings) -> Result<
     }
     let found = read_identity(dir)?.ledger();
     if found == expected { Ok(()) } else { Err(foreign(Some(found))) }
+}
+
+/// Refuses, by a copy, a folder that acknowledges less than is remembered: the engine writes as it
+/// opens, and what is an older ledger is evidence. One whose store goes on beyond its anchor as far as
+/// is remembered has only lost the anchor.
+fn look_first(dir: &Path, pin: &Pin, options: &OpenOptions) -> Result<(), LedgerError> {
+    let anchored = read_anchor(dir)?.anchor.head.head().size;
+    if anchored >= pin.head.head().size {
+        return Ok(());
+    }
+    let io = |source| OpenError::Io { path: std::env::temp_dir(), source };
+    let copies = tempfile::Builder::new().prefix("glyph-ledger-open.").tempdir().map_err(io)?;
+    let copy = copies.path().join("ledger");
+    copy_for_reading(dir, &copy, options)?;
+    // Whatever else is wrong the opening in its place tells, by its right name.
+    let tip = SledLog::open(&copy, options).ok().and_then(|log| log.tip().ok().flatten());
+    tip.map_or(Ok(()), |tip| reaches(tip.head.head(), pin))
+}
+
+/// Refuses a ledger that ends before what is remembered.
+fn reaches(newest: &TreeHead, pin: &Pin) -> Result<(), LedgerError> {
+    let pinned = *pin.head.head();
+    if newest.size >= pinned.size {
+        return Ok(());
+    }
+    Err(LedgerError::Regressed { pinned: Box::new(pinned), actual: Box::new(*newest) })
 }
 
 struct Folded {

@@ -191,8 +191,8 @@ pub enum Fault {
     },
     /// The ledger ends before a head that was seen earlier.
     #[error(
-        "the ledger ends after {size} events; {by} states {} with root {}",
-        remembered.size, remembered.root
+        "the ledger ends after {size} events{}; {by} states {} with root {}",
+        Led(found.as_deref()), remembered.size, remembered.root
     )]
     Regressed {
         /// Who remembers more.
@@ -304,6 +304,16 @@ impl Fault {
             Self::Regressed { size, .. } => Some(*size),
             _ => None,
         }
+    }
+}
+
+/// Where the good events lead, in the middle of a sentence.
+struct Led<'a>(Option<&'a TreeHead>);
+
+impl Display for Led<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0
+            .map_or(Ok(()), |good| write!(f, ", of which {} lead to root {}", good.size, good.root))
     }
 }
 

@@ -150,6 +150,9 @@ impl Source<'_> {
             let Salvage { size: seq, reason, .. } = salvage.clone();
             faults.push(Fault::Unreadable { seq, reason });
         }
+        if let Some(fault) = contradicted(&salvage) {
+            faults.push(fault);
+        }
         if ends_elsewhere && report.faults.is_empty() {
             faults.push(Fault::Part { path: self.dir.to_owned(), reason: told });
         }
@@ -159,6 +162,18 @@ impl Source<'_> {
     fn options(&self) -> OpenOptions {
         OpenOptions { wait: self.wait, cache_bytes: CACHE_BYTES, ..OpenOptions::default() }
     }
+}
+
+/// What is wrong where every event was found that the newest head was signed over, and they are not
+/// those. The engine takes such an end for a write that was cut short, and drops it.
+fn contradicted(salvage: &Salvage) -> Option<Fault> {
+    let good = salvage.head.map_or(0, |head| head.size);
+    let seen = salvage.newest_seen.filter(|seen| good < seen.size && seen.size <= salvage.size)?;
+    let reason = format!(
+        "the events found from here on do not lead to root {}, signed over {} events",
+        seen.root, seen.size
+    );
+    Some(Fault::Unreadable { seq: good, reason })
 }
 
 /// Number of events that some head, found or anchored, says there were.

@@ -37,7 +37,7 @@ fn verify_chain_says_complete_and_writes_nothing_into_the_ledger() {
 }
 
 #[test]
-fn without_a_remembered_head_completeness_is_not_proven() {
+fn l6_without_a_pin_completeness_is_not_proven() {
     let place = a_place_with_history();
     fs::remove_dir_all(place.home().join("state")).unwrap();
     insta::assert_snapshot!("verify_chain_not_proven", place.run(&["verify-chain"]).whole());

@@ -12,7 +12,7 @@ use glyph_ledger::log::{Batch, Log as _, ReadLog as _};
 #[path = "../../src/log/samples.rs"]
 mod samples;
 
-use samples::Author;
+pub(crate) use samples::Author;
 
 /// The folder that a started process works in; without it the parts below play nothing.
 const PART_DIR: &str = "GLYPH_LEDGER_TEST_PART_DIR";
@@ -23,7 +23,7 @@ const ROUNDS: &str = "GLYPH_LEDGER_KILL_ROUNDS";
 const SEED: u8 = 9;
 
 #[test]
-fn what_was_acknowledged_survives_kill_9_of_writers_and_openers() {
+fn l2_acknowledged_events_survive_kill_9() {
     let home = tempfile::tempdir().unwrap();
     let dir = create(home.path());
     let rounds: u32 = std::env::var(ROUNDS).map_or(4, |rounds| rounds.parse().unwrap());

@@ -9,6 +9,12 @@ mod cli_failures;
 #[cfg(test)]
 mod cli_store;
 #[cfg(test)]
+mod evidence_log;
+#[cfg(test)]
+mod evidence_program;
+#[cfg(test)]
+mod evidence_refused;
+#[cfg(test)]
 mod export;
 #[cfg(test)]
 #[path = "../../projections/tests/it/history.rs"]

@@ -359,19 +359,23 @@ impl End {
 fn extend(chain: &Chain, frame: &Frame, vouched: u64) -> Result<Chain, End> {
     let mut chain = chain.clone();
     let mut before = None;
-    for bytes in &frame.events {
+    let mut events = frame.events.iter().peekable();
+    while let Some(bytes) = events.next() {
         let (size, last) = (chain.size(), chain.last());
         let end = |reason: String| End { size, last, reason: format!("event {size}: {reason}") };
         let event = Event::decode(bytes).map_err(|error| end(error.to_string()))?;
-        match chain.push(&event, EventId::of(bytes)) {
+        let id = EventId::of(bytes);
+        match chain.push(&event, id) {
             Ok(()) => before = Some((size, last)),
             // Its successor says what the event before was. Where no head vouches for that event,
-            // it is the one that was changed: a changed link would be a second change.
+            // it is the one that was changed, unless the link is what was changed: then the next
+            // event does not name this one either.
             Err(ChainError::Prev { expected, actual }) => {
-                let (size, last) =
-                    before.filter(|(size, _)| *size >= vouched).ok_or_else(|| {
-                        end(format!("names {actual} as its predecessor, expected {expected}"))
-                    })?;
+                let named = events.peek().is_none_or(|next| names(next, id));
+                let changed = before.filter(|(size, _)| named && *size >= vouched);
+                let (size, last) = changed.ok_or_else(|| {
+                    end(format!("names {actual} as its predecessor, expected {expected}"))
+                })?;
                 let reason =
                     format!("event {size}: hashes to {expected}, its successor names {actual}");
                 return Err(End { size, last, reason });
@@ -380,6 +384,11 @@ fn extend(chain: &Chain, frame: &Frame, vouched: u64) -> Result<Chain, End> {
         }
     }
     Ok(chain)
+}
+
+/// Whether the event in `bytes` continues the event `id`.
+fn names(bytes: &[u8], id: EventId) -> bool {
+    Event::decode(bytes).is_ok_and(|event| event.prev == id)
 }
 
 fn add_place(places: &mut HashMap<u64, Vec<Place>>, at: u64, bytes: &[u8], offset: u64) {
