@@ -58,10 +58,14 @@ impl Scene {
     }
 
     fn fails(&self, arguments: &[&str], exit: i32, code: &str) -> Value {
+        self.fails_one_of(arguments, exit, &[code])
+    }
+
+    fn fails_one_of(&self, arguments: &[&str], exit: i32, expected: &[&str]) -> Value {
         let said = self.place.run(&[arguments, &["--json"]].concat());
         let answer = said.json();
-        let told = (said.exit, codes(&answer).contains(&code));
-        assert_eq!(told, (exit, true), "{arguments:?}, expected {code}: {answer:#}");
+        let told = (said.exit, codes(&answer).iter().any(|code| expected.contains(code)));
+        assert_eq!(told, (exit, true), "{arguments:?}, expected {expected:?}: {answer:#}");
         answer
     }
 
@@ -167,7 +171,9 @@ fn l6_an_older_log_under_a_newer_pin_is_regressed() {
     // Its file alone, which the engine's own files beside it contradict.
     scene.mend();
     fs::copy(scene.beside("older/sled/db"), scene.db()).unwrap();
-    let [log, judged] = scene.is_refused("LEDGER_DAMAGED", "LEDGER_REGRESSED");
+    // Whether the engine notices depends on what its snapshot of then says of the file.
+    let log = scene.fails_one_of(&["log"], 3, &["LEDGER_DAMAGED", "LEDGER_REGRESSED"]).to_string();
+    let judged = scene.refuses(&["verify-chain"], 3, "LEDGER_REGRESSED").to_string();
     assert!(log.contains(&short(&newer)), "{log}");
     assert!(judged.contains(&older.1) && judged.contains(&newer.1), "{judged}");
     // The whole folder is older and consistent in itself: only what is remembered outside tells.
