@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ledger_format::body::{
     AuditAppend, Body, ObjectObserved, ObjectState, Purpose, RunCommitted, RunPublished,
@@ -213,8 +213,16 @@ fn put_manifest(store: &Store, states: &States) -> Result<(), MigrateError> {
 }
 
 /// Makes the manifest agree with the database of a half published run that is given up: the one of
-/// before if the database is of before, else the run's own. Touches no manifest but these two.
+/// before if the database is of before, else the run's own. Touches no manifest but these two, and
+/// removes one that was not finished.
 pub(super) fn settle_manifest(store: &Store, open: &OpenRun) -> Result<(), MigrateError> {
+    let unfinished = unfinished(&store.layout.manifest());
+    match fs::remove_file(&unfinished) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            return Err(MigrateError::Io { path: unfinished, source });
+        }
+        _ => {}
+    }
     let sources = sources(store, open)?;
     let targets = &store.ledger.state().store().objects;
     let (_, found) = document(&store.layout.manifest())?;
@@ -355,11 +363,16 @@ fn missing_of_line<'a>(
 /// the file is written over.
 fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let fresh = path.with_added_extension("new");
-    let mut file = fs::File::create(&fresh)?;
+    let unfinished = unfinished(path);
+    let mut file = fs::File::create(&unfinished)?;
     file.write_all(bytes)?;
     file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.sync_all()?;
-    fs::rename(&fresh, path)?;
+    fs::rename(&unfinished, path)?;
     fs::File::open(folder)?.sync_all()
+}
+
+/// Where the file that is to replace `path` is made.
+fn unfinished(path: &Path) -> PathBuf {
+    path.with_added_extension("new")
 }
