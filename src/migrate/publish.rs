@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ledger_format::body::{
     AuditAppend, Body, ObjectObserved, ObjectState, Purpose, RunCommitted, RunPublished,
@@ -214,8 +214,16 @@ fn put_manifest(store: &Store, states: &States) -> Result<(), MigrateError> {
 }
 
 /// Makes the manifest agree with the database of a half published run that is given up: the one of
-/// before if the database is of before, else the run's own. Touches no manifest but these two.
+/// before if the database is of before, else the run's own. Touches no manifest but these two, and
+/// removes one that was not finished.
 pub(super) fn settle_manifest(store: &Store, open: &OpenRun) -> Result<(), MigrateError> {
+    let unfinished = unfinished(&store.layout.manifest());
+    match fs::remove_file(&unfinished) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            return Err(MigrateError::Io { path: unfinished, source });
+        }
+        _ => {}
+    }
     let sources = sources(store, open)?;
     let targets = &store.ledger.state().store().objects;
     let (_, found) = document(&store.layout.manifest())?;
@@ -355,7 +363,7 @@ fn missing_of_line<'a>(
 /// Replaces a file whole or not at all, durably, with its permissions. What a killed one left beside
 /// the file goes; what it may link to stays.
 fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let fresh = path.with_added_extension("new");
+    let fresh = unfinished(path);
     match fs::remove_file(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -377,4 +385,9 @@ fn sync_entry(path: &Path) -> io::Result<()> {
 fn sync_file(path: &Path) -> Result<(), MigrateError> {
     let sync = || fs::File::open(path)?.sync_all().and_then(|()| sync_entry(path));
     sync().map_err(|source| MigrateError::Io { path: path.to_owned(), source })
+}
+
+/// Where the file that is to replace `path` is made.
+fn unfinished(path: &Path) -> PathBuf {
+    path.with_added_extension("new")
 }

@@ -4,8 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use glyph_ledger::diagnostic;
-use glyph_ledger::ledger::Ledger;
-use glyph_ledger::migrate::{OpenStore, RollbackOptions, Silent, Store, recompute, rollback};
+use glyph_ledger::migrate::{RollbackOptions, Silent, Store, recompute, rollback};
 use glyph_ledger::replay::replay;
 use glyph_ledger::target::glyph_store::Layout;
 use glyph_ledger::target::sqlite::image;
@@ -300,8 +299,7 @@ fn l3_deleting_state_caches_changes_no_answer() {
 
 /// Makes the ledger long: the audit file is observed again and again.
 fn grow(scene: &Scene, events: usize) {
-    let OpenStore { ledger, surroundings, .. } = scene.open_store();
-    let mut ledger = Ledger::open(&ledger, &ledger, surroundings).unwrap();
+    let mut ledger = scene.open_ledger();
     let state = ledger.state().store().objects[Layout::AUDIT].clone();
     let object = Layout::AUDIT.to_owned();
     let observed = ObjectObserved { object, cause: Cause::DataChange, state };

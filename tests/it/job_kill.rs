@@ -6,7 +6,9 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use glyph_ledger::migrate::{Milestone, Observer, Plan, Policy, Silent, apply, plan};
+use glyph_ledger::migrate::{Milestone, Observer, Plan, Silent, apply};
+use glyph_ledger::target::glyph_store::Layout;
+use ledger_format::body::{Body, Cause, ObjectObserved};
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::job_scene::{INPUTS, Outcome, Scene, accept, signer, tell};
@@ -17,30 +19,30 @@ const PART_DIR: &str = "GLYPH_LEDGER_TEST_PART_DIR";
 /// The milestone, counted from 0, at which the started process kills itself.
 const KILL_AT: &str = "GLYPH_LEDGER_TEST_KILL_AT";
 
-/// The plan that the started process applies; without it, it tells the whole story.
-const PLAN: &str = "GLYPH_LEDGER_TEST_PLAN";
+/// What the started process does: [`STORY`], [`BATCHES`], or a plan as JSON.
+const PART: &str = "GLYPH_LEDGER_TEST_PART";
+const STORY: &str = "story";
+const BATCHES: &str = "batches";
 
 /// Set: kill at every write as well, which takes minutes.
 const EVERY_WRITE: &str = "GLYPH_LEDGER_KILL_EVERY_WRITE";
 
-/// The calls, beside fsync, after which the world is another one. strace counts each for itself.
-const DECISIVE_CALLS: [&str; 5] = ["fdatasync", "rename", "renameat", "renameat2", "unlink"];
-
-const WRITES: [&str; 4] = ["write", "pwrite64", "pwritev", "ftruncate"];
+/// Calls that write, make way or cut off, beside those that sync and rename.
+const WRITES: [&str; 5] = ["write", "pwrite64", "ftruncate", "unlink", "unlinkat"];
 
 #[test]
 fn a_story_killed_at_any_milestone_ends_as_if_undisturbed() {
     let (home, scene, expected) = undisturbed();
     for at in 0.. {
         let again = scene.copy_to(&home.path().join(format!("{at}")));
-        if !killed(play(&again, None, Some(at), None)) {
+        if !killed(play(&again, Part::Story, Until::Milestone(at))) {
             assert!(at > 30, "the story has only {at} milestones");
             println!("{at} milestones");
             return;
         }
         // Killed a second time at the first thing that resuming reaches, in every other round.
         if at % 2 == 1 {
-            killed(play(&again, None, Some(0), None));
+            killed(play(&again, Part::Story, Until::Milestone(0)));
         }
         finish(&again, &expected, &format!("milestone {at}"));
     }
@@ -48,69 +50,126 @@ fn a_story_killed_at_any_milestone_ends_as_if_undisturbed() {
 
 #[test]
 fn a_story_killed_at_any_fsync_ends_as_if_undisturbed() {
-    kill_at_every(&["fsync"], Part::Story);
+    kill_a_story_at_every(&["fsync"]);
 }
 
 #[test]
-fn a_story_killed_at_any_other_sync_or_change_of_names_ends_as_if_undisturbed() {
+fn a_story_killed_at_any_other_sync_or_rename_ends_as_if_undisturbed() {
     let writes = std::env::var_os(EVERY_WRITE).map_or(&[][..], |_| &WRITES[..]);
-    kill_at_every(&[&DECISIVE_CALLS, writes].concat(), Part::Story);
+    kill_a_story_at_every(&[&["fdatasync", "rename", "renameat", "renameat2"], writes].concat());
+}
+
+fn kill_a_story_at_every(calls: &[&'static str]) {
+    let (home, scene, expected) = undisturbed();
+    let points = kill_at_every(&home, &scene, Part::Story, calls, |again, point| {
+        finish(again, &expected, point);
+    });
+    assert!(points.is_none_or(|points| points > 40), "only {points:?} calls were found");
 }
 
 #[test]
 fn l2_a_batch_is_whole_or_absent() {
-    kill_at_every(&["pwrite64", "fdatasync"], Part::FirstRun);
+    let home = tempfile::tempdir().unwrap();
+    let scene = Scene::adopted(&home.path().join("scene"));
+    let whole = scene.copy_to(&home.path().join("whole"));
+    append_batches(&whole);
+    let expected = whole.outcome();
+    let calls = ["pwrite64", "sync_file_range", "fdatasync", "fsync", "rename"];
+    let points = kill_at_every(&home, &scene, Part::Batches, &calls, |again, point| {
+        let size = again.open_ledger().state().size();
+        assert!(expected.batches.contains(&size), "{point}: {size} events are half a batch");
+        append_batches(again);
+        assert_eq!(again.outcome(), expected, "{point}");
+    });
+    assert!(points.is_none_or(|points| points > 15), "only {points:?} calls were found");
 }
 
-/// What is told by the process that is killed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Story,
-    FirstRun,
-}
-
-fn kill_at_every(calls: &[&str], part: Part) {
+/// Kills a process at every one of `calls`, each time on a new copy of `scene`, which `judge` is then
+/// given. The number of points, if there is a strace to find them.
+fn kill_at_every(
+    home: &tempfile::TempDir,
+    scene: &Scene,
+    part: Part<'_>,
+    calls: &[&'static str],
+    judge: impl Fn(&Scene, &str),
+) -> Option<u64> {
     if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
         println!("not shown: there is no strace here");
-        return;
+        return None;
     }
-    let (home, scene, expected) = undisturbed();
-    let first = || plan(&mut scene.open().unwrap(), Some("2"), Policy::default()).unwrap();
-    let plan = (part == Part::FirstRun).then(first);
     let mut points = 0;
     for call in calls {
         for nth in 1.. {
             let again = scene.copy_to(&home.path().join(format!("{call}-{nth}")));
-            if !killed(play(&again, plan.as_ref(), None, Some((call, nth)))) {
+            if !killed(play(&again, part, Until::Call(call, nth))) {
                 break;
             }
             points += 1;
-            finish(&again, &expected, &format!("{call} {nth}"));
+            judge(&again, &format!("{call} {nth}"));
+            std::fs::remove_dir_all(again.home()).unwrap();
         }
         println!("{points} points up to {call}");
     }
-    assert!(points > 40, "only {points} calls were found");
+    Some(points)
 }
 
-/// Tells the story, or applies one plan, until it is killed.
+/// What the process that is killed does.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    /// The whole story.
+    Story,
+    /// One plan.
+    Apply(&'a Plan),
+    /// Batches that no job knows of.
+    Batches,
+}
+
+/// When it is killed.
+#[derive(Clone, Copy)]
+enum Until {
+    /// At the milestone of this number, counted from 0.
+    Milestone(u64),
+    /// Before the n-th of some system call, counted from 1.
+    Call(&'static str, u64),
+}
+
+/// Plays a part until it is killed.
 #[test]
-fn part_teller() {
+fn part_player() {
     let Some(dir) = std::env::var_os(PART_DIR).map(PathBuf::from) else { return };
     let scene = Scene::at(&dir);
     let mut killer = Killer { left: std::env::var(KILL_AT).ok().map(|at| at.parse().unwrap()) };
-    match std::env::var(PLAN) {
-        Err(_) => tell(&scene, &mut killer).unwrap(),
-        Ok(plan) => {
-            let plan = Plan::from_json(&plan).unwrap();
+    match std::env::var(PART).unwrap().as_str() {
+        STORY => tell(&scene, &mut killer).unwrap(),
+        BATCHES => append_batches(&scene),
+        plan => {
+            let plan = Plan::from_json(plan).unwrap();
             let mut store = scene.open().unwrap();
             apply(&mut store, &plan, &accept(&plan), INPUTS, &signer(), &mut killer).unwrap();
         }
     }
 }
 
-/// Has the story told, or one plan applied, by a process that is killed at a milestone.
+/// Makes the ledger longer by three batches, as far as it is not.
+fn append_batches(scene: &Scene) {
+    let mut ledger = scene.open_ledger();
+    let state = ledger.state().store().objects[Layout::AUDIT].clone();
+    let object = Layout::AUDIT.to_owned();
+    let observed = Body::from(ObjectObserved { object, cause: Cause::DataChange, state });
+    let mut end = 5;
+    for events in [1, 40, 300] {
+        end += events;
+        if ledger.state().size() < end {
+            let bodies = vec![observed.clone(); usize::try_from(events).unwrap()];
+            ledger.append(&signer(), bodies).unwrap();
+        }
+    }
+}
+
+/// Has one plan applied, or the story told, by a process that is killed at a milestone.
 pub(crate) fn kill_at_milestone(scene: &Scene, plan: Option<&Plan>, at: u64) {
-    assert!(killed(play(scene, plan, Some(at), None)), "it ended before milestone {at}");
+    let part = plan.map_or(Part::Story, Part::Apply);
+    assert!(killed(play(scene, part, Until::Milestone(at))), "it ended before milestone {at}");
 }
 
 struct Killer {
@@ -140,41 +199,37 @@ fn undisturbed() -> (tempfile::TempDir, Scene, Outcome) {
 }
 
 fn finish(scene: &Scene, expected: &Outcome, point: &str) {
-    let size = scene.open().unwrap().ledger().state().size();
-    assert!(expected.batches.contains(&size), "{point}: {size} events are half a batch");
     tell(scene, &mut Silent).unwrap_or_else(|error| panic!("{point}: {error}"));
     let actual = scene.outcome();
     assert!(actual == *expected, "{point}: {actual:#?}, expected {expected:#?}");
-    std::fs::remove_dir_all(scene.home()).unwrap();
 }
 
-/// Plays the teller in a process of its own, killed at a milestone or at the n-th of some call.
-fn play(
-    scene: &Scene,
-    plan: Option<&Plan>,
-    milestone: Option<u64>,
-    call: Option<(&str, u64)>,
-) -> ExitStatus {
-    let teller = std::env::current_exe().unwrap();
-    let mut command = match call {
-        None => Command::new(&teller),
-        Some((call, nth)) => strace(scene.home(), &teller, call, nth),
+/// Has a part played by a process of its own.
+fn play(scene: &Scene, part: Part<'_>, until: Until) -> ExitStatus {
+    let player = std::env::current_exe().unwrap();
+    let mut command = match until {
+        Until::Milestone(at) => {
+            let mut command = Command::new(&player);
+            command.env(KILL_AT, at.to_string());
+            command
+        }
+        Until::Call(call, nth) => strace(scene.home(), &player, call, nth),
+    };
+    let part = match part {
+        Part::Story => STORY.to_owned(),
+        Part::Batches => BATCHES.to_owned(),
+        Part::Apply(plan) => plan.to_json().unwrap(),
     };
     command
-        .args(["--exact", "job_kill::part_teller", "--nocapture", "--test-threads=1"])
+        .args(["--exact", "job_kill::part_player", "--nocapture", "--test-threads=1"])
         .env(PART_DIR, scene.home())
+        .env(PART, part)
         .stdout(Stdio::null())
-        .stderr(Stdio::inherit());
-    if let Some(plan) = plan {
-        command.env(PLAN, plan.to_json().unwrap());
-    }
-    if let Some(at) = milestone {
-        command.env(KILL_AT, at.to_string());
-    }
-    command.status().unwrap()
+        .status()
+        .unwrap()
 }
 
-fn strace(home: &Path, teller: &Path, call: &str, nth: u64) -> Command {
+fn strace(home: &Path, player: &Path, call: &str, nth: u64) -> Command {
     let mut command = Command::new("strace");
     command
         .args(["-f", "-o"])
@@ -183,7 +238,7 @@ fn strace(home: &Path, teller: &Path, call: &str, nth: u64) -> Command {
         .arg(format!("trace={call}"))
         .arg("-e")
         .arg(format!("inject={call}:signal=SIGKILL:when={nth}"))
-        .arg(teller);
+        .arg(player);
     command
 }
 

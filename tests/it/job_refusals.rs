@@ -332,17 +332,20 @@ fn a_database_that_is_none_is_refused_by_name() {
     let scene = Scene::adopted(home.path());
     let path = scene.layout().database();
     let good = fs::read(&path).unwrap();
-    for found in [Some(b"not a database, only text".repeat(400)), Some(Vec::new()), None] {
+    for (found, code) in [
+        (Some(b"not a database, only text".repeat(400)), &diagnostic::STORE_INVALID),
+        (Some(Vec::new()), &diagnostic::STORE_INVALID),
+        (None, &diagnostic::NOTHING_HERE),
+    ] {
         match &found {
             Some(bytes) => fs::write(&path, bytes).unwrap(),
             None => fs::remove_file(&path).unwrap(),
         }
         let mut store = scene.open().unwrap();
         let (before, size) = (scene.files(), store.ledger().state().size());
-        let said =
-            assert_code(plan(&mut store, None, Policy::default()), &diagnostic::STORE_INVALID);
+        let said = assert_code(plan(&mut store, None, Policy::default()), code);
         assert!(said.contains("store.db"), "{said}");
-        assert_code(go_back(&mut store, size, &mut Silent), &diagnostic::STORE_INVALID);
+        assert_code(go_back(&mut store, size, &mut Silent), code);
         assert_eq!((scene.files(), store.ledger().state().size()), (before, size));
     }
     fs::write(&path, good).unwrap();
@@ -412,4 +415,22 @@ fn a_damaged_object_stops_a_rollback_before_it_begins() {
         fs::write(path, bytes).unwrap();
     }
     go_back(&mut scene.open().unwrap(), size, &mut Silent).unwrap().unwrap();
+}
+
+#[test]
+fn going_back_to_another_page_size_is_refused_before_it_is_committed() {
+    let home = tempfile::tempdir().unwrap();
+    let scene = Scene::adopted(home.path());
+    let mut store = scene.open().unwrap();
+    let adopted = store.ledger().state().size();
+    migrate(&mut store, "2", &mut Silent).unwrap();
+    let vacuum =
+        |size: u32| format!("PRAGMA journal_mode=delete; PRAGMA page_size={size}; VACUUM;");
+    scene.sql(&vacuum(8192));
+    let before = scene.files();
+    assert_code(go_back(&mut store, adopted, &mut Silent), &diagnostic::NEEDS_EXCLUSIVE);
+    assert_eq!(scene.files(), before);
+    assert!(store.pending().is_none());
+    scene.sql(&vacuum(4096));
+    go_back(&mut store, adopted, &mut Silent).unwrap().unwrap();
 }

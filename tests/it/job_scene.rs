@@ -11,7 +11,7 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use glyph_ledger::contract::Contract;
 use glyph_ledger::effects::{FixedClock, FixedRandom, KeySigner};
-use glyph_ledger::ledger::Surroundings;
+use glyph_ledger::ledger::{Ledger, Surroundings};
 use glyph_ledger::migrate::{
     Adoption, Consent, InitOptions, Inputs, MigrateError, Observer, OpenStore, Plan, Policy,
     RollbackOptions, RunReport, Silent, Store, apply, init, plan, resume, rollback,
@@ -104,6 +104,12 @@ impl Scene {
             wait: self.wait,
         };
         OpenStore { layout, ledger, contract: self.contract.clone(), surroundings }
+    }
+
+    /// The ledger alone, its store left aside.
+    pub(crate) fn open_ledger(&self) -> Ledger {
+        let OpenStore { ledger, surroundings, .. } = self.open_store();
+        Ledger::open(&ledger, &ledger, surroundings).unwrap()
     }
 
     pub(crate) fn open(&self) -> Result<Store, MigrateError> {

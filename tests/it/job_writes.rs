@@ -199,8 +199,11 @@ fn a_half_published_run_can_be_abandoned_without_a_conflict_too() {
         let home = tempfile::tempdir().unwrap();
         let scene = Scene::adopted(home.path());
         kill_at_milestone(&scene, None, milestone_of(killed_at));
+        let unfinished = scene.layout().root().join("manifest.yaml.new");
+        std::fs::write(&unfinished, "store:").unwrap();
         let mut store = scene.open().unwrap();
         abandon(&mut store, "no more", &signer(), &mut Silent).unwrap();
+        assert!(!unfinished.exists());
         assert_eq!(store.ledger().state().store().version, version, "{killed_at}");
         migrate(&mut store, "3", &mut Silent).unwrap();
     }
