@@ -25,7 +25,7 @@ pub(crate) struct Row {
     reached: Option<bool>,
 }
 
-/// What a measurement should be: of the ratio where there is one, else of the number itself.
+/// What a measurement should be: its ratio, or the number itself.
 #[derive(Clone, Copy)]
 pub(crate) enum Goal {
     /// Nobody set one.
@@ -49,9 +49,10 @@ impl Row {
         }
     }
 
-    /// A rate by itself.
-    pub(crate) fn rate(what: &str, own: &Rounds, goal: Goal) -> Self {
-        Self::alone(what, rate(own.median()), own, goal)
+    /// A rate beside what the machine could do; the goal is about the rate.
+    pub(crate) fn rate(what: &str, own: &Rounds, peer: &(&str, Rounds), goal: Goal) -> Self {
+        let reached = goal.reached(own.median());
+        Self { goal, reached, ..Self::rates(what, own, peer, Goal::None) }
     }
 
     /// Seconds by themselves.
@@ -83,7 +84,7 @@ impl Goal {
         match self {
             Self::None => String::new(),
             Self::AtLeast(least) if least >= 1_000.0 => format!("≥ {}", rate(least)),
-            Self::AtLeast(least) => format!("≥ {least}"),
+            Self::AtLeast(least) => format!("≥ {least} ×"),
             Self::Below(most) => format!("< {most}"),
         }
     }
@@ -169,7 +170,10 @@ mod tests {
         report.add(Row::rates("a", &own, &peer, Goal::AtLeast(0.5)));
         report.add(Row::time("b", &own, Goal::Below(500.0)));
         let text = report.markdown();
-        assert!(text.contains("| a | 450 /s | peer: 1.0 k/s | 0.45 | ≥ 0.5 | **no** |"), "{text}");
+        assert!(
+            text.contains("| a | 450 /s | peer: 1.0 k/s | 0.45 | ≥ 0.5 × | **no** |"),
+            "{text}"
+        );
         assert!(text.contains("| b | 450.00 s |  |  | < 500 | yes |"), "{text}");
     }
 
