@@ -34,10 +34,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<RunAn
         Some(plan) => plan,
         None => plan(&mut store, None, Policy::default())?,
     };
+    let size = store.ledger().state().size();
     let consent = Consent(accept_lossy.clone());
     let mut bar = Bar::new(context);
     let report = apply(&mut store, &plan, &consent, job::inputs()?, &signer, &mut bar)
-        .map_err(|error| job::told(refused(error, arguments), &store))?;
+        .map_err(|error| job::told(refused(error, arguments), &store, size))?;
     Ok(Done::new(RunAnswer::from(report)).next(&["verify-chain", "--objects"]).next(&["undo"]))
 }
 

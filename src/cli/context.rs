@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use super::failure;
 use super::globals::Globals;
-use crate::diagnostic::{Failure, NOTHING_HERE};
+use crate::diagnostic::{Failure, NOTHING_HERE, USAGE};
 use crate::effects::{KeySigner, SystemClock, SystemRandom};
-use crate::ledger::{Ledger, Pins as _, Surroundings, place_of};
+use crate::ledger::{Ledger, LedgerError, Pins as _, Surroundings, place_of};
 use crate::log::sled::{OpenError, read_identity};
 use crate::target::glyph_store::Layout;
 use crate::trust::{FilePins, Home, KeyError, create_key, load_key};
@@ -91,9 +91,39 @@ impl Context {
             };
         }
         let here = working_directory()?;
-        Layout::find(&here).ok_or_else(|| {
-            no_store("looked for .glyph/manifest.yaml here and in every folder above", &here)
-        })
+        if let Some(layout) = Layout::find(&here) {
+            return Ok(layout);
+        }
+        // A store that is known to have been here is not "nothing here".
+        if let Ok(dir) = known_upwards(&here) {
+            self.locate_known(&dir)?;
+        }
+        Err(no_store("looked for .glyph/manifest.yaml here and in every folder above", &here))
+    }
+
+    /// Fails for a ledger that is known to have been in `dir` and is not.
+    fn locate_known(&self, dir: &Path) -> Result<(), Failure> {
+        let place = place(dir)?;
+        match self.surroundings()?.pins.ledger_at(&place)? {
+            Some(expected) if !is_folder(dir)? => {
+                let place = place.display().to_string();
+                Err(LedgerError::Foreign { place, expected, found: None }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses to write an answer over a part of the store or its ledger.
+    pub(super) fn must_lie_outside(&self, file: &Path) -> Result<(), Failure> {
+        let target = place(file)?;
+        let store = self.store().ok().map(|layout| layout.root().to_owned());
+        for folder in store.into_iter().chain([self.ledger_dir()?]) {
+            if target.starts_with(place(&folder)?) {
+                let inside = format!("{} lies inside {}", file.display(), folder.display());
+                return Err(Failure::new(&USAGE, inside).at(file.display().to_string()));
+            }
+        }
+        Ok(())
     }
 
     /// The user's private key, or the one named.

@@ -113,9 +113,9 @@ impl Answer for Told {
         writeln!(out, "  the export         {}", self.export.display())?;
         writeln!(out, "  the attacked copy  {}", self.attacked.display())?;
         writeln!(out, "\n{}", paint.strong("Three commands to try next"))?;
-        writeln!(out, "  (first: cd {}; export {home})", self.project.display())?;
+        writeln!(out, "  cd {}", self.project.display())?;
         for command in ["status --deep", "log", "undo"] {
-            writeln!(out, "  {} {command}", self.program.display())?;
+            writeln!(out, "  env {home} {} {command}", self.program.display())?;
         }
         Ok(())
     }

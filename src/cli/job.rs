@@ -62,7 +62,7 @@ pub(super) fn remember_contract(ledger: &Path, contract: &Path) -> Result<(), Fa
 }
 
 /// What is said of a job that did not end: with the run still open, how to go on with it.
-pub(super) fn told(failure: Failure, store: &Store) -> Failure {
+pub(super) fn told(failure: Failure, store: &Store, size_before: u64) -> Failure {
     match store.pending() {
         Some(open) if open.phase == Phase::Staging => failure
             .not_done("the store was not touched; the run stays open")
@@ -70,6 +70,9 @@ pub(super) fn told(failure: Failure, store: &Store) -> Failure {
         Some(_) if failure.next.is_empty() => failure
             .not_done("the run is committed and not published everywhere yet")
             .next(["migration", "resume"]),
+        None if store.ledger().state().size() > size_before => {
+            failure.not_done("the store was not touched; the ledger has recorded the attempt")
+        }
         _ => failure,
     }
 }

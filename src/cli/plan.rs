@@ -36,6 +36,9 @@ pub(super) struct Planned {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Planned>, Failure> {
+    if let Some(file) = &arguments.output {
+        context.must_lie_outside(file)?;
+    }
     let mut store = job::open(context)?;
     let policy = Policy { allow_loss: !arguments.refuse_loss };
     let plan = plan(&mut store, arguments.to.as_deref(), policy)?;

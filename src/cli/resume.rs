@@ -30,11 +30,12 @@ pub(super) enum Resumed {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resumed>, Failure> {
     let signer = context.signer()?;
     let mut store = job::open(context)?;
+    let size = store.ledger().state().size();
     let mut bar = Bar::new(context);
     let answer = match &arguments.abandon {
         None => {
             let report = resume(&mut store, &signer, &mut bar)
-                .map_err(|error| job::told(error.into(), &store))?;
+                .map_err(|error| job::told(error.into(), &store, size))?;
             Resumed::Run(report.into())
         }
         Some(reason) => {

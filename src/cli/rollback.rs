@@ -54,10 +54,11 @@ fn go_back(to: &Cursor, how: &How, context: &Context) -> Result<Done<RolledBack>
     let signer = context.signer()?;
     let mut store = job::open(context)?;
     let size = store.ledger().resolve(to).map_err(|error: CursorError| Failure::from(error))?;
+    let before = store.ledger().state().size();
     let options = RollbackOptions { discard_changes: how.discard_changes };
     let mut bar = Bar::new(context);
     let report = rollback(&mut store, size, options, job::inputs()?, &signer, &mut bar)
-        .map_err(|error| job::told(error.into(), &store))?;
+        .map_err(|error| job::told(error.into(), &store, before))?;
     Ok(match report {
         None => Done::new(RolledBack::Nothing { unchanged: true }),
         Some(report) => {

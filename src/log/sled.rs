@@ -123,6 +123,7 @@ impl SledLog {
 
     /// Opens the ledger in the folder `dir`.
     pub fn open(dir: &Path, options: &OpenOptions) -> Result<Self, OpenError> {
+        refuse_links(dir)?;
         let folder = Folder::new(dir);
         let identity = read_identity(dir)?;
         let lock = Lock::exclusive(&folder.lock(), options.wait).map_err(busy(dir))?;
@@ -280,6 +281,34 @@ impl Drop for SledLog {
             let _unknown = leave_trace(&self.folder, &self.db);
         }
     }
+}
+
+/// Refuses a folder that holds a link: whoever made the folder could have us write through it.
+fn refuse_links(dir: &Path) -> Result<(), OpenError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| OpenError::Io { path, source }
+    };
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            // What is not there is named by whoever needs it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries.map_err(io(&folder))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(io(&folder))?;
+            let (path, kind) = (entry.path(), entry.file_type().map_err(io(&folder))?);
+            if kind.is_symlink() {
+                let reason = "it is a link, and a ledger's folder holds none".to_owned();
+                return Err(OpenError::Damaged { path, reason, anchored: None });
+            }
+            if kind.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn mark_poisoned(folder: &Folder, path: &Path, error: &io::Error) -> io::Result<()> {

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use ledger_format::body::{
@@ -210,7 +210,9 @@ fn put_manifest(store: &Store, states: &States) -> Result<(), MigrateError> {
     };
     let bytes = store.objects.get(content)?;
     let path = store.layout.manifest();
-    replace(&path, &bytes, *mode).map_err(|source| MigrateError::Io { path, source })
+    // A manifest that is a link stays one: what it leads to is replaced.
+    let replace = || replace(&fs::canonicalize(&path)?, &bytes, *mode);
+    replace().map_err(|source| MigrateError::Io { path: path.clone(), source })
 }
 
 /// Makes the manifest agree with the database of a half published run that is given up: the one of
@@ -360,7 +362,7 @@ fn missing_of_line<'a>(
     Err(MigrateError::Conflict { place: Layout::AUDIT.to_owned(), run: open.run })
 }
 
-/// Replaces a file whole or not at all, durably, with its permissions. What a killed one left beside
+/// Replaces a file whole or not at all, durably, with its owner and these permissions. What a killed one left beside
 /// the file goes; what it may link to stays.
 fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let fresh = unfinished(path);
@@ -370,6 +372,10 @@ fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     }
     let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&fresh)?;
     file.write_all(bytes)?;
+    let (old, new) = (fs::metadata(path)?, file.metadata()?);
+    if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
+        fchown(&file, Some(old.uid()), Some(old.gid()))?;
+    }
     file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;

@@ -335,7 +335,7 @@ fn a_database_that_is_none_is_refused_by_name() {
     for (found, code) in [
         (Some(b"not a database, only text".repeat(400)), &diagnostic::STORE_INVALID),
         (Some(Vec::new()), &diagnostic::STORE_INVALID),
-        (None, &diagnostic::NOTHING_HERE),
+        (None, &diagnostic::STORE_INVALID),
     ] {
         match &found {
             Some(bytes) => fs::write(&path, bytes).unwrap(),

@@ -79,16 +79,16 @@ impl<M: Matter> History<M> {
 
     /// A body that may come next.
     pub(crate) fn next(&mut self, state: &State) -> Body {
+        if let Some(object) = state.store().unsettled.first() {
+            let (object, state) = (object.clone(), self.object(object));
+            return ObjectObserved { object, cause: Cause::Abandoned, state }.into();
+        }
         if state.size() == 0 {
             let (public_key, nonce) = (FixedBytes(self.public_key), FixedBytes(self.nonce));
             return LedgerCreated { public_key, nonce }.into();
         }
         if self.dice.roll(10) == 0 {
             return StateRecorded { size: state.size(), digest: state.digest() }.into();
-        }
-        if let Some(object) = state.store().unsettled.first() {
-            let (object, state) = (object.clone(), self.object(object));
-            return ObjectObserved { object, cause: Cause::Abandoned, state }.into();
         }
         match (&state.store().contract, &state.runs().open) {
             (None, _) => self.adopt(state),
