@@ -75,7 +75,7 @@ fn started() -> RunStarted {
         seed: FixedBytes([9; 32]),
         environment: ContentHash::of(b"environment"),
         objects: 1,
-        accepted_loss: None,
+        accepted_loss: Some(digest("plan")),
     }
 }
 
