@@ -2,12 +2,11 @@
 //! all of them implied by the event's bytes and, where a batch ends, by the head that closes it. A
 //! line alone therefore proves its id and its columns. Knows no file and no other line.
 
-use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::body::Body;
 use crate::event::{EVENT_BYTES_MAX, Event, EventError, FORMAT};
-use crate::hash::{EventId, KeyId, LedgerId, hex, unhex};
+use crate::hash::{EventId, hex, unhex};
 use crate::head::{HeadError, SignedHead};
 use crate::json;
 use crate::note::NOTE_BYTES_MAX;
@@ -130,29 +129,34 @@ impl Line {
     fn text(&self) -> Result<String, LineError> {
         self.check_head()?;
         let Event { at, seq, body, prev, actor, ledger } = &self.event;
-        let row = Row {
-            schema: LINE_SCHEMA,
-            seq: *seq,
-            id: self.id,
-            at: *at,
-            time: rfc_3339(*at),
-            kind: body.kind(),
-            actor: *actor,
-            prev: *prev,
-            ledger: *ledger,
-            format: FORMAT,
-            run: if matches!(body, Body::RunStarted(_)) { Some(self.id) } else { body.run() },
-            object: body.object(),
-            body: json::to_text(&body.to_value().map_err(EventError::from)?),
-            bytes: hex(&self.bytes),
-            size: self.head.as_ref().map(|head| head.head().size),
-            // A parsed or signed note is UTF-8, so nothing is replaced.
-            head: self
-                .head
-                .as_ref()
-                .map(|head| String::from_utf8_lossy(&head.encode()).into_owned()),
-        };
-        serde_json::to_string(&row).map_err(|error| LineError::Json(error.to_string()))
+        let run = if matches!(body, Body::RunStarted(_)) { Some(self.id) } else { body.run() };
+        let body_text = json::to_text(&body.to_value().map_err(EventError::from)?);
+        let note = self.head.as_ref().map(SignedHead::encode);
+        let mut row = Row::default();
+        row.plain("schema", LINE_SCHEMA);
+        row.number("seq", *seq);
+        row.plain("id", &hex(self.id.as_bytes()));
+        row.number("at", *at);
+        row.plain("time", &rfc_3339(*at));
+        row.plain("kind", body.kind());
+        row.plain("actor", &hex(actor.as_bytes()));
+        row.plain("prev", &hex(prev.as_bytes()));
+        row.plain("ledger", &hex(ledger.as_bytes()));
+        row.number("format", FORMAT);
+        match run {
+            Some(run) => row.plain("run", &hex(run.as_bytes())),
+            None => row.null("run"),
+        }
+        row.escaped("object", body.object())?;
+        row.escaped("body", Some(&body_text))?;
+        row.plain("bytes", &hex(&self.bytes));
+        match &self.head {
+            Some(head) => row.number("size", head.head().size),
+            None => row.null("size"),
+        }
+        // A parsed or signed note is UTF-8, so nothing is replaced.
+        row.escaped("head", note.as_deref().map(String::from_utf8_lossy).as_deref())?;
+        Ok(row.finish())
     }
 
     fn check_head(&self) -> Result<(), LineError> {
@@ -171,25 +175,54 @@ impl Line {
     }
 }
 
-/// The columns in their order.
-#[derive(Serialize)]
-struct Row<'a> {
-    schema: &'static str,
-    seq: u64,
-    id: EventId,
-    at: u64,
-    time: String,
-    kind: &'static str,
-    actor: KeyId,
-    prev: EventId,
-    ledger: LedgerId,
-    format: u64,
-    run: Option<EventId>,
-    object: Option<&'a str>,
-    body: String,
-    bytes: String,
-    size: Option<u64>,
-    head: Option<String>,
+/// A line being written, column after column.
+struct Row(String);
+
+impl Default for Row {
+    /// With room for an ordinary event.
+    fn default() -> Self {
+        Self(String::with_capacity(2_048))
+    }
+}
+
+impl Row {
+    /// A text of which it is known that no character needs an escape: most of a line is hexadecimal
+    /// digits.
+    fn plain(&mut self, column: &str, text: &str) {
+        self.name(column);
+        self.0.push('"');
+        self.0.push_str(text);
+        self.0.push('"');
+    }
+
+    /// Any text; null without one.
+    fn escaped(&mut self, column: &str, text: Option<&str>) -> Result<(), LineError> {
+        self.name(column);
+        let text = serde_json::to_string(&text);
+        self.0.push_str(&text.map_err(|error| LineError::Json(error.to_string()))?);
+        Ok(())
+    }
+
+    fn number(&mut self, column: &str, number: u64) {
+        self.name(column);
+        self.0.push_str(&number.to_string());
+    }
+
+    fn null(&mut self, column: &str) {
+        self.name(column);
+        self.0.push_str("null");
+    }
+
+    fn name(&mut self, column: &str) {
+        self.0.push_str(if self.0.is_empty() { "{\"" } else { ",\"" });
+        self.0.push_str(column);
+        self.0.push_str("\":");
+    }
+
+    fn finish(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
 }
 
 type Columns = serde_json::Map<String, Json>;
@@ -245,7 +278,7 @@ mod tests {
     use super::*;
     use crate::body::{Cause, ObjectObserved, ObjectState, samples};
     use crate::event::AT_MS_MAX;
-    use crate::hash::{ContentHash, NodeHash};
+    use crate::hash::{ContentHash, KeyId, LedgerId, NodeHash};
     use crate::head::TreeHead;
 
     fn key() -> SigningKey {

@@ -252,4 +252,33 @@ mod tests {
         ledger.append(&signer, vec![observed("a")]).unwrap();
         assert_eq!(ledger.state().size(), 2);
     }
+
+    #[test]
+    fn a_full_batch_is_one_batch_also_where_a_digest_comes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("ledger");
+        let signer = KeySigner::new(SigningKey::from_bytes(&[7; 32]));
+        let pins = Arc::new(MemoryPins::default());
+        let surroundings =
+            Surroundings { clock: Arc::new(FixedClock(1)), pins, wait: Duration::ZERO };
+        let mut ledger = Ledger::create(&dir, &dir, &signer, [2; 16], surroundings).unwrap();
+        let state = ObjectState::Document { content: ContentHash::of(b""), bytes: 0, mode: 0 };
+        let observed = |n: u64| -> Body {
+            let (object, state) = (n.to_string(), state.clone());
+            ObjectObserved { object, cause: Cause::Baseline, state }.into()
+        };
+        let full = BATCH_EVENTS_MAX as u64;
+        let mut appended = 0;
+        while ledger.state().size() < cache::RECORD_EVERY_EVENTS + full {
+            let bodies = (appended..appended + full).map(observed).collect();
+            assert_eq!(ledger.append(&signer, bodies).unwrap().len(), BATCH_EVENTS_MAX);
+            appended += full;
+        }
+        let batches = ledger.batches(1..u64::MAX).map(|batch| batch.unwrap().events.len());
+        let batches: Vec<_> = batches.collect();
+        let (last, before) = batches.split_last().unwrap();
+        assert!(before.iter().all(|count| *count == BATCH_EVENTS_MAX), "{batches:?}");
+        // The digest took the place of one event, which therefore came alone.
+        assert_eq!(*last, 1, "{batches:?}");
+    }
 }
