@@ -10,9 +10,8 @@ use crate::diagnostic::{
     ALREADY_HERE, AUDIT_CHANGED, BUSY, CONTRACT_INVALID, CURSOR_UNKNOWN, Code, EVENT_ILLEGAL,
     Failure, INTERNAL, IO, KEY_EXPOSED, KEY_INVALID, KEY_MISSING, KEY_UNKNOWN, LEDGER_DAMAGED,
     LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID,
-    MIGRATION_PATH_MISSING, MIGRATION_VERSION_UNKNOWN, NEEDS_EXCLUSIVE, NOTHING_HERE,
-    OBJECT_DAMAGED, OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, SIGNATURE_BAD, STEP_FAILED,
-    STORE_INVALID,
+    MIGRATION_PATH_MISSING, MIGRATION_VERSION_UNKNOWN, NEEDS_EXCLUSIVE, OBJECT_DAMAGED,
+    OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, SIGNATURE_BAD, STEP_FAILED, STORE_INVALID,
 };
 use crate::effects::NoRandomness;
 use crate::ledger::{AppendError, CursorError, FoldError, LedgerError, PinError};
@@ -329,8 +328,8 @@ impl From<&ObjectsError> for Failure {
 impl From<&DatabaseError> for Failure {
     fn from(error: &DatabaseError) -> Self {
         match error {
-            DatabaseError::Missing { path } => at_path(&NOTHING_HERE, error, path),
-            DatabaseError::NotAFile { path }
+            DatabaseError::Missing { path }
+            | DatabaseError::NotAFile { path }
             | DatabaseError::Empty { path }
             | DatabaseError::NotADatabase { path }
             | DatabaseError::Corrupt { path, .. } => at_path(&STORE_INVALID, error, path),

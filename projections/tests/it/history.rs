@@ -62,12 +62,15 @@ pub(crate) struct History<M> {
     dice: Dice,
     audit: Vec<u8>,
     made: u64,
+    /// What the last step made.
+    staged: Option<ObjectState>,
 }
 
 impl<M: Matter> History<M> {
     pub(crate) fn new(seed: u64, public_key: [u8; 32], matter: M) -> Self {
         let nonce = [7; 16];
-        Self { public_key, nonce, matter, dice: Dice(seed), audit: Vec::new(), made: 0 }
+        let (audit, staged) = (Vec::new(), None);
+        Self { public_key, nonce, matter, dice: Dice(seed), audit, made: 0, staged }
     }
 
     pub(crate) fn ledger(&self) -> LedgerId {
@@ -82,6 +85,10 @@ impl<M: Matter> History<M> {
         }
         if self.dice.roll(10) == 0 {
             return StateRecorded { size: state.size(), digest: state.digest() }.into();
+        }
+        if let Some(object) = state.store().unsettled.first() {
+            let (object, state) = (object.clone(), self.object(object));
+            return ObjectObserved { object, cause: Cause::Abandoned, state }.into();
         }
         match (&state.store().contract, &state.runs().open) {
             (None, _) => self.adopt(state),
@@ -191,7 +198,9 @@ impl<M: Matter> History<M> {
     fn stage(&mut self, open: &OpenRun) -> Body {
         let made = self.made();
         let object = OBJECTS[open.migrated.len()].to_owned();
-        let result = match self.object(&object) {
+        let staged = self.object(&object);
+        self.staged = Some(staged.clone());
+        let result = match staged {
             ObjectState::Database { page_root, .. } => StagedContent::Database { page_root },
             ObjectState::Document { content, .. } => StagedContent::Document { content },
             ObjectState::Log { .. } => panic!("audit files are not migrated"),
@@ -205,7 +214,13 @@ impl<M: Matter> History<M> {
         let made = self.made();
         let object = OBJECTS[open.migrated.len()].to_owned();
         let source = state.store().objects[&object].clone();
-        let target = if self.dice.roll(4) == 0 { source.clone() } else { self.object(&object) };
+        let target = match self.staged.take().filter(|_| open.steps.contains_key(&object)) {
+            Some(staged) => staged,
+            None if self.dice.roll(4) == 0 => source.clone(),
+            None => self.object(&object),
+        };
+        // Nobody loses what was not accepted to be lost.
+        let lost = if open.started.accepted_loss.is_some() { made % 3 } else { 0 };
         ObjectMigrated {
             run: open.run,
             object,
@@ -213,7 +228,7 @@ impl<M: Matter> History<M> {
             source,
             target,
             loss: CommitHash::of("loss", &made.into()),
-            lost: made % 3,
+            lost,
             reads_inputs: made.is_multiple_of(2),
             loss_list: (!made.is_multiple_of(3)).then(|| self.matter.content(b"loss list")),
             verdicts: [("deterministic".to_owned(), Verdict::True)].into(),
