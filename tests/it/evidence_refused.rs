@@ -401,7 +401,7 @@ fn rewrite(ledger: &Path) {
         }
         match &mut log {
             None => {
-                log = Some(SledLog::init(&forged, &identity, &batch, &signed, &options).unwrap())
+                log = Some(SledLog::init(&forged, &identity, &batch, &signed, &options).unwrap());
             }
             Some(log) => log.append(batch.first_seq, &batch, &signed).unwrap(),
         }
