@@ -43,11 +43,14 @@ impl Projection for Store {
 
     fn check(state: &StoreState, entry: Entry<'_>) -> Result<(), Illegal> {
         if let Some(object) = state.unsettled.first() {
-            let settles = matches!(
-                &entry.event.body,
-                Body::ObjectObserved(body)
-                    if body.cause == Cause::Abandoned && state.unsettled.contains(&body.object)
-            );
+            let settles = match &entry.event.body {
+                Body::ObjectObserved(body) => {
+                    body.cause == Cause::Abandoned && state.unsettled.contains(&body.object)
+                }
+                // The log says it of itself whenever it has grown enough.
+                Body::StateRecorded(_) => true,
+                _ => false,
+            };
             require(settles, || {
                 format!("{object} must first be observed, after its run was abandoned")
             })?;

@@ -77,7 +77,7 @@ fn l1_earlier_events_keep_their_bytes() {
 
 /// A write that was cut short at any byte leaves the ledger of before or of after, and nothing else.
 #[test]
-fn l2_a_batch_is_whole_or_absent() {
+fn a_batch_cut_short_at_any_byte_is_whole_or_absent() {
     let home = tempfile::tempdir().unwrap();
     let (before, after, torn) =
         (home.path().join("before"), home.path().join("after"), home.path().join("torn"));
@@ -139,7 +139,7 @@ fn l3_same_events_give_the_same_digest() {
 }
 
 #[test]
-fn l3_deleting_state_caches_changes_no_answer() {
+fn every_command_answers_the_same_without_a_state_cache() {
     let place = Place::new();
     a_history(&place);
     let dir = place.work().join(".glyph-ledger");

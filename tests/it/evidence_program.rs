@@ -67,7 +67,6 @@ fn try_next(text: &str) {
     let told = text.split("Three commands to try next\n").nth(1).unwrap();
     let mut lines = told.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next().unwrap();
-    let first = first.strip_prefix("(first: ").unwrap().strip_suffix(')').unwrap();
     let commands: Vec<_> = lines.collect();
     assert_eq!(commands.len(), 3, "{told}");
     for command in commands {
