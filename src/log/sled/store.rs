@@ -326,7 +326,12 @@ fn guarded<T>(call: impl FnOnce() -> ::sled::Result<T>) -> Result<T, Fault> {
     match quiet::during(|| catch_unwind(AssertUnwindSafe(call))) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(::sled::Error::Io(error))) => Err(Fault::Io(error)),
-        Ok(Err(error)) => Err(Fault::Damaged(error.to_string())),
+        Ok(Err(error)) => {
+            // The engine adds a trace of its own code, which tells a reader nothing.
+            let told = error.to_string();
+            let told = told.split(" backtrace").next().unwrap_or_default().to_owned();
+            Err(Fault::Damaged(told))
+        }
         Err(panic) => Err(Fault::Damaged(format!("a panic: {}", message(panic.as_ref())))),
     }
 }
