@@ -105,7 +105,9 @@ pub enum MigrateError {
         matches: Vec<String>,
     },
     /// Manifest, database and ledger state different versions.
-    #[error("{first} states store version {first_version}, {second} states {second_version}")]
+    #[error(
+        "{first} states store version {first_version}, {second} states {second_version}; readable are {readable}"
+    )]
     Disagree {
         /// One witness.
         first: &'static str,
@@ -115,6 +117,8 @@ pub enum MigrateError {
         second: &'static str,
         /// What it states.
         second_version: String,
+        /// What this program reads, in words.
+        readable: String,
     },
     /// The ledger has no store yet.
     #[error("the ledger at {} has not taken a store into its care yet", ledger.display())]

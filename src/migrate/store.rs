@@ -128,6 +128,7 @@ impl Store {
                 first_version: version,
                 second: "the ledger",
                 second_version: recorded.clone(),
+                readable: readable_in_words(&self.contract),
             });
         }
         Ok(version)
@@ -192,6 +193,11 @@ pub(super) fn readable(contract: &Contract) -> (u64, u64) {
     (number(&contract.min), number(&contract.current))
 }
 
+fn readable_in_words(contract: &Contract) -> String {
+    let (oldest, newest) = readable(contract);
+    format!("{oldest} to {newest}")
+}
+
 /// The version of a store by manifest and database, which must agree.
 pub(super) fn detect(
     layout: &Layout,
@@ -210,6 +216,7 @@ pub(super) fn detect(
             first_version: stated,
             second: "the shape of the database",
             second_version: format!("none of {}", candidates.join(", ")),
+            readable: readable_in_words(contract),
         },
         DetectError::Ambiguous { matches } => MigrateError::Ambiguous { matches },
         DetectError::Facts(error) => MigrateError::Database(error),
@@ -222,6 +229,7 @@ pub(super) fn detect(
             first_version: expected.unwrap_or_default(),
             second: "the database",
             second_version: stated.unwrap_or_else(|| "none".into()),
+            readable: readable_in_words(contract),
         });
     }
     Ok(version)
