@@ -112,7 +112,7 @@ pub(crate) fn other_events() -> Made<Vec<Vec<u8>>> {
             from: "2".into(),
             to: "1".into(),
             to_size: Some(6),
-            accepted_loss: Some(stand_in("plan")),
+            accepted_loss: None,
             ..started()
         }
         .into(),
@@ -196,7 +196,7 @@ fn started() -> RunStarted {
         seed: FixedBytes(SEED),
         environment: ContentHash::of(b"environment"),
         objects: 2,
-        accepted_loss: None,
+        accepted_loss: Some(stand_in("plan")),
     }
 }
 

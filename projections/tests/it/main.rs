@@ -4,3 +4,5 @@
 mod folds;
 #[cfg(test)]
 mod history;
+#[cfg(test)]
+mod vectors;
