@@ -73,7 +73,8 @@ fn read(path: &Path) -> Result<Option<String>, PinError> {
     }
 }
 
-/// Writes a file whole or not at all, durably.
+/// Writes a file whole or not at all. Its bytes are durable before it has its name, and a new name is
+/// durable too; a file that a power cut brings back as it was before remembers less, and nothing wrong.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), PinError> {
     let write = || -> io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -81,8 +82,9 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), PinError> {
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
+        let is_new = !path.try_exists()?;
         file.persist(path)?;
-        fs::File::open(folder)?.sync_all()
+        if is_new { fs::File::open(folder)?.sync_all() } else { Ok(()) }
     };
     write().map_err(|source| PinError::Io { path: path.to_owned(), source })
 }
