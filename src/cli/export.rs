@@ -57,6 +57,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Writt
         let message = "with --json the answer goes to stdout, so the export needs -o FILE";
         return Err(Failure::new(&USAGE, message).next(["export", "--json", "-o", "FILE"]));
     }
+    if let Some(file) = &arguments.output {
+        context.must_lie_outside(file)?;
+    }
     let ledger = context.open()?;
     let seqs = seqs(arguments, &ledger)?;
     let exported = match &arguments.output {

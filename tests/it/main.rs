@@ -15,6 +15,8 @@ mod evidence_program;
 #[cfg(test)]
 mod evidence_refused;
 #[cfg(test)]
+mod evidence_unharmed;
+#[cfg(test)]
 mod export;
 #[cfg(test)]
 #[path = "../../projections/tests/it/history.rs"]
