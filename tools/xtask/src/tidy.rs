@@ -9,6 +9,7 @@ mod forgotten;
 mod isolation;
 mod layers;
 mod modules;
+mod programs;
 mod requirements;
 mod rust;
 mod tags;
@@ -54,6 +55,7 @@ const RULES: &[fn(&Tree) -> Vec<Finding>] = &[
     documents::check,
     tags::check,
     decisions::check,
+    programs::check,
 ];
 
 fn check(tree: &Tree) -> Vec<Finding> {
