@@ -36,6 +36,8 @@ mod job_writes;
 #[cfg(test)]
 mod log_kill;
 #[cfg(test)]
+mod readers;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod support;
