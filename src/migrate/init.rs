@@ -43,19 +43,12 @@ pub fn init(
     random: &mut dyn Random,
 ) -> Result<(Store, Adoption), MigrateError> {
     let InitOptions { open, project, signer } = options;
-    let layout = open.layout.clone();
-    let there = layout.manifest().exists();
+    let there = open.layout.manifest().exists();
     if there {
         judge(&open)?;
     }
     let origin = if there { Origin::Adopted } else { Origin::Created };
     let mut store = open_or_create_ledger(&open, there, &project, &*signer, random)?;
-    if store.ledger.state().store().contract.is_some() {
-        return Err(MigrateError::AlreadyAdopted {
-            root: layout.root().to_owned(),
-            ledger: store.ledger.id().to_string(),
-        });
-    }
     let adoption = adopt(&mut store, origin, &*signer)?;
     Ok((store, adoption))
 }
@@ -98,8 +91,19 @@ fn open_or_create_ledger(
     Store::with_ledger(open.layout.clone(), open.contract.clone(), ledger, wait)
 }
 
-fn adopt(store: &mut Store, origin: Origin, signer: &dyn Signer) -> Result<Adoption, MigrateError> {
+/// Takes a store into the care of its ledger, which must have none yet.
+pub fn adopt(
+    store: &mut Store,
+    origin: Origin,
+    signer: &dyn Signer,
+) -> Result<Adoption, MigrateError> {
     let layout = store.layout.clone();
+    if store.ledger.state().store().contract.is_some() {
+        return Err(MigrateError::AlreadyAdopted {
+            root: layout.root().to_owned(),
+            ledger: store.ledger.id().to_string(),
+        });
+    }
     let manifest = read_manifest(&layout)?;
     let database = LiveDatabase::open(&layout.database(), store.wait)?;
     let version = detect(&layout, &store.contract, &manifest, &database)?;

@@ -19,6 +19,10 @@ mod evidence_unharmed;
 #[cfg(test)]
 mod export;
 #[cfg(test)]
+mod faults_log;
+#[cfg(test)]
+mod faults_log_job;
+#[cfg(test)]
 #[path = "../../projections/tests/it/history.rs"]
 mod history;
 #[cfg(test)]
