@@ -9,6 +9,10 @@ mod cli_failures;
 #[cfg(test)]
 mod cli_store;
 #[cfg(test)]
+mod durability_order;
+#[cfg(test)]
+mod durability_rules;
+#[cfg(test)]
 mod evidence_log;
 #[cfg(test)]
 mod evidence_program;
