@@ -21,7 +21,7 @@ mod status;
 mod store;
 
 pub use error::MigrateError;
-pub use init::{Adoption, InitOptions, init};
+pub use init::{Adoption, InitOptions, adopt, init};
 pub use loss::{LossSummary, LostValues};
 pub use plan::{Plan, PlanFileError, PlannedObject, PlannedStep, Policy, plan};
 pub use recompute::{Recomputed, RecomputedStep, recompute};

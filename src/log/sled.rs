@@ -99,7 +99,7 @@ pub enum Relation<'a> {
     /// Both end with the same head.
     Settled,
     /// The store holds whole batches beyond the anchor: appended, perhaps never acknowledged. Who
-    /// knows the keys judges them and calls [`SledLog::accept_tail`]; before that nothing is
+    /// knows the keys judges them and calls [`Log::accept_tail`]; before that nothing is
     /// appended.
     TailBeyondAnchor {
         /// Where the anchor stands.
@@ -158,22 +158,6 @@ impl SledLog {
     /// cut during an append, or changed afterwards.
     pub const fn anchor_fault(&self) -> Option<&AnchorFault> {
         self.anchored.fault.as_ref()
-    }
-
-    /// Makes the tail beyond the anchor durable and anchors it. The caller has verified its links and
-    /// signatures from the anchored head on.
-    pub fn accept_tail(&mut self) -> Result<(), AppendError> {
-        match self.state {
-            State::Settled => return Ok(()),
-            State::Poisoned => return Err(self.poisoned()),
-            State::Tail => {}
-        }
-        let closing = self.last_closing().map_err(|error| AppendError::InDoubt {
-            path: self.folder.store(),
-            source: io::Error::other(error),
-        })?;
-        self.state = State::Settled;
-        self.acknowledge(self.tip.clone(), closing)
     }
 
     fn last_closing(&self) -> Result<Closing, ReadError> {
@@ -269,6 +253,23 @@ impl Log for SledLog {
             return Err(self.poison(self.folder.store(), error, renew));
         }
         self.acknowledge(Tip { head: batch.head.clone(), frontier: frontier.clone() }, closing)
+    }
+
+    /// Makes the tail beyond the anchor durable and anchors it.
+    fn accept_tail(&mut self) -> Result<Option<u64>, AppendError> {
+        match self.state {
+            State::Settled => return Ok(None),
+            State::Poisoned => return Err(self.poisoned()),
+            State::Tail => {}
+        }
+        let anchored = self.anchored.anchor.head.head().size;
+        let closing = self.last_closing().map_err(|error| AppendError::InDoubt {
+            path: self.folder.store(),
+            source: io::Error::other(error),
+        })?;
+        self.state = State::Settled;
+        self.acknowledge(self.tip.clone(), closing)?;
+        Ok(Some(anchored))
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ledger_format::hash::{ContentHash, LedgerId};
 use ledger_format::head::SignedHead;
 
+use crate::effects::{KernelSyncs, syncs};
 use crate::ledger::{Pin, PinError, Pins, Provenance};
 
 /// Pins as files in the user's state folder, one a ledger and one a place.
@@ -78,7 +79,7 @@ fn read(path: &Path) -> Result<Option<String>, PinError> {
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), PinError> {
     let write = || -> io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
+        syncs::make_folder(&KernelSyncs, folder)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;

@@ -9,6 +9,10 @@ mod cli_failures;
 #[cfg(test)]
 mod cli_store;
 #[cfg(test)]
+mod durability_order;
+#[cfg(test)]
+mod durability_rules;
+#[cfg(test)]
 mod evidence_log;
 #[cfg(test)]
 mod evidence_program;
@@ -18,6 +22,10 @@ mod evidence_refused;
 mod evidence_unharmed;
 #[cfg(test)]
 mod export;
+#[cfg(test)]
+mod faults_log;
+#[cfg(test)]
+mod faults_log_job;
 #[cfg(test)]
 #[path = "../../projections/tests/it/history.rs"]
 mod history;

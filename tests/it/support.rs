@@ -6,6 +6,7 @@ mod ledgers;
 mod place;
 mod schema;
 mod story;
+pub(crate) mod trace;
 
 pub(crate) use history::a_history;
 pub(crate) use ledgers::{Folder, Kept, VecLog, copy, fingerprint, key, log, log_of, sign};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::layout::Layout;
+use crate::effects::{KernelSyncs, syncs};
 
 /// A store that could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +48,8 @@ pub fn create(layout: &Layout, project: &str, now_ms: u64) -> Result<(), CreateE
     }
     for folder in Layout::FOLDERS {
         let path = layout.root().join(folder);
-        fs::create_dir_all(&path).map_err(|source| CreateError::Io { path, source })?;
+        syncs::make_folder(&KernelSyncs, &path)
+            .map_err(|source| CreateError::Io { path, source })?;
     }
     let now = i64::try_from(now_ms)
         .ok()
@@ -82,7 +84,8 @@ fn write(path: &Path, text: &str) -> Result<(), CreateError> {
     let write = || -> io::Result<()> {
         let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
         io::Write::write_all(&mut file, text.as_bytes())?;
-        file.sync_all()
+        file.sync_all()?;
+        syncs::folder(&KernelSyncs, syncs::folder_of(path))
     };
     write().map_err(|source| CreateError::Io { path: path.to_owned(), source })
 }
