@@ -39,10 +39,10 @@ BATCH_EVENTS = 1000
 FAULTS_SHOWN = 100  # with --keep-going; the rest is counted
 
 CHECKED = [
-    "every line has the columns of the format in their one written form, and each column follows from the event's bytes",
+    "every line has the columns of the format in their one form, and each column follows from the event's bytes",
     "every event is canonical CBOR of a known kind with exactly the fields of that kind",
     "ids, links, sequence numbers, times that never go back, and that the ledger's id commits to its key",
-    "every batch ends with a head whose size, root, actor and Ed25519 signature are right, and has at most 1,000 events",
+    "every batch has at most 1,000 events and ends with a head of the right size, root, actor and Ed25519 signature",
     "every event may stand where it stands: adoption, observations, contracts, runs from start to end",
     "certificates of runs and recorded digests of the state, recomputed from the events",
 ]
@@ -61,12 +61,13 @@ NOT_AFTER = "completeness after the trusted head's size"
 
 
 class Fault(Exception):
-    """What is wrong: a short code for programs, and the cause for people."""
+    """What is wrong: a short code for programs, and the cause for people. The line, where it is not the one at hand."""
 
-    def __init__(self, code, cause):
+    def __init__(self, code, cause, line=None):
         super().__init__(cause)
         self.code = code
         self.cause = cause
+        self.line = line
 
 
 # --- the command line -------------------------------------------------------------------------------------------------
@@ -132,9 +133,15 @@ def in_words(report):
             out.append("  line %d%s: %s (%s)" % (fault["line"], event, fault["cause"], fault["code"]))
         if report["faults_left_out"]:
             out.append("  and %d more faults" % report["faults_left_out"])
-    if good["events"]:
+    if "part" in report:
+        out.append("read: %d events from event %d on%s; nothing else can be said of them" % (
+            report["part"]["events"], report["part"]["first"],
+            ", which follow each other" if len(report["faults"]) == 1 else ", until something was wrong in themselves"))
+    elif good["events"]:
+        distrusted = report["faults"] and report["faults"][0]["code"] == "trust"
         out.append("%s: events 0 to %d (lines 1 to %d) under the head of size %d, root %s" % (
-            "covered" if report["ok"] else "still good", good["events"] - 1, good["events"], good["events"], good["root"]))
+            "covered" if report["ok"] else "consistent in itself" if distrusted else "still good",
+            good["events"] - 1, good["events"], good["events"], good["root"]))
     else:
         out.append("still good: nothing; no head before the fault verifies")
     out.append("complete up to %d events, by the trusted head" % report["complete_to"]
@@ -167,7 +174,10 @@ def verify(export, trust=None, ledger=None, keep_going=False):
                 behind.line(line)
         except Fault as fault:
             faults.add(number, fault)
-            if not keep_going:
+            if fault.code == "part":
+                behind = Behind(check)
+                behind.line(line)  # does not fail: the line was read, and none is before it
+            elif not keep_going:
                 break
             behind = behind or Behind(check)
         if not line.endswith(b"\n"):
@@ -176,8 +186,11 @@ def verify(export, trust=None, ledger=None, keep_going=False):
         try:
             check.end()
         except Fault as fault:
-            faults.add(check.end_line(), fault)
-    return check.report(faults)
+            faults.add(number + 1, fault)
+    report = check.report(faults)
+    if behind is not None and faults.shown[0]["code"] == "part":
+        report["part"] = {"first": behind.first, "events": behind.events}
+    return report
 
 
 def skip_rest_of_line(export):
@@ -193,11 +206,12 @@ class Faults:
         self.left_out = 0
 
     def add(self, line, fault):
+        line = line if fault.line is None else fault.line
         if len(self.shown) >= FAULTS_SHOWN:
             self.left_out += 1
             return
         # Lines stand in order of seq, so the line says which event was due.
-        self.shown.append({"line": line, "event": line - 1 if line else None, "code": fault.code, "cause": fault.cause})
+        self.shown.append({"line": line, "event": line - 1, "code": fault.code, "cause": fault.cause})
 
 
 class Verification:
@@ -230,8 +244,8 @@ class Verification:
         self.size += 1
         self.prev = event_id
         self.at = event["at"]
-        if self.size - self.good["events"] > BATCH_EVENTS:
-            raise Fault("batch", "more than %d events without a head" % BATCH_EVENTS)
+        if head is None and self.size - self.good["events"] == BATCH_EVENTS:
+            raise Fault("batch", "%d events without a head" % BATCH_EVENTS, self.first_unsigned_line())
         if head is not None:
             self.head(head)
         if self.trust is not None and self.trust.size == self.size:
@@ -240,8 +254,8 @@ class Verification:
     def begin(self, event, body):
         """Event 0 brings the key, and the ledger's id commits to it (§5.2)."""
         if event["seq"] != 0:
-            raise Fault("part", "the export begins at event %d: the roots and the key of its heads lie before, so a part of "
-                        "a history cannot be verified by itself" % event["seq"])
+            raise Fault("part", "the export begins at event %d: key, tree and state come from the events before, so a part "
+                        "of a history cannot be verified" % event["seq"])
         if event["kind"] != "ledger.created":
             raise Fault("genesis", "the history does not begin with ledger.created, but with %s" % event["kind"])
         ledger = commit_hash("ledger_id", [body["public_key"], body["nonce"]])
@@ -253,7 +267,8 @@ class Verification:
         if self.expected_ledger is not None and ledger.hex() != self.expected_ledger:
             raise Fault("ledger", "this is ledger %s, not the expected one" % ledger.hex())
         if self.trust is not None and self.trust.ledger != ledger:
-            raise Fault("trust", "this is ledger %s, and the trusted head is of %s" % (ledger.hex(), self.trust.ledger.hex()))
+            raise Fault("trust", "this is ledger %s, and the trusted head is of %s" % (
+                ledger.hex(), self.trust.ledger.hex()))
         self.ledger = ledger
         self.key = body["public_key"]
         self.actor = actor
@@ -270,7 +285,8 @@ class Verification:
         if event["seq"] != self.size:
             raise Fault("chain", "seq is %d, expected %d" % (event["seq"], self.size))
         if event["prev"] != self.prev:
-            raise Fault("chain", "prev is %s, but the event before has the id %s" % (event["prev"].hex(), self.prev.hex()))
+            raise Fault("chain", "prev is %s, but the event before has the id %s: one of the two is not what was "
+                        "signed" % (event["prev"].hex(), self.prev.hex()))
         if event["at"] < self.at:
             raise Fault("chain", "time goes back from %d to %d" % (self.at, event["at"]))
 
@@ -297,7 +313,7 @@ class Verification:
     def compare_trusted(self):
         root = self.tree.root()
         if root != self.trust.root:
-            raise Fault("trust", "another history: at size %d the trusted head has the root %s, these events have %s" % (
+            raise Fault("trust", "another history: at size %d the trusted head has the root %s, these events %s" % (
                 self.size, self.trust.root.hex(), root.hex()))
         self.complete_to = self.size
 
@@ -306,13 +322,12 @@ class Verification:
             raise Fault("end", "the export is empty")
         if self.good["events"] != self.size:
             raise Fault("end", "the export ends within a batch: events %d to %d are signed by nobody" % (
-                self.good["events"], self.size - 1))
+                self.good["events"], self.size - 1), self.first_unsigned_line())
         if self.trust is not None and self.trust.size > self.size:
             raise Fault("trust", "the export has %d events and was cut off: the trusted head closes %d" % (
                 self.size, self.trust.size))
 
-    def end_line(self):
-        """The line that is missing, or the first that nobody signed."""
+    def first_unsigned_line(self):
         return self.good["events"] + 1
 
     def report(self, faults):
@@ -346,11 +361,15 @@ class Behind:
     def __init__(self, check):
         self.check = check
         self.before = None
+        self.first = None
+        self.events = 0
 
     def line(self, line):
         before, self.before = self.before, None
         event, _, event_id, head = read_line(line)
         self.before = (event["seq"], event_id, event["at"])
+        self.first = event["seq"] if self.first is None else self.first
+        self.events += 1
         if self.check.ledger is not None and event["ledger"] != self.check.ledger:
             raise Fault("chain", "the event is of ledger %s" % event["ledger"].hex())
         if before is not None and (event["seq"], event["prev"]) != (before[0] + 1, before[1]):
@@ -507,7 +526,8 @@ def read_event(data):
 
 
 def number(low, high):
-    return lambda value: None if type(value) is int and low <= value <= high else "not an integer from %d to %d" % (low, high)
+    wrong = "not an integer from %d to %d" % (low, high)
+    return lambda value: None if type(value) is int and low <= value <= high else wrong
 
 
 def octets(size):
@@ -633,7 +653,8 @@ class State:
     def step(self, event, body, event_id):
         kind = event["kind"]
         if "unsettled" in self.store and kind != "state.recorded":
-            need(kind == "object.observed" and body["cause"] == "abandoned" and body["object"] in self.store["unsettled"],
+            settles = kind == "object.observed" and body["cause"] == "abandoned"
+            need(settles and body["object"] in self.store["unsettled"],
                  "after an abandoned run each object is observed once, with cause abandoned, before anything else")
         if "run" in body:
             need("open" in self.runs, "%s without an open run" % kind)
@@ -670,9 +691,12 @@ class State:
         if cause == "baseline":
             need("origin" not in self.store, "a baseline after the store was adopted")
             need(held is None, "a second baseline of %s" % name)
+            need(kind_of(state) != "log" or all(kind_of(one) != "log" for one in self.store["objects"].values()),
+                 "%s is a second log, a store has one at most" % name)
         else:
             need(held is not None, "%s has no baseline" % name)
-            need(kind_of(held) == kind_of(state), "%s was a %s and is observed as a %s" % (name, kind_of(held), kind_of(state)))
+            need(kind_of(held) == kind_of(state), "%s was a %s and is observed as a %s" % (
+                name, kind_of(held), kind_of(state)))
             need("open" not in self.runs or kind_of(state) == "log", "while a run is open only logs are observed")
             if cause == "abandoned":
                 need(name in self.store.get("unsettled", ()), "cause abandoned without an abandoned run")
@@ -688,12 +712,13 @@ class State:
         need("open" not in self.runs, "a run is open")
         need(body["from"] == self.store["version"], "the run starts from version %s, the store has %s" % (
             body["from"], self.store["version"]))
-        need(any(one["digest"] == body["contract"] for frozen in self.contracts["contracts"].values() for one in frozen),
-             "no contract of the run's digest was frozen")
+        frozen = [one["digest"] for versions in self.contracts["contracts"].values() for one in versions]
+        need(body["contract"] in frozen, "no contract of the run's digest was frozen")
         self.store["staged_version"] = body["to"]
         self.certificates["started"] = body
         self.runs["open"] = {
-            "run": event_id, "phase": "staging", "steps": {}, "started": body, "migrated": [], "started_seq": event["seq"]}
+            "run": event_id, "phase": "staging", "steps": {}, "started": body, "migrated": [],
+            "started_seq": event["seq"]}
 
     def staging(self, what):
         need(self.runs["open"]["phase"] == "staging", "%s after the run was committed" % what)
@@ -714,8 +739,9 @@ class State:
         run = self.staging("object.migrated")
         name, source, target = body["object"], body["source"], body["target"]
         need(name not in run["migrated"], "%s is migrated twice" % name)
-        need(self.store["objects"].get(name) == source, "the source of %s is not the state that the ledger holds" % name)
-        need(kind_of(source) == kind_of(target), "%s changes from a %s to a %s" % (name, kind_of(source), kind_of(target)))
+        need(len(run["migrated"]) < run["started"]["objects"], "more objects than the run announced")
+        need(self.store["objects"].get(name) == source, "the source of %s is not what the ledger holds" % name)
+        need(kind_of(source) == kind_of(target), "%s changes its kind" % name)
         if name in run["steps"]:
             (kind, content), = run["steps"][name][-1].items()
             need(kind == kind_of(target) and all(target[kind][field] == content[field] for field in content),
@@ -724,8 +750,7 @@ class State:
         self.store["staged"][name] = target
         claim = claim_of(run["started"], body, self.certificates["paths"].pop(name, []))
         self.certificates["claims"][name] = claim
-        self.certificates["lost"] += body["lost"]
-        need(self.certificates["lost"] < 2**64, "more lost values than can be counted")
+        self.certificates["lost"] = min(self.certificates["lost"] + body["lost"], 2**64 - 1)
 
     def run_committed(self, event, body, _):
         run = self.staging("run.committed")
@@ -743,7 +768,8 @@ class State:
             need((log.get("bytes"), log.get("content")) == (audit["bytes"], audit["content"]),
                  "the audit file is not a log as the ledger holds it")
             self.audit["lines"].append({"run": body["run"], "line": sha256(audit["line"].encode())})
-        need(lost == 0 or started.get("accepted_loss") == started["plan"], "%d values are lost, and that was not accepted" % lost)
+        accepted = started.get("accepted_loss") == started["plan"]
+        need(lost == 0 or accepted, "%d values are lost, and that was not accepted" % lost)
         self.certificates["issued"].append({
             "to": started["to"], "from": started["from"], "lost": lost, "objects": len(run["migrated"]),
             "certificate": certificate})
@@ -823,7 +849,8 @@ def claim_of(started, migrated, path):
         "migration_policy_hash": started["policy"],
     }
     if migrated["reads_inputs"]:
-        claim["inputs_hash"] = commit_hash("migration_inputs", {"seed": started["seed"], "clock_ms": started["clock_ms"]})
+        inputs = {"seed": started["seed"], "clock_ms": started["clock_ms"]}
+        claim["inputs_hash"] = commit_hash("migration_inputs", inputs)
     return claim
 
 
@@ -865,19 +892,20 @@ def read_note(data):
     head = Head()
     if not re.fullmatch("glyph-ledger/[0-9a-f]{64}", origin):
         raise Fault("head", "the first line does not name a ledger")
-    if not re.fullmatch("0|[1-9][0-9]{0,19}", size):
-        raise Fault("head", "the size is not a number without leading zeros")
+    if not re.fullmatch("0|[1-9][0-9]{0,19}", size) or int(size) >= 2**64:
+        raise Fault("head", "the size is not a number below 2^64 without leading zeros")
     head.ledger = bytes.fromhex(origin[-64:])
     head.size = int(size)
     head.root = read_base64(root)
     if len(head.root) != 32:
         raise Fault("head", "the root has not 32 bytes")
     head.text = "\n".join(lines[:3] + [""]).encode()
-    actors = [line for line in map(read_signature_line, lines[4:-1])
-              if re.fullmatch("glyph-actor/[0-9a-f]{64}", line[0])]
+    actors = [line for line in map(read_signature_line, lines[4:-1]) if line[0].startswith("glyph-actor/")]
     if len(actors) != 1:
         raise Fault("head", "%d signatures by actors, expected one" % len(actors))
     head.name, signature = actors[0]
+    if not re.fullmatch("glyph-actor/[0-9a-f]{64}", head.name):
+        raise Fault("head", "the actor's name does not end in a key id")
     if len(signature) != 4 + 64:
         raise Fault("head", "the actor's signature has not 64 bytes")
     head.actor = bytes.fromhex(head.name[-64:])
