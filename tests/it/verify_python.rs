@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 use glyph_ledger::export::{ExportReport, export, verify_export};
 use glyph_ledger::log::ReadLog as _;
 use glyph_ledger::verify::{Fault, Outcome, Unobserved, Witness};
+use ledger_format::hash::hex;
 use ledger_format::head::SignedHead;
 use serde_json::Value;
 
@@ -192,13 +193,20 @@ const SIZES: [usize; 8] = [1, 4, 9, 1, 20, 3, 1, 7];
 
 /// The secret behind `support::key(1)`, in hex.
 fn secret() -> String {
-    key(1).to_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&key(1).to_bytes())
 }
 
 #[test]
-fn both_verifiers_accept_histories_with_every_kind_of_event() {
+fn the_python_verifier_gives_the_known_answers_of_the_format() {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("ledger-format/vectors");
+    let said = python_done("check_vectors.py", &[vectors.to_str().unwrap()]);
+    assert_eq!(said.lines().filter(|line| line.ends_with(" right")).count(), 5, "{said}");
+}
+
+#[test]
+fn l10_both_verifiers_accept_histories_with_every_kind_of_event() {
     let bench = Bench::new();
-    for seed in 0..12 {
+    for seed in 0..8 {
         let log = log(seed, &[1, 30, 2, 150, 40, 1, 3, 90]);
         let file = bench.export(&log);
         let head = bench.path("head");
@@ -220,7 +228,7 @@ fn both_verifiers_accept_histories_with_every_kind_of_event() {
 }
 
 #[test]
-fn both_verifiers_refuse_every_kind_of_damage_at_the_same_place() {
+fn l10_both_verifiers_refuse_every_kind_of_damage_at_the_same_place() {
     let bench = Bench::new();
     let file = bench.export(&log(5, &SIZES));
     python_done("damage.py", &["make", &file, &secret(), &bench.path("kinds")]);
@@ -243,7 +251,7 @@ fn both_verifiers_agree_about_single_bytes_changed_at_random() {
 fn both_verifiers_agree_about_events_changed_at_random_and_signed_anew() {
     let bench = Bench::new();
     let mut refused = 0;
-    for seed in 1..=4 {
+    for seed in 1..=3 {
         let file = bench.export(&log(seed, &SIZES));
         let folder = format!("events of seed {seed}");
         let seed = seed.to_string();
@@ -251,7 +259,7 @@ fn both_verifiers_agree_about_events_changed_at_random_and_signed_anew() {
         refused += bench.compare(&folder).1;
     }
     // Not all: a changed time or text may be as good as the one before.
-    assert!((300..600).contains(&refused), "{refused}");
+    assert!((225..450).contains(&refused), "{refused}");
 }
 
 #[test]

@@ -7,8 +7,8 @@
                                                             files with one event changed, chained and signed anew
     python3 damage.py judge DIR                             what verify_export.py says to each file
 
-The first three write DIR/cases.jsonl: one JSON object a file, with its name, whether it must be refused (absent where the
-two verifiers only have to agree), and a head to trust. `judge` answers in the same order, one report a line.
+The first three write DIR/cases.jsonl: one JSON object a file, with its name, whether it must be refused (absent where
+the two verifiers only have to agree), and a head to trust. `judge` answers in the same order, one report a line.
 
 The key is the one the export was signed with, so that some of the damage is what only its owner could do.
 """
@@ -119,7 +119,8 @@ class Export:
         """With these kinds and bodies from event `at` on, and nothing behind them."""
         events = self.events[:at]
         for fields in instead:
-            events.append(v.encode({**self.event(at), "seq": len(events), "prev": v.sha256(b"\x00" + events[-1]), **fields}))
+            link = {"seq": len(events), "prev": v.sha256(b"\x00" + events[-1])}
+            events.append(v.encode({**self.event(at), **link, **fields}))
         ends = [end for end in self.ends if end < at] + [len(events) - 1]
         return Export(self.secret, events, ends, self.ledger)
 
@@ -256,7 +257,8 @@ def texts(export):
     yield "hex of odd length", True, at(middle, swap(data, data[:-1]))
     yield "no bytes", True, at(middle, swap(data, b""))
     yield "bytes that are null", True, at(middle, swap(b'"' + data + b'"', b"null"))
-    yield "a bit flipped in an event's bytes", True, at(middle, swap(data, data[:-1] + b"%x" % (int(data[-1:], 16) ^ 1)))
+    flipped = data[:-1] + b"%x" % (int(data[-1:], 16) ^ 1)
+    yield "a bit flipped in an event's bytes", True, at(middle, swap(data, flipped))
 
 
 def columns(export):
@@ -266,7 +268,9 @@ def columns(export):
     right = json.loads(lines[last])
     for name, value in right.items():
         other = {
-            int: lambda: value + 1, type(None): lambda: "0" * 64, str: lambda: value[:-2] + ("1" if value[-2] != "1" else "2") + value[-1],
+            int: lambda: value + 1,
+            type(None): lambda: "0" * 64,
+            str: lambda: value[:-2] + ("1" if value[-2] != "1" else "2") + value[-1],
         }[type(value)]()
         for wrong in (other, None if value is not None else 0, 1, "", [], {}):
             if wrong != value or type(wrong) is not type(value):
@@ -278,11 +282,13 @@ def columns(export):
 def lines(export):
     """Lines and batches that are not where they were."""
     lines = export.lines()
-    wide = next(end for before, end in zip(export.ends, export.ends[1:]) if end > before + 2)  # a batch of three or more
+    # The end of a batch of three or more.
+    wide = next(end for before, end in zip(export.ends, export.ends[1:]) if end > before + 2)
     for name, at in (("within a batch", wide - 2), ("over a batch's end", wide), ("at the beginning", 0)):
         yield "lines swapped " + name, True, b"".join(
             lines[:at] + [lines[at + 1], lines[at]] + lines[at + 2:])
-    for name, at in (("within a batch", wide - 1), ("with a head", wide), ("the first", 0), ("the last", len(lines) - 1)):
+    last = len(lines) - 1
+    for name, at in (("within a batch", wide - 1), ("with a head", wide), ("the first", 0), ("the last", last)):
         if at < len(lines) - 1 or export.ends[-1] - export.ends[-2] > 1:
             yield "a line removed, " + name, True, b"".join(lines[:at] + lines[at + 1:])
         yield "a line doubled, " + name, True, b"".join(lines[:at + 1] + lines[at:])
@@ -364,10 +370,12 @@ def signatures(export):
                note(ledger, size, root, other, name=name))
     yield case("another key's head under its own name", note(ledger, size, root, other))
     yield case("another root, signed by the key", note(ledger, size, v.sha256(b"other"), export.secret))
-    yield case("another root, old signature", right.replace(text.split("\n")[2], base64.b64encode(v.sha256(b"o")).decode()))
+    other_root = base64.b64encode(v.sha256(b"o")).decode()
+    yield case("another root, old signature", right.replace(text.split("\n")[2], other_root))
     yield case("another size, signed by the key", note(ledger, size + 1, root, export.secret))
     yield case("another ledger, signed by the key", note(v.sha256(b"other"), size, root, export.secret))
-    hint_of_other = right.replace(block.split(" ")[2], base64.b64encode(b"\0\0\0\0" + own(text.encode())).decode() + "\n")
+    other_hint = base64.b64encode(b"\0\0\0\0" + own(text.encode())).decode() + "\n"
+    hint_of_other = right.replace(block.split(" ")[2], other_hint)
     yield case("another hint", hint_of_other)
     witness = "\u2014 witness.example/w %s\n" % base64.b64encode(b"hint" + bytes(64)).decode()
     yield case("a witness beside the actor", right + witness, False)
@@ -376,9 +384,10 @@ def signatures(export):
     yield case("a witness with no signature", right + "\u2014 w %s\n" % base64.b64encode(b"hint").decode())
     yield case("a witness without a name", right + "\u2014  %s\n" % base64.b64encode(b"hint1").decode())
     yield case("a witness with a plus", right + "\u2014 w+w %s\n" % base64.b64encode(b"hint1").decode())
-    for space in ("\x85", "\xa0", "\u1680", "\u180e", "\u2000", "\u200b", "\u2028", "\u202f", "\u205f", "\u3000", "\ufeff", "\x7f"):
-        refused = space not in "\u180e\u200b\ufeff\x7f"
-        yield case("U+%04X in a name" % ord(space), right + "\u2014 w%sw %s\n" % (space, base64.b64encode(b"hint1").decode()), refused)
+    white = "\x85\xa0\u1680\u2000\u2028\u202f\u205f\u3000"
+    for space in white + "\u180e\u200b\ufeff\x7f":
+        line = "\u2014 w%sw %s\n" % (space, base64.b64encode(b"hint1").decode())
+        yield case("U+%04X in a name" % ord(space), right + line, space in white)
     yield case("the actor twice", right + block)
     yield case("a second actor", right + "\u2014 glyph-actor/%s %s\n" % ("0" * 64, base64.b64encode(b"hint1").decode()))
     yield case("an actor that is no key id", right + "\u2014 glyph-actor/w %s\n" % base64.b64encode(b"hint1").decode())
@@ -397,7 +406,8 @@ def signatures(export):
     yield case("upper-case ledger id", right.replace(ledger.hex(), ledger.hex().upper()))
     yield case("a root with bits after its end", right.replace(
         text.split("\n")[2], spare_bits(text.split("\n")[2])))
-    yield case("a signature with bits after its end", right.replace(block.split(" ")[2], spare_bits(block.split(" ")[2])))
+    yield case("a signature with bits after its end", right.replace(
+        block.split(" ")[2], spare_bits(block.split(" ")[2])))
     yield case("a root without padding", right.replace(text.split("\n")[2], text.split("\n")[2].rstrip("=")))
     yield case("a signature without padding", right.replace(block.split(" ")[2], block.split(" ")[2].replace("=", "")))
     yield case("a long signature", signed(lambda m: own(m) + b"\0"))
@@ -458,7 +468,8 @@ def signed_by_the_owner(export):
         try:
             lines = changed.lines(heads)
         except (KeyError, AttributeError, TypeError):  # no columns follow from it; then those of the event it was
-            lines = [line_of(data, heads.get(at), event if at == middle else None) for at, data in enumerate(changed.events)]
+            lines = [line_of(data, heads.get(at), event if at == middle else None)
+                     for at, data in enumerate(changed.events)]
         yield "an event with " + name, True, b"".join(lines)
     for case in out_of_place(export):
         yield case
@@ -560,6 +571,21 @@ def cbor(export):
         yield "CBOR with " + name, True, b"".join(
             line_of(bytes_of, heads.get(place), event if place == at else None)
             for place, bytes_of in enumerate(damaged.events))
+    # The same truth in two bytes: nothing but the encoding is wrong with it.
+    at = next(at for at in range(len(export.events)) if export.event(at)["kind"] == "object.migrated")
+    before = v.encode("reads_inputs")
+    right = export.events[at]
+    truth = right.index(before) + len(before)
+    data = right[:truth] + bytes([0xf8, right[truth] & 31]) + right[truth + 1:]
+    lines = [line_of(right, None) for right in export.events[:at]]
+    heads = export.heads()
+    for end in [end for end in export.ends if end < at]:
+        lines[end] = line_of(export.events[end], heads[end])
+    tree = v.Tree()
+    for before in export.events[:at] + [data]:
+        tree.append(v.sha256(b"\x00" + before))
+    head = note(export.ledger, at + 1, tree.root(), export.secret)
+    yield "CBOR with true or false in two bytes", True, b"".join(lines) + line_of(data, head, export.event(at))
 
 
 def trusted(export):
@@ -586,8 +612,8 @@ def whole_ledgers(export):
     def created(public):
         nonce = bytes(16)
         return v.encode({
-            "at": 0, "seq": 0, "body": {"nonce": nonce, "public_key": public}, "kind": "ledger.created", "prev": bytes(32),
-            "actor": v.sha256(public), "format": 0, "ledger": v.commit_hash("ledger_id", [public, nonce])})
+            "at": 0, "seq": 0, "body": {"nonce": nonce, "public_key": public}, "kind": "ledger.created",
+            "prev": bytes(32), "actor": v.sha256(public), "format": 0, "ledger": v.commit_hash("ledger_id", [public, nonce])})
 
     def frozen(count):
         events = [created(public_key(key))]
@@ -597,6 +623,15 @@ def whole_ledgers(export):
                 "bundle": bytes(32), "digest": bytes(32), "contract": "c", "contract_version": str(seq)}}))
         return events
 
+    for size in (v.EVENT_BYTES, v.EVENT_BYTES + 1):
+        events = frozen(2)
+        body = v.decode(events[1])["body"]
+        for _ in range(2):  # the length's own length grows once
+            name = "c" * (len(body["contract"]) + size - len(events[1]))
+            body = {**body, "contract": name}
+            events[1] = v.encode({**v.decode(events[1]), "body": body})
+        assert len(events[1]) == size
+        yield "an event of %d bytes" % size, size > v.EVENT_BYTES, b"".join(Export(key, events, [1]).lines())
     events = frozen(2002)
     yield "batches of 1,000", False, b"".join(Export(key, events[:2000], [999, 1999]).lines())
     yield "a batch of 1,001", True, b"".join(Export(key, events[:1001], [1000]).lines())
@@ -606,8 +641,8 @@ def whole_ledgers(export):
     for name, public in (
         ("the neutral point", (1).to_bytes(32, "little")), ("a point of order 2", (v.P - 1).to_bytes(32, "little")),
         ("a point of order 4", bytes(32)), ("the neutral point, not canonical", (v.P + 1).to_bytes(32, "little")),
-        ("the neutral point with a sign", (1 | 1 << 255).to_bytes(32, "little")), ("no point", (2).to_bytes(32, "little")),
-        ("a number above p", b"\xff" * 32),
+        ("the neutral point with a sign", (1 | 1 << 255).to_bytes(32, "little")),
+        ("no point", (2).to_bytes(32, "little")), ("a number above p", b"\xff" * 32),
     ):
         def anybody(message, public=public):
             for r in range(1, 100):
@@ -632,8 +667,9 @@ def changed_bytes(whole, dice, count):
 
 
 def changed_events(export, dice, count):
-    """One value somewhere in one event is changed, taken away, added or replaced, or another event stands in its place.
-    Chained and signed anew, so that only schemas and rules can tell; whether they must is for the verifiers to agree."""
+    """One value somewhere in one event is changed, taken away, added or replaced, or another event stands in its
+    place. Chained and signed anew, so that only schemas and rules can tell; whether they must is for the verifiers to
+    agree about."""
     for _ in range(count):
         if dice.randrange(3) == 0:
             yield transplanted(export, dice)

@@ -254,8 +254,8 @@ class Verification:
     def begin(self, event, body):
         """Event 0 brings the key, and the ledger's id commits to it (§5.2)."""
         if event["seq"] != 0:
-            raise Fault("part", "the export begins at event %d: key, tree and state come from the events before, so a part "
-                        "of a history cannot be verified" % event["seq"])
+            raise Fault("part", "the export begins at event %d: key, tree and state come from the events before, so a "
+                        "part of a history cannot be verified" % event["seq"])
         if event["kind"] != "ledger.created":
             raise Fault("genesis", "the history does not begin with ledger.created, but with %s" % event["kind"])
         ledger = commit_hash("ledger_id", [body["public_key"], body["nonce"]])
