@@ -145,6 +145,9 @@ impl Projection for Certificates {
 
     fn check(state: &CertificateBook, entry: Entry<'_>) -> Result<(), Illegal> {
         let Body::RunCommitted(body) = &entry.event.body else { return Ok(()) };
+        if let Some(object) = state.paths.keys().next() {
+            return Err(Illegal::new(format!("{object} has steps and has not reached its target")));
+        }
         let accepted = state
             .started
             .as_ref()

@@ -53,3 +53,5 @@ mod support;
 mod verify_folder;
 #[cfg(test)]
 mod verify_log;
+#[cfg(test)]
+mod verify_python;
