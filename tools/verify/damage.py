@@ -510,6 +510,18 @@ def out_of_place(export):
     yield case("a run within a run", committed, of(started))
     yield case("a run aborted after its commit", committed, of(committed), {
         "kind": "run.aborted", "body": {"run": run, "code": "X", "message": ""}})
+    commit = export.event(committed)["body"]
+    for name, fields in (("another certificate", {"certificate": bytes(32)}), ("a place more", {"places": 4}), (
+            "another audit file", {"audit": {**commit["audit"], "content": bytes(32)}})):
+        yield case("a commit with " + name, committed, {"kind": "run.committed", "body": {**commit, **fields}})
+    state = v.State()
+    for event, data in zip(map(v.decode, export.events[:committed]), export.events):
+        state.step(event, event["body"], v.sha256(b"\x00" + data))
+    for name, size, digest, refused in (
+        ("a state recorded", committed, state.digest(), False), ("another state recorded", committed, bytes(32), True),
+        ("a state recorded of another size", committed - 1, state.digest(), True),
+    ):
+        yield case(name, committed, {"kind": "state.recorded", "body": {"size": size, "digest": digest}}, refused=refused)
     given_up = {"kind": "run.abandoned", "body": {"run": run, "places": 0, "reason": "", "version": "9"}}
     yield case("a run abandoned before its commit", committed, given_up)
     yield case("a run abandoned after its commit", committed, of(committed), given_up, refused=False)
