@@ -30,7 +30,7 @@ const SEEDS: &str = "GLYPH_LEDGER_FAULT_SEEDS";
 const SEEDS_DEFAULT: u64 = 2_000;
 
 /// Seeds that once found something, or that come to what few others do. Always tried first.
-const KEPT: &[u64] = &[70, 259, 1_561, 2_812, 11_929];
+const KEPT: &[u64] = &[15, 70, 259, 409, 1_561, 2_812, 11_929];
 
 const NONCE: [u8; 16] = [7; 16];
 
