@@ -305,7 +305,7 @@ impl From<&CreateError> for Failure {
         match error {
             CreateError::Exists { path } => at_path(&ALREADY_HERE, error, path),
             CreateError::Io { path, .. } | CreateError::Database { path, .. } => {
-                at_path(&IO, error, path).not_done("the store was not made, or only in part")
+                at_path(&IO, error, path).not_done("the store was not made")
             }
         }
     }

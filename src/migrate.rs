@@ -16,6 +16,7 @@ mod publish;
 mod recompute;
 mod rollback;
 mod run;
+mod space;
 mod stage;
 mod status;
 mod store;

@@ -9,6 +9,8 @@ mod cli_failures;
 #[cfg(test)]
 mod cli_store;
 #[cfg(test)]
+mod disk_full;
+#[cfg(test)]
 mod durability_order;
 #[cfg(test)]
 mod durability_rules;

@@ -39,13 +39,31 @@ pub enum CreateError {
 /// The tables of version 1 in the shape of its first builds.
 const SCHEMA: &str = include_str!("schema_1.sql");
 
-/// Makes a store of version 1 for `project` at `layout`, where no manifest and database may be yet.
+/// Makes a store of version 1 for `project` at `layout`, where no manifest and database may be yet. When
+/// that fails, the files that it made are removed again.
 pub fn create(layout: &Layout, project: &str, now_ms: u64) -> Result<(), CreateError> {
     for path in [layout.manifest(), layout.database(), layout.audit()] {
         if path.exists() {
             return Err(CreateError::Exists { path });
         }
     }
+    let made = make(layout, project, now_ms);
+    if made.is_err() {
+        let database = layout.database();
+        let beside = ["-wal", "-shm", "-journal"].map(|end| {
+            let mut name = database.clone().into_os_string();
+            name.push(end);
+            PathBuf::from(name)
+        });
+        for path in [layout.manifest(), layout.audit(), database].iter().chain(&beside) {
+            // What cannot be removed is found, and named, by the next attempt.
+            let _left = fs::remove_file(path);
+        }
+    }
+    made
+}
+
+fn make(layout: &Layout, project: &str, now_ms: u64) -> Result<(), CreateError> {
     for folder in Layout::FOLDERS {
         let path = layout.root().join(folder);
         syncs::make_folder(&KernelSyncs, &path)
