@@ -3,6 +3,7 @@
 //! A rule is a pure function from a [`Tree`] to [`Finding`]s, so that each is tested on a small tree in memory: once on
 //! a good one, once on a bad one. Only [`tree`] reads the disk; nothing here writes.
 
+mod conformance;
 mod decisions;
 mod documents;
 mod forgotten;
@@ -54,6 +55,7 @@ const RULES: &[fn(&Tree) -> Vec<Finding>] = &[
     documents::check,
     tags::check,
     decisions::check,
+    conformance::check,
 ];
 
 fn check(tree: &Tree) -> Vec<Finding> {
