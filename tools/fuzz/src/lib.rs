@@ -248,6 +248,7 @@ impl Target {
     /// so nothing else may run meanwhile.
     pub fn run(&self, input: &[u8]) {
         scratch::prepare();
+        seeds::prepare();
         let before = HEAP.current_usage();
         HEAP.reset_peak_usage();
         (self.check)(input);

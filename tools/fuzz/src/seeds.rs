@@ -325,6 +325,11 @@ pub(crate) fn plans() -> Vec<Vec<u8>> {
     vec![text.into_bytes()]
 }
 
+/// Makes what is made once, so that no input is charged for it.
+pub(crate) fn prepare() {
+    let _made = (identity(), ledger_id(), scripts(), image_objects());
+}
+
 /// The objects below the roots of [`images`].
 pub(crate) fn image_objects() -> &'static MemoryObjects {
     &taken().0
