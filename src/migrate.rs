@@ -6,6 +6,8 @@
 //!
 //! Knows stores, contracts, objects and the ledger. Knows no terminal and never asks anybody.
 
+#[cfg(test)]
+mod conformance;
 mod environment;
 mod error;
 mod init;

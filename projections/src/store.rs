@@ -13,6 +13,7 @@ pub struct Store;
 
 /// The store as the ledger has it. Moves when a run is committed; staged work does not count.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StoreState {
     /// Name of the contract that describes it; `None` until it is adopted.
     #[serde(default, skip_serializing_if = "Option::is_none")]

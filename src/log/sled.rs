@@ -6,6 +6,8 @@
 //! named, and keeps its bytes; an fsync that failed is never tried again, the store is written anew.
 
 mod anchor;
+#[cfg(test)]
+mod conformance;
 mod copy;
 mod create;
 mod error;

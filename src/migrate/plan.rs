@@ -123,7 +123,7 @@ pub enum PlanFileError {
     },
 }
 
-const SCHEMA: &str = "glyph-ledger/migration-plan/0";
+pub(super) const SCHEMA: &str = "glyph-ledger/migration-plan/0";
 
 /// Tag of a plan's id.
 const TAG: &str = "migration_plan";
@@ -179,7 +179,7 @@ impl Plan {
         Value::Array(vec![Value::from(TAG), self.meaning()]).encode()
     }
 
-    fn computed_id(&self) -> CommitHash {
+    pub(super) fn computed_id(&self) -> CommitHash {
         CommitHash::of(TAG, &self.meaning())
     }
 

@@ -279,9 +279,7 @@ impl Objects for PackObjects {
         let pack = u32::try_from(self.packs.len().saturating_sub(1)).unwrap_or(u32::MAX);
         let writer = self.writer()?;
         let offset = writer.used() + HEADER_BYTES as u64;
-        writer.buffer.extend_from_slice(&MAGIC);
-        writer.buffer.extend_from_slice(name.as_bytes());
-        writer.buffer.extend_from_slice(&length.to_be_bytes());
+        writer.buffer.extend_from_slice(&scan::encode_header(&name, length));
         writer.buffer.extend_from_slice(bytes);
         let full = writer.buffer.len() >= BUFFER_BYTES;
         self.places.insert(name, Place { pack, offset, length });
@@ -407,5 +405,7 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ObjectsError {
     move |source| ObjectsError::Io { path: path.to_owned(), source }
 }
 
+#[cfg(test)]
+mod conformance;
 #[cfg(test)]
 mod tests;

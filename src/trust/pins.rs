@@ -34,22 +34,17 @@ impl Pins for FilePins {
     fn get(&self, ledger: &LedgerId) -> Result<Option<Pin>, PinError> {
         let path = self.pins.join(ledger.to_string());
         let Some(text) = read(&path)? else { return Ok(None) };
-        let form = |reason: &str| PinError::Form { path: path.clone(), reason: reason.to_owned() };
-        let (word, note) = text.split_once('\n').ok_or_else(|| form("it has one line only"))?;
-        let provenance = Provenance::ALL.into_iter().find(|known| known.word() == word);
-        let provenance = provenance.ok_or_else(|| form("its first line is no provenance"))?;
-        let head = SignedHead::parse(note.as_bytes()).map_err(|error| form(&error.to_string()))?;
-        if head.head().ledger != *ledger {
-            return Err(form("its head is another ledger's"));
+        let form = |reason| PinError::Form { path, reason };
+        let pin = parse(&text).map_err(form.clone())?;
+        if pin.head.head().ledger != *ledger {
+            return Err(form("its head is another ledger's".to_owned()));
         }
-        Ok(Some(Pin { head, provenance }))
+        Ok(Some(pin))
     }
 
     fn set(&self, pin: &Pin) -> Result<(), PinError> {
         let path = self.pins.join(pin.head.head().ledger.to_string());
-        let mut bytes = format!("{}\n", pin.provenance.word()).into_bytes();
-        bytes.extend(pin.head.encode());
-        replace(&path, &bytes)
+        replace(&path, &encode(pin))
     }
 
     fn ledger_at(&self, place: &Path) -> Result<Option<LedgerId>, PinError> {
@@ -64,6 +59,21 @@ impl Pins for FilePins {
         let path = self.place_file(place);
         replace(&path, format!("{ledger}\n{}\n", place.display()).as_bytes())
     }
+}
+
+/// A pin as its file has it: its provenance on a line, then the note.
+fn encode(pin: &Pin) -> Vec<u8> {
+    let mut bytes = format!("{}\n", pin.provenance.word()).into_bytes();
+    bytes.extend(pin.head.encode());
+    bytes
+}
+
+fn parse(text: &str) -> Result<Pin, String> {
+    let (word, note) = text.split_once('\n').ok_or("it has one line only")?;
+    let provenance = Provenance::ALL.into_iter().find(|known| known.word() == word);
+    let provenance = provenance.ok_or("its first line is no provenance")?;
+    let head = SignedHead::parse(note.as_bytes()).map_err(|error| error.to_string())?;
+    Ok(Pin { head, provenance })
 }
 
 fn read(path: &Path) -> Result<Option<String>, PinError> {
@@ -89,6 +99,9 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), PinError> {
     };
     write().map_err(|source| PinError::Io { path: path.to_owned(), source })
 }
+
+#[cfg(test)]
+mod conformance;
 
 #[cfg(test)]
 mod tests {

@@ -285,7 +285,7 @@ fn decode_head(key: &[u8], value: &[u8]) -> Result<SignedHead, ReadError> {
     Ok(head)
 }
 
-fn key(kind: u8, number: u64) -> [u8; 9] {
+pub(super) fn key(kind: u8, number: u64) -> [u8; 9] {
     let mut key = [kind; 9];
     if let Some(digits) = key.last_chunk_mut() {
         *digits = number.to_be_bytes();
@@ -297,12 +297,12 @@ fn kind_range(kind: u8) -> std::ops::RangeInclusive<[u8; 9]> {
     key(kind, 0)..=key(kind, u64::MAX)
 }
 
-fn number(key: &[u8], kind: u8) -> Option<u64> {
+pub(super) fn number(key: &[u8], kind: u8) -> Option<u64> {
     let number = key.strip_prefix(&[kind])?;
     Some(u64::from_be_bytes(number.try_into().ok()?))
 }
 
-fn encode_frontier(frontier: &Frontier) -> Vec<u8> {
+pub(super) fn encode_frontier(frontier: &Frontier) -> Vec<u8> {
     let mut bytes = frontier.size().to_be_bytes().to_vec();
     for node in frontier.nodes() {
         bytes.extend_from_slice(node.as_bytes());
@@ -310,7 +310,7 @@ fn encode_frontier(frontier: &Frontier) -> Vec<u8> {
     bytes
 }
 
-fn decode_frontier(bytes: &[u8]) -> Option<Frontier> {
+pub(super) fn decode_frontier(bytes: &[u8]) -> Option<Frontier> {
     let (size, rest) = bytes.split_first_chunk::<8>()?;
     let (nodes, []) = rest.as_chunks::<HASH_BYTES>() else { return None };
     let nodes = nodes.iter().map(|node| NodeHash::from_bytes(*node)).collect();
