@@ -392,6 +392,7 @@ impl From<&StepError> for Failure {
             StepError::Statement { script, line, .. } | StepError::Refused { script, line, .. } => {
                 plainly(&STEP_FAILED, error).at(format!("{script}:{line}"))
             }
+            StepError::Disk { script, .. } => plainly(&IO, error).at(script),
             StepError::TransactionLeftOpen { script } => plainly(&STEP_FAILED, error).at(script),
             StepError::ForeignKey { script, .. } => plainly(&OUTCOME_INVALID, error).at(script),
             StepError::Integrity { .. } => plainly(&OUTCOME_INVALID, error),

@@ -35,6 +35,22 @@ pub(crate) fn folder(syncs: &dyn Syncs, folder: &Path) -> io::Result<()> {
     syncs.all(&File::open(folder)?)
 }
 
+/// Makes `folder` and what is missing above it, each name durable.
+pub(crate) fn make_folders(syncs: &dyn Syncs, path: &Path) -> io::Result<()> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    let above = above.unwrap_or(Path::new("."));
+    make_folders(syncs, above)?;
+    match std::fs::create_dir(path) {
+        // Somebody else made it meanwhile, and may not have come to making it durable.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        made => made?,
+    }
+    folder(syncs, above)
+}
+
 /// Syncs every file and folder below `dir`, and `dir`.
 pub(crate) fn below(dir: &Path, syncs: &dyn Syncs) -> io::Result<()> {
     for entry in std::fs::read_dir(dir)? {

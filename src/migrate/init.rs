@@ -1,6 +1,5 @@
 //! Taking a store into care: a new one, or one that is there.
 
-use std::fs;
 use std::sync::Arc;
 
 use ledger_format::body::{Body, Cause, ObjectObserved, ObjectState, Origin, StoreAdopted};
@@ -9,7 +8,7 @@ use ledger_format::hash::LedgerId;
 use super::error::MigrateError;
 use super::observe::{self, LiveDatabase};
 use super::store::{OpenStore, Store, check_manifest, detect, read_manifest, remembered_as};
-use crate::effects::{Random, Signer};
+use crate::effects::{KernelSyncs, Random, Signer, syncs};
 use crate::ledger::Ledger;
 use crate::target::glyph_store::{Layout, create, read_prefix};
 
@@ -89,7 +88,7 @@ fn open_or_create_ledger(
     }
     if let Some(parent) = open.ledger.parent() {
         let io = |source| MigrateError::Io { path: parent.to_owned(), source };
-        fs::create_dir_all(parent).map_err(io)?;
+        syncs::make_folders(&KernelSyncs, parent).map_err(io)?;
     }
     let mut nonce = [0; 16];
     nonce.iter_mut().zip(random.bytes32()?).for_each(|(held, drawn)| *held = drawn);

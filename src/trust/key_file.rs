@@ -10,7 +10,7 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use zeroize::Zeroizing;
 
-use crate::effects::{KeySigner, Random};
+use crate::effects::{KernelSyncs, KeySigner, Random, syncs};
 
 /// A private key that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +76,7 @@ pub fn create_key(path: &Path, random: &mut dyn Random) -> Result<KeySigner, Key
         .to_pkcs8_pem(LineEnding::LF)
         .map_err(|error| KeyError::Random { reason: error.to_string() })?;
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(io)?;
+        syncs::make_folders(&KernelSyncs, folder).map_err(io)?;
     }
     let mut file =
         fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::layout::Layout;
+use crate::effects::{KernelSyncs, syncs};
 
 /// A store that could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +48,8 @@ pub fn create(layout: &Layout, project: &str, now_ms: u64) -> Result<(), CreateE
     }
     for folder in Layout::FOLDERS {
         let path = layout.root().join(folder);
-        fs::create_dir_all(&path).map_err(|source| CreateError::Io { path, source })?;
+        syncs::make_folders(&KernelSyncs, &path)
+            .map_err(|source| CreateError::Io { path, source })?;
     }
     let now = i64::try_from(now_ms)
         .ok()
@@ -67,7 +69,20 @@ pub fn create(layout: &Layout, project: &str, now_ms: u64) -> Result<(), CreateE
         json!(project),
         Layout::AUDIT,
     );
-    write(&layout.manifest(), &manifest)
+    sync_names(&layout.audit())?;
+    // The manifest comes last, and durable: with it the store is there.
+    let fresh = layout.manifest().with_added_extension("new");
+    write(&fresh, &manifest)?;
+    let path = layout.manifest();
+    fs::rename(&fresh, &path).map_err(|source| CreateError::Io { path, source })?;
+    sync_names(&layout.manifest())
+}
+
+/// Makes the names beside `path` durable.
+fn sync_names(path: &Path) -> Result<(), CreateError> {
+    let folder = path.parent().unwrap_or(path);
+    syncs::folder(&KernelSyncs, folder)
+        .map_err(|source| CreateError::Io { path: folder.to_owned(), source })
 }
 
 fn create_database(path: &Path) -> Result<(), CreateError> {

@@ -95,6 +95,14 @@ pub enum StepError {
         /// SQLite's words.
         message: String,
     },
+    /// The disk failed, or is full.
+    #[error("{script}: {message}")]
+    Disk {
+        /// The script's name.
+        script: String,
+        /// SQLite's words.
+        message: String,
+    },
     /// A statement does what no migration may do.
     #[error("{script}:{line}: {what} is not allowed in a migration\n  in: {sql}")]
     Refused {
@@ -447,6 +455,10 @@ impl<'a> Run<'a> {
         }
         match failure {
             Failure::Parameters => self.refused(sql, "a parameter without a value"),
+            // The disk says nothing about the script: the same step may succeed later.
+            Failure::Prepare(error) | Failure::Step(error) if is_of_the_disk(&error) => {
+                StepError::Disk { script: self.script.name.clone(), message: message(&error) }
+            }
             Failure::Prepare(error) | Failure::Step(error) => StepError::Statement {
                 script: self.script.name.clone(),
                 line: self.line,
@@ -521,6 +533,14 @@ fn remove(path: &Path) -> Result<(), DatabaseError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether SQLite failed for want of space, or because reading, writing or opening a file failed. Nobody
+/// else has the work copy open, so it is busy only where a failed write kept a lock from being changed.
+fn is_of_the_disk(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DiskFull, SystemIoFailure};
+    let code = error.sqlite_error_code();
+    matches!(code, Some(CannotOpen | DatabaseBusy | DiskFull | SystemIoFailure))
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ enum Luck {
 
 impl Disk {
     /// The disk as the machine may find it when it is switched on again after the power went now.
+    #[must_use]
     pub fn cut(&self, seed: u64) -> Self {
         let mut draw = Draw::new(seed);
         let mut platter = self.platter.clone();
@@ -34,6 +35,7 @@ impl Disk {
     }
 
     /// The disk after the power went, and nothing that was not durable got through.
+    #[must_use]
     pub fn cut_bare(&self) -> Self {
         self.restarted(self.platter.clone())
     }

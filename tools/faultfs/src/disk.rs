@@ -91,7 +91,7 @@ pub(crate) struct Attributes {
 #[derive(Debug, Clone)]
 pub(crate) struct Name {
     pub(crate) folder: Ino,
-    pub(crate) name: OsString,
+    pub(crate) entry: OsString,
     pub(crate) leads_to: Option<Ino>,
 }
 
@@ -125,6 +125,12 @@ impl Disk {
     /// A disk on which everything is durable.
     fn after(tree: Tree, next: Ino) -> Self {
         Self { seen: tree.clone(), platter: tree, pending: Vec::new(), next }
+    }
+
+    /// The same disk with everything on it made durable.
+    #[must_use]
+    pub fn settled(&self) -> Self {
+        self.restarted(self.seen.clone())
     }
 
     /// The disk of a machine that was switched on again with `platter` in it.
@@ -297,12 +303,12 @@ impl Disk {
     fn rename_all(&mut self, names: Vec<(Ino, &OsStr, Option<Ino>)>) {
         let names = names.into_iter().map(|(folder, name, leads_to)| Name {
             folder,
-            name: name.to_owned(),
+            entry: name.to_owned(),
             leads_to,
         });
         let names: Vec<Name> = names.collect();
         for name in &names {
-            let before = self.lookup(name.folder, &name.name).ok();
+            let before = self.lookup(name.folder, &name.entry).ok();
             for (ino, more) in [(before, false), (name.leads_to, true)] {
                 if let Some(node) = ino.and_then(|ino| self.seen.get_mut(&ino)) {
                     node.links = if more { node.links + 1 } else { node.links.saturating_sub(1) };
@@ -377,7 +383,7 @@ impl Change {
                 }
             }
             Self::Names(names) => {
-                for Name { folder, name, leads_to } in names {
+                for Name { folder, entry: name, leads_to } in names {
                     let folder = tree.get_mut(folder).map(|node| &mut node.kind);
                     let Some(Kind::Folder(held)) = folder else { continue };
                     match leads_to {

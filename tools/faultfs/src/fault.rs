@@ -1,8 +1,11 @@
 //! Which call fails, and how. Calls are counted by kind, so that every one of an undisturbed run can be
 //! made to fail in turn.
 
+use std::collections::BTreeSet;
+
 use rustix::io::Errno;
 
+use crate::content::PAGE_BYTES;
 use crate::disk::{Disk, Ino};
 
 /// What is counted.
@@ -12,7 +15,7 @@ pub enum Call {
     Sync,
     /// `write`, `copy_file_range`, `ftruncate`.
     Write,
-    /// `read`.
+    /// `read` of what was neither read nor written before.
     Read,
     /// Making, naming and removing files and folders, and changing their attributes.
     Name,
@@ -51,6 +54,22 @@ pub enum Effect {
     Cut,
 }
 
+impl Effect {
+    /// Every effect there is.
+    pub const ALL: [Self; 5] = [Self::Broken, Self::FullOnce, Self::Full, Self::Short, Self::Cut];
+
+    /// Its name.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Broken => "broken",
+            Self::FullOnce => "full-once",
+            Self::Full => "full",
+            Self::Short => "short",
+            Self::Cut => "cut",
+        }
+    }
+}
+
 /// One fault: the `nth` call of a kind, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
@@ -66,7 +85,20 @@ pub struct Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts([u64; Call::ALL.len()]);
 
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0.map(|count| count.to_string()).join(" "))
+    }
+}
+
 impl Counts {
+    /// From what [`Counts::to_string`] wrote, number by number.
+    pub(crate) fn of_calls(counts: impl Iterator<Item = u64>) -> Self {
+        let mut of_calls = Self::default();
+        of_calls.0.iter_mut().zip(counts).for_each(|(held, count)| *held = count);
+        of_calls
+    }
+
     /// Calls of that kind.
     pub fn of(&self, call: Call) -> u64 {
         self.0.get(call as usize).copied().unwrap_or_default()
@@ -90,6 +122,9 @@ pub(crate) struct Faulty {
     pub(crate) met: Option<String>,
     full: bool,
     down: bool,
+    /// Pages read or written since the disk was put in its place. The kernel has them in memory, and
+    /// reading them again asks no disk.
+    warm: BTreeSet<(Ino, u64)>,
 }
 
 /// How much of an admitted write happens.
@@ -102,7 +137,7 @@ pub(crate) enum Admitted {
 impl Faulty {
     pub(crate) const fn new(disk: Disk, fault: Option<Fault>) -> Self {
         let counts = Counts([0; Call::ALL.len()]);
-        Self { disk, counts, fault, met: None, full: false, down: false }
+        Self { disk, counts, fault, met: None, full: false, down: false, warm: BTreeSet::new() }
     }
 
     /// From here on nothing fails any more, but where the power went.
@@ -153,6 +188,21 @@ impl Faulty {
                 Err(Errno::IO)
             }
         }
+    }
+
+    /// Whether the kernel would have all of it in memory; from now on it has.
+    pub(crate) fn warms(&mut self, ino: Ino, offset: u64, count: usize) -> bool {
+        let page = PAGE_BYTES as u64;
+        let pages = offset / page..offset.saturating_add(count as u64).div_ceil(page);
+        let cold = pages.filter(|page| self.warm.insert((ino, *page)));
+        cold.count() == 0
+    }
+
+    /// It was not read after all.
+    pub(crate) fn cool(&mut self, ino: Ino, offset: u64, count: usize) {
+        let page = PAGE_BYTES as u64;
+        let pages = offset / page..offset.saturating_add(count as u64).div_ceil(page);
+        pages.for_each(|page| _ = self.warm.remove(&(ino, page)));
     }
 
     /// Refuses what needs space while there is none.

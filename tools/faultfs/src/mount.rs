@@ -81,11 +81,12 @@ impl Mounted {
         Ok(locked(&self.state).disk.clone())
     }
 
-    /// Whoever still holds a file of it keeps it until it lets go; nobody finds it any more.
+    /// Whoever still holds a file of it keeps it until it lets go, served by a thread that ends then;
+    /// nobody finds it any more.
     fn end(&mut self) -> io::Result<()> {
         let Some(session) = self.session.take() else { return Ok(()) };
         match unmount(&self.place, UnmountFlags::DETACH) {
-            Ok(()) => session.join(),
+            Ok(()) => Ok(()),
             // Only the helper program may unmount for an ordinary user.
             Err(_) => session.umount_and_join(),
         }
@@ -187,6 +188,7 @@ impl Served {
         };
         let data = data.get(..count).unwrap_or_default();
         state.disk.write(ino, offset, data)?;
+        state.warms(ino, offset, data.len());
         Ok(u32::try_from(data.len()).unwrap_or(u32::MAX))
     }
 
@@ -198,8 +200,17 @@ impl Served {
 
     fn read_bytes(&self, ino: Ino, offset: u64, count: usize) -> Result<Vec<u8>, Errno> {
         let mut state = locked(&self.0);
-        state.admit(Call::Read, ino, &format!("read {count} bytes at {offset} of"))?;
-        state.disk.read(ino, offset, count)
+        state.powered(ino)?;
+        let bytes = state.disk.read(ino, offset, count)?;
+        if !state.warms(ino, offset, bytes.len()) {
+            let admitted =
+                state.admit(Call::Read, ino, &format!("read {count} bytes at {offset} of"));
+            if let Err(errno) = admitted {
+                state.cool(ino, offset, bytes.len());
+                return Err(errno);
+            }
+        }
+        Ok(bytes)
     }
 
     fn sync(&self, ino: Ino, data_only: bool) -> Result<(), Errno> {
@@ -525,11 +536,11 @@ mod tests {
     /// Does something on a disk, and returns the disk with what it said.
     fn on<T>(
         disk: Disk,
-        fault: Option<Fault>,
+        fault: impl Into<Option<Fault>>,
         act: impl FnOnce(&Mounted, &Path) -> T,
     ) -> (Disk, T) {
         let place = tempfile::tempdir().unwrap();
-        let mounted = Mounted::new(disk, fault, place.path()).unwrap();
+        let mounted = Mounted::new(disk, fault.into(), place.path()).unwrap();
         let said = act(&mounted, place.path());
         (mounted.unmount().unwrap(), said)
     }
@@ -542,8 +553,8 @@ mod tests {
         why.is_some()
     }
 
-    fn one(call: Call, nth: u64, effect: Effect) -> Option<Fault> {
-        Some(Fault { call, nth, effect })
+    const fn one(call: Call, nth: u64, effect: Effect) -> Fault {
+        Fault { call, nth, effect }
     }
 
     #[test]
@@ -615,13 +626,17 @@ mod tests {
             assert_eq!(fs::read(dir.join("file")).unwrap(), b"123");
         });
 
-        let (_, ()) = on(Disk::default(), one(Call::Read, 1, Effect::Broken), |_, dir| {
-            write(dir).unwrap();
+        let (disk, ()) = on(Disk::default(), None, |_, dir| {
+            fs::write(dir.join("file"), vec![7; 2 * PAGE_BYTES]).unwrap();
+        });
+        let (_, ()) = on(disk, one(Call::Read, 1, Effect::Broken), |_, dir| {
             let file = File::open(dir.join("file")).unwrap();
-            let mut bytes = [0; 5];
-            assert_eq!(file.read_at(&mut bytes, 0).unwrap(), 5);
-            assert_eq!(file.read_at(&mut bytes, 0).unwrap_err().raw_os_error(), Some(5));
-            assert_eq!(file.read_at(&mut bytes, 0).unwrap(), 5);
+            let mut byte = [0];
+            let mut read = |at: usize| file.read_at(&mut byte, (at * PAGE_BYTES) as u64);
+            // What was read once is read from memory.
+            assert_eq!([read(0).unwrap(), read(0).unwrap()], [1, 1]);
+            assert_eq!(read(1).unwrap_err().raw_os_error(), Some(5));
+            assert_eq!(read(1).unwrap(), 1);
         });
     }
 
