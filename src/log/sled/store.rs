@@ -27,6 +27,7 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::sled::{Config, Db};
@@ -54,6 +55,10 @@ const LOOKUPS_PER_FRAME: u32 = 4;
 /// How long a call that writes may wait before it is woken for the first time: ordinary writing takes
 /// far less, and being woken for nothing costs one thread.
 const WAKE_AFTER: Duration = Duration::from_millis(500);
+
+/// Held while anything is written. The engine has one lock for all its stores in a process, which a batch
+/// takes and a flush shares; were another store's batch waiting for it, no flush could wake anybody.
+static WRITING: Mutex<()> = Mutex::new(());
 
 const FRAME_KIND: u8 = b'e';
 const HEAD_KIND: u8 = b'h';
@@ -112,6 +117,7 @@ impl Store {
 
     /// Closes the engine, which then flushes and syncs once more, and panics where that fails.
     pub(super) fn close(self) -> Result<(), Fault> {
+        let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         let flushed = self.woken(|| self.db.flush());
         let closed = guarded(|| {
             drop(self);
@@ -130,6 +136,7 @@ impl Store {
         let head = HeadRecord { ledger: self.ledger, size, note: batch.head.encode() };
         writes.insert(&key(HEAD_KIND, size), head.encode());
         writes.insert(&FRONTIER_KEY, encode_frontier(frontier));
+        let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         self.woken(|| self.db.apply_batch(writes))?;
         self.woken(|| self.db.flush())?;
         Ok(())
