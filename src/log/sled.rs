@@ -279,9 +279,14 @@ impl Drop for SledLog {
     /// Leaves the trace by which the next opening sees that nobody wrote in between. It is a hint:
     /// without it that opening takes longer, and nothing else.
     fn drop(&mut self) {
-        drop(self.store.take());
-        if self.state != State::Poisoned {
-            let _unknown = leave_trace(&self.folder, &self.db);
+        let closed = self.store.take().map_or(Ok(()), Store::close);
+        if self.state == State::Poisoned {
+            return;
+        }
+        match closed {
+            Ok(()) => drop(leave_trace(&self.folder, &self.db)),
+            // Everything acknowledged is durable; of what the engine wrote since, nobody knows.
+            Err(fault) => drop(mark_poisoned(&self.folder, &self.folder.db(), &fault.into())),
         }
     }
 }

@@ -77,7 +77,7 @@ impl Store {
         }
         let dir = ledger.objects_dir();
         // Only a ledger that names no content yet may begin with none.
-        let objects = if dir.exists() || ledger.state().size() > 1 {
+        let objects = if ledger.state().size() > 1 {
             PackObjects::open(&dir)?
         } else {
             PackObjects::create(&dir)?

@@ -97,11 +97,14 @@ impl Folder {
 }
 
 impl PackObjects {
-    /// Creates the empty folder `dir`, and opens it for writing.
+    /// Creates the folder `dir`, or makes durable one whose creation was cut short, and opens it for
+    /// writing.
     pub fn create(dir: &Path) -> Result<Self, ObjectsError> {
-        fs::create_dir(dir).map_err(io_error(dir))?;
-        let lock = dir.join("lock");
-        File::create(&lock).map_err(io_error(&lock))?;
+        match fs::create_dir(dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made.map_err(io_error(dir))?,
+        }
+        drop(acquire(&Folder { dir: dir.to_owned() }.lock())?);
         syncs::folder(&KernelSyncs, dir).map_err(io_error(dir))?;
         if let Some(parent) = dir.parent().filter(|parent| *parent != Path::new("")) {
             syncs::folder(&KernelSyncs, parent).map_err(io_error(parent))?;

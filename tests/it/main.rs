@@ -25,9 +25,21 @@ mod evidence_unharmed;
 #[cfg(test)]
 mod export;
 #[cfg(test)]
+mod faults_append;
+#[cfg(test)]
+mod faults_creation;
+#[cfg(test)]
+mod faults_fixes;
+#[cfg(test)]
+mod faults_job;
+#[cfg(test)]
 mod faults_log;
 #[cfg(test)]
 mod faults_log_job;
+#[cfg(test)]
+mod faults_opening;
+#[cfg(test)]
+mod faults_rig;
 #[cfg(test)]
 #[path = "../../projections/tests/it/history.rs"]
 mod history;

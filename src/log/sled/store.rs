@@ -14,6 +14,9 @@
 //!   to look without changing opens a copy.
 //! - A leaf is split beyond 16 entries, and a leaf of more than 128 KiB would go into a file in
 //!   `blobs/` that is never synced; with values of at most 6 KiB none does.
+//! - When a write fails in one of its own threads, a `flush` that waits for it may never be woken.
+//! - Dropping it flushes and syncs, and panics where that fails.
+//! - A read error while it opens is a torn end to it, behind which it writes zeros.
 //! - `flush` writes and starts the write-back but is no fsync.
 //! - Its cache forgets nothing before each of 256 queues has noted 64 accesses to pages. Reading once
 //!   from beginning to end is one access a page, so the whole store would stay in memory.
@@ -23,6 +26,8 @@ use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::sled::{Config, Db};
@@ -46,6 +51,14 @@ const OPEN_PAUSE: Duration = Duration::from_millis(10);
 /// How often a frame is looked up again after it was read, so that the cache's queues fill after some
 /// 20 MB instead of after 16,384 pages. Each takes less than a microsecond.
 const LOOKUPS_PER_FRAME: u32 = 4;
+
+/// How long a call that writes may wait before it is woken for the first time: ordinary writing takes
+/// far less, and being woken for nothing costs one thread.
+const WAKE_AFTER: Duration = Duration::from_millis(500);
+
+/// Held while anything is written. The engine has one lock for all its stores in a process, which a batch
+/// takes and a flush shares; were another store's batch waiting for it, no flush could wake anybody.
+static WRITING: Mutex<()> = Mutex::new(());
 
 const FRAME_KIND: u8 = b'e';
 const HEAD_KIND: u8 = b'h';
@@ -102,6 +115,17 @@ impl Store {
         }
     }
 
+    /// Closes the engine, which then flushes and syncs once more, and panics where that fails.
+    pub(super) fn close(self) -> Result<(), Fault> {
+        let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+        let flushed = self.woken(|| self.db.flush());
+        let closed = guarded(|| {
+            drop(self);
+            Ok(())
+        });
+        flushed.and(closed)
+    }
+
     /// Writes one batch as one transaction and hands it to the kernel. It is not yet durable.
     pub(super) fn write(&self, batch: &Batch, frontier: &Frontier) -> Result<(), Fault> {
         let mut writes = ::sled::Batch::default();
@@ -112,9 +136,30 @@ impl Store {
         let head = HeadRecord { ledger: self.ledger, size, note: batch.head.encode() };
         writes.insert(&key(HEAD_KIND, size), head.encode());
         writes.insert(&FRONTIER_KEY, encode_frontier(frontier));
-        guarded(|| self.db.apply_batch(writes))?;
-        guarded(|| self.db.flush())?;
+        let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+        self.woken(|| self.db.apply_batch(writes))?;
+        self.woken(|| self.db.flush())?;
         Ok(())
+    }
+
+    /// Makes a call that waits for the engine to write. Where that writing fails, the engine does not
+    /// always wake whoever waits for it; another flush does, as it finds the failure.
+    fn woken<T>(&self, call: impl FnOnce() -> ::sled::Result<T>) -> Result<T, Fault> {
+        let (ended, waiting) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut pause = WAKE_AFTER;
+                while waiting.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                    let db = self.db.clone();
+                    // It may come to wait itself, for the next one to wake it.
+                    std::thread::spawn(move || drop(guarded(|| db.flush())));
+                    pause *= 2;
+                }
+            });
+            let called = guarded(call);
+            drop(ended);
+            called
+        })
     }
 
     /// The newest head with the frontier that belongs to it; `None` when there is no head at all.

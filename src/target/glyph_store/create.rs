@@ -87,7 +87,20 @@ fn make(layout: &Layout, project: &str, now_ms: u64) -> Result<(), CreateError> 
         json!(project),
         Layout::AUDIT,
     );
-    write(&layout.manifest(), &manifest)
+    sync_names(&layout.audit())?;
+    // The manifest comes last, and durable: with it the store is there.
+    let fresh = layout.manifest().with_added_extension("new");
+    write(&fresh, &manifest)?;
+    let path = layout.manifest();
+    fs::rename(&fresh, &path).map_err(|source| CreateError::Io { path, source })?;
+    sync_names(&layout.manifest())
+}
+
+/// Makes the names beside `path` durable.
+fn sync_names(path: &Path) -> Result<(), CreateError> {
+    let folder = path.parent().unwrap_or(path);
+    syncs::folder(&KernelSyncs, folder)
+        .map_err(|source| CreateError::Io { path: folder.to_owned(), source })
 }
 
 fn create_database(path: &Path) -> Result<(), CreateError> {
