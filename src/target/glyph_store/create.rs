@@ -47,6 +47,7 @@ pub fn create(layout: &Layout, project: &str, now_ms: u64) -> Result<(), CreateE
             return Err(CreateError::Exists { path });
         }
     }
+    remove_unfinished(&fresh_manifest(layout))?;
     let made = make(layout, project, now_ms);
     if made.is_err() {
         let database = layout.database();
@@ -55,12 +56,23 @@ pub fn create(layout: &Layout, project: &str, now_ms: u64) -> Result<(), CreateE
             name.push(end);
             PathBuf::from(name)
         });
-        for path in [layout.manifest(), layout.audit(), database].iter().chain(&beside) {
+        let files = [layout.manifest(), fresh_manifest(layout), layout.audit(), database];
+        for path in files.iter().chain(&beside) {
             // What cannot be removed is found, and named, by the next attempt.
             let _left = fs::remove_file(path);
         }
     }
     made
+}
+
+/// A manifest that never got its name belongs to a store that was never made.
+fn remove_unfinished(fresh: &Path) -> Result<(), CreateError> {
+    match fs::remove_file(fresh) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(CreateError::Io { path: fresh.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn make(layout: &Layout, project: &str, now_ms: u64) -> Result<(), CreateError> {
@@ -89,11 +101,15 @@ fn make(layout: &Layout, project: &str, now_ms: u64) -> Result<(), CreateError> 
     );
     sync_names(&layout.audit())?;
     // The manifest comes last, and durable: with it the store is there.
-    let fresh = layout.manifest().with_added_extension("new");
+    let (fresh, path) = (fresh_manifest(layout), layout.manifest());
     write(&fresh, &manifest)?;
-    let path = layout.manifest();
     fs::rename(&fresh, &path).map_err(|source| CreateError::Io { path, source })?;
     sync_names(&layout.manifest())
+}
+
+/// The manifest before it has its name.
+fn fresh_manifest(layout: &Layout) -> PathBuf {
+    layout.manifest().with_added_extension("new")
 }
 
 /// Makes the names beside `path` durable.
