@@ -17,6 +17,7 @@ mod open;
 mod quiet;
 mod salvage;
 mod store;
+mod waker;
 
 use std::fs::{self, File};
 use std::io;

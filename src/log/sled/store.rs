@@ -26,8 +26,7 @@ use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ::sled::{Config, Db};
@@ -37,6 +36,7 @@ use ledger_format::head::SignedHead;
 use ledger_format::tree::Frontier;
 
 use super::quiet;
+use super::waker::Waker;
 use crate::log::{BATCH_EVENTS_MAX, Batch, ReadError, Tip, is_of};
 
 /// The engine's unit of writing and reuse, in bytes. Its default; the size from which a leaf goes
@@ -52,10 +52,6 @@ const OPEN_PAUSE: Duration = Duration::from_millis(10);
 /// 20 MB instead of after 16,384 pages. Each takes less than a microsecond.
 const LOOKUPS_PER_FRAME: u32 = 4;
 
-/// How long a call that writes may wait before it is woken for the first time: ordinary writing takes
-/// far less, and being woken for nothing costs one thread.
-const WAKE_AFTER: Duration = Duration::from_millis(500);
-
 /// Held while anything is written. The engine has one lock for all its stores in a process, which a batch
 /// takes and a flush shares; were another store's batch waiting for it, no flush could wake anybody.
 static WRITING: Mutex<()> = Mutex::new(());
@@ -67,6 +63,9 @@ const FRONTIER_KEY: [u8; 1] = *b"r";
 /// The open engine.
 #[derive(Debug)]
 pub(super) struct Store {
+    /// There from the first write on. Stands first, so that it has let go of the engine before the engine
+    /// is dropped here, where its panic is caught.
+    waker: OnceLock<Waker>,
     db: Db,
     path: PathBuf,
     ledger: LedgerId,
@@ -110,7 +109,10 @@ impl Store {
                     std::thread::sleep(OPEN_PAUSE);
                 }
                 Err(fault) => return Err(fault),
-                Ok(db) => return Ok(Self { db, path: path.to_owned(), ledger }),
+                Ok(db) => {
+                    let (path, waker) = (path.to_owned(), OnceLock::new());
+                    return Ok(Self { waker, db, path, ledger });
+                }
             }
         }
     }
@@ -142,24 +144,13 @@ impl Store {
         Ok(())
     }
 
-    /// Makes a call that waits for the engine to write. Where that writing fails, the engine does not
-    /// always wake whoever waits for it; another flush does, as it finds the failure.
+    /// Makes a call that waits for the engine to write, and is woken should the engine forget it.
     fn woken<T>(&self, call: impl FnOnce() -> ::sled::Result<T>) -> Result<T, Fault> {
-        let (ended, waiting) = mpsc::channel::<()>();
-        std::thread::scope(|scope| {
-            scope.spawn(move || {
-                let mut pause = WAKE_AFTER;
-                while waiting.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-                    let db = self.db.clone();
-                    // It may come to wait itself, for the next one to wake it.
-                    std::thread::spawn(move || drop(guarded(|| db.flush())));
-                    pause *= 2;
-                }
-            });
-            let called = guarded(call);
-            drop(ended);
-            called
-        })
+        let waker = self.waker.get_or_init(|| {
+            let db = self.db.clone();
+            Waker::start(move || drop(guarded(|| db.flush())))
+        });
+        waker.over(|| guarded(call))
     }
 
     /// The newest head with the frontier that belongs to it; `None` when there is no head at all.
