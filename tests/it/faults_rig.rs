@@ -20,6 +20,7 @@ use ledger_format::body::Body;
 use ledger_format::hash::NodeHash;
 
 use crate::job_scene::{Outcome, Scene};
+use crate::support::not_shown;
 
 /// How many seeds each cut gets, each deciding otherwise what reached the disk.
 const SEEDS: &str = "GLYPH_LEDGER_FAULT_SEEDS_PER_CUT";
@@ -89,7 +90,7 @@ impl Campaign {
     /// Runs every case, or says why none can be run here.
     pub(crate) fn run(&self) {
         if let Some(why) = unavailable() {
-            println!("not shown: {why}");
+            not_shown(self.name, &why);
             return;
         }
         let place = tempfile::tempdir().unwrap();

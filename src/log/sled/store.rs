@@ -28,6 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use ::sled::{Config, Db};
@@ -107,7 +108,7 @@ impl Store {
             match guarded(|| config.open()) {
                 Err(Fault::Io(error)) if attempts < OPEN_ATTEMPTS_MAX && is_locked(&error) => {
                     attempts += 1;
-                    std::thread::sleep(OPEN_PAUSE);
+                    thread::sleep(OPEN_PAUSE);
                 }
                 Err(fault) => return Err(fault),
                 Ok(db) => return Ok(Self { db, path: path.to_owned(), ledger }),
@@ -146,13 +147,16 @@ impl Store {
     /// always wake whoever waits for it; another flush does, as it finds the failure.
     fn woken<T>(&self, call: impl FnOnce() -> ::sled::Result<T>) -> Result<T, Fault> {
         let (ended, waiting) = mpsc::channel::<()>();
-        std::thread::scope(|scope| {
-            scope.spawn(move || {
+        thread::scope(|scope| {
+            // Where there is no thread to be had, the call goes on unwatched.
+            let _watched = thread::Builder::new().spawn_scoped(scope, move || {
                 let mut pause = WAKE_AFTER;
                 while waiting.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                     let db = self.db.clone();
                     // It may come to wait itself, for the next one to wake it.
-                    std::thread::spawn(move || drop(guarded(|| db.flush())));
+                    let _woken = thread::Builder::new().spawn(move || {
+                        drop(guarded(move || db.flush()));
+                    });
                     pause *= 2;
                 }
             });
