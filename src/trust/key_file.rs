@@ -75,8 +75,7 @@ pub fn create_key(path: &Path, random: &mut dyn Random) -> Result<KeySigner, Key
     let pem = key
         .to_pkcs8_pem(LineEnding::LF)
         .map_err(|error| KeyError::Random { reason: error.to_string() })?;
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    let folder = folder.unwrap_or(Path::new("."));
+    let folder = syncs::folder_of(path);
     syncs::make_folder(&KernelSyncs, folder).map_err(io)?;
     // Half a key under the name of one would stand in the way of every later attempt. The file is made
     // readable by its owner only.
@@ -84,7 +83,7 @@ pub fn create_key(path: &Path, random: &mut dyn Random) -> Result<KeySigner, Key
     file.write_all(pem.as_bytes()).map_err(io)?;
     file.as_file().sync_all().map_err(io)?;
     file.persist_noclobber(path).map_err(|error| io(error.error))?;
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
+    syncs::folder(&KernelSyncs, folder).map_err(io)?;
     Ok(KeySigner::new(key))
 }
 
