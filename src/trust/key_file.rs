@@ -61,9 +61,10 @@ pub fn load_key(path: &Path) -> Result<KeySigner, KeyError> {
     if mode & 0o077 != 0 {
         return Err(KeyError::Exposed { path: path.to_owned(), mode });
     }
-    let pem = Zeroizing::new(fs::read_to_string(path).map_err(io)?);
-    let key =
-        SigningKey::from_pkcs8_pem(&pem).map_err(|_| KeyError::Form { path: path.to_owned() })?;
+    let pem = Zeroizing::new(fs::read(path).map_err(io)?);
+    let form = || KeyError::Form { path: path.to_owned() };
+    let pem = std::str::from_utf8(&pem).map_err(|_| form())?;
+    let key = SigningKey::from_pkcs8_pem(pem).map_err(|_| form())?;
     Ok(KeySigner::new(key))
 }
 
