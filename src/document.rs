@@ -7,6 +7,7 @@ pub mod json;
 mod map;
 mod number;
 mod pointer;
+mod serial;
 
 pub use map::{Key, Map};
 pub use number::Number;
