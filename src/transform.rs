@@ -7,6 +7,7 @@
 mod convert;
 mod effect;
 mod inverse;
+pub mod jq;
 mod steps;
 
 pub use effect::{Effect, Operation, leaves};

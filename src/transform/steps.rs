@@ -3,6 +3,7 @@
 use super::convert::{converted, is};
 use super::effect::Effect;
 use super::inverse::is_bijective;
+use super::jq::{JqError, Programs};
 use crate::contract::{
     Condition, Convert, Each, Group, Jq, Kind, MapValues, Otherwise, Place, Put, Rename, Require, Step,
     Transfer, When, Wrap,
@@ -46,31 +47,43 @@ pub enum Trouble {
     /// An object that must be empty, or have one key, has others.
     #[error("the object has other keys: {0}")]
     OtherKeys(String),
+    /// A jq program has no one result for it.
+    #[error(transparent)]
+    Jq(JqError),
     /// The contract refuses it in its own words.
+
     #[error("{0}")]
     Required(String),
     /// The root has no name and no place of its own.
     #[error("the step cannot work on the whole document")]
     Root,
+    /// A step that must say what to put says it twice or not at all.
+    #[error("the step must have either a value or a jq program")]
+    ValueOrProgram,
     /// A step that is none for documents.
     #[error("the step is none for documents")]
     NotForDocuments,
 }
 
-/// Applies `steps` to `document`, in order, and returns what they changed.
-pub fn apply(steps: &[Step], document: &mut Value) -> Result<Vec<Effect>, StepError> {
-    let mut work = Work { effects: Vec::new(), base: Pointer::default() };
+/// Applies `steps` to `document`, in order, and returns what they changed. `programs` holds every program they name.
+pub fn apply(
+    steps: &[Step],
+    programs: &Programs,
+    document: &mut Value,
+) -> Result<Vec<Effect>, StepError> {
+    let mut work = Work { effects: Vec::new(), base: Pointer::default(), programs };
     work.steps(steps, document)?;
     Ok(work.effects)
 }
 
-struct Work {
+struct Work<'a> {
+    programs: &'a Programs,
     effects: Vec<Effect>,
     /// Where in the document the value stands that steps are applied to.
     base: Pointer,
 }
 
-impl Work {
+impl Work<'_> {
     fn steps(&mut self, steps: &[Step], root: &mut Value) -> Result<(), StepError> {
         steps.iter().try_for_each(|step| self.step(step, root))
     }
@@ -93,14 +106,14 @@ impl Work {
             Step::Each(step) => self.each(step, root),
             Step::When(step) => self.when(step, root),
             Step::Require(step) => self.require(step, root),
-            Step::Jq(Jq { path, .. }) => Err(self.refuse(path, Trouble::NotForDocuments)),
+            Step::Jq(step) => self.jq(step, root),
             Step::Sql(_) => Err(self.refuse(&Pointer::default(), Trouble::NotForDocuments)),
         }
     }
 }
 
 /// One method an operation.
-impl Work {
+impl Work<'_> {
     fn rename(&mut self, step: &Rename, root: &mut Value) -> Result<(), StepError> {
         let (above, name) = self.inside(&step.path)?;
         let Some(map) = self.object(&above, root, step.optional)? else { return Ok(()) };
@@ -139,13 +152,13 @@ impl Work {
         if step.path.get(root).is_some() {
             return Ok(());
         }
-        let value = self.value(step)?;
+        let value = self.value(step, root)?;
         self.note(Effect::added(step.path.under(&self.base), value.clone(), step.reason.clone()));
         self.put(&step.path, root, value)
     }
 
     fn set(&mut self, step: &Put, root: &mut Value) -> Result<(), StepError> {
-        let value = self.value(step)?;
+        let value = self.value(step, root)?;
         let Some(stands) = step.path.get_mut(root) else { return self.add(step, root) };
         if *stands == value {
             return Ok(());
@@ -157,7 +170,7 @@ impl Work {
     }
 
     fn merge(&mut self, step: &Put, root: &mut Value) -> Result<(), StepError> {
-        let Value::Map(more) = self.value(step)? else {
+        let Value::Map(more) = self.value(step, root)? else {
             return Err(self.refuse(&step.path, Trouble::Kind { expected: Kind::Object.name(), found: "another value" }));
         };
         let Some(map) = self.object(&step.path, root, false)? else { return Ok(()) };
@@ -302,6 +315,13 @@ impl Work {
         if holds(&step.condition, root) { self.steps(&step.steps, root) } else { Ok(()) }
     }
 
+    fn jq(&mut self, step: &Jq, root: &mut Value) -> Result<(), StepError> {
+        let Some(stands) = step.path.get_mut(root) else { return self.absent(&step.path, false) };
+        let value = self.computed(&step.program, &step.path, stands)?;
+        self.change(&step.path, stands, value, false);
+        Ok(())
+    }
+
     fn require(&mut self, step: &Require, root: &Value) -> Result<(), StepError> {
         match step.path.get(root) {
             Some(value) if !is(value, step.kind) => {
@@ -313,7 +333,7 @@ impl Work {
 }
 
 /// What operations have in common.
-impl Work {
+impl Work<'_> {
     fn note(&mut self, effect: Effect) {
         self.effects.push(effect);
     }
@@ -329,8 +349,17 @@ impl Work {
         }
     }
 
-    fn value(&self, step: &Put) -> Result<Value, StepError> {
-        step.value.clone().ok_or_else(|| self.refuse(&step.path, Trouble::NotForDocuments))
+    /// What a step puts: the value it names, or what its program makes of the document.
+    fn value(&self, step: &Put, root: &Value) -> Result<Value, StepError> {
+        match (&step.value, &step.jq) {
+            (Some(value), None) => Ok(value.clone()),
+            (None, Some(program)) => self.computed(program, &step.path, root),
+            _ => Err(self.refuse(&step.path, Trouble::ValueOrProgram)),
+        }
+    }
+
+    fn computed(&self, program: &str, path: &Pointer, input: &Value) -> Result<Value, StepError> {
+        self.programs.run(program, input).map_err(|error| self.refuse(path, Trouble::Jq(error)))
     }
 
     /// Puts `value` where nothing stands: under a new key of an object that is there.
@@ -414,17 +443,18 @@ mod tests {
     fn run(text: &str, before: &str) -> (String, Vec<Effect>) {
         let steps = steps(text);
         let mut value = document(before);
-        let effects = apply(&steps, &mut value).unwrap();
+        let effects = apply(&steps, &Programs::of(&steps).unwrap(), &mut value).unwrap();
         let after = written(&value);
         if let Some(back) = inverse(&steps) {
-            apply(&back, &mut value).unwrap();
+            apply(&back, &Programs::default(), &mut value).unwrap();
             assert_eq!(written(&value), before, "there and back again: {text}");
         }
         (after, effects)
     }
 
     fn refused(text: &str, before: &str) -> String {
-        apply(&steps(text), &mut document(before)).unwrap_err().to_string()
+        let steps = steps(text);
+        apply(&steps, &Programs::of(&steps).unwrap(), &mut document(before)).unwrap_err().to_string()
     }
 
     #[test]
@@ -437,6 +467,8 @@ mod tests {
             (r#"[{"set":{"path":"/a","value":2}}]"#, r#"{"a":1}"#, r#"{"a":2}"#),
             (r#"[{"merge":{"path":"","value":{"a":9,"b":2}}}]"#, r#"{"a":1}"#, r#"{"a":1,"b":2}"#),
             (r#"[{"remove":{"path":"/a"}}]"#, r#"{"a":1,"b":2}"#, r#"{"b":2}"#),
+            (r#"[{"add":{"path":"/b","jq":".a + 1"}}]"#, r#"{"a":1}"#, r#"{"a":1,"b":2}"#),
+            (r#"[{"jq":{"path":"/a","program":"map(. * 2)"}}]"#, r#"{"a":[1,2]}"#, r#"{"a":[2,4]}"#),
             (r#"[{"convert":{"path":"/a","to":"number_to_text"}}]"#, r#"{"a":1.50}"#, r#"{"a":"1.50"}"#),
             (r#"[{"convert":{"path":"/a","to":"integer_to_boolean"}}]"#, r#"{"a":1}"#, r#"{"a":true}"#),
             (r#"[{"map_values":{"path":"/a","table":[{"from":"x","to":1},{"from":"y","to":2}]}}]"#, r#"{"a":"y"}"#, r#"{"a":2}"#),
