@@ -3,6 +3,8 @@
 //! Knows text, versions and digests. Knows no ledger, no database and, but for the loader, no file.
 
 mod bundle;
+#[cfg(test)]
+mod conformance;
 mod detect;
 mod load;
 mod model;

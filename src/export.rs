@@ -3,20 +3,23 @@
 //! An export consists of whole batches, because only a batch's head says what its events are. One
 //! that begins at event 0 proves itself: links, roots, signatures. One that begins later shows that
 //! its lines are events that follow each other; roots and signatures need the events before them,
-//! and whoever verifies it is told from where on it begins. Knows lines and streams; holds a few
-//! batches in memory.
+//! and whoever verifies it is told from where on it begins. A flat export proves nothing: it is for
+//! programs that guess what columns hold. Knows lines and streams; holds a few batches in memory.
 
+mod loader;
 mod read;
 
 use std::io::{self, BufRead, Write};
 use std::ops::{ControlFlow, Range};
 
+use ledger_format::flat::{flat_line, types_line};
 use ledger_format::head::SignedHead;
 use ledger_format::line::{Line, LineError};
 
 use crate::log::{Batch, ReadError, in_order};
 use crate::verify::{Expectations, Observer, Options, Report, VerifyError, verify_batches};
 
+pub use loader::{Form, Reader};
 pub use read::Fragment;
 
 /// What was written.
@@ -52,8 +55,30 @@ pub fn export(
     batches: impl Iterator<Item = Result<Batch, ReadError>>,
     out: &mut impl Write,
 ) -> Result<Exported, ExportError> {
+    write(batches, Line::of, out)
+}
+
+/// Writes `batches` to `out` as a flat export: a first line that shows the type of every column, then
+/// one line an event, each with every column.
+pub fn export_flat(
+    batches: impl Iterator<Item = Result<Batch, ReadError>>,
+    out: &mut impl Write,
+) -> Result<Exported, ExportError> {
+    writeln!(out, "{}", types_line()).map_err(ExportError::Write)?;
+    write(batches, flat_line, out)
+}
+
+/// The line of an event and of the head that closes its batch with it.
+type LineOf = fn(&[u8], Option<&SignedHead>) -> Result<String, LineError>;
+
+fn write(
+    batches: impl Iterator<Item = Result<Batch, ReadError>>,
+    line_of: LineOf,
+    out: &mut impl Write,
+) -> Result<Exported, ExportError> {
     let mut exported = Exported::default();
     let mut written = Ok(());
+    let lines = |batch| lines(batch, line_of);
     in_order(batches, lines, |next| {
         written = next.map_err(ExportError::Read).flatten().and_then(|lines| {
             let Lines { seqs, text, head } = lines;
@@ -76,12 +101,12 @@ struct Lines {
     head: SignedHead,
 }
 
-fn lines(batch: Batch) -> Result<Lines, ExportError> {
+fn lines(batch: Batch, line_of: LineOf) -> Result<Lines, ExportError> {
     let Batch { first_seq, events, head } = batch;
     let end = first_seq + events.len() as u64;
     let mut text = String::new();
     for (seq, bytes) in (first_seq..).zip(&events) {
-        let line = Line::of(bytes, (seq + 1 == end).then_some(&head));
+        let line = line_of(bytes, (seq + 1 == end).then_some(&head));
         text.push_str(&line.map_err(|error| ExportError::Line { seq, error })?);
         text.push('\n');
     }
@@ -97,7 +122,8 @@ pub enum ExportReport {
     Fragment(Fragment),
 }
 
-/// Judges an export by nothing but itself and, if there is one, a head that the user trusts.
+/// Judges an export by nothing but itself and, if there is one, a head that the user trusts. A flat
+/// export is refused at its first line.
 pub fn verify_export(
     reader: impl BufRead,
     trust: Option<SignedHead>,

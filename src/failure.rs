@@ -144,7 +144,7 @@ impl From<&LedgerError> for Failure {
             LedgerError::Log(error) => error.into(),
             LedgerError::Fold(error) => error.into(),
             LedgerError::Pin(error) => error.into(),
-            LedgerError::Settle(error) => error.into(),
+            LedgerError::Append(error) => error.into(),
             LedgerError::Rewritten { size, .. } => {
                 at_event(&LEDGER_DAMAGED, error, seq_before(*size)).next(["verify-chain"])
             }
@@ -169,7 +169,7 @@ impl From<&log::AppendError> for Failure {
             log::AppendError::HeadMoved { expected, .. } => at_event(&BUSY, error, *expected),
             log::AppendError::Impossible(error) => error.into(),
             log::AppendError::Unsettled { anchored, .. } => at_event(&INTERNAL, error, *anchored),
-            log::AppendError::Poisoned { path } => at_path(&IO, error, path),
+            log::AppendError::Poisoned { path } => at_path(&IO, error, path).next(["status"]),
             log::AppendError::InDoubt { path, .. } => {
                 at_path(&IO, error, path).not_done(IN_DOUBT).next(["status"])
             }
@@ -199,6 +199,7 @@ impl From<&AppendError> for Failure {
             AppendError::Encoding { seq, .. } => at_event(&LOG_FULL, error, *seq),
             AppendError::Behind { size, .. } => at_event(&LEDGER_REGRESSED, error, *size),
             AppendError::Log(error) => error.into(),
+            AppendError::Unremembered(pin) => Self { message: error.to_string(), ..pin.into() },
             AppendError::Pin(pin) => {
                 let message = error.to_string();
                 let remembering = Self::from(pin).not_done("the new head was not remembered");
@@ -304,7 +305,7 @@ impl From<&CreateError> for Failure {
         match error {
             CreateError::Exists { path } => at_path(&ALREADY_HERE, error, path),
             CreateError::Io { path, .. } | CreateError::Database { path, .. } => {
-                at_path(&IO, error, path).not_done("the store was not made, or only in part")
+                at_path(&IO, error, path).not_done("the store was not made")
             }
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! A ledger is opened by folding its events up to the newest signed head; what does not lead to that
 //! head's root is refused. From then on it appends only what its own fold allows, and signs only what
-//! continues the head it verified. Knows no store, no contract, no command line.
+//! continues the head it verified. Where the bytes lie is for the log to know: a folder of ours, or any
+//! other log. Knows no store, no contract, no command line.
 
 mod append;
 mod cache;
@@ -23,8 +24,7 @@ use ledger_format::head::SignedHead;
 use projections::State;
 
 use crate::effects::Clock;
-use crate::log::sled::SledLog;
-use crate::log::{Batch, ReadError, ReadLog as _};
+use crate::log::{Batch, Log, ReadError};
 
 pub use append::AppendError;
 pub use cursor::{Cursor, CursorError};
@@ -47,7 +47,7 @@ pub struct Surroundings {
 /// An open ledger. Nobody else has it open.
 pub struct Ledger {
     dir: PathBuf,
-    log: SledLog,
+    log: Box<dyn Log + Send>,
     state: State,
     head: SignedHead,
     surroundings: Surroundings,
@@ -58,7 +58,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The ledger's folder.
+    /// The ledger's folder; of one on a log of its own, the folder of what belongs to it beside that log.
     pub fn dir(&self) -> &Path {
         &self.dir
     }

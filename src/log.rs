@@ -3,6 +3,7 @@
 //! Knows bytes, positions and durability. Knows no key, no meaning of an event, no projection; never
 //! signs, never repairs, never starts empty where something was.
 
+pub mod faulty;
 pub mod memory;
 mod ordered;
 pub mod sled;
@@ -34,6 +35,15 @@ pub trait ReadLog {
 pub type Batches<'a> = Box<dyn Iterator<Item = Result<Batch, ReadError>> + 'a>;
 
 /// A log that grows, and changes in no other way.
+///
+/// What every implementation keeps to, and what is built on logs relies on:
+/// - What was appended is read back, whole batches in order, byte for byte, and nothing else.
+/// - An append that fails leaves no trace, unless the error is [`AppendError::InDoubt`]. Then too
+///   the batch is there whole or not at all once the log is opened again: of one that arrived in part
+///   nothing is shown.
+/// - After [`AppendError::InDoubt`] the handle still reads what it read before, and every further
+///   append through it is [`AppendError::Poisoned`]. So nobody signs a second batch for a place where
+///   the first may stand.
 pub trait Log: ReadLog {
     /// Appends `batch` to a log of `expected_size` events; `frontier` is the right edge of the tree
     /// with the batch in it. When this returns `Ok`, the batch survives whatever the implementation
@@ -44,6 +54,15 @@ pub trait Log: ReadLog {
         batch: &Batch,
         frontier: &Frontier,
     ) -> Result<(), AppendError>;
+
+    /// Takes in what lies beyond the last acknowledged batch, now that its links and signatures have
+    /// been judged by somebody who knows the keys, and makes it durable. Returns the number of events
+    /// that had been acknowledged, or `None` if nothing lay beyond them, as in a log that never shows
+    /// more than it has acknowledged. Before this a log with such a tail answers every append with
+    /// [`AppendError::Unsettled`].
+    fn accept_tail(&mut self) -> Result<Option<u64>, AppendError> {
+        Ok(None)
+    }
 }
 
 /// Events appended together, and the head that closes them.
@@ -237,5 +256,7 @@ fn is_of(frontier: &Frontier, head: &TreeHead) -> bool {
     frontier.size() == head.size && frontier.root() == head.root
 }
 
+#[cfg(test)]
+mod conformance;
 #[cfg(test)]
 pub(crate) mod samples;

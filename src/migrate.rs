@@ -6,6 +6,8 @@
 //!
 //! Knows stores, contracts, objects and the ledger. Knows no terminal and never asks anybody.
 
+#[cfg(test)]
+mod conformance;
 mod environment;
 mod error;
 mod init;
@@ -16,12 +18,13 @@ mod publish;
 mod recompute;
 mod rollback;
 mod run;
+mod space;
 mod stage;
 mod status;
 mod store;
 
 pub use error::MigrateError;
-pub use init::{Adoption, InitOptions, init};
+pub use init::{Adoption, InitOptions, adopt, init};
 pub use loss::{LossSummary, LostValues};
 pub use plan::{Plan, PlanFileError, PlannedObject, PlannedStep, Policy, plan};
 pub use recompute::{Recomputed, RecomputedStep, recompute};

@@ -6,11 +6,14 @@
 pub mod body;
 pub mod cbor;
 pub mod chain;
+pub mod column;
 pub mod event;
+pub mod flat;
 pub mod frame;
 pub mod hash;
 pub mod head;
 pub mod json;
 pub mod line;
 pub mod note;
+mod row;
 pub mod tree;

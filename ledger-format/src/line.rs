@@ -5,11 +5,15 @@
 use serde_json::Value as Json;
 
 use crate::body::Body;
+use crate::cbor::Value;
+use crate::column::Column;
 use crate::event::{EVENT_BYTES_MAX, Event, EventError, FORMAT};
+use crate::flat::{FLAT_SCHEMA, TYPES_SCHEMA};
 use crate::hash::{EventId, hex, unhex};
 use crate::head::{HeadError, SignedHead};
 use crate::json;
 use crate::note::NOTE_BYTES_MAX;
+use crate::row::Row;
 
 /// The name of this form of line.
 pub const LINE_SCHEMA: &str = "glyph-ledger/event/0";
@@ -18,6 +22,26 @@ pub const LINE_SCHEMA: &str = "glyph-ledger/event/0";
 /// takes 15 bytes there, more than anything else an event's byte can become; a note's byte takes at
 /// most two; the rest are columns of fixed width.
 pub const LINE_BYTES_MAX: usize = 15 * EVENT_BYTES_MAX + 2 * NOTE_BYTES_MAX + 1_024;
+
+/// The columns of every line, in order.
+pub const COLUMNS: [Column; 16] = [
+    Column::text("schema"),
+    Column::integer("seq"),
+    Column::text("id"),
+    Column::integer("at"),
+    Column::text("time"),
+    Column::text("kind"),
+    Column::text("actor"),
+    Column::text("prev"),
+    Column::text("ledger"),
+    Column::integer("format"),
+    Column::text("run").or_null(),
+    Column::text("object").or_null(),
+    Column::text("body"),
+    Column::text("bytes"),
+    Column::integer("size").or_null(),
+    Column::text("head").or_null(),
+];
 
 /// What a line says, once it has been found to say only what its bytes imply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +109,15 @@ pub enum LineError {
         /// The column.
         column: String,
     },
+    /// A line of a flat export.
+    #[error("this is a flat export, which is for queries only: verify one made without --flat")]
+    Flat,
+    /// A field of a body that a flat line has no column for.
+    #[error("the body's field {path:?} has no column in a flat line")]
+    NoColumn {
+        /// The keys that lead to it.
+        path: String,
+    },
     /// Every column is right, but the text is not the one form of the line.
     #[error(
         "right in every column, but not in the one form: order, spacing, escapes or duplicates"
@@ -96,13 +129,17 @@ impl Line {
     /// The line, without a newline, of the event stored as `bytes`, and of the head that closes its
     /// batch where it is the batch's last.
     pub fn of(bytes: &[u8], head: Option<&SignedHead>) -> Result<String, LineError> {
-        let line = Self {
+        Self::implied(bytes, head)?.text()
+    }
+
+    /// What the line of the event stored as `bytes`, closed by `head` or not, has to say.
+    pub(crate) fn implied(bytes: &[u8], head: Option<&SignedHead>) -> Result<Self, LineError> {
+        Ok(Self {
             id: EventId::of(bytes),
             event: Event::decode(bytes)?,
             bytes: bytes.to_vec(),
             head: head.cloned(),
-        };
-        line.text()
+        })
     }
 
     /// Reads a line, without its newline. Accepts only the exact text that the event's bytes and the
@@ -113,6 +150,10 @@ impl Line {
         }
         let found: Columns =
             serde_json::from_str(text).map_err(|error| LineError::Json(error.to_string()))?;
+        let schema = found.get("schema").and_then(Json::as_str);
+        if [FLAT_SCHEMA, TYPES_SCHEMA].map(Some).contains(&schema) {
+            return Err(LineError::Flat);
+        }
         let bytes = found.get("bytes").and_then(Json::as_str).and_then(unhex);
         let bytes = bytes.ok_or(LineError::Type { column: "bytes", expected: "lower-case hex" })?;
         let head = match found.get("head") {
@@ -127,13 +168,25 @@ impl Line {
     }
 
     fn text(&self) -> Result<String, LineError> {
+        let body = self.event.body.to_value().map_err(EventError::from)?;
+        let mut row = Row::default();
+        self.write(LINE_SCHEMA, &body, &mut row)?;
+        Ok(row.finish())
+    }
+
+    /// Writes the columns of [`COLUMNS`]; `body_value` is the event's body.
+    pub(crate) fn write(
+        &self,
+        schema: &str,
+        body_value: &Value,
+        row: &mut Row,
+    ) -> Result<(), LineError> {
         self.check_head()?;
         let Event { at, seq, body, prev, actor, ledger } = &self.event;
         let run = if matches!(body, Body::RunStarted(_)) { Some(self.id) } else { body.run() };
-        let body_text = json::to_text(&body.to_value().map_err(EventError::from)?);
+        let body_text = json::to_text(body_value);
         let note = self.head.as_ref().map(SignedHead::encode);
-        let mut row = Row::default();
-        row.plain("schema", LINE_SCHEMA);
+        row.plain("schema", schema);
         row.number("seq", *seq);
         row.plain("id", &hex(self.id.as_bytes()));
         row.number("at", *at);
@@ -155,8 +208,7 @@ impl Line {
             None => row.null("size"),
         }
         // A parsed or signed note is UTF-8, so nothing is replaced.
-        row.escaped("head", note.as_deref().map(String::from_utf8_lossy).as_deref())?;
-        Ok(row.finish())
+        row.escaped("head", note.as_deref().map(String::from_utf8_lossy).as_deref())
     }
 
     fn check_head(&self) -> Result<(), LineError> {
@@ -172,56 +224,6 @@ impl Line {
         same("ledger", event.ledger.to_string(), stated.ledger.to_string())?;
         same("size", (event.seq + 1).to_string(), stated.size.to_string())?;
         same("actor", event.actor.to_string(), head.signer().to_string())
-    }
-}
-
-/// A line being written, column after column.
-struct Row(String);
-
-impl Default for Row {
-    /// With room for an ordinary event.
-    fn default() -> Self {
-        Self(String::with_capacity(2_048))
-    }
-}
-
-impl Row {
-    /// A text of which it is known that no character needs an escape: most of a line is hexadecimal
-    /// digits.
-    fn plain(&mut self, column: &str, text: &str) {
-        self.name(column);
-        self.0.push('"');
-        self.0.push_str(text);
-        self.0.push('"');
-    }
-
-    /// Any text; null without one.
-    fn escaped(&mut self, column: &str, text: Option<&str>) -> Result<(), LineError> {
-        self.name(column);
-        let text = serde_json::to_string(&text);
-        self.0.push_str(&text.map_err(|error| LineError::Json(error.to_string()))?);
-        Ok(())
-    }
-
-    fn number(&mut self, column: &str, number: u64) {
-        self.name(column);
-        self.0.push_str(&number.to_string());
-    }
-
-    fn null(&mut self, column: &str) {
-        self.name(column);
-        self.0.push_str("null");
-    }
-
-    fn name(&mut self, column: &str) {
-        self.0.push_str(if self.0.is_empty() { "{\"" } else { ",\"" });
-        self.0.push_str(column);
-        self.0.push_str("\":");
-    }
-
-    fn finish(mut self) -> String {
-        self.0.push('}');
-        self.0
     }
 }
 
@@ -277,6 +279,7 @@ mod tests {
 
     use super::*;
     use crate::body::{Cause, ObjectObserved, ObjectState, samples};
+    use crate::column::holds;
     use crate::event::AT_MS_MAX;
     use crate::hash::{ContentHash, KeyId, LedgerId, NodeHash};
     use crate::head::TreeHead;
@@ -327,11 +330,10 @@ mod tests {
             let event = event(seq, body);
             let text = Line::of(&event.encode().unwrap(), None).unwrap();
             let columns: Columns = serde_json::from_str(&text).unwrap();
-            let names: Vec<_> = columns.keys().map(String::as_str).collect();
-            let expected = "schema seq id at time kind actor prev ledger format run object body \
-                            bytes size head";
-            assert_eq!(names.join(" "), expected);
-            assert!(columns.values().all(|value| !value.is_object() && !value.is_array()));
+            assert!(columns.keys().eq(COLUMNS.iter().map(|column| column.name)));
+            for (column, value) in COLUMNS.iter().zip(columns.values()) {
+                assert!(holds(*column, value), "{}: {value}", column.name);
+            }
         }
     }
 

@@ -13,6 +13,7 @@ pub struct Audit;
 
 /// Counts of events, and the lines written by runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AuditTrail {
     /// Number of events by kind.
     pub events: BTreeMap<String, u64>,
@@ -22,6 +23,7 @@ pub struct AuditTrail {
 
 /// One line of the store's audit file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AuditLine {
     /// The run that wrote it.
     pub run: EventId,

@@ -15,6 +15,7 @@ pub struct Certificates;
 
 /// Every certificate issued, and what the open run's will say.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CertificateBook {
     /// Certificates of committed runs, in their order.
     pub issued: Vec<Certificate>,
@@ -31,6 +32,7 @@ pub struct CertificateBook {
 
 /// The certificate of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Certificate {
     /// `CommitHash("migration_run", [claim hashes in order of object ids])` (SPEC §8.5).
     pub certificate: CommitHash,
@@ -46,6 +48,7 @@ pub struct Certificate {
 
 /// What is claimed of one migrated object (SPEC §8.5).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Claim {
     /// Digest of the contract.
     pub contract_digest: CommitHash,
@@ -145,6 +148,9 @@ impl Projection for Certificates {
 
     fn check(state: &CertificateBook, entry: Entry<'_>) -> Result<(), Illegal> {
         let Body::RunCommitted(body) = &entry.event.body else { return Ok(()) };
+        if let Some(object) = state.paths.keys().next() {
+            return Err(Illegal::new(format!("{object} has steps and has not reached its target")));
+        }
         let accepted = state
             .started
             .as_ref()

@@ -13,12 +13,14 @@ pub struct Contracts;
 
 /// Every contract that a run of this ledger has used, by name, in the order of use.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FrozenContracts {
     contracts: BTreeMap<String, Vec<FrozenContract>>,
 }
 
 /// One version of a contract, as frozen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FrozenContract {
     /// The contract's own version.
     pub contract_version: String,

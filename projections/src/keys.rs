@@ -13,12 +13,14 @@ pub struct Keys;
 
 /// The keys that may sign the next batch, by key id in hex.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct KeyRing {
     keys: BTreeMap<String, AuthorisedKey>,
 }
 
 /// A key that may sign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AuthorisedKey {
     /// The Ed25519 public key.
     pub public_key: FixedBytes<32>,

@@ -13,6 +13,7 @@ pub struct Runs;
 
 /// Every run of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RunBook {
     /// The run that is under way, at most one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -23,6 +24,7 @@ pub struct RunBook {
 
 /// A run under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OpenRun {
     /// The id of its `run.started` event.
     pub run: EventId,
@@ -40,7 +42,7 @@ pub struct OpenRun {
 
 /// How far an open run is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Phase {
     /// It works beside the store.
     Staging,
@@ -60,6 +62,7 @@ pub enum Phase {
 
 /// A run that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FinishedRun {
     /// The id of its `run.started` event.
     pub run: EventId,
@@ -81,7 +84,7 @@ pub struct FinishedRun {
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Outcome {
     /// Its outputs are in their places.
     Published {

@@ -13,6 +13,7 @@ pub struct Store;
 
 /// The store as the ledger has it. Moves when a run is committed; staged work does not count.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StoreState {
     /// Name of the contract that describes it; `None` until it is adopted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,7 +165,13 @@ fn check_observed(
     let held = state.objects.get(object);
     if cause == Cause::Baseline {
         require(state.contract.is_none(), || "a baseline comes before store.adopted".into())?;
-        return require(held.is_none(), || format!("{object} has a baseline already"));
+        require(held.is_none(), || format!("{object} has a baseline already"))?;
+        // The log that a published run writes to is told by its kind alone.
+        let log = state.objects.iter().find(|(_, held)| held.kind() == found.kind());
+        let log = log.filter(|_| matches!(found, ObjectState::Log { .. }));
+        return log.map_or(Ok(()), |(log, _)| {
+            Err(Illegal::new(format!("{object} is a log, and a store has one: {log}")))
+        });
     }
     let Some(held) = held else {
         return Err(Illegal::new(format!("{object} was never adopted")));

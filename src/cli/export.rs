@@ -1,4 +1,5 @@
-//! `export`: the ledger as lines that can be verified with nothing but the file.
+//! `export`: the ledger as lines that can be verified with nothing but the file, or as flat ones for
+//! programs that guess; and what makes other programs read either without guessing.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -15,7 +16,7 @@ use super::output::{Answer, Done};
 use super::terminal::Paint;
 use super::words::count;
 use crate::diagnostic::{Failure, USAGE};
-use crate::export::{ExportError, Exported, export};
+use crate::export::{ExportError, Exported, Form, Reader, export, export_flat};
 use crate::ledger::{Cursor, Ledger};
 
 #[derive(Debug, Args)]
@@ -23,6 +24,17 @@ pub(super) struct Arguments {
     /// The form of the export
     #[arg(long, default_value = "jsonl")]
     format: Format,
+    /// Give every field of every kind a column of its own, for programs that guess types from the
+    /// first lines; for queries, not for verifying
+    #[arg(long)]
+    flat: bool,
+    /// Instead of the export, print what makes that program read one of this form and version
+    #[arg(
+        long,
+        value_name = "READER",
+        conflicts_with_all = ["output", "from", "to"],
+    )]
+    schema: Option<Program>,
     /// Write to this file instead of stdout
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -42,17 +54,63 @@ enum Format {
     Jsonl,
 }
 
+/// A program that reads exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Program {
+    /// SQL that defines a table macro: `FROM ledger_events('FILE')`
+    Duckdb,
+    /// A Python module: `scan("FILE")`
+    Polars,
+    /// The JSON Schema of a line
+    JsonSchema,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Exporting {
+    Written(Written),
+    Loader(Loader),
+}
+
+#[derive(Serialize)]
+pub(super) struct Loader {
+    format: Format,
+    flat: bool,
+    reader: Program,
+    text: String,
+}
+
 #[derive(Serialize)]
 pub(super) struct Written {
     ledger: LedgerId,
     format: Format,
+    flat: bool,
     file: Option<PathBuf>,
     /// What was written; whole batches, so perhaps more than was asked for.
     first_seq: u64,
     events: u64,
 }
 
-pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Written>, Failure> {
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Exporting>, Failure> {
+    match arguments.schema {
+        Some(reader) => Ok(Done::new(Exporting::Loader(loader(arguments, reader)))),
+        None => write(arguments, context).map(|written| Done::new(Exporting::Written(written))),
+    }
+}
+
+fn loader(arguments: &Arguments, reader: Program) -> Loader {
+    let form = if arguments.flat { Form::Flat } else { Form::Lines };
+    let text = match reader {
+        Program::Duckdb => Reader::Duckdb,
+        Program::Polars => Reader::Polars,
+        Program::JsonSchema => Reader::JsonSchema,
+    };
+    let text = text.loader(form);
+    Loader { format: arguments.format, flat: arguments.flat, reader, text }
+}
+
+fn write(arguments: &Arguments, context: &Context) -> Result<Written, Failure> {
     if context.answers_in_json() && arguments.output.is_none() {
         let message = "with --json the answer goes to stdout, so the export needs -o FILE";
         return Err(Failure::new(&USAGE, message).next(["export", "--json", "-o", "FILE"]));
@@ -63,18 +121,18 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Writt
     let ledger = context.open()?;
     let seqs = seqs(arguments, &ledger)?;
     let exported = match &arguments.output {
-        Some(file) => to_file(&ledger, seqs, file)?,
-        None => to_stdout(&ledger, seqs)?,
+        Some(file) => to_file(&ledger, seqs, arguments.flat, file)?,
+        None => to_stdout(&ledger, seqs, arguments.flat)?,
     };
     let events = exported.seqs.end - exported.seqs.start;
-    let answer = Written {
+    Ok(Written {
         ledger: ledger.id(),
         format: arguments.format,
+        flat: arguments.flat,
         file: arguments.output.clone(),
         first_seq: exported.seqs.start,
         events,
-    };
-    Ok(Done::new(answer))
+    })
 }
 
 fn seqs(arguments: &Arguments, ledger: &Ledger) -> Result<Range<u64>, Failure> {
@@ -88,9 +146,9 @@ fn seqs(arguments: &Arguments, ledger: &Ledger) -> Result<Range<u64>, Failure> {
     Ok(start..end)
 }
 
-fn to_stdout(ledger: &Ledger, seqs: Range<u64>) -> Result<Exported, Failure> {
+fn to_stdout(ledger: &Ledger, seqs: Range<u64>, flat: bool) -> Result<Exported, Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
-    match export(ledger.batches(seqs), &mut out) {
+    match to(&mut out, ledger, seqs, flat) {
         // A reader that went away has had enough.
         Err(ExportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             Ok(Exported::default())
@@ -101,13 +159,18 @@ fn to_stdout(ledger: &Ledger, seqs: Range<u64>) -> Result<Exported, Failure> {
 }
 
 /// The file appears whole or not at all.
-fn to_file(ledger: &Ledger, seqs: Range<u64>, file: &Path) -> Result<Exported, Failure> {
+fn to_file(
+    ledger: &Ledger,
+    seqs: Range<u64>,
+    flat: bool,
+    file: &Path,
+) -> Result<Exported, Failure> {
     let folder = match file.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
     let mut building = tempfile::NamedTempFile::new_in(folder).map_err(failure::io(folder))?;
-    let exported = match export(ledger.batches(seqs), &mut BufWriter::new(building.as_file_mut())) {
+    let exported = match to(&mut BufWriter::new(building.as_file_mut()), ledger, seqs, flat) {
         Err(ExportError::Write(error)) => return Err(failure::io(file)(error)),
         written => written?,
     };
@@ -115,6 +178,25 @@ fn to_file(ledger: &Ledger, seqs: Range<u64>, file: &Path) -> Result<Exported, F
     building.persist(file).map_err(|error| failure::io(file)(error.error))?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failure::io(folder))?;
     Ok(exported)
+}
+
+fn to(
+    out: &mut impl Write,
+    ledger: &Ledger,
+    seqs: Range<u64>,
+    flat: bool,
+) -> Result<Exported, ExportError> {
+    let batches = ledger.batches(seqs);
+    if flat { export_flat(batches, out) } else { export(batches, out) }
+}
+
+impl Answer for Exporting {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        match self {
+            Self::Written(written) => written.write(out, paint),
+            Self::Loader(loader) => out.write_all(loader.text.as_bytes()),
+        }
+    }
 }
 
 impl Answer for Written {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value};
 
-use super::load::{ContractError, load_bytes};
+use super::load::{ContractError, checked};
 use super::model::Contract;
 
 /// The bytes of a contract and its scripts.
@@ -50,7 +50,55 @@ impl Bundle {
         }
         let contract: Contract =
             cbor::from_value(contract).map_err(|error| syntax(error.to_string()))?;
-        let text = serde_json::to_vec(&contract).map_err(|error| syntax(error.to_string()))?;
-        load_bytes(name, &text, scripts)
+        let contract = checked(name, Contract { scripts, ..contract })?;
+        // An empty list that is written out, or anything besides: another form of the same contract.
+        if Self::of(&contract).bytes() == bytes {
+            Ok(contract)
+        } else {
+            Err(syntax("not in the one form of a contract bundle".into()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::load::load_bytes;
+    use super::*;
+
+    const TEXT: &str = r#"{"contract": "a\u007f\u0085", "contract_version": "1.0.0", "format": "glyph-store",
+        "versions": ["1"], "current": "1", "min": "1",
+        "detect": [{"version": "1", "when": {"path": "/store/version", "equals": "\u2028"}}], "edges": []}"#;
+
+    /// Text that a contract may write escaped only, and that no second reader may stumble over.
+    #[test]
+    fn what_loads_unpacks_whatever_letters_it_has() {
+        let contract = load_bytes("c", TEXT.as_bytes(), BTreeMap::new()).unwrap();
+        assert_eq!(contract.contract, "a\u{7f}\u{85}");
+        assert_eq!(Bundle::unpack(Bundle::of(&contract).bytes()).unwrap(), contract);
+    }
+
+    #[test]
+    fn another_form_of_the_same_bundle_is_refused() {
+        let contract = load_bytes("c", TEXT.as_bytes(), BTreeMap::new()).unwrap();
+        let Value::Map(map) = cbor::decode(Bundle::of(&contract).bytes(), EVENT_DEPTH_MAX).unwrap()
+        else {
+            panic!("a map")
+        };
+        let mut more = map.clone();
+        more.insert("more", 1_u64);
+        let written_out =
+            TEXT.replace(r#""equals": "\u2028""#, r#""equals": 1, "shape": {"table": "t"}"#);
+        let contract = load_bytes("c", written_out.as_bytes(), BTreeMap::new()).unwrap();
+        let bytes = Bundle::of(&contract).bytes().to_vec();
+        assert_eq!(Bundle::unpack(&bytes).unwrap(), contract);
+        // {"table": "t"} becomes {"has": [], "table": "t"}.
+        let shape = b"\xa1\x65table\x61t";
+        let at = bytes.windows(shape.len()).position(|window| window == shape).unwrap();
+        let open = [&bytes[..at], b"\xa2\x63has\x80".as_slice(), &bytes[at + 1..]].concat();
+        for bent in [Value::Map(more).encode(), open] {
+            assert!(cbor::decode(&bent, EVENT_DEPTH_MAX).is_ok());
+            let refused = Bundle::unpack(&bent).unwrap_err().to_string();
+            assert!(refused.contains("one form"), "{refused}");
+        }
     }
 }

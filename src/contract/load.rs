@@ -64,7 +64,11 @@ pub fn load_bytes(
     text: &[u8],
     scripts: BTreeMap<String, Vec<u8>>,
 ) -> Result<Contract, ContractError> {
-    let contract = Contract { scripts, ..parse(name, text)? };
+    checked(name, Contract { scripts, ..parse(name, text)? })
+}
+
+/// The contract, unless it contradicts itself.
+pub(super) fn checked(name: &str, contract: Contract) -> Result<Contract, ContractError> {
     match check(&contract) {
         Ok(()) => Ok(contract),
         Err(rule) => Err(ContractError::Rule { name: name.to_owned(), rule }),

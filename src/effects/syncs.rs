@@ -35,6 +35,20 @@ pub(crate) fn folder(syncs: &dyn Syncs, folder: &Path) -> io::Result<()> {
     syncs.all(&File::open(folder)?)
 }
 
+/// Creates the folder `path` and whatever of the folders above it is missing; a name that is new is
+/// durable, so that what is put there later can be found again.
+pub(crate) fn make_folder(syncs: &dyn Syncs, path: &Path) -> io::Result<()> {
+    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    std::fs::create_dir_all(path)?;
+    missing.into_iter().try_for_each(|made| folder(syncs, folder_of(made)))
+}
+
+/// The folder that the name `path` stands in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Syncs every file and folder below `dir`, and `dir`.
 pub(crate) fn below(dir: &Path, syncs: &dyn Syncs) -> io::Result<()> {
     for entry in std::fs::read_dir(dir)? {

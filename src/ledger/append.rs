@@ -8,7 +8,7 @@ use projections::{Entry, Illegal};
 
 use super::{Ledger, Pin, PinError, Recorded, cache, open};
 use crate::effects::Signer;
-use crate::log::{self, BATCH_EVENTS_MAX, Batch, Log as _};
+use crate::log::{self, BATCH_EVENTS_MAX, Batch};
 
 /// Events that were not appended.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,9 @@ pub enum AppendError {
     /// The log.
     #[error(transparent)]
     Log(#[from] log::AppendError),
+    /// What is remembered of this ledger could not be looked at first. Nothing was written.
+    #[error("nothing was appended, since the remembered head could not be read: {0}")]
+    Unremembered(#[source] PinError),
     /// The new head was written and could not be remembered.
     #[error("the events are in the ledger, but the new head could not be remembered: {0}")]
     Pin(#[from] PinError),
@@ -68,6 +71,9 @@ impl Ledger {
         signer: &dyn Signer,
         bodies: Vec<Body>,
     ) -> Result<Vec<Recorded>, AppendError> {
+        if self.state.size() != self.head.head().size {
+            return Err(log::AppendError::Poisoned { path: self.dir.clone() }.into());
+        }
         let key = signer.key_id();
         if !open::may_sign(self.state.keys(), &key) {
             return Err(AppendError::Unauthorised { key, ledger: self.id() });
@@ -155,7 +161,7 @@ impl Ledger {
         first_seq: u64,
         events: &[Recorded],
     ) -> Result<SignedHead, AppendError> {
-        let pin = self.surroundings.pins.get(&self.id())?;
+        let pin = self.surroundings.pins.get(&self.id()).map_err(AppendError::Unremembered)?;
         if let Some(pin) = pin.filter(|pin| pin.head.head().size > first_seq) {
             let pinned = Box::new(*pin.head.head());
             return Err(AppendError::Behind { pinned, size: first_seq });
@@ -169,7 +175,7 @@ impl Ledger {
     }
 
     /// Folds anew up to `size` after a batch was refused half-way. Should even that fail, the handle
-    /// keeps a state that no log can continue, so nothing more is appended through it.
+    /// keeps a state beyond its head, by which nothing can be judged any more: it appends nothing.
     fn fold_back(&mut self, size: u64) {
         if self.state.size() == size {
             return;

@@ -7,16 +7,16 @@ use ledger_format::body::{Body, FixedBytes, LedgerCreated};
 use ledger_format::event::Event;
 use ledger_format::hash::{EventId, KeyId, LedgerId, NodeHash};
 use ledger_format::head::{HeadError, SignedHead, TreeHead};
+use ledger_format::tree::Frontier;
 use projections::{KeyRing, State};
 
 use super::fold::{self, FoldError};
 use super::{Ledger, Pin, PinError, Provenance, Surroundings, cache};
 use crate::effects::Signer;
 use crate::log::sled::{
-    Identity, OpenError, OpenOptions, Relation, SledLog, copy_for_reading, read_anchor,
-    read_identity,
+    Identity, OpenError, OpenOptions, SledLog, copy_for_reading, read_anchor, read_identity,
 };
-use crate::log::{AppendError, Batch, ReadLog as _};
+use crate::log::{AppendError, Batch, Log, ReadLog};
 
 /// A ledger that was not opened or created.
 #[derive(Debug, thiserror::Error)]
@@ -85,9 +85,9 @@ pub enum LedgerError {
     /// What is remembered cannot be read or written.
     #[error(transparent)]
     Pin(#[from] PinError),
-    /// What lies beyond the anchor could not be made durable.
+    /// The first batch, or what lies beyond the last acknowledged one, could not be made durable.
     #[error(transparent)]
-    Settle(#[from] AppendError),
+    Append(#[from] AppendError),
 }
 
 /// Events that were in the log beyond the last acknowledged head, complete and signed, and were taken
@@ -110,38 +110,36 @@ impl Ledger {
         nonce: [u8; 16],
         surroundings: Surroundings,
     ) -> Result<Self, LedgerError> {
-        if let Some(expected) = surroundings.pins.ledger_at(place)? {
-            let place = place.display().to_string();
-            return Err(LedgerError::Foreign { place, expected, found: None });
-        }
-        let public_key = *signer.public_key().as_bytes();
-        let identity = Identity { public_key, nonce };
-        let ledger = LedgerId::of(&public_key, &nonce);
-        let body = LedgerCreated { public_key: FixedBytes(public_key), nonce: FixedBytes(nonce) };
-        let event = Event {
-            at: surroundings.clock.now_ms(),
-            seq: 0,
-            body: Body::LedgerCreated(body),
-            prev: EventId::GENESIS,
-            actor: signer.key_id(),
-            ledger,
-        };
-        let bytes = event.encode().map_err(|error| FoldError::Event { seq: 0, error })?;
-        let mut state = State::new(ledger);
-        fold::apply(&mut state, &super::recorded_event(bytes.clone(), event))?;
-        let head =
-            SignedHead::sign(state.chain().head(), &signer.public_key(), |text| signer.sign(text));
-        let first = Batch { first_seq: 0, events: vec![bytes], head: head.clone() };
         let options = options(&surroundings);
-        // Remembered first: a head of a ledger that then is not made harms nobody, and one that is
-        // made must not become known to its own creator by chance.
-        surroundings.pins.set(&Pin { head: head.clone(), provenance: Provenance::OwnAppend })?;
-        let log = SledLog::init(dir, &identity, &first, state.chain().frontier(), &options)?;
-        surroundings.pins.set_ledger_at(place, &ledger)?;
-        let dir = dir.to_owned();
-        let provenance = Provenance::OwnAppend;
-        let (recovered, recorded_size) = (None, 0);
-        Ok(Self { dir, log, state, head, surroundings, recovered, recorded_size, provenance })
+        create(dir, place, signer, nonce, surroundings, |identity, first, frontier| {
+            Ok(Box::new(SledLog::init(dir, identity, first, frontier, &options)?))
+        })
+    }
+
+    /// Creates a ledger on a log of the caller's own, which must be empty and of the ledger with the
+    /// id `LedgerId::of(public key, nonce)`.
+    ///
+    /// `dir` is the folder of what belongs to a ledger beside its log: stored content, work copies,
+    /// the state cache. Nothing is written there before it is needed. Who else may write to the log
+    /// meanwhile, and how it finds its own beginning again, is for the log to know; `place` is the
+    /// name under which the ledger will be known. All else is as in [`Ledger::create`].
+    pub fn create_on(
+        mut log: Box<dyn Log + Send>,
+        dir: &Path,
+        place: &Path,
+        signer: &dyn Signer,
+        nonce: [u8; 16],
+        surroundings: Surroundings,
+    ) -> Result<Self, LedgerError> {
+        // Looked at before anything is remembered of a ledger that then is not made.
+        if let Some(actual) = log.tip().map_err(FoldError::Read)? {
+            let actual = Some(Box::new(actual));
+            return Err(AppendError::HeadMoved { expected: 0, actual }.into());
+        }
+        create(dir, place, signer, nonce, surroundings, |_, first, frontier| {
+            log.append(0, first, frontier)?;
+            Ok(log)
+        })
     }
 
     /// Opens the ledger in the folder `dir`, known under `place`.
@@ -149,52 +147,128 @@ impl Ledger {
     /// The events must fold, lead to the root of the newest head, carry a signature that was allowed,
     /// and continue the head that is remembered; then the newest head is remembered.
     pub fn open(dir: &Path, place: &Path, surroundings: Surroundings) -> Result<Self, LedgerError> {
-        check_place(dir, place, &surroundings)?;
-        let ledger = read_identity(dir)?.ledger();
-        let pin = surroundings.pins.get(&ledger)?;
-        if let Some(pin) = &pin {
-            look_first(dir, pin, &options(&surroundings))?;
+        let identity = |dir: &Path| read_identity(dir).map(|identity| identity.ledger());
+        let found = || if dir.exists() { identity(dir).map(Some) } else { Ok(None) };
+        check_place(place, &surroundings, found)?;
+        if let Some(pin) = surroundings.pins.get(&identity(dir)?)? {
+            look_first(dir, &pin, &options(&surroundings))?;
         }
-        let mut log = SledLog::open(dir, &options(&surroundings))?;
-        let tip = log.tip().map_err(FoldError::Read)?;
-        let tip = tip.ok_or(FoldError::Short { expected: 1, actual: 0 })?;
-        let newest = *tip.head.head();
-        if let Some(pin) = &pin {
-            reaches(&newest, pin)?;
-        }
-        let Folded { state, signers, pinned_root, recorded_size } =
-            fold_to_head(&log, dir, &tip.head, pin.as_ref())?;
-        if let (Some(pin), Some(actual)) = (&pin, pinned_root)
-            && actual != pin.head.head().root
-        {
-            let pinned = Box::new(pin.head.clone());
-            return Err(LedgerError::Diverged { pinned, actual, newest: Box::new(tip.head) });
-        }
-        let root = state.chain().frontier().root();
-        if root != newest.root {
-            let (size, expected) = (newest.size, newest.root);
-            return Err(LedgerError::Rewritten { size, expected, actual: root });
-        }
-        verify_head(&tip.head, &signers)?;
-        let recovered = settle(&mut log, newest.size)?;
-        let provenance = pin.map_or(Provenance::FirstUse, |pin| pin.provenance);
-        surroundings.pins.set(&Pin { head: tip.head.clone(), provenance })?;
-        surroundings.pins.set_ledger_at(place, &ledger)?;
-        let (dir, head) = (dir.to_owned(), tip.head);
-        Ok(Self { dir, log, state, head, surroundings, recovered, recorded_size, provenance })
+        let log = SledLog::open(dir, &options(&surroundings))?;
+        judge(Box::new(log), dir, place, surroundings)
+    }
+
+    /// Opens the ledger on a log of the caller's own, with `dir` and `place` as in
+    /// [`Ledger::create_on`]. Judges it as [`Ledger::open`] does.
+    pub fn open_on(
+        log: Box<dyn Log + Send>,
+        dir: &Path,
+        place: &Path,
+        surroundings: Surroundings,
+    ) -> Result<Self, LedgerError> {
+        let found = || Ok(log.tip()?.map(|tip| tip.head.head().ledger));
+        check_place(place, &surroundings, || found().map_err(FoldError::Read))?;
+        judge(log, dir, place, surroundings)
     }
 }
 
-/// Refuses a folder that is known to have held another ledger, or that held one and is now empty.
-fn check_place(dir: &Path, place: &Path, surroundings: &Surroundings) -> Result<(), LedgerError> {
-    let Some(expected) = surroundings.pins.ledger_at(place)? else { return Ok(()) };
-    let foreign =
-        |found| LedgerError::Foreign { place: place.display().to_string(), expected, found };
-    if !dir.exists() {
-        return Err(foreign(None));
+/// Makes the first event and has `write` make a log that holds it.
+fn create(
+    dir: &Path,
+    place: &Path,
+    signer: &dyn Signer,
+    nonce: [u8; 16],
+    surroundings: Surroundings,
+    write: impl FnOnce(&Identity, &Batch, &Frontier) -> Result<Box<dyn Log + Send>, LedgerError>,
+) -> Result<Ledger, LedgerError> {
+    if let Some(expected) = surroundings.pins.ledger_at(place)? {
+        let place = place.display().to_string();
+        return Err(LedgerError::Foreign { place, expected, found: None });
     }
-    let found = read_identity(dir)?.ledger();
-    if found == expected { Ok(()) } else { Err(foreign(Some(found))) }
+    let public_key = *signer.public_key().as_bytes();
+    let identity = Identity { public_key, nonce };
+    let ledger = identity.ledger();
+    let body = LedgerCreated { public_key: FixedBytes(public_key), nonce: FixedBytes(nonce) };
+    let event = Event {
+        at: surroundings.clock.now_ms(),
+        seq: 0,
+        body: Body::LedgerCreated(body),
+        prev: EventId::GENESIS,
+        actor: signer.key_id(),
+        ledger,
+    };
+    let bytes = event.encode().map_err(|error| FoldError::Event { seq: 0, error })?;
+    let mut state = State::new(ledger);
+    fold::apply(&mut state, &super::recorded_event(bytes.clone(), event))?;
+    let head =
+        SignedHead::sign(state.chain().head(), &signer.public_key(), |text| signer.sign(text));
+    if let Some(pin) = surroundings.pins.get(&ledger)? {
+        reaches(head.head(), &pin)?;
+    }
+    let first = Batch { first_seq: 0, events: vec![bytes], head: head.clone() };
+    // Remembered first: a head of a ledger that then is not made harms nobody, and one that is
+    // made must not become known to its own creator by chance.
+    surroundings.pins.set(&Pin { head: head.clone(), provenance: Provenance::OwnAppend })?;
+    let log = write(&identity, &first, state.chain().frontier())?;
+    surroundings.pins.set_ledger_at(place, &ledger)?;
+    let dir = dir.to_owned();
+    let provenance = Provenance::OwnAppend;
+    let (recovered, recorded_size) = (None, 0);
+    Ok(Ledger { dir, log, state, head, surroundings, recovered, recorded_size, provenance })
+}
+
+/// Believes of an open log what leads to its newest head and continues what is remembered.
+fn judge(
+    mut log: Box<dyn Log + Send>,
+    dir: &Path,
+    place: &Path,
+    surroundings: Surroundings,
+) -> Result<Ledger, LedgerError> {
+    let tip = log.tip().map_err(FoldError::Read)?;
+    let tip = tip.ok_or(FoldError::Short { expected: 1, actual: 0 })?;
+    let newest = *tip.head.head();
+    let ledger = newest.ledger;
+    let pin = surroundings.pins.get(&ledger)?;
+    if let Some(pin) = &pin {
+        reaches(&newest, pin)?;
+    }
+    let Folded { state, signers, pinned_root, recorded_size } =
+        fold_to_head(&*log, dir, &tip.head, pin.as_ref())?;
+    if let (Some(pin), Some(actual)) = (&pin, pinned_root)
+        && actual != pin.head.head().root
+    {
+        let pinned = Box::new(pin.head.clone());
+        return Err(LedgerError::Diverged { pinned, actual, newest: Box::new(tip.head) });
+    }
+    let root = state.chain().frontier().root();
+    if root != newest.root {
+        let (size, expected) = (newest.size, newest.root);
+        return Err(LedgerError::Rewritten { size, expected, actual: root });
+    }
+    verify_head(&tip.head, &signers)?;
+    let acknowledged = log.accept_tail()?;
+    let recovered = acknowledged.map(|acknowledged| Recovered { acknowledged, size: newest.size });
+    let provenance = pin.map_or(Provenance::FirstUse, |pin| pin.provenance);
+    surroundings.pins.set(&Pin { head: tip.head.clone(), provenance })?;
+    surroundings.pins.set_ledger_at(place, &ledger)?;
+    let (dir, head) = (dir.to_owned(), tip.head);
+    Ok(Ledger { dir, log, state, head, surroundings, recovered, recorded_size, provenance })
+}
+
+/// Refuses a place that is known to have held another ledger, or that held one and is now empty.
+fn check_place<E>(
+    place: &Path,
+    surroundings: &Surroundings,
+    found: impl FnOnce() -> Result<Option<LedgerId>, E>,
+) -> Result<(), LedgerError>
+where
+    LedgerError: From<E>,
+{
+    let Some(expected) = surroundings.pins.ledger_at(place)? else { return Ok(()) };
+    let found = found()?;
+    if found == Some(expected) {
+        return Ok(());
+    }
+    Err(LedgerError::Foreign { place: place.display().to_string(), expected, found })
 }
 
 /// Refuses, by a copy, a folder that acknowledges less than is remembered: the engine writes as it
@@ -235,7 +309,7 @@ struct Folded {
 
 /// Folds everything, or from the cache on if the events behind it show it to be right.
 fn fold_to_head(
-    log: &SledLog,
+    log: &dyn ReadLog,
     dir: &Path,
     head: &SignedHead,
     pin: Option<&Pin>,
@@ -263,7 +337,7 @@ fn fold_to_head(
 
 /// The digest recorded in the event at `seq`, if it records one over the events before it.
 fn recorded_at(
-    log: &SledLog,
+    log: &dyn ReadLog,
     seq: u64,
 ) -> Result<Option<ledger_format::hash::CommitHash>, FoldError> {
     let Some(recorded) = fold::events(log.read(seq..seq + 1), seq..seq + 1).next() else {
@@ -276,7 +350,7 @@ fn recorded_at(
 }
 
 fn fold_from(
-    log: &SledLog,
+    log: &dyn ReadLog,
     mut state: State,
     head: &SignedHead,
     pinned: Option<u64>,
@@ -322,16 +396,6 @@ fn verify_head(head: &SignedHead, signers: &KeyRing) -> Result<(), LedgerError> 
     let key = VerifyingKey::from_bytes(&key.public_key.0)
         .map_err(|_| refuse(format!("key {} is no Ed25519 key", signer.short())))?;
     head.verify(&key).map_err(|error: HeadError| refuse(error.to_string()))
-}
-
-/// Takes in what lies beyond the anchor, now that it has been judged.
-fn settle(log: &mut SledLog, size: u64) -> Result<Option<Recovered>, LedgerError> {
-    let acknowledged = match log.relation() {
-        Relation::Settled => return Ok(None),
-        Relation::TailBeyondAnchor { anchored } => anchored.head.head().size,
-    };
-    log.accept_tail()?;
-    Ok(Some(Recovered { acknowledged, size }))
 }
 
 fn options(surroundings: &Surroundings) -> OpenOptions {

@@ -6,6 +6,8 @@
 //! named, and keeps its bytes; an fsync that failed is never tried again, the store is written anew.
 
 mod anchor;
+#[cfg(test)]
+mod conformance;
 mod copy;
 mod create;
 mod error;
@@ -15,6 +17,7 @@ mod open;
 mod quiet;
 mod salvage;
 mod store;
+mod waker;
 
 use std::fs::{self, File};
 use std::io;
@@ -99,7 +102,7 @@ pub enum Relation<'a> {
     /// Both end with the same head.
     Settled,
     /// The store holds whole batches beyond the anchor: appended, perhaps never acknowledged. Who
-    /// knows the keys judges them and calls [`SledLog::accept_tail`]; before that nothing is
+    /// knows the keys judges them and calls [`Log::accept_tail`]; before that nothing is
     /// appended.
     TailBeyondAnchor {
         /// Where the anchor stands.
@@ -158,22 +161,6 @@ impl SledLog {
     /// cut during an append, or changed afterwards.
     pub const fn anchor_fault(&self) -> Option<&AnchorFault> {
         self.anchored.fault.as_ref()
-    }
-
-    /// Makes the tail beyond the anchor durable and anchors it. The caller has verified its links and
-    /// signatures from the anchored head on.
-    pub fn accept_tail(&mut self) -> Result<(), AppendError> {
-        match self.state {
-            State::Settled => return Ok(()),
-            State::Poisoned => return Err(self.poisoned()),
-            State::Tail => {}
-        }
-        let closing = self.last_closing().map_err(|error| AppendError::InDoubt {
-            path: self.folder.store(),
-            source: io::Error::other(error),
-        })?;
-        self.state = State::Settled;
-        self.acknowledge(self.tip.clone(), closing)
     }
 
     fn last_closing(&self) -> Result<Closing, ReadError> {
@@ -270,15 +257,37 @@ impl Log for SledLog {
         }
         self.acknowledge(Tip { head: batch.head.clone(), frontier: frontier.clone() }, closing)
     }
+
+    /// Makes the tail beyond the anchor durable and anchors it.
+    fn accept_tail(&mut self) -> Result<Option<u64>, AppendError> {
+        match self.state {
+            State::Settled => return Ok(None),
+            State::Poisoned => return Err(self.poisoned()),
+            State::Tail => {}
+        }
+        let anchored = self.anchored.anchor.head.head().size;
+        let closing = self.last_closing().map_err(|error| AppendError::InDoubt {
+            path: self.folder.store(),
+            source: io::Error::other(error),
+        })?;
+        self.state = State::Settled;
+        self.acknowledge(self.tip.clone(), closing)?;
+        Ok(Some(anchored))
+    }
 }
 
 impl Drop for SledLog {
     /// Leaves the trace by which the next opening sees that nobody wrote in between. It is a hint:
     /// without it that opening takes longer, and nothing else.
     fn drop(&mut self) {
-        drop(self.store.take());
-        if self.state != State::Poisoned {
-            let _unknown = leave_trace(&self.folder, &self.db);
+        let closed = self.store.take().map_or(Ok(()), Store::close);
+        if self.state == State::Poisoned {
+            return;
+        }
+        match closed {
+            Ok(()) => drop(leave_trace(&self.folder, &self.db)),
+            // Everything acknowledged is durable; of what the engine wrote since, nobody knows.
+            Err(fault) => drop(mark_poisoned(&self.folder, &self.folder.db(), &fault.into())),
         }
     }
 }

@@ -82,6 +82,19 @@ pub enum MigrateError {
         /// What happened.
         source: io::Error,
     },
+    /// Too little space to begin.
+    #[error(
+        "{} has {available} bytes free; the work copy alone needs {needed}, and what is new is kept beside it",
+        path.display()
+    )]
+    NoSpace {
+        /// Where the work copy was to lie.
+        path: PathBuf,
+        /// Bytes needed at least.
+        needed: u64,
+        /// Bytes there are.
+        available: u64,
+    },
     /// There is no store.
     #[error("there is no .glyph store at {}: no manifest.yaml", root.display())]
     NoStore {
@@ -299,7 +312,9 @@ impl From<&MigrateError> for Failure {
             MigrateError::PlanFile(PlanFileError::Edited { .. }) => plainly(&PLAN_EDITED, error),
             MigrateError::Ambiguous { .. } => plainly(&MIGRATION_VERSION_AMBIGUOUS, error),
             MigrateError::Manifest { path, .. } => at_path(&MANIFEST_INVALID, error, path),
-            MigrateError::Io { path, .. } => at_path(&IO, error, path),
+            MigrateError::Io { path, .. } | MigrateError::NoSpace { path, .. } => {
+                at_path(&IO, error, path)
+            }
             MigrateError::Version { path, .. } => at_path(&MIGRATION_VERSION_UNKNOWN, error, path),
             MigrateError::NoStore { root: path } | MigrateError::NotAdopted { ledger: path } => {
                 at_path(&NOTHING_HERE, error, path).next(["init"])

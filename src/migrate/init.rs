@@ -1,6 +1,5 @@
 //! Taking a store into care: a new one, or one that is there.
 
-use std::fs;
 use std::sync::Arc;
 
 use ledger_format::body::{Body, Cause, ObjectObserved, ObjectState, Origin, StoreAdopted};
@@ -9,7 +8,7 @@ use ledger_format::hash::LedgerId;
 use super::error::MigrateError;
 use super::observe::{self, LiveDatabase};
 use super::store::{OpenStore, Store, check_manifest, detect, read_manifest, remembered_as};
-use crate::effects::{Random, Signer};
+use crate::effects::{KernelSyncs, Random, Signer, syncs};
 use crate::ledger::Ledger;
 use crate::target::glyph_store::{Layout, create, read_prefix};
 
@@ -43,19 +42,12 @@ pub fn init(
     random: &mut dyn Random,
 ) -> Result<(Store, Adoption), MigrateError> {
     let InitOptions { open, project, signer } = options;
-    let layout = open.layout.clone();
-    let there = layout.manifest().exists();
+    let there = open.layout.manifest().exists();
     if there {
         judge(&open)?;
     }
     let origin = if there { Origin::Adopted } else { Origin::Created };
     let mut store = open_or_create_ledger(&open, there, &project, &*signer, random)?;
-    if store.ledger.state().store().contract.is_some() {
-        return Err(MigrateError::AlreadyAdopted {
-            root: layout.root().to_owned(),
-            ledger: store.ledger.id().to_string(),
-        });
-    }
     let adoption = adopt(&mut store, origin, &*signer)?;
     Ok((store, adoption))
 }
@@ -89,7 +81,7 @@ fn open_or_create_ledger(
     }
     if let Some(parent) = open.ledger.parent() {
         let io = |source| MigrateError::Io { path: parent.to_owned(), source };
-        fs::create_dir_all(parent).map_err(io)?;
+        syncs::make_folder(&KernelSyncs, parent).map_err(io)?;
     }
     let mut nonce = [0; 16];
     nonce.iter_mut().zip(random.bytes32()?).for_each(|(held, drawn)| *held = drawn);
@@ -98,8 +90,19 @@ fn open_or_create_ledger(
     Store::with_ledger(open.layout.clone(), open.contract.clone(), ledger, wait)
 }
 
-fn adopt(store: &mut Store, origin: Origin, signer: &dyn Signer) -> Result<Adoption, MigrateError> {
+/// Takes a store into the care of its ledger, which must have none yet.
+pub fn adopt(
+    store: &mut Store,
+    origin: Origin,
+    signer: &dyn Signer,
+) -> Result<Adoption, MigrateError> {
     let layout = store.layout.clone();
+    if store.ledger.state().store().contract.is_some() {
+        return Err(MigrateError::AlreadyAdopted {
+            root: layout.root().to_owned(),
+            ledger: store.ledger.id().to_string(),
+        });
+    }
     let manifest = read_manifest(&layout)?;
     let database = LiveDatabase::open(&layout.database(), store.wait)?;
     let version = detect(&layout, &store.contract, &manifest, &database)?;

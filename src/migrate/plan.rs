@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::error::MigrateError;
 use super::loss::{self, LossSummary, MeasuredLoss};
 use super::observe::{LiveDatabase, VERSION_ROW, document};
+use super::space;
 use super::store::{Store, read_manifest};
 use crate::contract::{Edge, resolve};
 use crate::target::glyph_store::Layout;
@@ -122,7 +123,7 @@ pub enum PlanFileError {
     },
 }
 
-const SCHEMA: &str = "glyph-ledger/migration-plan/0";
+pub(super) const SCHEMA: &str = "glyph-ledger/migration-plan/0";
 
 /// Tag of a plan's id.
 const TAG: &str = "migration_plan";
@@ -178,7 +179,7 @@ impl Plan {
         Value::Array(vec![Value::from(TAG), self.meaning()]).encode()
     }
 
-    fn computed_id(&self) -> CommitHash {
+    pub(super) fn computed_id(&self) -> CommitHash {
         CommitHash::of(TAG, &self.meaning())
     }
 
@@ -319,6 +320,7 @@ fn rehearse(
     if edges.is_empty() {
         return Ok((loss, steps));
     }
+    space::check(store, database, 0)?;
     let scratch = scratch_folder(store)?;
     let mut copy = WorkCopy::create(scratch.path(), page_root, &*store.objects)?;
     for edge in edges {

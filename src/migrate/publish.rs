@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use ledger_format::body::{
@@ -127,7 +127,7 @@ pub(super) fn publish(
     manifest_standing(store, &open, &sources)?;
     let looked = look_at_database(store, &open, &sources, &live.database)?;
     if let Some(line) = audit {
-        missing_of_line(store, &open, line)?;
+        begun_line(store, &open, line)?;
     }
     let goes_up = goes_up(store, &open)?;
     if goes_up {
@@ -327,13 +327,21 @@ fn append_line(
 ) -> Result<ObjectState, MigrateError> {
     let path = store.layout.audit();
     let object = Layout::AUDIT;
-    if let Some(missing) = missing_of_line(store, open, audit)? {
+    let Begun { at, held } = begun_line(store, open, audit)?;
+    let (held, missing) = audit.line.as_bytes().split_at(held);
+    if !missing.is_empty() {
         observer.reached(&Milestone::Publishing { object });
-        let append = || -> io::Result<()> {
-            let mut file = fs::OpenOptions::new().append(true).open(&path)?;
-            file.write_all(missing.as_bytes())
-        };
-        append().map_err(|source| MigrateError::Io { path: path.clone(), source })?;
+    }
+    let append = || -> io::Result<()> {
+        // Where a sync failed the kernel takes bytes for clean that the disk never got, and syncs them
+        // no more. What stands there already is therefore written once more, as it stands.
+        if !held.is_empty() {
+            fs::OpenOptions::new().write(true).open(&path)?.write_all_at(held, at)?;
+        }
+        fs::OpenOptions::new().append(true).open(&path)?.write_all(missing)
+    };
+    append().map_err(|source| MigrateError::Io { path: path.clone(), source })?;
+    if !missing.is_empty() {
         observer.reached(&Milestone::Published { object });
     }
     sync_file(&path)?;
@@ -342,24 +350,30 @@ fn append_line(
     Ok(ObjectState::Log { content: now.content, bytes: now.bytes, tail })
 }
 
-/// What the audit file lacks of the run's line. Whole lines that others appended stay before it; a
-/// line that somebody began is ours to end only if it is the beginning of ours.
-fn missing_of_line<'a>(
-    store: &Store,
-    open: &OpenRun,
-    audit: &'a AuditAppend,
-) -> Result<Option<&'a str>, MigrateError> {
+/// How far the run's line stands in the audit file.
+struct Begun {
+    /// Where it begins, or will.
+    at: u64,
+    /// How many of its bytes are there.
+    held: usize,
+}
+
+/// Where the audit file has the run's line. Whole lines that others appended stay before it; a line that
+/// somebody began is ours to end only if it is the beginning of ours.
+fn begun_line(store: &Store, open: &OpenRun, audit: &AuditAppend) -> Result<Begun, MigrateError> {
     let found = read_prefix(&store.layout.audit(), Some((audit.bytes, audit.content)))?;
     let line = audit.line.as_bytes();
-    let mut lines = found.tail.split_inclusive(|byte| *byte == b'\n');
-    if lines.any(|held| held == line) {
-        return Ok(None);
+    let mut at = audit.bytes;
+    for held in found.tail.split_inclusive(|byte| *byte == b'\n') {
+        if held == line || (!held.ends_with(b"\n") && line.starts_with(held)) {
+            return Ok(Begun { at, held: held.len() });
+        }
+        if !held.ends_with(b"\n") {
+            return Err(MigrateError::Conflict { place: Layout::AUDIT.to_owned(), run: open.run });
+        }
+        at += held.len() as u64;
     }
-    let begun = found.tail.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    if line.starts_with(begun) {
-        return Ok(audit.line.get(begun.len()..));
-    }
-    Err(MigrateError::Conflict { place: Layout::AUDIT.to_owned(), run: open.run })
+    Ok(Begun { at, held: 0 })
 }
 
 /// Replaces a file whole or not at all, durably, with its owner and these permissions. What a killed one left beside

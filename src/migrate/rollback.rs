@@ -3,7 +3,7 @@
 
 use ledger_format::body::{Body, FixedBytes, ObjectState, Purpose, RunStarted};
 use ledger_format::cbor::{self, Value};
-use ledger_format::hash::CommitHash;
+use ledger_format::hash::{CommitHash, LedgerId};
 
 use super::environment;
 use super::error::MigrateError;
@@ -58,7 +58,7 @@ pub fn rollback(
         return Ok(None);
     }
     check_kept(store, &observation.database_state, &then.objects)?;
-    let plan = plan_id(store, &then.objects, &then.version);
+    let plan = plan_id(store.ledger.id(), store.contract.digest(), &then.objects, &then.version);
     let mut bodies = freeze_contract(store)?;
     bodies.extend(observation.changes);
     let environment = store.objects.put(&environment::bytes())?;
@@ -109,7 +109,13 @@ fn check_kept(store: &Store, now: &ObjectState, targets: &States) -> Result<(), 
     Ok(())
 }
 
-fn plan_id(store: &Store, targets: &States, version: &str) -> CommitHash {
+/// `CommitHash("rollback_plan", …)` over what is put back (SPEC §8.2).
+pub(super) fn plan_id(
+    ledger: LedgerId,
+    contract: CommitHash,
+    targets: &States,
+    version: &str,
+) -> CommitHash {
     let restored = [Layout::MANIFEST, Layout::DATABASE];
     let objects = restored.into_iter().filter_map(|object| {
         let target = targets.get(object)?;
@@ -121,8 +127,8 @@ fn plan_id(store: &Store, targets: &States, version: &str) -> CommitHash {
         ]))
     });
     let preimage = cbor::map([
-        ("ledger", store.ledger.id().into()),
-        ("contract_digest", store.contract.digest().into()),
+        ("ledger", ledger.into()),
+        ("contract_digest", contract.into()),
         ("to", Value::from(version)),
         ("objects", Value::Array(objects.collect())),
     ]);

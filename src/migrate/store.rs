@@ -44,6 +44,19 @@ impl Store {
         Self::open_unchecked(open)
     }
 
+    /// A store with a ledger that the caller has opened, on a log of his own for one. Looks at the
+    /// manifest as [`Store::open`] does, only later. A ledger without a store takes this one into its
+    /// care by [`adopt`](super::adopt).
+    pub fn open_with(
+        layout: Layout,
+        contract: Contract,
+        ledger: Ledger,
+        wait: Duration,
+    ) -> Result<Self, MigrateError> {
+        check_manifest(&layout, &contract, &read_manifest(&layout)?)?;
+        Self::with_ledger(layout, contract, ledger, wait)
+    }
+
     /// Opens the ledger beside a store whose manifest was not looked at.
     pub(super) fn open_unchecked(open: OpenStore) -> Result<Self, MigrateError> {
         let wait = open.surroundings.wait;
@@ -64,7 +77,7 @@ impl Store {
         }
         let dir = ledger.objects_dir();
         // Only a ledger that names no content yet may begin with none.
-        let objects = if dir.exists() || ledger.state().size() > 1 {
+        let objects = if ledger.state().size() > 1 {
             PackObjects::open(&dir)?
         } else {
             PackObjects::create(&dir)?

@@ -97,11 +97,14 @@ impl Folder {
 }
 
 impl PackObjects {
-    /// Creates the empty folder `dir`, and opens it for writing.
+    /// Creates the folder `dir`, or makes durable one whose creation was cut short, and opens it for
+    /// writing.
     pub fn create(dir: &Path) -> Result<Self, ObjectsError> {
-        fs::create_dir(dir).map_err(io_error(dir))?;
-        let lock = dir.join("lock");
-        File::create(&lock).map_err(io_error(&lock))?;
+        match fs::create_dir(dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made.map_err(io_error(dir))?,
+        }
+        drop(acquire(&Folder { dir: dir.to_owned() }.lock())?);
         syncs::folder(&KernelSyncs, dir).map_err(io_error(dir))?;
         if let Some(parent) = dir.parent().filter(|parent| *parent != Path::new("")) {
             syncs::folder(&KernelSyncs, parent).map_err(io_error(parent))?;
@@ -279,9 +282,7 @@ impl Objects for PackObjects {
         let pack = u32::try_from(self.packs.len().saturating_sub(1)).unwrap_or(u32::MAX);
         let writer = self.writer()?;
         let offset = writer.used() + HEADER_BYTES as u64;
-        writer.buffer.extend_from_slice(&MAGIC);
-        writer.buffer.extend_from_slice(name.as_bytes());
-        writer.buffer.extend_from_slice(&length.to_be_bytes());
+        writer.buffer.extend_from_slice(&scan::encode_header(&name, length));
         writer.buffer.extend_from_slice(bytes);
         let full = writer.buffer.len() >= BUFFER_BYTES;
         self.places.insert(name, Place { pack, offset, length });
@@ -407,5 +408,7 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ObjectsError {
     move |source| ObjectsError::Io { path: path.to_owned(), source }
 }
 
+#[cfg(test)]
+mod conformance;
 #[cfg(test)]
 mod tests;

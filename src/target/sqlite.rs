@@ -8,6 +8,8 @@
 //! SPEC §8.4 and §9 define every hash made here.
 
 mod authority;
+#[cfg(test)]
+mod conformance;
 mod connection;
 mod content;
 mod error;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
@@ -10,7 +10,7 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use zeroize::Zeroizing;
 
-use crate::effects::{KeySigner, Random};
+use crate::effects::{KernelSyncs, KeySigner, Random, syncs};
 
 /// A private key that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -75,16 +75,16 @@ pub fn create_key(path: &Path, random: &mut dyn Random) -> Result<KeySigner, Key
     let pem = key
         .to_pkcs8_pem(LineEnding::LF)
         .map_err(|error| KeyError::Random { reason: error.to_string() })?;
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(io)?;
-    }
-    let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let folder = folder.unwrap_or(Path::new("."));
+    syncs::make_folder(&KernelSyncs, folder).map_err(io)?;
+    // Half a key under the name of one would stand in the way of every later attempt. The file is made
+    // readable by its owner only.
+    let mut file = tempfile::Builder::new().prefix(".key.").tempfile_in(folder).map_err(io)?;
     file.write_all(pem.as_bytes()).map_err(io)?;
-    file.sync_all().map_err(io)?;
-    if let Some(folder) = path.parent() {
-        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
-    }
+    file.as_file().sync_all().map_err(io)?;
+    file.persist_noclobber(path).map_err(|error| io(error.error))?;
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
     Ok(KeySigner::new(key))
 }
 

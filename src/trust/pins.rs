@@ -1,13 +1,16 @@
 //! Pins as files: heads seen earlier, remembered outside the store like ssh's `known_hosts`, and the
 //! index from a store's place to its ledger.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ledger_format::hash::{ContentHash, LedgerId};
 use ledger_format::head::SignedHead;
 
+use crate::effects::{KernelSyncs, syncs};
 use crate::ledger::{Pin, PinError, Pins, Provenance};
 
 /// Pins as files in the user's state folder, one a ledger and one a place.
@@ -15,12 +18,38 @@ use crate::ledger::{Pin, PinError, Pins, Provenance};
 pub struct FilePins {
     pins: PathBuf,
     places: PathBuf,
+    /// Files whose names were made durable from here.
+    named: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 impl FilePins {
     /// Pins in those two folders, made when first needed.
-    pub const fn new(pins: PathBuf, places: PathBuf) -> Self {
-        Self { pins, places }
+    pub fn new(pins: PathBuf, places: PathBuf) -> Self {
+        Self { pins, places, named: Arc::default() }
+    }
+
+    /// Writes a file whole or not at all. Its bytes are durable before it has its name, and so is the
+    /// name from its first writing here on: whoever made it may have been killed, or refused, before
+    /// it was. A file that a power cut brings back as it was before remembers less, and nothing wrong.
+    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), PinError> {
+        let write = || -> io::Result<()> {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            syncs::make_folder(&KernelSyncs, folder)?;
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(path)?;
+            if !self.named().contains(path) {
+                syncs::folder(&KernelSyncs, folder)?;
+                self.named().insert(path.to_owned());
+            }
+            Ok(())
+        };
+        write().map_err(|source| PinError::Io { path: path.to_owned(), source })
+    }
+
+    fn named(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn place_file(&self, place: &Path) -> PathBuf {
@@ -33,22 +62,17 @@ impl Pins for FilePins {
     fn get(&self, ledger: &LedgerId) -> Result<Option<Pin>, PinError> {
         let path = self.pins.join(ledger.to_string());
         let Some(text) = read(&path)? else { return Ok(None) };
-        let form = |reason: &str| PinError::Form { path: path.clone(), reason: reason.to_owned() };
-        let (word, note) = text.split_once('\n').ok_or_else(|| form("it has one line only"))?;
-        let provenance = Provenance::ALL.into_iter().find(|known| known.word() == word);
-        let provenance = provenance.ok_or_else(|| form("its first line is no provenance"))?;
-        let head = SignedHead::parse(note.as_bytes()).map_err(|error| form(&error.to_string()))?;
-        if head.head().ledger != *ledger {
-            return Err(form("its head is another ledger's"));
+        let form = |reason| PinError::Form { path, reason };
+        let pin = parse(&text).map_err(form.clone())?;
+        if pin.head.head().ledger != *ledger {
+            return Err(form("its head is another ledger's".to_owned()));
         }
-        Ok(Some(Pin { head, provenance }))
+        Ok(Some(pin))
     }
 
     fn set(&self, pin: &Pin) -> Result<(), PinError> {
         let path = self.pins.join(pin.head.head().ledger.to_string());
-        let mut bytes = format!("{}\n", pin.provenance.word()).into_bytes();
-        bytes.extend(pin.head.encode());
-        replace(&path, &bytes)
+        self.replace(&path, &encode(pin))
     }
 
     fn ledger_at(&self, place: &Path) -> Result<Option<LedgerId>, PinError> {
@@ -61,8 +85,23 @@ impl Pins for FilePins {
 
     fn set_ledger_at(&self, place: &Path, ledger: &LedgerId) -> Result<(), PinError> {
         let path = self.place_file(place);
-        replace(&path, format!("{ledger}\n{}\n", place.display()).as_bytes())
+        self.replace(&path, format!("{ledger}\n{}\n", place.display()).as_bytes())
     }
+}
+
+/// A pin as its file has it: its provenance on a line, then the note.
+fn encode(pin: &Pin) -> Vec<u8> {
+    let mut bytes = format!("{}\n", pin.provenance.word()).into_bytes();
+    bytes.extend(pin.head.encode());
+    bytes
+}
+
+fn parse(text: &str) -> Result<Pin, String> {
+    let (word, note) = text.split_once('\n').ok_or("it has one line only")?;
+    let provenance = Provenance::ALL.into_iter().find(|known| known.word() == word);
+    let provenance = provenance.ok_or("its first line is no provenance")?;
+    let head = SignedHead::parse(note.as_bytes()).map_err(|error| error.to_string())?;
+    Ok(Pin { head, provenance })
 }
 
 fn read(path: &Path) -> Result<Option<String>, PinError> {
@@ -73,21 +112,8 @@ fn read(path: &Path) -> Result<Option<String>, PinError> {
     }
 }
 
-/// Writes a file whole or not at all. Its bytes are durable before it has its name, and a new name is
-/// durable too; a file that a power cut brings back as it was before remembers less, and nothing wrong.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), PinError> {
-    let write = || -> io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        let is_new = !path.try_exists()?;
-        file.persist(path)?;
-        if is_new { fs::File::open(folder)?.sync_all() } else { Ok(()) }
-    };
-    write().map_err(|source| PinError::Io { path: path.to_owned(), source })
-}
+#[cfg(test)]
+mod conformance;
 
 #[cfg(test)]
 mod tests {

@@ -75,6 +75,8 @@ fn p2_every_command_answers_in_json() {
         ("verify-chain", &["verify-chain"]),
         ("replay", &["replay", "--to", "7", "--projection", "runs"]),
         ("export", &["export", "-o", "lines.jsonl"]),
+        ("export", &["export", "--flat", "-o", "flat.jsonl"]),
+        ("export", &["export", "--schema", "polars"]),
         ("explain", &["explain", "busy"]),
         ("explain", &["explain"]),
         ("completions", &["completions", "fish"]),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use glyph_ledger::contract::Contract;
 use glyph_ledger::effects::{FixedClock, FixedRandom, KeySigner};
-use glyph_ledger::ledger::{Ledger, Surroundings};
+use glyph_ledger::ledger::{Ledger, LedgerError, Surroundings};
 use glyph_ledger::migrate::{
     Adoption, Consent, InitOptions, Inputs, MigrateError, Observer, OpenStore, Plan, Policy,
     RollbackOptions, RunReport, Silent, Store, apply, init, plan, resume, rollback,
@@ -108,8 +108,12 @@ impl Scene {
 
     /// The ledger alone, its store left aside.
     pub(crate) fn open_ledger(&self) -> Ledger {
+        self.try_open_ledger().unwrap()
+    }
+
+    pub(crate) fn try_open_ledger(&self) -> Result<Ledger, LedgerError> {
         let OpenStore { ledger, surroundings, .. } = self.open_store();
-        Ledger::open(&ledger, &ledger, surroundings).unwrap()
+        Ledger::open(&ledger, &ledger, surroundings)
     }
 
     pub(crate) fn open(&self) -> Result<Store, MigrateError> {
@@ -176,26 +180,31 @@ impl Scene {
         }
     }
 
+    /// Names of the store's files, and of what lies in the folder for work copies.
+    pub(crate) fn names(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        let root = self.layout().root().to_owned();
+        let names = |files: BTreeMap<PathBuf, (u32, Vec<u8>)>| -> Vec<PathBuf> {
+            files.into_keys().map(|path| path.strip_prefix(&root).unwrap().to_owned()).collect()
+        };
+        let mut files = self.files();
+        // A killed program leaves its write-ahead log to the next one; that is SQLite's normal life.
+        files.retain(|path, _| path.extension().is_none_or(|end| end != "db-wal"));
+        (names(files), names(files_below(&self.layout().ledger().join("work"))))
+    }
+
     /// Everything that must come out the same, however often the work was interrupted.
     pub(crate) fn outcome(&self) -> Outcome {
         let store = self.open().unwrap();
         let state = store.ledger().state();
         let certificates = state.certificates().issued.iter().map(|issued| issued.certificate);
-        let names = |files: BTreeMap<PathBuf, (u32, Vec<u8>)>| -> Vec<PathBuf> {
-            let root = self.layout().root().to_owned();
-            files.into_keys().map(|path| path.strip_prefix(&root).unwrap().to_owned()).collect()
-        };
         let batches = store.ledger().batches(0..u64::MAX);
-        let work = store.ledger().work_dir();
-        let mut files = self.files();
-        // A killed program leaves its write-ahead log to the next one; that is SQLite's normal life.
-        files.retain(|path, _| path.extension().is_none_or(|end| end != "db-wal"));
+        let (files, left_over) = self.names();
         Outcome {
             certificates: certificates.collect(),
             content: self.content(),
             audit: self.audit_lines(),
-            files: names(files),
-            left_over: names(files_below(&work)),
+            files,
+            left_over,
             batches: batches.map(|batch| batch.unwrap().head.head().size).collect(),
             root: store.ledger().head().head().root,
         }

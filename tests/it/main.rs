@@ -9,6 +9,12 @@ mod cli_failures;
 #[cfg(test)]
 mod cli_store;
 #[cfg(test)]
+mod disk_full;
+#[cfg(test)]
+mod durability_order;
+#[cfg(test)]
+mod durability_rules;
+#[cfg(test)]
 mod evidence_log;
 #[cfg(test)]
 mod evidence_program;
@@ -18,6 +24,22 @@ mod evidence_refused;
 mod evidence_unharmed;
 #[cfg(test)]
 mod export;
+#[cfg(test)]
+mod faults_append;
+#[cfg(test)]
+mod faults_creation;
+#[cfg(test)]
+mod faults_fixes;
+#[cfg(test)]
+mod faults_job;
+#[cfg(test)]
+mod faults_log;
+#[cfg(test)]
+mod faults_log_job;
+#[cfg(test)]
+mod faults_opening;
+#[cfg(test)]
+mod faults_rig;
 #[cfg(test)]
 #[path = "../../projections/tests/it/history.rs"]
 mod history;
@@ -36,6 +58,8 @@ mod job_writes;
 #[cfg(test)]
 mod log_kill;
 #[cfg(test)]
+mod readers;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod support;
@@ -43,3 +67,5 @@ mod support;
 mod verify_folder;
 #[cfg(test)]
 mod verify_log;
+#[cfg(test)]
+mod verify_python;

@@ -8,6 +8,7 @@ use ledger_format::cbor::{
     self, EVENT_DEPTH_MAX, Float, Integer, Map, VALUE_DEPTH_MAX, Value, map,
 };
 use ledger_format::event::Event;
+use ledger_format::flat::{flat_line, types_line};
 use ledger_format::frame::{Frame, HeadRecord};
 use ledger_format::hash::{
     CommitHash, ContentHash, EventId, KeyId, LedgerId, NodeHash, commit_preimage, hex, unhex,
@@ -34,6 +35,7 @@ pub(crate) fn files() -> Made<Vec<(&'static str, String)>> {
         ("frames.json", pretty(&frame_vectors(&history)?)?),
         ("ledger.json", pretty(&ledger_vector(&history))?),
         ("ledger.jsonl", export(&history)?),
+        ("ledger-flat.jsonl", flat_export(&history)?),
         ("example.txt", worked_example(&history)?),
     ])
 }
@@ -361,6 +363,15 @@ fn export(history: &History) -> Made<String> {
     let mut lines = String::new();
     for (seq, (_, bytes)) in (0..).zip(&history.events) {
         lines += &Line::of(bytes, history.head_after(seq))?;
+        lines.push('\n');
+    }
+    Ok(lines)
+}
+
+fn flat_export(history: &History) -> Made<String> {
+    let mut lines = types_line() + "\n";
+    for (seq, (_, bytes)) in (0..).zip(&history.events) {
+        lines += &flat_line(bytes, history.head_after(seq))?;
         lines.push('\n');
     }
     Ok(lines)

@@ -10,6 +10,10 @@ mod history;
 mod make;
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod known_answers;
 #[cfg(test)]
 mod oracles;

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use ledger_format::body::Body;
 use ledger_format::cbor::{EVENT_DEPTH_MAX, VALUE_DEPTH_MAX};
+use ledger_format::column::{Column, Holds};
 use ledger_format::event::{AT_MS_MAX, EVENT_BYTES_MAX, FORMAT, SEQ_MAX};
+use ledger_format::flat::{FLAT_LINE_BYTES_MAX, FLAT_SCHEMA, TYPES_SCHEMA, flat_columns};
 use ledger_format::frame::FRAME_BYTES_MAX;
 use ledger_format::hash::HASH_BYTES;
 use ledger_format::json::NUMBER_MAX;
-use ledger_format::line::{LINE_BYTES_MAX, LINE_SCHEMA};
+use ledger_format::line::{COLUMNS, LINE_BYTES_MAX, LINE_SCHEMA};
 use ledger_format::note::NOTE_BYTES_MAX;
 use ledger_format::tree::PROOF_NODES_MAX;
 
@@ -31,6 +33,7 @@ fn the_limits_are_those_of_the_code() {
         ("PROOF_NODES_MAX", PROOF_NODES_MAX as i128),
         ("FRAME_BYTES_MAX", FRAME_BYTES_MAX as i128),
         ("LINE_BYTES_MAX", LINE_BYTES_MAX as i128),
+        ("FLAT_LINE_BYTES_MAX", FLAT_LINE_BYTES_MAX as i128),
     ] {
         assert!(spec.contains(&format!("| `{name}` | {value} |")), "{name} = {value}");
     }
@@ -78,10 +81,42 @@ fn every_kind_has_its_schema_with_its_fields_in_canonical_order() {
 #[test]
 fn columns_schema_and_worked_example_are_those_of_the_code() {
     let spec = spec();
-    assert!(spec.contains(&format!("`{LINE_SCHEMA}`")));
+    for schema in [LINE_SCHEMA, FLAT_SCHEMA, TYPES_SCHEMA] {
+        assert!(spec.contains(&format!("`{schema}`")), "{schema}");
+    }
     let files = make::files().unwrap();
     let (_, example) = files.iter().find(|(name, _)| *name == "example.txt").unwrap();
     assert!(spec.contains(example.as_str()), "the worked example is not vectors/example.txt");
+}
+
+#[test]
+fn the_columns_of_lines_are_those_of_the_code() {
+    let spec = spec();
+    let (_, table) = spec.split_once("| column | type | value |\n|---|---|---|\n").unwrap();
+    let mut found = Vec::new();
+    for row in table.lines().take_while(|row| row.starts_with('|')) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        found.extend(cells[1].split(", ").map(|name| format!("{name} {}", cells[2])));
+    }
+    let expected = COLUMNS.map(|Column { name, holds, nullable }| {
+        let holds = if holds == Holds::Integer { "number" } else { "text" };
+        format!("`{name}` {holds}{}", if nullable { " or null" } else { "" })
+    });
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn the_columns_of_flat_lines_are_those_of_the_code() {
+    let spec = spec();
+    let (_, section) = spec.split_once("### 11.1").unwrap();
+    let listed = section.split("```").nth(1).unwrap().split_whitespace().skip(1);
+    let expected =
+        flat_columns().skip(COLUMNS.len()).map(|Column { name, holds, .. }| match holds {
+            Holds::Text => name.to_owned(),
+            Holds::Integer => format!("{name}#"),
+            Holds::Boolean => format!("{name}?"),
+        });
+    assert_eq!(listed.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }
 
 fn spec() -> String {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use ledger_format::body::{Body, RunStarted};
+use ledger_format::body::{Body, Cause, ObjectObserved, ObjectStaged, RunStarted, StagedContent};
 use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value};
 use ledger_format::event::Event;
-use ledger_format::hash::{CommitHash, EventId};
+use ledger_format::hash::{CommitHash, ContentHash, EventId};
 use projections::{Entry, Illegal, State};
 use quickcheck::quickcheck;
 
@@ -184,6 +184,53 @@ fn illegal(state: &State, next: &Event) -> Vec<Event> {
     };
     events.extend(bodies.into_iter().map(|body| Event { body, ..next.clone() }));
     events
+}
+
+#[test]
+fn a_run_with_steps_of_an_object_that_it_did_not_migrate_is_not_committed() {
+    let mut history = History::new(1, KEY, Names);
+    let mut state = State::new(history.ledger());
+    let committed = loop {
+        match history.next(&state) {
+            committed @ Body::RunCommitted(_) => break committed,
+            body => append(&mut state, &KEY, body),
+        };
+    };
+    let check = |state: &State, body: Body| {
+        let (event, bytes) = stamp(state, &KEY, body);
+        state.check(Entry { event: &event, id: EventId::of(&bytes) })
+    };
+    assert_eq!(check(&state, committed.clone()), Ok(()));
+    let step = ObjectStaged {
+        run: state.runs().open.as_ref().unwrap().run,
+        object: "other".into(),
+        step: 0,
+        edge: CommitHash::of("edge", &Value::Null),
+        result: StagedContent::Document { content: ContentHash::of(b"") },
+    };
+    append(&mut state, &KEY, step.into());
+    assert!(check(&state, committed).is_err());
+}
+
+#[test]
+fn a_store_has_one_log_at_most() {
+    let mut history = History::new(1, KEY, Names);
+    let mut state = State::new(history.ledger());
+    let adopted = loop {
+        match history.next(&state) {
+            adopted @ Body::StoreAdopted(_) => break adopted,
+            body => append(&mut state, &KEY, body),
+        };
+    };
+    let held = state.store().objects.values();
+    for other in held.filter(|held| held.kind() != "database") {
+        let (object, cause, log) = ("other".into(), Cause::Baseline, other.kind() == "log");
+        let body = ObjectObserved { object, cause, state: other.clone() };
+        let (event, bytes) = stamp(&state, &KEY, body.into());
+        let checked = state.check(Entry { event: &event, id: EventId::of(&bytes) });
+        assert_eq!(checked.is_err(), log, "{}", other.kind());
+    }
+    append(&mut state, &KEY, adopted);
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! Folds over whole histories.
 
 #[cfg(test)]
+#[path = "../../../ledger-format/tests/it/cases.rs"]
+mod cases;
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod folds;
 #[cfg(test)]
 mod history;

@@ -17,7 +17,7 @@ use crate::effects::Syncs;
 
 /// Size of one slot, in bytes: a page, which disks write whole or not at all more often than not,
 /// and more than the longest note with what stands around it.
-const SLOT_BYTES: usize = 4_096;
+pub(super) const SLOT_BYTES: usize = 4_096;
 
 const MAGIC: [u8; 8] = *b"GLYPHanc";
 
@@ -129,7 +129,7 @@ fn write_slot(file: &File, counter: u64, anchor: &Anchor) -> io::Result<()> {
     file.write_all_at(&bytes, counter % 2 * SLOT_BYTES as u64)
 }
 
-fn encode(counter: u64, anchor: &Anchor) -> Option<Vec<u8>> {
+pub(super) fn encode(counter: u64, anchor: &Anchor) -> Option<Vec<u8>> {
     let note = anchor.head.encode();
     let mut bytes = Vec::with_capacity(SLOT_BYTES);
     bytes.extend_from_slice(&MAGIC);
@@ -147,7 +147,7 @@ fn encode(counter: u64, anchor: &Anchor) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn decode(bytes: &[u8; SLOT_BYTES]) -> Result<(u64, Anchor), &'static str> {
+pub(super) fn decode(bytes: &[u8; SLOT_BYTES]) -> Result<(u64, Anchor), &'static str> {
     let (body, checksum) =
         bytes.split_last_chunk::<HASH_BYTES>().ok_or("shorter than its checksum")?;
     if ContentHash::of(body).as_bytes() != checksum {

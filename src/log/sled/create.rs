@@ -60,8 +60,9 @@ fn build(
     let path = folder.store();
     let failed = |fault: Fault| io_error(&path)(fault.into());
     let store = Store::open(&path, identity.ledger(), options.cache_bytes).map_err(failed)?;
-    store.write(first, frontier).map_err(failed)?;
-    drop(store);
+    let written = store.write(first, frontier);
+    let closed = store.close();
+    written.and(closed).map_err(failed)?;
     syncs::below(&path, syncs).map_err(io_error(&path))?;
     let Closing { last, last_at } = closing;
     let anchor = Anchor { head: first.head.clone(), last, last_at };

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::anchor::{self, Anchor, AnchorFault, AnchorFile, AnchorReading};
@@ -16,6 +17,9 @@ use crate::log::{ReadError, Tip};
 /// Free space asked for beyond the bytes to be copied: the engine writes on opening, at most a few
 /// segments of 512 KiB.
 const COPY_SLACK_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Bytes read at once where a file is only read through: the engine's segments.
+const READ_BYTES: usize = 512 * 1024;
 
 /// Reads the anchor of the ledger in `dir` without locking or opening anything: what was newest when
 /// it was last acknowledged, also while a writer is at work.
@@ -67,7 +71,10 @@ impl Opening<'_> {
         enough_space(&store, &folder.dir)?;
         let syncs = &*self.options.syncs;
         folder::copy_store(&store, &fresh, syncs).map_err(io_error(&fresh))?;
-        self.judge(&self.start(&fresh, &anchor)?, &anchor)?;
+        let opened = self.start(&fresh, &anchor)?;
+        let judged = self.judge(&opened, &anchor);
+        opened.close().map_err(|fault| self.failed(fault, &anchor))?;
+        judged?;
         syncs::below(&fresh, syncs).map_err(io_error(&fresh))?;
         AnchorFile::create(&fresh_anchor, &anchor, syncs).map_err(io_error(&fresh_anchor))?;
         syncs::folder(syncs, &folder.dir).map_err(io_error(&folder.dir))?;
@@ -113,14 +120,20 @@ impl Opening<'_> {
             return Ok(());
         }
         let dir = &self.folder.dir;
+        // Whoever made the ledger may have been killed before its name was durable.
+        let above = dir.parent().filter(|above| !above.as_os_str().is_empty());
+        let above = above.unwrap_or(Path::new("."));
+        syncs::folder(&*self.options.syncs, above).map_err(io_error(above))?;
         enough_space(&self.folder.store(), dir)?;
         let rehearsal = tempfile::Builder::new().prefix(REHEARSAL_PREFIX).tempdir_in(dir);
         let rehearsal = rehearsal.map_err(io_error(dir))?;
         let copy = rehearsal.path().join("sled");
         folder::copy_store(&self.folder.store(), &copy, &syncs::NoSync).map_err(io_error(&copy))?;
         let store = self.start(&copy, anchor)?;
-        self.judge(&store, anchor)?;
-        Ok(())
+        let judged = self.judge(&store, anchor);
+        // Nobody needs the copy any more, however it ends.
+        let _of_a_copy = store.close();
+        judged.map(drop)
     }
 
     /// Opens the store in its place, and makes durable whatever an earlier process left with the
@@ -131,11 +144,21 @@ impl Opening<'_> {
         let db =
             File::options().read(true).write(true).open(&db_path).map_err(io_error(&db_path))?;
         self.sync(&db_path, self.options.syncs.data(&db))?;
+        read_through(&db).map_err(io_error(&db_path))?;
         let store = self.start(&path, anchor)?;
-        let tip = self.judge(&store, anchor)?;
-        self.sync(&db_path, self.options.syncs.data(&db))?;
-        self.sync(&path, syncs::folder(&*self.options.syncs, &path))?;
-        Ok((store, db, tip))
+        let settled = || {
+            let tip = self.judge(&store, anchor)?;
+            self.sync(&db_path, self.options.syncs.data(&db))?;
+            self.sync(&path, syncs::folder(&*self.options.syncs, &path))?;
+            Ok(tip)
+        };
+        match settled() {
+            Ok(tip) => Ok((store, db, tip)),
+            Err(error) => {
+                let _what_failed_first_counts = store.close();
+                Err(error)
+            }
+        }
     }
 
     fn sync(&self, path: &Path, result: io::Result<()>) -> Result<(), OpenError> {
@@ -147,12 +170,21 @@ impl Opening<'_> {
 
     fn start(&self, path: &Path, anchor: &Anchor) -> Result<Store, OpenError> {
         let opened = Store::open(path, self.identity.ledger(), self.options.cache_bytes);
-        let store = opened.map_err(|fault| match fault {
+        let store = opened.map_err(|fault| self.failed(fault, anchor))?;
+        match self.no_blobs(path, anchor) {
+            Ok(()) => Ok(store),
+            Err(error) => {
+                let _what_failed_first_counts = store.close();
+                Err(error)
+            }
+        }
+    }
+
+    fn failed(&self, fault: Fault, anchor: &Anchor) -> OpenError {
+        match fault {
             Fault::Io(source) => io_error(&self.folder.store())(source),
             fault @ Fault::Damaged(_) => self.damaged(fault.to_string(), anchor),
-        })?;
-        self.no_blobs(path, anchor)?;
-        Ok(store)
+        }
     }
 
     fn no_blobs(&self, path: &Path, anchor: &Anchor) -> Result<(), OpenError> {
@@ -193,6 +225,20 @@ impl Opening<'_> {
 
     fn damaged(&self, reason: String, anchor: &Anchor) -> OpenError {
         damaged(&self.folder.store(), reason, Some(Box::new(*anchor.head.head())))
+    }
+}
+
+/// Reads the engine's file from end to end, so that a read error is met here: the engine takes one for a
+/// torn end and writes zeros over everything behind it. What was read is in the kernel's memory when the
+/// engine asks for it.
+fn read_through(db: &File) -> io::Result<()> {
+    let mut read = vec![0; READ_BYTES];
+    let mut at = 0;
+    loop {
+        match db.read_at(&mut read, at)? {
+            0 => return Ok(()),
+            count => at += count as u64,
+        }
     }
 }
 

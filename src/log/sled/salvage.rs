@@ -190,10 +190,12 @@ impl Index {
     fn scan(raw: &Raw, empty: Chain) -> io::Result<Self> {
         let (frames, heads) = (HashMap::new(), HashMap::new());
         let mut index = Self { empty, frames, heads, newest_seen: None };
+        let end = raw.file.metadata()?.len();
         let mut start = 0;
         loop {
             // What begins in this window may end behind it.
-            let window = raw.read_up_to(start, WINDOW_BYTES + FRAME_BYTES_MAX)?;
+            let left = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
+            let window = raw.read_up_to(start, left.min(WINDOW_BYTES + FRAME_BYTES_MAX))?;
             for (at, found) in frame::salvage(&window).take_while(|(at, _)| *at < WINDOW_BYTES) {
                 index.add(start + at as u64, &found);
             }

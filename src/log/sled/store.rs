@@ -14,6 +14,9 @@
 //!   to look without changing opens a copy.
 //! - A leaf is split beyond 16 entries, and a leaf of more than 128 KiB would go into a file in
 //!   `blobs/` that is never synced; with values of at most 6 KiB none does.
+//! - When a write fails in one of its own threads, a `flush` that waits for it may never be woken.
+//! - Dropping it flushes and syncs, and panics where that fails.
+//! - A read error while it opens is a torn end to it, behind which it writes zeros.
 //! - `flush` writes and starts the write-back but is no fsync.
 //! - Its cache forgets nothing before each of 256 queues has noted 64 accesses to pages. Reading once
 //!   from beginning to end is one access a page, so the whole store would stay in memory.
@@ -23,6 +26,7 @@ use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ::sled::{Config, Db};
@@ -32,6 +36,7 @@ use ledger_format::head::SignedHead;
 use ledger_format::tree::Frontier;
 
 use super::quiet;
+use super::waker::Waker;
 use crate::log::{BATCH_EVENTS_MAX, Batch, ReadError, Tip, is_of};
 
 /// The engine's unit of writing and reuse, in bytes. Its default; the size from which a leaf goes
@@ -47,6 +52,10 @@ const OPEN_PAUSE: Duration = Duration::from_millis(10);
 /// 20 MB instead of after 16,384 pages. Each takes less than a microsecond.
 const LOOKUPS_PER_FRAME: u32 = 4;
 
+/// Held while anything is written. The engine has one lock for all its stores in a process, which a batch
+/// takes and a flush shares; were another store's batch waiting for it, no flush could wake anybody.
+static WRITING: Mutex<()> = Mutex::new(());
+
 const FRAME_KIND: u8 = b'e';
 const HEAD_KIND: u8 = b'h';
 const FRONTIER_KEY: [u8; 1] = *b"r";
@@ -54,6 +63,9 @@ const FRONTIER_KEY: [u8; 1] = *b"r";
 /// The open engine.
 #[derive(Debug)]
 pub(super) struct Store {
+    /// There from the first write on. Stands first, so that it has let go of the engine before the engine
+    /// is dropped here, where its panic is caught.
+    waker: OnceLock<Waker>,
     db: Db,
     path: PathBuf,
     ledger: LedgerId,
@@ -97,9 +109,23 @@ impl Store {
                     std::thread::sleep(OPEN_PAUSE);
                 }
                 Err(fault) => return Err(fault),
-                Ok(db) => return Ok(Self { db, path: path.to_owned(), ledger }),
+                Ok(db) => {
+                    let (path, waker) = (path.to_owned(), OnceLock::new());
+                    return Ok(Self { waker, db, path, ledger });
+                }
             }
         }
+    }
+
+    /// Closes the engine, which then flushes and syncs once more, and panics where that fails.
+    pub(super) fn close(self) -> Result<(), Fault> {
+        let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+        let flushed = self.woken(|| self.db.flush());
+        let closed = guarded(|| {
+            drop(self);
+            Ok(())
+        });
+        flushed.and(closed)
     }
 
     /// Writes one batch as one transaction and hands it to the kernel. It is not yet durable.
@@ -112,9 +138,19 @@ impl Store {
         let head = HeadRecord { ledger: self.ledger, size, note: batch.head.encode() };
         writes.insert(&key(HEAD_KIND, size), head.encode());
         writes.insert(&FRONTIER_KEY, encode_frontier(frontier));
-        guarded(|| self.db.apply_batch(writes))?;
-        guarded(|| self.db.flush())?;
+        let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+        self.woken(|| self.db.apply_batch(writes))?;
+        self.woken(|| self.db.flush())?;
         Ok(())
+    }
+
+    /// Makes a call that waits for the engine to write, and is woken should the engine forget it.
+    fn woken<T>(&self, call: impl FnOnce() -> ::sled::Result<T>) -> Result<T, Fault> {
+        let waker = self.waker.get_or_init(|| {
+            let db = self.db.clone();
+            Waker::start(move || drop(guarded(|| db.flush())))
+        });
+        waker.over(|| guarded(call))
     }
 
     /// The newest head with the frontier that belongs to it; `None` when there is no head at all.
@@ -285,7 +321,7 @@ fn decode_head(key: &[u8], value: &[u8]) -> Result<SignedHead, ReadError> {
     Ok(head)
 }
 
-fn key(kind: u8, number: u64) -> [u8; 9] {
+pub(super) fn key(kind: u8, number: u64) -> [u8; 9] {
     let mut key = [kind; 9];
     if let Some(digits) = key.last_chunk_mut() {
         *digits = number.to_be_bytes();
@@ -297,12 +333,12 @@ fn kind_range(kind: u8) -> std::ops::RangeInclusive<[u8; 9]> {
     key(kind, 0)..=key(kind, u64::MAX)
 }
 
-fn number(key: &[u8], kind: u8) -> Option<u64> {
+pub(super) fn number(key: &[u8], kind: u8) -> Option<u64> {
     let number = key.strip_prefix(&[kind])?;
     Some(u64::from_be_bytes(number.try_into().ok()?))
 }
 
-fn encode_frontier(frontier: &Frontier) -> Vec<u8> {
+pub(super) fn encode_frontier(frontier: &Frontier) -> Vec<u8> {
     let mut bytes = frontier.size().to_be_bytes().to_vec();
     for node in frontier.nodes() {
         bytes.extend_from_slice(node.as_bytes());
@@ -310,7 +346,7 @@ fn encode_frontier(frontier: &Frontier) -> Vec<u8> {
     bytes
 }
 
-fn decode_frontier(bytes: &[u8]) -> Option<Frontier> {
+pub(super) fn decode_frontier(bytes: &[u8]) -> Option<Frontier> {
     let (size, rest) = bytes.split_first_chunk::<8>()?;
     let (nodes, []) = rest.as_chunks::<HASH_BYTES>() else { return None };
     let nodes = nodes.iter().map(|node| NodeHash::from_bytes(*node)).collect();

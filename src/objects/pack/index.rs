@@ -32,8 +32,17 @@ impl Index {
         }
         let index = Self::decode(body)?;
         let fits = index.scanned.len() <= lengths.len()
-            && index.scanned.iter().zip(lengths).all(|(scanned, length)| scanned <= length);
+            && index.scanned.iter().zip(lengths).all(|(scanned, length)| scanned <= length)
+            && index.places.values().all(|place| index.covers(place));
         fits.then_some(index)
+    }
+
+    /// Whether an entry lies in the part of its pack that is covered. One that does not would have
+    /// memory taken for bytes that are nowhere.
+    fn covers(&self, place: &Place) -> bool {
+        let end = place.offset.checked_add(u64::from(place.length));
+        let scanned = self.scanned.get(place.pack as usize);
+        end.zip(scanned).is_some_and(|(end, scanned)| end <= *scanned)
     }
 
     /// Writes the index beside its place and renames it. It need not be durable.
@@ -46,14 +55,17 @@ impl Index {
         fs::rename(&fresh, path)
     }
 
-    fn encode(&self) -> Vec<u8> {
+    /// The same bytes for the same packs: entries as their objects lie.
+    pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(64 + self.places.len() * ENTRY_BYTES);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&(self.scanned.len() as u64).to_be_bytes());
         for length in &self.scanned {
             bytes.extend_from_slice(&length.to_be_bytes());
         }
-        for (name, place) in &self.places {
+        let mut entries: Vec<_> = self.places.iter().collect();
+        entries.sort_unstable_by_key(|(name, place)| (place.pack, place.offset, **name));
+        for (name, place) in entries {
             bytes.extend_from_slice(name.as_bytes());
             bytes.extend_from_slice(&place.pack.to_be_bytes());
             bytes.extend_from_slice(&place.offset.to_be_bytes());
@@ -62,7 +74,7 @@ impl Index {
         bytes
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (magic, rest) = bytes.split_first_chunk::<8>()?;
         let (packs, rest) = rest.split_first_chunk::<8>()?;
         let packs = usize::try_from(u64::from_be_bytes(*packs)).ok()?;

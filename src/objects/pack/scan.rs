@@ -68,7 +68,12 @@ fn record(
     Ok(Some((name, offset, length)))
 }
 
-fn decode_header(header: &[u8]) -> Option<(ContentHash, u32)> {
+/// What stands in front of an object's bytes.
+pub(super) fn encode_header(name: &ContentHash, length: u32) -> Vec<u8> {
+    [MAGIC.as_slice(), name.as_bytes(), &length.to_be_bytes()].concat()
+}
+
+pub(super) fn decode_header(header: &[u8]) -> Option<(ContentHash, u32)> {
     let (magic, rest) = header.split_first_chunk::<8>()?;
     let (name, rest) = rest.split_first_chunk::<HASH_BYTES>()?;
     let length = u32::from_be_bytes(rest.try_into().ok()?);
@@ -78,7 +83,8 @@ fn decode_header(header: &[u8]) -> Option<(ContentHash, u32)> {
 fn next_magic(file: &File, range: Range<u64>) -> io::Result<Option<u64>> {
     let mut start = range.start;
     while start < range.end {
-        let window = read_up_to(file, start, SEARCH_BYTES + MAGIC.len() - 1)?;
+        let left = usize::try_from(range.end - start).unwrap_or(usize::MAX);
+        let window = read_up_to(file, start, left.min(SEARCH_BYTES + MAGIC.len() - 1))?;
         if let Some(at) = window.windows(MAGIC.len()).position(|bytes| *bytes == MAGIC) {
             return Ok(Some(start + at as u64));
         }

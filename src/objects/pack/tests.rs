@@ -198,3 +198,23 @@ fn an_object_beyond_the_limit_is_refused_and_full_packs_are_followed_by_new_ones
         assert!(objects.get(&name).unwrap() == large);
     }
 }
+
+#[test]
+fn an_index_that_points_outside_of_the_packs_is_passed_over() {
+    let home = filled(3);
+    let path = home.dir.join("index");
+    let lengths = [fs::metadata(home.dir.join("00000000.pack")).unwrap().len()];
+    let index = index::Index::load(&path, &lengths).unwrap();
+    for bent in [
+        Place { pack: 0, offset: HEADER_BYTES as u64, length: u32::MAX },
+        Place { pack: 0, offset: u64::MAX, length: 1 },
+        Place { pack: 1, offset: 0, length: 0 },
+    ] {
+        let mut places = index.places.clone();
+        places.insert(name(2), bent);
+        index::Index { scanned: index.scanned.clone(), places }.save(&path).unwrap();
+        assert_eq!(index::Index::load(&path, &lengths), None);
+        let objects = PackObjects::open_read_only(&home.dir).unwrap();
+        assert_eq!(objects.get(&name(2)).unwrap(), object(2), "found by looking");
+    }
+}

@@ -127,6 +127,10 @@ impl Manifest {
                 out.push_str(line);
             }
         }
+        if !self.text.ends_with('\n') {
+            // The last line had no end; what is the last one now has none either.
+            out.truncate(out.trim_end_matches(['\n', '\r']).len());
+        }
         let changed = Self::parse(out.as_bytes()).map_err(|_| ManifestError::NotInPlace)?;
         if replaced && changed.value == self.value_at_version(version) {
             Ok(changed)
@@ -171,6 +175,8 @@ mod tests {
             manifest.at_version(2).unwrap().bytes(),
             b"store:\n  version: 2\n  min_reader: 2"
         );
+        let again = manifest.at_version(2).unwrap().at_version(3).unwrap();
+        assert_eq!(again.bytes(), b"store:\n  version: 3\n  min_reader: 3");
     }
 
     #[test]

@@ -91,6 +91,23 @@ impl DatabaseError {
     }
 }
 
+/// Whether SQLite's answer is about the machine and not about the statement: no space, no memory, a file
+/// that cannot be read, written or opened, or, on a copy that nobody else has open, a lock that a failed
+/// write kept from being changed. The same statement may succeed later. One answer is of both kinds:
+/// "full" is also what a table says whose largest possible rowid is in use.
+pub(super) fn is_of_the_machine(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::OutOfMemory
+                | ErrorCode::CannotOpen
+                | ErrorCode::DatabaseBusy
+        )
+    )
+}
+
 /// SQLite's own words, without what the binding adds to them.
 pub(super) fn message(error: &rusqlite::Error) -> String {
     match error {

@@ -19,7 +19,7 @@ use rusqlite::{Batch, Connection, fallible_iterator::FallibleIterator as _};
 
 use super::authority::{Authority, RequestedPragma};
 use super::connection::{Guest, GuestPages, beside, open_existing, open_recorded, wal_path};
-use super::error::message;
+use super::error::{is_of_the_machine, message};
 use super::inputs::StepInputs;
 use super::loss::{self, Exemption, Loss};
 use super::page::{PageSource, page_name};
@@ -328,6 +328,7 @@ impl WorkCopy {
 
 /// One script running on a connection of its own, so that nothing it sets lasts beyond it.
 struct Run<'a> {
+    path: &'a Path,
     connection: Connection,
     authority: Authority,
     script: &'a Script,
@@ -340,7 +341,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn begin(path: &Path, script: &'a Script, inputs: &StepInputs) -> Result<Self, StepError> {
+    fn begin(path: &'a Path, script: &'a Script, inputs: &StepInputs) -> Result<Self, StepError> {
         let arrangement = script::arrangement(&script.sql);
         let mut connection = open_recorded(path, WAIT)?;
         let sorted = |error| DatabaseError::of(path, WAIT, error);
@@ -350,6 +351,7 @@ impl<'a> Run<'a> {
         connection.pragma_update(None, "foreign_keys", enforced).map_err(sorted)?;
         let authority = Authority::over(&mut connection).map_err(sorted)?;
         Ok(Self {
+            path,
             connection,
             authority,
             script,
@@ -447,6 +449,9 @@ impl<'a> Run<'a> {
         }
         match failure {
             Failure::Parameters => self.refused(sql, "a parameter without a value"),
+            Failure::Prepare(error) | Failure::Step(error) if is_of_the_machine(&error) => {
+                DatabaseError::of(self.path, WAIT, error).into()
+            }
             Failure::Prepare(error) | Failure::Step(error) => StepError::Statement {
                 script: self.script.name.clone(),
                 line: self.line,
@@ -500,7 +505,10 @@ fn broken_keys(connection: &Connection) -> rusqlite::Result<BTreeMap<(String, St
         let found = check
             .query_map([&table.name], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))
             .and_then(Iterator::collect::<Result<Vec<(String, u64)>, _>>);
-        let found = found.unwrap_or_else(|error| vec![(message(&error), 1)]);
+        let found = match found {
+            Err(error) if is_of_the_machine(&error) => return Err(error),
+            found => found.unwrap_or_else(|error| vec![(message(&error), 1)]),
+        };
         broken.extend(found.into_iter().map(|(rule, rows)| ((table.name.clone(), rule), rows)));
     }
     Ok(broken)

@@ -23,6 +23,11 @@ pub(crate) fn check_answer(command: &str, answer: &Value) {
     }
 }
 
+/// Why `value` is not valid under `schema`.
+pub(crate) fn check_against(schema: &Value, value: &Value) -> Result<(), String> {
+    check(schema, value, "value")
+}
+
 fn check(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
     for (keyword, rule) in schema.as_object().ok_or(format!("{at}: a schema is a map"))? {
         let holds = match keyword.as_str() {
@@ -32,6 +37,9 @@ fn check(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
             "enum" => rule.as_array().is_some_and(|all| all.contains(value)),
             "pattern" => matches_pattern(rule, value),
             "minimum" => value.is_null() || value.as_u64() >= rule.as_u64(),
+            "maximum" => {
+                value.is_null() || value.as_u64().is_some_and(|n| Some(n) <= rule.as_u64())
+            }
             "required" => !value.is_object() || types(rule).all(|key| value.get(key).is_some()),
             "properties" => {
                 check_properties(rule, value, at)?;
@@ -127,10 +135,11 @@ fn the_checker_finds_what_a_schema_forbids() {
             "id": {"type": "string", "pattern": "^([0-9a-f]{2})+$"},
             "list": {"type": "array", "items": {"enum": ["a", null]}},
             "map": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 2}},
+            "few": {"type": "integer", "maximum": 3},
             "either": {"anyOf": [{"const": 1}, {"type": "null"}]}
         }
     });
-    let good = json!({"id": "0f", "list": ["a", null], "map": {"x": 2}, "either": null});
+    let good = json!({"id": "0f", "list": ["a", null], "map": {"x": 2}, "few": 3, "either": null});
     assert_eq!(check(&schema, &good, ""), Ok(()));
     for bad in [
         json!([]),
@@ -141,6 +150,7 @@ fn the_checker_finds_what_a_schema_forbids() {
         json!({"id": "0f", "list": ["b"]}),
         json!({"id": "0f", "map": {"x": 1}}),
         json!({"id": "0f", "either": 2}),
+        json!({"id": "0f", "few": 4}),
     ] {
         assert!(check(&schema, &bad, "").is_err(), "{bad}");
     }

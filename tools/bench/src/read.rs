@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use glyph_ledger::export::export;
+use glyph_ledger::export::{export, export_flat};
 use glyph_ledger::log::ReadLog as _;
 use glyph_ledger::log::sled::{OpenOptions, SledLog};
 use glyph_ledger::replay::replay;
@@ -45,13 +45,16 @@ pub(crate) enum Reading {
     Replay,
     /// Write every event as a line.
     Export,
+    /// Write every event as a flat line.
+    ExportFlat,
 }
 
-const READINGS: [Reading; 6] = [
+const READINGS: [Reading; 7] = [
     Reading::VerifyFolder,
     Reading::VerifyLog,
     Reading::Replay,
     Reading::Export,
+    Reading::ExportFlat,
     Reading::Open,
     Reading::OpenUncached,
 ];
@@ -122,6 +125,10 @@ pub(crate) fn measure(place: &Path, events: u64, report: &mut Report) -> Result<
             Reading::Export => {
                 report.add(speed("export as JSON lines", Goal::AtLeast(300_000.0)));
                 report.add(Row::memory("export, peak", peak));
+            }
+            Reading::ExportFlat => {
+                report.add(speed("export as flat JSON lines", Goal::None));
+                report.add(Row::memory("export as flat lines, peak", peak));
             }
             Reading::Open => report.add(Row::time("open", seconds, Goal::Below(0.3))),
             Reading::OpenUncached => {
@@ -198,11 +205,19 @@ fn read(reading: Reading, place: &Place) -> Result<Duration, Error> {
             let size = ledger.head().head().size;
             timed(|| replay(&ledger, size).map(drop)).map_err(Error::from)
         }
-        Reading::Export => {
+        Reading::Export | Reading::ExportFlat => {
             let log = SledLog::open(&dir, &OpenOptions::default())?;
             let path = Path::new("/dev/null");
             let mut out = BufWriter::new(File::create(path).map_err(at(path))?);
-            timed(|| export(log.read(0..u64::MAX), &mut out).map(drop)).map_err(Error::from)
+            let batches = log.read(0..u64::MAX);
+            let written = timed(|| {
+                let written = match reading {
+                    Reading::ExportFlat => export_flat(batches, &mut out),
+                    _ => export(batches, &mut out),
+                };
+                written.map(drop)
+            });
+            written.map_err(Error::from)
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A rule is a pure function from a [`Tree`] to [`Finding`]s, so that each is tested on a small tree in memory: once on
 //! a good one, once on a bad one. Only [`tree`] reads the disk; nothing here writes.
 
+mod conformance;
 mod decisions;
 mod documents;
 mod forgotten;
@@ -56,6 +57,7 @@ const RULES: &[fn(&Tree) -> Vec<Finding>] = &[
     tags::check,
     decisions::check,
     programs::check,
+    conformance::check,
 ];
 
 fn check(tree: &Tree) -> Vec<Finding> {

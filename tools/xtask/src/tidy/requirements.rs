@@ -16,8 +16,8 @@ const AREAS: &[(&str, usize)] = &[("L", 10), ("M", 17), ("S", 10), ("A", 9), ("C
 
 /// The promises of this version. Others join them one by one; none goes back.
 const IN_SCOPE: &[&str] = &[
-    "L1", "L2", "L3", "L4", "L5", "L6", "L8", "M7", "M11", "S1", "S2", "S3", "S4", "S9", "S10",
-    "P1", "P2", "P4",
+    "L1", "L2", "L3", "L4", "L5", "L6", "L8", "L10", "M7", "M11", "S1", "S2", "S3", "S4", "S9",
+    "S10", "P1", "P2", "P4",
 ];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {

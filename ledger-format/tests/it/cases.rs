@@ -1,0 +1,171 @@
+//! Seeded cases of everything that `ledger-format` encodes, for conformance hashes here and in the crates above. Every
+//! variant of every enum has its arm: a new one does not compile before it has one too.
+
+use conformance::{Draw, variant};
+use ledger_format::body::{
+    AuditAppend, Body, Cause, ContractFrozen, FixedBytes, LedgerCreated, ObjectMigrated,
+    ObjectObserved, ObjectStaged, ObjectState, Origin, Purpose, RunAbandoned, RunAborted,
+    RunCommitted, RunPublished, RunStarted, StagedContent, StateRecorded, StoreAdopted, Verdict,
+};
+use ledger_format::event::{AT_MS_MAX, Event, SEQ_MAX};
+use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId};
+
+pub(crate) fn event(draw: &mut Draw) -> Event {
+    Event {
+        at: draw.up_to(AT_MS_MAX),
+        seq: draw.up_to(SEQ_MAX),
+        body: body(draw),
+        prev: EventId::from_bytes(draw.array()),
+        actor: KeyId::from_bytes(draw.array()),
+        ledger: LedgerId::from_bytes(draw.array()),
+    }
+}
+
+/// A body of any kind.
+pub(crate) fn body(draw: &mut Draw) -> Body {
+    variant!(draw, Body {
+        LedgerCreated => ledger_created(draw).into(),
+        StoreAdopted => store_adopted(draw).into(),
+        ObjectObserved => object_observed(draw).into(),
+        ContractFrozen => contract_frozen(draw).into(),
+        RunStarted => run_started(draw).into(),
+        ObjectStaged => object_staged(draw).into(),
+        ObjectMigrated => object_migrated(draw).into(),
+        RunCommitted => run_committed(draw).into(),
+        RunPublished => run_published(draw).into(),
+        RunAborted => run_aborted(draw).into(),
+        RunAbandoned => run_abandoned(draw).into(),
+        StateRecorded => state_recorded(draw).into(),
+    })
+}
+
+pub(crate) fn ledger_created(draw: &mut Draw) -> LedgerCreated {
+    LedgerCreated { public_key: FixedBytes(draw.array()), nonce: FixedBytes(draw.array()) }
+}
+
+pub(crate) fn store_adopted(draw: &mut Draw) -> StoreAdopted {
+    let origin = variant!(draw, Origin { Created => Origin::Created, Adopted => Origin::Adopted });
+    StoreAdopted { contract: draw.text(2), version: draw.text(1), origin, objects: draw.number() }
+}
+
+pub(crate) fn object_observed(draw: &mut Draw) -> ObjectObserved {
+    let cause = variant!(draw, Cause {
+        Baseline => Cause::Baseline,
+        DataChange => Cause::DataChange,
+        Abandoned => Cause::Abandoned,
+    });
+    ObjectObserved { object: draw.text(3), cause, state: object_state(draw) }
+}
+
+pub(crate) fn contract_frozen(draw: &mut Draw) -> ContractFrozen {
+    let (contract, contract_version) = (draw.text(2), draw.text(1));
+    ContractFrozen { contract, contract_version, digest: commit(draw), bundle: content(draw) }
+}
+
+pub(crate) fn run_started(draw: &mut Draw) -> RunStarted {
+    RunStarted {
+        purpose: variant!(draw, Purpose { Migrate => Purpose::Migrate, Rollback => Purpose::Rollback }),
+        plan: commit(draw),
+        contract: commit(draw),
+        from: draw.text(1),
+        to: draw.text(1),
+        to_size: draw.maybe(Draw::number),
+        policy: commit(draw),
+        clock_ms: draw.number(),
+        seed: FixedBytes(draw.array()),
+        environment: content(draw),
+        objects: draw.number(),
+        accepted_loss: draw.maybe(commit),
+    }
+}
+
+pub(crate) fn object_staged(draw: &mut Draw) -> ObjectStaged {
+    let result = variant!(draw, StagedContent {
+        Document => StagedContent::Document { content: content(draw) },
+        Database => StagedContent::Database { page_root: commit(draw) },
+    });
+    ObjectStaged {
+        run: run(draw),
+        object: draw.text(3),
+        step: draw.number(),
+        edge: commit(draw),
+        result,
+    }
+}
+
+pub(crate) fn object_migrated(draw: &mut Draw) -> ObjectMigrated {
+    ObjectMigrated {
+        run: run(draw),
+        object: draw.text(3),
+        operator: draw.text(2),
+        source: object_state(draw),
+        target: object_state(draw),
+        loss: commit(draw),
+        lost: draw.number(),
+        reads_inputs: draw.truth(),
+        loss_list: draw.maybe(content),
+        verdicts: draw.list(4, |draw| {
+            let verdict = variant!(draw, Verdict {
+                True => Verdict::True,
+                False => Verdict::False,
+                NotApplicable => Verdict::NotApplicable,
+            });
+            (draw.text(2), verdict)
+        }),
+    }
+}
+
+pub(crate) fn run_committed(draw: &mut Draw) -> RunCommitted {
+    let audit = draw.maybe(|draw| AuditAppend {
+        object: draw.text(2),
+        bytes: draw.number(),
+        content: content(draw),
+        line: draw.text(6),
+    });
+    RunCommitted { run: run(draw), certificate: commit(draw), places: draw.number(), audit }
+}
+
+pub(crate) fn run_published(draw: &mut Draw) -> RunPublished {
+    RunPublished { run: run(draw), places: draw.number(), audit: draw.maybe(object_state) }
+}
+
+pub(crate) fn run_aborted(draw: &mut Draw) -> RunAborted {
+    RunAborted { run: run(draw), code: draw.text(1), message: draw.text(6) }
+}
+
+pub(crate) fn run_abandoned(draw: &mut Draw) -> RunAbandoned {
+    RunAbandoned {
+        run: run(draw),
+        reason: draw.text(6),
+        places: draw.number(),
+        version: draw.text(1),
+    }
+}
+
+pub(crate) fn state_recorded(draw: &mut Draw) -> StateRecorded {
+    StateRecorded { size: draw.number(), digest: commit(draw) }
+}
+
+fn object_state(draw: &mut Draw) -> ObjectState {
+    variant!(draw, ObjectState {
+        Document => ObjectState::Document {
+            content: content(draw),
+            bytes: draw.number(),
+            mode: u32::try_from(draw.up_to(u32::MAX.into())).unwrap(),
+        },
+        Database => ObjectState::Database { page_root: commit(draw), rows: commit(draw), schema: commit(draw) },
+        Log => ObjectState::Log { content: content(draw), bytes: draw.number(), tail: content(draw) },
+    })
+}
+
+fn run(draw: &mut Draw) -> EventId {
+    EventId::from_bytes(draw.array())
+}
+
+fn commit(draw: &mut Draw) -> CommitHash {
+    CommitHash::from_bytes(draw.array())
+}
+
+fn content(draw: &mut Draw) -> ContentHash {
+    ContentHash::from_bytes(draw.array())
+}

@@ -1,0 +1,34 @@
+//! Whether a job has room to begin. What it needs in the end nobody knows before it has run; what it
+//! needs at least is known, and a job that cannot have even that is not begun.
+
+use ledger_format::body::ObjectState;
+
+use super::error::MigrateError;
+use super::store::Store;
+use crate::target::sqlite::image;
+
+/// SQLite's header of one page in a write-ahead log, in bytes.
+const FRAME_HEADER_BYTES: u64 = 24;
+
+/// Refuses when the file system of the ledger has less than a work copy of `database` takes, together
+/// with the log of its largest step, which changes `pages_changed` pages. Objects come on top, as far
+/// as they are not there already.
+pub(super) fn check(
+    store: &Store,
+    database: &ObjectState,
+    pages_changed: u64,
+) -> Result<(), MigrateError> {
+    let ObjectState::Database { page_root, .. } = database else { return Ok(()) };
+    let tree = image::load(page_root, &*store.objects)?;
+    let page = u64::from(tree.page_size().bytes());
+    let copy = u64::from(tree.page_count()).saturating_mul(page);
+    let needed = copy.saturating_add(pages_changed.saturating_mul(page + FRAME_HEADER_BYTES));
+    let path = store.ledger.dir();
+    let stat = rustix::fs::statvfs(path)
+        .map_err(|error| MigrateError::Io { path: path.to_owned(), source: error.into() })?;
+    let available = stat.f_bavail.saturating_mul(stat.f_frsize);
+    if available < needed {
+        return Err(MigrateError::NoSpace { path: path.to_owned(), needed, available });
+    }
+    Ok(())
+}

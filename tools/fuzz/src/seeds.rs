@@ -1,0 +1,370 @@
+//! Where fuzzing begins: inputs that are right, made from the vectors of `ledger-format` and by the program itself.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use glyph_ledger::contract::Bundle;
+use glyph_ledger::migrate::{LostValues, Plan, PlanFileError, PlannedObject, PlannedStep, Policy};
+use glyph_ledger::objects::{MemoryObjects, Objects as _, PackObjects};
+use glyph_ledger::target::glyph_store::{built_in_contract, migration_line};
+use glyph_ledger::target::sqlite::{DatabaseError, PageSize, PageSource, image};
+use ledger_format::event::Event;
+use ledger_format::hash::{CommitHash, ContentHash, EventId, LedgerId, unhex};
+use projections::{Entry, State};
+use serde_json::Value as Json;
+
+use crate::scratch;
+
+const CBOR: &str = include_str!("../../../ledger-format/vectors/cbor.json");
+const EVENTS: &str = include_str!("../../../ledger-format/vectors/events.json");
+const FRAMES: &str = include_str!("../../../ledger-format/vectors/frames.json");
+const HEADS: &str = include_str!("../../../ledger-format/vectors/heads.json");
+const LEDGER: &str = include_str!("../../../ledger-format/vectors/ledger.json");
+const EXPORT: &str = include_str!("../../../ledger-format/vectors/ledger.jsonl");
+const PROOFS: &str = include_str!("../../../ledger-format/vectors/proofs.json");
+const MANIFEST: &str = "\
+# a store
+store:
+  version: 1   # first
+  created_by: glyph/0.1.0
+  nested:
+    version: 7
+project: &name \"demo\"
+list: [1, 2.5, true, null, *name]
+text: |
+  version: 9
+";
+
+/// Offset of the lowest bit of a seed for `anchor` that makes its checksums right.
+const RIGHT: u8 = 0;
+
+fn json(text: &str) -> Json {
+    serde_json::from_str(text).expect("a vector is JSON")
+}
+
+fn items(vectors: &Json, list: &str) -> Vec<Json> {
+    vectors[list].as_array().cloned().unwrap_or_default()
+}
+
+fn bytes(hex: &Json) -> Vec<u8> {
+    unhex(hex.as_str().unwrap_or_default()).unwrap_or_default()
+}
+
+/// The ledger of the vectors.
+pub(crate) fn ledger_id() -> LedgerId {
+    static ID: OnceLock<LedgerId> = OnceLock::new();
+    *ID.get_or_init(|| {
+        json(LEDGER)["ledger"].as_str().unwrap().parse().expect("the vectors' ledger has an id")
+    })
+}
+
+/// `LEDGER` of the ledger of the vectors.
+pub(crate) fn identity() -> Vec<u8> {
+    static TEXT: OnceLock<Vec<u8>> = OnceLock::new();
+    let text = TEXT.get_or_init(|| {
+        let vectors = json(LEDGER);
+        let word = |name: &str| vectors[name].as_str().unwrap_or_default().to_owned();
+        let (ledger, key, nonce) = (word("ledger"), word("public_key"), word("nonce"));
+        format!("glyph-ledger folder 1\nledger {ledger}\nkey {key}\nnonce {nonce}\n").into_bytes()
+    });
+    text.clone()
+}
+
+pub(crate) fn identities() -> Vec<Vec<u8>> {
+    vec![identity()]
+}
+
+pub(crate) fn values() -> Vec<Vec<u8>> {
+    let vectors = json(CBOR);
+    let accepted = items(&vectors, "accept").into_iter().chain(items(&vectors, "reject"));
+    let mut values: Vec<_> = accepted.map(|vector| bytes(&vector["cbor"])).collect();
+    values.extend(events());
+    values
+}
+
+pub(crate) fn events() -> Vec<Vec<u8>> {
+    items(&json(EVENTS), "events").iter().map(|vector| bytes(&vector["bytes"])).collect()
+}
+
+fn notes() -> Vec<Vec<u8>> {
+    let mut heads = items(&json(HEADS), "heads");
+    heads.extend(items(&json(LEDGER), "heads"));
+    heads.iter().filter_map(|head| Some(head["note"].as_str()?.as_bytes().to_vec())).collect()
+}
+
+pub(crate) fn heads() -> Vec<Vec<u8>> {
+    let mut heads = notes();
+    heads.extend(
+        items(&json(HEADS), "heads").iter().filter_map(|head| Some(head["text"].as_str()?.into())),
+    );
+    heads
+}
+
+pub(crate) fn lines() -> Vec<Vec<u8>> {
+    EXPORT.lines().map(|line| line.as_bytes().to_vec()).collect()
+}
+
+pub(crate) fn exports() -> Vec<Vec<u8>> {
+    let lines: Vec<&str> = EXPORT.split_inclusive('\n').collect();
+    let from = |first: usize| lines[first..].concat().into_bytes();
+    vec![
+        from(0),
+        from(5),
+        from(lines.len() - 1),
+        lines[..5].concat().into_bytes(),
+        lines[..3].concat().into_bytes(),
+    ]
+}
+
+pub(crate) fn frames() -> Vec<Vec<u8>> {
+    let vectors = json(FRAMES);
+    let mut frames: Vec<_> = items(&vectors, "frames").iter().map(bytes).collect();
+    frames.push(bytes(&vectors["head"]));
+    frames.push(bytes(&vectors["raw"]));
+    frames
+}
+
+/// Whole batches as they lie in the engine's file: frames and heads with something between them, some twice.
+pub(crate) fn raw_stores() -> Vec<Vec<u8>> {
+    use ledger_format::frame::{Frame, HeadRecord};
+    let vectors = json(LEDGER);
+    let events: Vec<_> =
+        items(&vectors, "events").iter().map(|event| bytes(&event["bytes"])).collect();
+    let mut raw = Vec::new();
+    let mut first = 0;
+    for head in items(&vectors, "heads") {
+        let size = head["size"].as_u64().unwrap_or_default();
+        let (from, to) = (usize::try_from(first).unwrap(), usize::try_from(size).unwrap());
+        for frame in Frame::pack(ledger_id(), first, &events[from..to]) {
+            raw.push(frame.encode());
+        }
+        let note = head["note"].as_str().unwrap_or_default().as_bytes().to_vec();
+        raw.push(HeadRecord { ledger: ledger_id(), size, note }.encode());
+        first = size;
+    }
+    let reversed: Vec<u8> = raw.iter().rev().flatten().copied().collect();
+    let twice = [raw.concat(), raw.concat()].join([0_u8; 7].as_slice());
+    vec![raw.concat(), reversed, twice, raw[..3].concat()]
+}
+
+/// A claim as `proof` reads it: two numbers, how to bend the true proof and where, hashes.
+fn claim(first: &Json, second: &Json, proof: &Json, bend: u8) -> Vec<u8> {
+    let number = |json: &Json| json.as_u64().unwrap_or_default().to_be_bytes();
+    let nodes: Vec<u8> = proof.as_array().into_iter().flatten().flat_map(bytes).collect();
+    [&number(first)[..], &number(second), &[bend, bend], &nodes].concat()
+}
+
+pub(crate) fn inclusion_proofs() -> Vec<Vec<u8>> {
+    let proofs = items(&json(PROOFS), "inclusion");
+    let bends = (0..4).cycle();
+    proofs
+        .iter()
+        .zip(bends)
+        .map(|(p, bend)| claim(&p["index"], &p["size"], &p["proof"], bend))
+        .collect()
+}
+
+pub(crate) fn consistency_proofs() -> Vec<Vec<u8>> {
+    let proofs = items(&json(PROOFS), "consistency");
+    let bends = (0..4).cycle();
+    proofs
+        .iter()
+        .zip(bends)
+        .map(|(p, bend)| claim(&p["old"], &p["new"], &p["proof"], bend))
+        .collect()
+}
+
+/// The cache after each event of the vectors' ledger.
+pub(crate) fn states() -> Vec<Vec<u8>> {
+    let mut state = State::new(ledger_id());
+    let mut caches = vec![state.to_cache()];
+    for vector in items(&json(LEDGER), "events") {
+        let bytes = bytes(&vector["bytes"]);
+        let event = Event::decode(&bytes).expect("a vector is an event");
+        state
+            .apply(Entry { event: &event, id: EventId::of(&bytes) })
+            .expect("the vectors are a legal history");
+        caches.push(state.to_cache());
+    }
+    caches
+}
+
+/// What a writer leaves, with and without its index, as `folder::pack` takes it apart.
+pub(crate) fn packs() -> Vec<Vec<u8>> {
+    let dir = scratch::empty_folder("pack-seed");
+    let packs = dir.join("packs");
+    let mut objects = PackObjects::create(&packs).expect("packs are made");
+    for object in [b"".as_slice(), b"GLYPHobj", b"one", &[7; 300]] {
+        objects.put(object).expect("an object is taken");
+    }
+    drop(objects);
+    let read = |name: &str| std::fs::read(packs.join(name)).expect("a writer leaves its files");
+    let (pack, mut index) = (read("00000000.pack"), read("index"));
+    index.truncate(index.len() - 32);
+    let mut both = vec![1];
+    both.extend(&pack);
+    // The index is the last third, so that much of the pack is needed in front of it.
+    both.resize(1 + 2 * index.len(), 0);
+    both.extend(&index);
+    let short = index[..8 + 8 + 8 + 48].to_vec();
+    let covered = [&[1], &pack[..pack.len().min(2 * short.len())], &short].concat();
+    vec![
+        [&[0], pack.as_slice()].concat(),
+        [&[2], pack.as_slice(), &pack].concat(),
+        both,
+        covered,
+        vec![0],
+    ]
+}
+
+/// Both slots, each in half of the input.
+pub(crate) fn anchors() -> Vec<Vec<u8>> {
+    let notes = notes();
+    let slot = |counter: u64, note: &[u8]| {
+        let length = u16::try_from(note.len()).unwrap();
+        let last = [0xab; 32];
+        [
+            b"GLYPHanc".as_slice(),
+            &counter.to_be_bytes(),
+            &last,
+            &7_u64.to_be_bytes(),
+            &length.to_be_bytes(),
+            note,
+        ]
+        .concat()
+    };
+    let both = |first: &[u8], second: &[u8]| {
+        let (mut even, mut odd) = (slot(4, first), slot(5, second));
+        let half = even.len().max(odd.len()) + 1;
+        even.resize(half, 0);
+        odd.resize(half, RIGHT);
+        [even, odd].concat()
+    };
+    notes.windows(2).map(|pair| both(&pair[0], &pair[1])).collect()
+}
+
+pub(crate) fn pins() -> Vec<Vec<u8>> {
+    let mut pins: Vec<Vec<u8>> = ["first-use\n", "explicit\n", "own-append\n"]
+        .iter()
+        .zip(notes().iter().rev())
+        .map(|(word, note)| [word.as_bytes(), note].concat())
+        .collect();
+    pins.push(format!("{}\n/a/place\n", ledger_id()).into_bytes());
+    pins
+}
+
+/// The scripts that a contract under test may name.
+pub(crate) fn scripts() -> BTreeMap<String, Vec<u8>> {
+    static SCRIPTS: OnceLock<BTreeMap<String, Vec<u8>>> = OnceLock::new();
+    SCRIPTS
+        .get_or_init(|| built_in_contract().expect("the built-in contract loads").scripts)
+        .clone()
+}
+
+pub(crate) fn contracts() -> Vec<Vec<u8>> {
+    let yaml = include_bytes!("../../../src/target/glyph_store/contract/contract.yaml");
+    let contract = built_in_contract().expect("the built-in contract loads");
+    let json = serde_json::to_vec(&contract).expect("a contract has a JSON form");
+    vec![yaml.to_vec(), json]
+}
+
+pub(crate) fn bundles() -> Vec<Vec<u8>> {
+    let mut contract = built_in_contract().expect("the built-in contract loads");
+    let whole = Bundle::of(&contract).bytes().to_vec();
+    contract.edges.truncate(1);
+    contract.scripts.retain(|name, _| name.starts_with("0002_publication"));
+    vec![whole, Bundle::of(&contract).bytes().to_vec()]
+}
+
+pub(crate) fn manifests() -> Vec<Vec<u8>> {
+    let other = "store:\n  min_reader: 2\n  version: 3\r\nother:\n- a: {version: 1}\n";
+    vec![MANIFEST.into(), other.into(), b"{\"store\": {\"version\": 1}}".to_vec()]
+}
+
+pub(crate) fn audit_files() -> Vec<Vec<u8>> {
+    let line = migration_line("store_migrated", 0, ("1", "2"), "l", "c", 0);
+    [0, 100, 255]
+        .iter()
+        .map(|share| [&[*share], line.as_bytes(), line.as_bytes()].concat())
+        .collect()
+}
+
+pub(crate) fn plans() -> Vec<Vec<u8>> {
+    let hash = |byte: u8| CommitHash::from_bytes([byte; 32]);
+    let mut plan = Plan {
+        schema: "glyph-ledger/migration-plan/0".to_owned(),
+        id: hash(0),
+        ledger: ledger_id(),
+        contract: hash(1),
+        from: "1".to_owned(),
+        to: "2".to_owned(),
+        policy: Policy::default(),
+        objects: vec![PlannedObject {
+            id: "manifest.yaml".to_owned(),
+            kind: "document".to_owned(),
+            from: "1".to_owned(),
+            source_binding: hash(2),
+            path: vec![hash(3)],
+        }],
+        loss: [("sources.labels".to_owned(), LostValues { dropped: true, values: 30 })].into(),
+        steps: vec![PlannedStep {
+            edge: "1 -> 2".to_owned(),
+            script: "two.sql".to_owned(),
+            statements: 3,
+            pages_changed: 2,
+            bytes_changed: 8_192,
+        }],
+    };
+    if let Err(PlanFileError::Edited { actual, .. }) =
+        Plan::from_json(&plan.to_json().expect("a plan is written"))
+    {
+        plan.id = actual;
+    }
+    let text = plan.to_json().expect("a plan is written");
+    assert!(Plan::from_json(&text).is_ok());
+    vec![text.into_bytes()]
+}
+
+/// Makes what is made once, so that no input is charged for it.
+pub(crate) fn prepare() {
+    let _made = (identity(), ledger_id(), scripts(), image_objects());
+}
+
+/// The objects below the roots of [`images`].
+pub(crate) fn image_objects() -> &'static MemoryObjects {
+    &taken().0
+}
+
+pub(crate) fn images() -> Vec<Vec<u8>> {
+    taken().1.clone()
+}
+
+fn taken() -> &'static (MemoryObjects, Vec<Vec<u8>>) {
+    static TAKEN: OnceLock<(MemoryObjects, Vec<Vec<u8>>)> = OnceLock::new();
+    TAKEN.get_or_init(|| {
+        let mut objects = MemoryObjects::default();
+        let roots = [1, 64, 65, 200, 5_000].map(|pages| {
+            let tree = image::take(&Pages(pages), &mut objects).expect("pages are taken");
+            let root = ContentHash::from_bytes(*tree.root().as_bytes());
+            objects.get(&root).expect("a root is kept")
+        });
+        (objects, roots.to_vec())
+    })
+}
+
+/// A database of that many pages, each of which says its number.
+struct Pages(u32);
+
+impl PageSource for Pages {
+    fn page_size(&self) -> PageSize {
+        PageSize::new(512).expect("a page size of SQLite")
+    }
+
+    fn page_count(&self) -> u32 {
+        self.0
+    }
+
+    fn read_page(&self, number: u32) -> Result<Vec<u8>, DatabaseError> {
+        Ok(number.to_be_bytes().repeat(128))
+    }
+}

@@ -1,0 +1,4 @@
+//! The tool, run as a whole.
+
+#[cfg(test)]
+mod cuts;
