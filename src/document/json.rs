@@ -41,13 +41,20 @@ mod tests {
 
     impl Arbitrary for Style {
         fn arbitrary(g: &mut Gen) -> Self {
-            let indent = g.choose(&[None, Some("  "), Some("    "), Some("\t"), Some("")]).copied().flatten();
+            let indent = g
+                .choose(&[None, Some("  "), Some("    "), Some("\t"), Some("")])
+                .copied()
+                .flatten();
             let newline = *g.choose(&["\n", "\r\n"]).unwrap_or(&"\n");
             Self {
                 indent: indent.map(Into::into),
                 newline,
                 colon: (*g.choose(&["", " "]).unwrap_or(&"")).into(),
-                comma: if indent.is_some() { "".into() } else { (*g.choose(&["", " "]).unwrap_or(&"")).into() },
+                comma: if indent.is_some() {
+                    "".into()
+                } else {
+                    (*g.choose(&["", " "]).unwrap_or(&"")).into()
+                },
                 end: (*g.choose(&["", newline]).unwrap_or(&"")).into(),
                 escapes: Escapes::Needed,
             }
@@ -61,8 +68,11 @@ mod tests {
                 0 => Self::Null,
                 1 => Self::Bool(bool::arbitrary(g)),
                 2 => {
-                    let digits = g.choose(&["0", "-0", "1.0", "12345678901234567890", "1e5", "-2.5E-3"]);
-                    Self::Number(digits.and_then(|digits| Number::parse(digits)).unwrap_or_else(|| 1.into()))
+                    let digits =
+                        g.choose(&["0", "-0", "1.0", "12345678901234567890", "1e5", "-2.5E-3"]);
+                    Self::Number(
+                        digits.and_then(|digits| Number::parse(digits)).unwrap_or_else(|| 1.into()),
+                    )
                 }
                 3 => Self::text(String::arbitrary(g)),
                 4 => Self::List(Vec::arbitrary(&mut deeper(g))),
@@ -98,9 +108,19 @@ mod tests {
     #[test]
     fn styles_that_people_use_are_kept() {
         for text in [
-            "{}", "[]\n", "{\"a\":1}", "{\"a\": 1, \"b\": [1, 2]}\n", "{\"a\":1,\"b\":[1,2]}\r\n",
-            "{\n  \"a\": 1,\n  \"b\": {\n    \"c\": []\n  }\n}\n", "[\n\t1,\n\t2\n]", "{\r\n  \"a\": 1\r\n}\r\n",
-            "[\n1,\n[\n2\n]\n]", "\"caf\u{e9}\"", "\"caf\\u00e9 \\ud83d\\ude00\"", "1.50", "12345678901234567890123.0",
+            "{}",
+            "[]\n",
+            "{\"a\":1}",
+            "{\"a\": 1, \"b\": [1, 2]}\n",
+            "{\"a\":1,\"b\":[1,2]}\r\n",
+            "{\n  \"a\": 1,\n  \"b\": {\n    \"c\": []\n  }\n}\n",
+            "[\n\t1,\n\t2\n]",
+            "{\r\n  \"a\": 1\r\n}\r\n",
+            "[\n1,\n[\n2\n]\n]",
+            "\"caf\u{e9}\"",
+            "\"caf\\u00e9 \\ud83d\\ude00\"",
+            "1.50",
+            "12345678901234567890123.0",
         ] {
             let json = read(text.as_bytes()).unwrap();
             assert_eq!(write(&json.value, &json.style), text);
@@ -109,7 +129,17 @@ mod tests {
 
     #[test]
     fn a_form_that_no_style_describes_is_noticed() {
-        for text in ["{\n}\n", "{ \"a\":1}", "{\"a\" :1}", "[\n  1, 2]", "[1, 2,3]", "\"\\/\"", "\"\\u0041\"", " 1", "\"\\u00e9\u{e9}\""] {
+        for text in [
+            "{\n}\n",
+            "{ \"a\":1}",
+            "{\"a\" :1}",
+            "[\n  1, 2]",
+            "[1, 2,3]",
+            "\"\\/\"",
+            "\"\\u0041\"",
+            " 1",
+            "\"\\u00e9\u{e9}\"",
+        ] {
             let json = read(text.as_bytes()).unwrap();
             assert!(!json.keeps_form_of(text.as_bytes()), "{text}");
         }

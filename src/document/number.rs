@@ -79,10 +79,24 @@ mod tests {
 
     #[test]
     fn the_grammar_is_that_of_json() {
-        for good in ["0", "-0", "7", "10", "0.5", "-1.50", "1e5", "1E+05", "2.0e-9", "12345678901234567890123"] {
+        for good in [
+            "0",
+            "-0",
+            "7",
+            "10",
+            "0.5",
+            "-1.50",
+            "1e5",
+            "1E+05",
+            "2.0e-9",
+            "12345678901234567890123",
+        ] {
             assert_eq!(Number::parse(good).unwrap().digits(), good);
         }
-        for bad in ["", "-", "01", "+1", ".5", "1.", "1e", "1e+", "0x1", "1_0", "NaN", "Infinity", " 1", "1 "] {
+        for bad in [
+            "", "-", "01", "+1", ".5", "1.", "1e", "1e+", "0x1", "1_0", "NaN", "Infinity", " 1",
+            "1 ",
+        ] {
             assert!(Number::parse(bad).is_none(), "{bad:?}");
         }
     }

@@ -84,7 +84,8 @@ impl FromStr for Pointer {
         let Some(rest) = text.strip_prefix('/') else {
             return Err(PointerError::Start(text.to_owned()));
         };
-        let token = |token: &str| unescape(token).ok_or_else(|| PointerError::Escape(text.to_owned()));
+        let token =
+            |token: &str| unescape(token).ok_or_else(|| PointerError::Escape(text.to_owned()));
         Ok(Self(rest.split('/').map(token).collect::<Result<_, _>>()?))
     }
 }
@@ -136,8 +137,15 @@ mod tests {
         assert_eq!(at(""), Some(root.clone()));
         assert_eq!(at("/foo/0"), Some(Value::text("bar")));
         for (place, number) in [
-            ("/", 0), ("/a~1b", 1), ("/c%d", 2), ("/e^f", 3), ("/g|h", 4), ("/i\\j", 5), ("/k\"l", 6),
-            ("/ ", 7), ("/m~0n", 8),
+            ("/", 0),
+            ("/a~1b", 1),
+            ("/c%d", 2),
+            ("/e^f", 3),
+            ("/g|h", 4),
+            ("/i\\j", 5),
+            ("/k\"l", 6),
+            ("/ ", 7),
+            ("/m~0n", 8),
         ] {
             assert_eq!(at(place), Some(Value::from(number)), "{place}");
         }

@@ -19,14 +19,15 @@ impl Serialize for Value {
         match self {
             Self::Null => to.serialize_unit(),
             Self::Bool(truth) => to.serialize_bool(*truth),
-            Self::Number(number) => match number.as_i64().filter(|plain| plain.to_string() == number.digits()) {
-                Some(plain) => to.serialize_i64(plain),
-                None => {
-                    let mut map = to.serialize_map(Some(1))?;
-                    map.serialize_entry(DIGITS, number.digits())?;
-                    map.end()
+            Self::Number(number) => {
+                let plain = number.as_i64().filter(|plain| plain.to_string() == number.digits());
+                if let Some(plain) = plain {
+                    return to.serialize_i64(plain);
                 }
-            },
+                let mut map = to.serialize_map(Some(1))?;
+                map.serialize_entry(DIGITS, number.digits())?;
+                map.end()
+            }
             Self::Text(text) => to.serialize_str(text),
             Self::List(values) => to.collect_seq(values),
             Self::Map(map) => to.collect_map(map.iter().map(|(key, value)| (&**key, value))),
@@ -136,7 +137,9 @@ mod tests {
     #[test]
     fn numbers_that_are_no_integers_are_written_by_their_digits() {
         let number = |digits: &str| Value::Number(Number::parse(digits).unwrap());
-        for (digits, written) in [("7", "7"), ("-0", "{\"$number\":\"-0\"}"), ("1.50", "{\"$number\":\"1.50\"}")] {
+        for (digits, written) in
+            [("7", "7"), ("-0", "{\"$number\":\"-0\"}"), ("1.50", "{\"$number\":\"1.50\"}")]
+        {
             assert_eq!(serde_json::to_string(&number(digits)).unwrap(), written);
             assert_eq!(serde_json::from_str::<Value>(written).unwrap(), number(digits));
         }

@@ -1,6 +1,6 @@
 //! Scalars written as another kind of scalar, without losing a digit.
 
-use crate::contract::{Conversion, Kind};
+use super::step::{Conversion, Kind};
 use crate::document::{Number, Value};
 
 /// The value that `conversion` makes of `value`; `None` if it is none of those that it can convert.

@@ -70,7 +70,10 @@ impl Effect {
             (Operation::Removed | Operation::Changed, Some(before)) if !self.returns => {
                 let mut places = Vec::new();
                 leaves(before, &self.path, &mut |place, leaf| {
-                    let kept = self.after.as_ref().and_then(|after| relative(&self.path, place)?.get(after));
+                    let kept = self
+                        .after
+                        .as_ref()
+                        .and_then(|after| relative(&self.path, place)?.get(after));
                     if kept != Some(leaf) {
                         places.push(place.clone());
                     }

@@ -1,7 +1,7 @@
 //! Steps that take back what another step did. They exist only where they are true.
 
 use super::convert::back;
-use crate::contract::{
+use super::step::{
     Convert, Each, Group, MapValues, Mapping, Place, Put, Rename, Step, Transfer, Wrap,
 };
 use crate::document::Value;
@@ -61,16 +61,21 @@ fn of_step(step: &Step) -> Option<Step> {
 fn back_table(table: &MapValues) -> Option<MapValues> {
     is_bijective(table).then(|| MapValues {
         path: table.path.clone(),
-        table: table.table.iter().map(|line| Mapping { from: line.to.clone(), to: line.from.clone() }).collect(),
+        table: table
+            .table
+            .iter()
+            .map(|line| Mapping { from: line.to.clone(), to: line.from.clone() })
+            .collect(),
         otherwise: table.otherwise,
         optional: table.optional,
     })
 }
 
 pub(super) fn is_bijective(table: &MapValues) -> bool {
-    let made_twice = |value: &Value| table.table.iter().filter(|line| line.to == *value).count() > 1;
+    let made_twice =
+        |value: &Value| table.table.iter().filter(|line| line.to == *value).count() > 1;
     let also_kept = |value: &Value| {
-        table.otherwise == crate::contract::Otherwise::Keep
+        table.otherwise == super::step::Otherwise::Keep
             && !table.table.iter().any(|line| line.from == *value)
     };
     table.table.iter().all(|line| !made_twice(&line.to) && !also_kept(&line.to))

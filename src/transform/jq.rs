@@ -8,15 +8,25 @@ use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Compiler, Ctx, Native, Vars, compile, data, load, unwrap_valr};
 use jaq_json::{Num, Val};
 
-use crate::contract::Step;
+use super::step::Step;
 use crate::document::{Map, Number, Value};
 
 type Data = data::JustLut<Val>;
 
 /// Functions that see or do something outside of the program.
 const REFUSED: &[&str] = &[
-    "debug", "debug_empty", "env", "halt", "halt_error", "input", "inputs", "localtime", "now", "stderr",
-    "stderr_empty", "strflocaltime",
+    "debug",
+    "debug_empty",
+    "env",
+    "halt",
+    "halt_error",
+    "input",
+    "inputs",
+    "localtime",
+    "now",
+    "stderr",
+    "stderr_empty",
+    "strflocaltime",
 ];
 
 /// The jq programs that steps name, compiled once for all documents.
@@ -130,10 +140,18 @@ fn load_errors(errors: &load::Errors<&str, ()>) -> String {
                 words.extend(errors.iter().map(|(path, error)| format!("{path}: {error}")));
             }
             load::Error::Lex(errors) => {
-                words.extend(errors.iter().map(|(expected, at)| format!("{} expected at {at:?}", expected.as_str())));
+                words.extend(
+                    errors
+                        .iter()
+                        .map(|(expected, at)| format!("{} expected at {at:?}", expected.as_str())),
+                );
             }
             load::Error::Parse(errors) => {
-                words.extend(errors.iter().map(|(expected, at)| format!("{} expected at {at:?}", expected.as_str())));
+                words.extend(
+                    errors
+                        .iter()
+                        .map(|(expected, at)| format!("{} expected at {at:?}", expected.as_str())),
+                );
             }
         }
     }
@@ -159,9 +177,9 @@ fn to_jq(value: &Value) -> Val {
         Value::Number(number) => Val::Num(to_num(number)),
         Value::Text(text) => Val::utf8_str(text.to_string()),
         Value::List(values) => Val::Arr(values.iter().map(to_jq).collect::<Vec<_>>().into()),
-        Value::Map(map) => {
-            Val::obj(map.iter().map(|(key, value)| (Val::utf8_str(key.to_string()), to_jq(value))).collect())
-        }
+        Value::Map(map) => Val::obj(
+            map.iter().map(|(key, value)| (Val::utf8_str(key.to_string()), to_jq(value))).collect(),
+        ),
     }
 }
 
@@ -187,7 +205,9 @@ fn from_jq(value: &Val) -> Result<Value, JqError> {
         Val::Obj(map) => {
             let mut object = Map::new();
             for (key, value) in map.iter() {
-                let Val::TStr(key) = key else { return Err(JqError::Value("a key that is no text")) };
+                let Val::TStr(key) = key else {
+                    return Err(JqError::Value("a key that is no text"));
+                };
                 object.set(utf8(key)?, from_jq(value)?);
             }
             Ok(object.into())
@@ -209,7 +229,12 @@ mod tests {
     fn run(program: &str, input: &str) -> Result<String, JqError> {
         let input = json::read(input.as_bytes()).unwrap().value;
         let result = Program::compile(program)?.run(&input)?;
-        let plain = json::Style { indent: None, colon: "".into(), end: "".into(), ..json::Style::default() };
+        let plain = json::Style {
+            indent: None,
+            colon: "".into(),
+            end: "".into(),
+            ..json::Style::default()
+        };
         Ok(json::write(&result, &plain))
     }
 
@@ -222,24 +247,47 @@ mod tests {
     #[test]
     fn programs_compute() {
         assert_eq!(run(".a + 1", r#"{"a":41}"#).unwrap(), "42");
-        assert_eq!(run("{b: .a, a: .b}", r#"{"a":1.50,"b":12345678901234567890123}"#).unwrap(), r#"{"b":1.50,"a":12345678901234567890123}"#);
-        assert_eq!(run(r#".s | ascii_downcase | gsub("[^a-z]+"; "-")"#, r#"{"s":"Ab Cd"}"#).unwrap(), "\"ab-cd\"");
+        assert_eq!(
+            run("{b: .a, a: .b}", r#"{"a":1.50,"b":12345678901234567890123}"#).unwrap(),
+            r#"{"b":1.50,"a":12345678901234567890123}"#
+        );
+        assert_eq!(
+            run(r#".s | ascii_downcase | gsub("[^a-z]+"; "-")"#, r#"{"s":"Ab Cd"}"#).unwrap(),
+            "\"ab-cd\""
+        );
     }
 
     #[test]
     fn what_sees_more_than_the_document_is_refused_by_name() {
-        for name in ["now", "env", "input", "[inputs]", "halt", "debug", "stderr", "localtime", "halt_error(3)"] {
+        for name in [
+            "now",
+            "env",
+            "input",
+            "[inputs]",
+            "halt",
+            "debug",
+            "stderr",
+            "localtime",
+            "halt_error(3)",
+        ] {
             let error = run(name, "null").unwrap_err();
             assert!(matches!(&error, JqError::Program(_)), "{name}: {error}");
         }
-        assert!(run("now", "null").unwrap_err().to_string().contains("now would make the result depend on more"));
+        assert!(
+            run("now", "null")
+                .unwrap_err()
+                .to_string()
+                .contains("now would make the result depend on more")
+        );
         assert!(run("$ENV", "null").is_err());
     }
 
     #[test]
     fn everything_but_one_good_result_is_an_error() {
         assert!(matches!(run(".a |", "null"), Err(JqError::Program(_))));
-        assert!(matches!(run("nosuch", "null"), Err(JqError::Program(text)) if text.contains("nosuch")));
+        assert!(
+            matches!(run("nosuch", "null"), Err(JqError::Program(text)) if text.contains("nosuch"))
+        );
         assert!(matches!(run(".a", "1"), Err(JqError::Failed(_))));
         assert_eq!(run("empty", "null"), Err(JqError::Nothing));
         assert_eq!(run("1, 2", "null"), Err(JqError::Several));

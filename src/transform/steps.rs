@@ -4,9 +4,9 @@ use super::convert::{converted, is};
 use super::effect::Effect;
 use super::inverse::is_bijective;
 use super::jq::{JqError, Programs};
-use crate::contract::{
-    Condition, Convert, Each, Group, Jq, Kind, MapValues, Otherwise, Place, Put, Rename, Require, Step,
-    Transfer, When, Wrap,
+use super::step::{
+    Condition, Convert, Each, Group, Jq, Kind, MapValues, Otherwise, Place, Put, Rename, Require,
+    Step, Transfer, When, Wrap,
 };
 use crate::document::{Map, Pointer, Value};
 
@@ -128,7 +128,12 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn transfer(&mut self, step: &Transfer, root: &mut Value, takes: bool) -> Result<(), StepError> {
+    fn transfer(
+        &mut self,
+        step: &Transfer,
+        root: &mut Value,
+        takes: bool,
+    ) -> Result<(), StepError> {
         if step.to.get(root).is_some() {
             return Err(self.refuse(&step.to, Trouble::Taken));
         }
@@ -171,7 +176,10 @@ impl Work<'_> {
 
     fn merge(&mut self, step: &Put, root: &mut Value) -> Result<(), StepError> {
         let Value::Map(more) = self.value(step, root)? else {
-            return Err(self.refuse(&step.path, Trouble::Kind { expected: Kind::Object.name(), found: "another value" }));
+            return Err(self.refuse(
+                &step.path,
+                Trouble::Kind { expected: Kind::Object.name(), found: "another value" },
+            ));
         };
         let Some(map) = self.object(&step.path, root, false)? else { return Ok(()) };
         let mut added = Vec::new();
@@ -201,7 +209,9 @@ impl Work<'_> {
     }
 
     fn convert(&mut self, step: &Convert, root: &mut Value) -> Result<(), StepError> {
-        let Some(stands) = step.path.get_mut(root) else { return self.absent(&step.path, step.optional) };
+        let Some(stands) = step.path.get_mut(root) else {
+            return self.absent(&step.path, step.optional);
+        };
         let Some(value) = converted(stands, step.to) else {
             return Err(self.refuse(&step.path, Trouble::Unmapped));
         };
@@ -210,7 +220,9 @@ impl Work<'_> {
     }
 
     fn map_values(&mut self, step: &MapValues, root: &mut Value) -> Result<(), StepError> {
-        let Some(stands) = step.path.get_mut(root) else { return self.absent(&step.path, step.optional) };
+        let Some(stands) = step.path.get_mut(root) else {
+            return self.absent(&step.path, step.optional);
+        };
         match step.table.iter().find(|line| line.from == *stands) {
             Some(line) => self.change(&step.path, stands, line.to.clone(), is_bijective(step)),
             None if step.otherwise == Otherwise::Keep => {}
@@ -234,7 +246,9 @@ impl Work<'_> {
             }
         }
         outer.set(name, inner.into());
-        moved.iter().for_each(|(from, to)| self.moved(from, to));
+        for (from, to) in &moved {
+            self.moved(from, to);
+        }
         Ok(())
     }
 
@@ -246,7 +260,10 @@ impl Work<'_> {
             Some(other) => return Err(self.wrong_kind(&step.path, Kind::Object, &other)),
             None => return self.absent(&step.path, false),
         };
-        let others = inner.iter().map(|(key, _)| &**key).filter(|key| !step.keys.iter().any(|known| known == key));
+        let others = inner
+            .iter()
+            .map(|(key, _)| &**key)
+            .filter(|key| !step.keys.iter().any(|known| known == key));
         let others: Vec<&str> = others.collect();
         if !others.is_empty() {
             return Err(self.refuse(&step.path, Trouble::OtherKeys(others.join(", "))));
@@ -260,7 +277,9 @@ impl Work<'_> {
             }
             moved.push((step.path.below(key), to));
         }
-        moved.iter().for_each(|(from, to)| self.moved(from, to));
+        for (from, to) in &moved {
+            self.moved(from, to);
+        }
         Ok(())
     }
 
@@ -277,7 +296,8 @@ impl Work<'_> {
         let Some(map) = stands.as_map_mut() else {
             return Err(self.wrong_kind(&step.path, Kind::Object, stands));
         };
-        let others: Vec<&str> = map.iter().map(|(key, _)| &**key).filter(|key| *key != step.key).collect();
+        let others: Vec<&str> =
+            map.iter().map(|(key, _)| &**key).filter(|key| *key != step.key).collect();
         if !others.is_empty() {
             return Err(self.refuse(&step.path, Trouble::OtherKeys(others.join(", "))));
         }
@@ -290,7 +310,9 @@ impl Work<'_> {
     }
 
     fn each(&mut self, step: &Each, root: &mut Value) -> Result<(), StepError> {
-        let Some(stands) = step.path.get_mut(root) else { return self.absent(&step.path, step.optional) };
+        let Some(stands) = step.path.get_mut(root) else {
+            return self.absent(&step.path, step.optional);
+        };
         let here = step.path.under(&self.base);
         let outer = std::mem::take(&mut self.base);
         let done = match stands {
@@ -377,8 +399,15 @@ impl Work<'_> {
         path.split().ok_or_else(|| self.refuse(path, Trouble::Root))
     }
 
-    fn object<'a>(&self, path: &Pointer, root: &'a mut Value, optional: bool) -> Result<Option<&'a mut Map>, StepError> {
-        let Some(value) = path.get_mut(root) else { return self.absent(path, optional).map(|()| None) };
+    fn object<'a>(
+        &self,
+        path: &Pointer,
+        root: &'a mut Value,
+        optional: bool,
+    ) -> Result<Option<&'a mut Map>, StepError> {
+        let Some(value) = path.get_mut(root) else {
+            return self.absent(path, optional).map(|()| None);
+        };
         match value {
             Value::Map(map) => Ok(Some(map)),
             other => Err(self.wrong_kind(path, Kind::Object, other)),
@@ -401,7 +430,10 @@ impl Work<'_> {
 fn holds(condition: &Condition, root: &Value) -> bool {
     let stands = condition.path.get(root);
     let equals = condition.equals.as_ref().is_none_or(|value| stands == Some(value));
-    let not_in = condition.not_in.as_ref().is_none_or(|values| stands.is_none_or(|value| !values.contains(value)));
+    let not_in = condition
+        .not_in
+        .as_ref()
+        .is_none_or(|values| stands.is_none_or(|value| !values.contains(value)));
     let kind = condition.kind.is_none_or(|kind| stands.is_some_and(|value| is(value, kind)));
     equals && not_in && kind && (!condition.absent || stands.is_none())
 }
@@ -435,7 +467,12 @@ mod tests {
     }
 
     fn written(value: &Value) -> String {
-        let plain = json::Style { indent: None, colon: "".into(), end: "".into(), ..json::Style::default() };
+        let plain = json::Style {
+            indent: None,
+            colon: "".into(),
+            end: "".into(),
+            ..json::Style::default()
+        };
         json::write(value, &plain)
     }
 
@@ -454,7 +491,9 @@ mod tests {
 
     fn refused(text: &str, before: &str) -> String {
         let steps = steps(text);
-        apply(&steps, &Programs::of(&steps).unwrap(), &mut document(before)).unwrap_err().to_string()
+        apply(&steps, &Programs::of(&steps).unwrap(), &mut document(before))
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -468,17 +507,53 @@ mod tests {
             (r#"[{"merge":{"path":"","value":{"a":9,"b":2}}}]"#, r#"{"a":1}"#, r#"{"a":1,"b":2}"#),
             (r#"[{"remove":{"path":"/a"}}]"#, r#"{"a":1,"b":2}"#, r#"{"b":2}"#),
             (r#"[{"add":{"path":"/b","jq":".a + 1"}}]"#, r#"{"a":1}"#, r#"{"a":1,"b":2}"#),
-            (r#"[{"jq":{"path":"/a","program":"map(. * 2)"}}]"#, r#"{"a":[1,2]}"#, r#"{"a":[2,4]}"#),
-            (r#"[{"convert":{"path":"/a","to":"number_to_text"}}]"#, r#"{"a":1.50}"#, r#"{"a":"1.50"}"#),
-            (r#"[{"convert":{"path":"/a","to":"integer_to_boolean"}}]"#, r#"{"a":1}"#, r#"{"a":true}"#),
-            (r#"[{"map_values":{"path":"/a","table":[{"from":"x","to":1},{"from":"y","to":2}]}}]"#, r#"{"a":"y"}"#, r#"{"a":2}"#),
-            (r#"[{"nest":{"path":"/n","keys":["b","c"]}}]"#, r#"{"a":1,"b":2,"c":3}"#, r#"{"a":1,"n":{"b":2,"c":3}}"#),
-            (r#"[{"hoist":{"path":"/n","keys":["b"]}}]"#, r#"{"a":1,"n":{"b":2}}"#, r#"{"a":1,"b":2}"#),
+            (
+                r#"[{"jq":{"path":"/a","program":"map(. * 2)"}}]"#,
+                r#"{"a":[1,2]}"#,
+                r#"{"a":[2,4]}"#,
+            ),
+            (
+                r#"[{"convert":{"path":"/a","to":"number_to_text"}}]"#,
+                r#"{"a":1.50}"#,
+                r#"{"a":"1.50"}"#,
+            ),
+            (
+                r#"[{"convert":{"path":"/a","to":"integer_to_boolean"}}]"#,
+                r#"{"a":1}"#,
+                r#"{"a":true}"#,
+            ),
+            (
+                r#"[{"map_values":{"path":"/a","table":[{"from":"x","to":1},{"from":"y","to":2}]}}]"#,
+                r#"{"a":"y"}"#,
+                r#"{"a":2}"#,
+            ),
+            (
+                r#"[{"nest":{"path":"/n","keys":["b","c"]}}]"#,
+                r#"{"a":1,"b":2,"c":3}"#,
+                r#"{"a":1,"n":{"b":2,"c":3}}"#,
+            ),
+            (
+                r#"[{"hoist":{"path":"/n","keys":["b"]}}]"#,
+                r#"{"a":1,"n":{"b":2}}"#,
+                r#"{"a":1,"b":2}"#,
+            ),
             (r#"[{"wrap":{"path":"/a","key":"v"}}]"#, r#"{"a":1}"#, r#"{"a":{"v":1}}"#),
             (r#"[{"unwrap":{"path":"","key":"v"}}]"#, r#"{"v":[1]}"#, "[1]"),
-            (r#"[{"each":{"path":"/l","steps":[{"rename":{"path":"/a","to":"b"}}]}}]"#, r#"{"l":[{"a":1},{"a":2}]}"#, r#"{"l":[{"b":1},{"b":2}]}"#),
-            (r#"[{"when":{"if":{"path":"/a","not_in":["x"]},"steps":[{"set":{"path":"/a","value":"x"}}]}}]"#, r#"{"a":"y"}"#, r#"{"a":"x"}"#),
-            (r#"[{"when":{"if":{"path":"/b","absent":true},"steps":[{"set":{"path":"/b","value":1}}]}}]"#, r#"{"b":0}"#, r#"{"b":0}"#),
+            (
+                r#"[{"each":{"path":"/l","steps":[{"rename":{"path":"/a","to":"b"}}]}}]"#,
+                r#"{"l":[{"a":1},{"a":2}]}"#,
+                r#"{"l":[{"b":1},{"b":2}]}"#,
+            ),
+            (
+                r#"[{"when":{"if":{"path":"/a","not_in":["x"]},"steps":[{"set":{"path":"/a","value":"x"}}]}}]"#,
+                r#"{"a":"y"}"#,
+                r#"{"a":"x"}"#,
+            ),
+            (
+                r#"[{"when":{"if":{"path":"/b","absent":true},"steps":[{"set":{"path":"/b","value":1}}]}}]"#,
+                r#"{"b":0}"#,
+                r#"{"b":0}"#,
+            ),
         ] {
             assert_eq!(run(text, before).0, after, "{text}");
         }
@@ -488,16 +563,52 @@ mod tests {
     fn every_refusal_names_the_place_and_the_reason() {
         for (text, before, expected) in [
             (r#"[{"rename":{"path":"/a","to":"b"}}]"#, r#"{"b":1}"#, "/a: nothing stands here"),
-            (r#"[{"rename":{"path":"/a","to":"b"}}]"#, r#"{"a":0,"b":1}"#, "/b: something stands here already"),
+            (
+                r#"[{"rename":{"path":"/a","to":"b"}}]"#,
+                r#"{"a":0,"b":1}"#,
+                "/b: something stands here already",
+            ),
             (r#"[{"move":{"from":"/a","to":"/b/c"}}]"#, r#"{"a":1}"#, "/b: nothing stands here"),
-            (r#"[{"rename":{"path":"","to":"b"}}]"#, "{}", "the document: the step cannot work on the whole document"),
-            (r#"[{"add":{"path":"/a/b","value":1}}]"#, r#"{"a":[]}"#, "/a: here stands a list; the step works on an object"),
-            (r#"[{"remove":{"path":"/a","equals":1}}]"#, r#"{"a":1.0}"#, "/a: here stands another value"),
-            (r#"[{"convert":{"path":"/a","to":"text_to_number"}}]"#, r#"{"a":"x"}"#, "/a: the step has nothing for this value"),
-            (r#"[{"hoist":{"path":"/n","keys":["b"]}}]"#, r#"{"n":{"b":1,"c":2}}"#, "/n: the object has other keys: c"),
-            (r#"[{"hoist":{"path":"/n","keys":["b"]}}]"#, r#"{"b":0,"n":{"b":1}}"#, "/b: something stands here already"),
-            (r#"[{"each":{"path":"/l","steps":[{"remove":{"path":"/a/b"}}]}}]"#, r#"{"l":[{"a":{}}]}"#, "/l/0/a/b: nothing stands here"),
-            (r#"[{"require":{"path":"/a","type":"array","message":"a must be an array."}}]"#, r#"{"a":1}"#, "/a: a must be an array."),
+            (
+                r#"[{"rename":{"path":"","to":"b"}}]"#,
+                "{}",
+                "the document: the step cannot work on the whole document",
+            ),
+            (
+                r#"[{"add":{"path":"/a/b","value":1}}]"#,
+                r#"{"a":[]}"#,
+                "/a: here stands a list; the step works on an object",
+            ),
+            (
+                r#"[{"remove":{"path":"/a","equals":1}}]"#,
+                r#"{"a":1.0}"#,
+                "/a: here stands another value",
+            ),
+            (
+                r#"[{"convert":{"path":"/a","to":"text_to_number"}}]"#,
+                r#"{"a":"x"}"#,
+                "/a: the step has nothing for this value",
+            ),
+            (
+                r#"[{"hoist":{"path":"/n","keys":["b"]}}]"#,
+                r#"{"n":{"b":1,"c":2}}"#,
+                "/n: the object has other keys: c",
+            ),
+            (
+                r#"[{"hoist":{"path":"/n","keys":["b"]}}]"#,
+                r#"{"b":0,"n":{"b":1}}"#,
+                "/b: something stands here already",
+            ),
+            (
+                r#"[{"each":{"path":"/l","steps":[{"remove":{"path":"/a/b"}}]}}]"#,
+                r#"{"l":[{"a":{}}]}"#,
+                "/l/0/a/b: nothing stands here",
+            ),
+            (
+                r#"[{"require":{"path":"/a","type":"array","message":"a must be an array."}}]"#,
+                r#"{"a":1}"#,
+                "/a: a must be an array.",
+            ),
         ] {
             let message = refused(text, before);
             assert!(message.starts_with(expected), "{message}");
@@ -507,13 +618,28 @@ mod tests {
     #[test]
     fn loss_is_what_the_inverse_does_not_bring_back() {
         let lost = |text: &str, before: &str| -> Vec<String> {
-            run(text, before).1.iter().flat_map(Effect::lost).map(|place| place.to_string()).collect()
+            run(text, before)
+                .1
+                .iter()
+                .flat_map(Effect::lost)
+                .map(|place| place.to_string())
+                .collect()
         };
-        assert_eq!(lost(r#"[{"remove":{"path":"/a"}}]"#, r#"{"a":{"b":[1,{}],"c":null}}"#), ["/a/b/0", "/a/b/1", "/a/c"]);
-        assert_eq!(lost(r#"[{"set":{"path":"/a","value":{"x":1,"y":3}}}]"#, r#"{"a":{"x":1,"y":2}}"#), ["/a/y"]);
+        assert_eq!(
+            lost(r#"[{"remove":{"path":"/a"}}]"#, r#"{"a":{"b":[1,{}],"c":null}}"#),
+            ["/a/b/0", "/a/b/1", "/a/c"]
+        );
+        assert_eq!(
+            lost(r#"[{"set":{"path":"/a","value":{"x":1,"y":3}}}]"#, r#"{"a":{"x":1,"y":2}}"#),
+            ["/a/y"]
+        );
         assert_eq!(lost(r#"[{"rename":{"path":"/a","to":"b"}}]"#, r#"{"a":1}"#), [""; 0]);
-        assert_eq!(lost(r#"[{"convert":{"path":"/a","to":"number_to_text"}}]"#, r#"{"a":1}"#), [""; 0]);
-        let table = r#"[{"map_values":{"path":"/a","table":[{"from":1,"to":0},{"from":2,"to":0}]}}]"#;
+        assert_eq!(
+            lost(r#"[{"convert":{"path":"/a","to":"number_to_text"}}]"#, r#"{"a":1}"#),
+            [""; 0]
+        );
+        let table =
+            r#"[{"map_values":{"path":"/a","table":[{"from":1,"to":0},{"from":2,"to":0}]}}]"#;
         assert_eq!(lost(table, r#"{"a":2}"#), ["/a"]);
     }
 

@@ -70,19 +70,14 @@ pub fn read(text: &[u8]) -> Result<Json, JsonError> {
         Ok(text) => text,
         Err(error) => return Err(located(text, error.valid_up_to(), Reason::NotUtf8)),
     };
-    let mut reader = Reader {
-        text,
-        at: 0,
-        depth: 0,
-        keys: HashSet::new(),
-        seen: Seen::default(),
-    };
+    let mut reader = Reader { text, at: 0, depth: 0, keys: HashSet::new(), seen: Seen::default() };
     reader.document().map_err(|Wrong(reason)| located(text.as_bytes(), reader.at, reason))
 }
 
 fn located(text: &[u8], at: usize, reason: Reason) -> JsonError {
     let before = text.get(..at).unwrap_or(text);
-    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    let line_start =
+        before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     let line = before.split(|byte| *byte == b'\n').count();
     // Bytes that go on with a character are none of their own.
     let in_line = before.get(line_start..).unwrap_or_default();
@@ -298,7 +293,10 @@ impl<'a> Reader<'a> {
     }
 
     fn unit(&mut self) -> Result<u16, Wrong> {
-        let digits = self.rest().get(1..5).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let digits = self
+            .rest()
+            .get(1..5)
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let unit = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
         let unit = unit.ok_or(Wrong(Reason::Expected("four hexadecimal digits")))?;
         self.at += 5;
@@ -317,7 +315,8 @@ impl<'a> Reader<'a> {
     /// Passes over white space and returns it.
     fn space(&mut self) -> &'a str {
         let rest = self.rest();
-        let length = rest.bytes().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
+        let length =
+            rest.bytes().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
         self.at += length;
         rest.get(..length).unwrap_or_default()
     }

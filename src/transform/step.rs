@@ -1,4 +1,4 @@
-//! What a step of a contract may be. Data only: what it does stands in `transform` and `target`.
+//! What a step may be. Data only: what it does to a document stands in [`super::steps`].
 
 use serde::{Deserialize, Serialize};
 
