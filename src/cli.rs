@@ -14,6 +14,7 @@ mod init;
 mod job;
 mod log;
 mod man;
+mod new_file;
 mod output;
 mod plan;
 mod progress;

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of what the bytes mean: pages, documents and audit lines look alike here.
 
+mod growing;
 mod memory;
 mod pack;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use ledger_format::hash::ContentHash;
 
+pub use growing::GrowingPacks;
 pub use memory::MemoryObjects;
 pub use pack::{OBJECT_BYTES_MAX, PackObjects};
 

@@ -1,7 +1,6 @@
 //! `export`: the ledger as lines that can be verified with nothing but the file, or as flat ones for
 //! programs that guess; and what makes other programs read either without guessing.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,6 +11,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::failure;
+use super::new_file::NewFile;
 use super::output::{Answer, Done};
 use super::terminal::Paint;
 use super::words::count;
@@ -115,13 +115,16 @@ fn write(arguments: &Arguments, context: &Context) -> Result<Written, Failure> {
         let message = "with --json the answer goes to stdout, so the export needs -o FILE";
         return Err(Failure::new(&USAGE, message).next(["export", "--json", "-o", "FILE"]));
     }
-    if let Some(file) = &arguments.output {
+    let output = arguments.output.as_deref();
+    let output = output.map(|file| {
         context.must_lie_outside(file)?;
-    }
+        Ok::<_, Failure>((file, NewFile::at(file, is_export)?))
+    });
+    let output = output.transpose()?;
     let ledger = context.open()?;
     let seqs = seqs(arguments, &ledger)?;
-    let exported = match &arguments.output {
-        Some(file) => to_file(&ledger, seqs, arguments.flat, file)?,
+    let exported = match output {
+        Some((file, output)) => to_file(&ledger, seqs, arguments.flat, file, output)?,
         None => to_stdout(&ledger, seqs, arguments.flat)?,
     };
     let events = exported.seqs.end - exported.seqs.start;
@@ -158,26 +161,23 @@ fn to_stdout(ledger: &Ledger, seqs: Range<u64>, flat: bool) -> Result<Exported, 
     }
 }
 
+/// Every line of an export, of either form, begins with its schema.
+fn is_export(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"{\"schema\":\"glyph-ledger/")
+}
+
 /// The file appears whole or not at all.
 fn to_file(
     ledger: &Ledger,
     seqs: Range<u64>,
     flat: bool,
     file: &Path,
+    output: NewFile<'_>,
 ) -> Result<Exported, Failure> {
-    let folder = match file.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let mut building = tempfile::NamedTempFile::new_in(folder).map_err(failure::io(folder))?;
-    let exported = match to(&mut BufWriter::new(building.as_file_mut()), ledger, seqs, flat) {
-        Err(ExportError::Write(error)) => return Err(failure::io(file)(error)),
-        written => written?,
-    };
-    building.as_file().sync_all().map_err(failure::io(file))?;
-    building.persist(file).map_err(|error| failure::io(file)(error.error))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failure::io(folder))?;
-    Ok(exported)
+    output.make(0o600, |out| match to(&mut BufWriter::new(out), ledger, seqs, flat) {
+        Err(ExportError::Write(error)) => Err(failure::io(file)(error)),
+        written => Ok(written?),
+    })
 }
 
 fn to(

@@ -1,6 +1,5 @@
 //! `plan`: what a migration would do and lose, under one id.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -8,6 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
+use super::new_file::NewFile;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
@@ -36,15 +36,18 @@ pub(super) struct Planned {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Planned>, Failure> {
-    if let Some(file) = &arguments.output {
+    let output = arguments.output.as_deref();
+    let output = output.map(|file| {
         context.must_lie_outside(file)?;
-    }
+        NewFile::at(file, is_plan)
+    });
+    let output = output.transpose()?;
     let mut store = job::open(context)?;
     let policy = Policy { allow_loss: !arguments.refuse_loss };
     let plan = plan(&mut store, arguments.to.as_deref(), policy)?;
-    if let Some(file) = &arguments.output {
+    if let (Some(output), Some(file)) = (output, &arguments.output) {
         let text = plan.to_json().map_err(MigrateError::from)?;
-        fs::write(file, text).map_err(failure::io(file))?;
+        output.make(0o666, |out| out.write_all(text.as_bytes()).map_err(failure::io(file)))?;
     }
     let (empty, lost, id) = (plan.is_empty(), plan.lost(), plan.id.short());
     let file = arguments.output.clone();
@@ -55,6 +58,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
         0 => done.next(&["apply", &file]),
         _ => done.next(&["apply", &file, "--accept-lossy", &id]),
     })
+}
+
+fn is_plan(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| Plan::from_json(text).is_ok())
 }
 
 impl Answer for Planned {

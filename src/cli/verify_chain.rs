@@ -19,7 +19,7 @@ use super::terminal::{Paint, plain};
 use super::words::count;
 use crate::diagnostic::{AUDIT_CHANGED, COMPLETENESS_NOT_PROVEN, Failure, USAGE};
 use crate::effects::{Clock as _, SystemClock};
-use crate::objects::{MemoryObjects, Objects, ObjectsError, PackObjects};
+use crate::objects::{GrowingPacks, MemoryObjects, Objects, ObjectsError};
 use crate::trust::Home;
 use crate::verify::{
     Change, Fault, FolderReport, Folders, Live, Options, Outcome, Report, Witness, compare_live,
@@ -136,7 +136,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Judge
 /// The stored content in `dir`. Where it cannot be opened, there is none, unless it was `asked` for: a
 /// folder that is gone then is one without objects, so that each missing one is named.
 fn objects_in(dir: &Path, asked: bool) -> Result<Option<Box<dyn Objects>>, Failure> {
-    match PackObjects::open_read_only(dir) {
+    match GrowingPacks::open(dir) {
         Ok(packs) => Ok(Some(Box::new(packs))),
         Err(_) if !asked => Ok(None),
         Err(ObjectsError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {

@@ -5,6 +5,7 @@ use ledger_format::body::ObjectState;
 
 use super::error::MigrateError;
 use super::store::Store;
+use crate::effects::space;
 use crate::target::sqlite::image;
 
 /// SQLite's header of one page in a write-ahead log, in bytes.
@@ -24,11 +25,12 @@ pub(super) fn check(
     let copy = u64::from(tree.page_count()).saturating_mul(page);
     let needed = copy.saturating_add(pages_changed.saturating_mul(page + FRAME_HEADER_BYTES));
     let path = store.ledger.dir();
-    let stat = rustix::fs::statvfs(path)
-        .map_err(|error| MigrateError::Io { path: path.to_owned(), source: error.into() })?;
-    let available = stat.f_bavail.saturating_mul(stat.f_frsize);
-    if available < needed {
-        return Err(MigrateError::NoSpace { path: path.to_owned(), needed, available });
+    let free = space::bytes_free(path)
+        .map_err(|source| MigrateError::Io { path: path.to_owned(), source })?;
+    match free {
+        Some(available) if available < needed => {
+            Err(MigrateError::NoSpace { path: path.to_owned(), needed, available })
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }

@@ -61,9 +61,10 @@ pub fn load_key(path: &Path) -> Result<KeySigner, KeyError> {
     if mode & 0o077 != 0 {
         return Err(KeyError::Exposed { path: path.to_owned(), mode });
     }
-    let pem = Zeroizing::new(fs::read_to_string(path).map_err(io)?);
-    let key =
-        SigningKey::from_pkcs8_pem(&pem).map_err(|_| KeyError::Form { path: path.to_owned() })?;
+    let pem = Zeroizing::new(fs::read(path).map_err(io)?);
+    let form = || KeyError::Form { path: path.to_owned() };
+    let pem = std::str::from_utf8(&pem).map_err(|_| form())?;
+    let key = SigningKey::from_pkcs8_pem(pem).map_err(|_| form())?;
     Ok(KeySigner::new(key))
 }
 
@@ -75,8 +76,7 @@ pub fn create_key(path: &Path, random: &mut dyn Random) -> Result<KeySigner, Key
     let pem = key
         .to_pkcs8_pem(LineEnding::LF)
         .map_err(|error| KeyError::Random { reason: error.to_string() })?;
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    let folder = folder.unwrap_or(Path::new("."));
+    let folder = syncs::folder_of(path);
     syncs::make_folder(&KernelSyncs, folder).map_err(io)?;
     // Half a key under the name of one would stand in the way of every later attempt. The file is made
     // readable by its owner only.
@@ -84,7 +84,7 @@ pub fn create_key(path: &Path, random: &mut dyn Random) -> Result<KeySigner, Key
     file.write_all(pem.as_bytes()).map_err(io)?;
     file.as_file().sync_all().map_err(io)?;
     file.persist_noclobber(path).map_err(|error| io(error.error))?;
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
+    syncs::folder(&KernelSyncs, folder).map_err(io)?;
     Ok(KeySigner::new(key))
 }
 

@@ -105,8 +105,11 @@ fn parse(text: &str) -> Result<Pin, String> {
 }
 
 fn read(path: &Path) -> Result<Option<String>, PinError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
+    match fs::read(path) {
+        Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| {
+            let reason = "it is not text".to_owned();
+            PinError::Form { path: path.to_owned(), reason }
+        }),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(PinError::Io { path: path.to_owned(), source }),
     }

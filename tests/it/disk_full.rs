@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,7 +16,7 @@ use projections::{Phase, State};
 use serde_json::Value;
 
 use crate::job_scene::{Outcome, Scene, signer, tell};
-use crate::support::{Place, Said, copy, done};
+use crate::support::{Place, Said, copy, done, not_shown};
 
 /// Where a started process finds the small disk; without it the parts below play nothing.
 const DISK: &str = "GLYPH_LEDGER_TEST_DISK";
@@ -375,8 +374,7 @@ fn on_a_small_disk(part: &str) {
         .env(DISK, folder.path())
         .env("TMPDIR", folder.path());
     if !in_a_namespace(folder.path()).arg("true").status().is_ok_and(|status| status.success()) {
-        let mut out = std::io::stdout();
-        writeln!(out, "NOT SHOWN: {part}: no small disk can be mounted here").unwrap();
+        not_shown(part, "no small disk can be mounted here");
         return;
     }
     let output = command.output().unwrap();

@@ -87,3 +87,23 @@ fn objects_that_are_gone_are_not_begun_anew() {
     }
     assert!(!objects.exists());
 }
+
+#[test]
+fn no_answer_takes_the_place_of_something_else() {
+    let place = Place::new();
+    a_migrated_store(&place);
+    let work = place.work();
+    let victim = work.join("precious");
+    fs::write(&victim, "precious").unwrap();
+    symlink(&victim, work.join("link")).unwrap();
+    symlink(work.join("nowhere"), work.join("dangling")).unwrap();
+    fs::create_dir(work.join("folder")).unwrap();
+    for name in ["precious", "link", "dangling", "folder", "/dev/full"] {
+        for command in ["plan", "export"] {
+            assert_eq!(codes(&place, &[command, "-o", name]), (2, "USAGE".into()), "{name}");
+        }
+    }
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    assert!(work.join("link").is_symlink() && work.join("dangling").is_symlink());
+    assert!(!work.join("nowhere").exists());
+}

@@ -9,6 +9,7 @@ use glyph_ledger::migrate::Silent;
 
 use crate::faults_append::append;
 use crate::job_scene::{Scene, migrate};
+use crate::support::not_shown;
 
 /// Whom nobody is.
 const STRANGER: u32 = 54_321;
@@ -19,7 +20,7 @@ fn a_manifest_that_is_replaced_keeps_its_owner() {
     let scene = Scene::adopted(home.path());
     let manifest = scene.layout().manifest();
     if chown(&manifest, Some(STRANGER), Some(STRANGER)).is_err() {
-        println!("not shown: only root gives files away");
+        not_shown("whose a replaced manifest is", "only root gives files away");
         return;
     }
     let before = fs::metadata(&manifest).unwrap();

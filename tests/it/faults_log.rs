@@ -23,10 +23,10 @@ use crate::history::Dice;
 use crate::support::key;
 
 /// One seed only, which is then told about.
-const SEED: &str = "GLYPH_LEDGER_FAULT_SEED";
+const SEED: &str = "GLYPH_LEDGER_FAULT_LOG_SEED";
 
 /// How many seeds.
-const SEEDS: &str = "GLYPH_LEDGER_FAULT_SEEDS";
+const SEEDS: &str = "GLYPH_LEDGER_FAULT_LOG_SEEDS";
 const SEEDS_DEFAULT: u64 = 2_000;
 
 /// Seeds that once found something, or that come to what few others do. Always tried first.

@@ -12,6 +12,7 @@ use ledger_format::body::{Body, Cause, ObjectObserved};
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::job_scene::{INPUTS, Outcome, Scene, accept, signer, tell};
+use crate::support::not_shown;
 
 /// The folder that a started process works in; without it the part below plays nothing.
 const PART_DIR: &str = "GLYPH_LEDGER_TEST_PART_DIR";
@@ -94,7 +95,7 @@ fn kill_at_every(
     judge: impl Fn(&Scene, &str),
 ) -> Option<u64> {
     if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
-        println!("not shown: there is no strace here");
+        not_shown("a kill at every call", "there is no strace here");
         return None;
     }
     let mut points = 0;

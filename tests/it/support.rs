@@ -13,3 +13,10 @@ pub(crate) use ledgers::{Folder, Kept, VecLog, copy, fingerprint, key, log, log_
 pub(crate) use place::{Place, Said};
 pub(crate) use schema::{check_against, check_answer};
 pub(crate) use story::{a_migrated_store, done, migrate};
+
+/// Says that `what` is not shown on this machine, where it is seen also if the test then passes: what
+/// is printed by a macro is only seen if it fails.
+pub(crate) fn not_shown(what: &str, why: &str) {
+    use std::io::Write as _;
+    writeln!(std::io::stdout(), "NOT SHOWN: {what}: {why}").unwrap();
+}

@@ -28,10 +28,7 @@ pub(super) fn create(
         Err(source) => return Err(io_error(dir)(source)),
     }
     let closing = first.check(identity.ledger(), 0, frontier)?;
-    let parent = match dir.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let parent = syncs::folder_of(dir);
     let building = tempfile::Builder::new().prefix(".glyph-ledger-init.").tempdir_in(parent);
     let building = building.map_err(io_error(parent))?;
     build(building.path(), identity, first, frontier, closing, options)?;

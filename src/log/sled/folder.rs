@@ -172,9 +172,3 @@ pub(super) fn bytes_below(dir: &Path) -> io::Result<u64> {
     }
     Ok(bytes)
 }
-
-/// Bytes that an ordinary user can still write to the file system of `path`.
-pub(super) fn bytes_free(path: &Path) -> io::Result<u64> {
-    let stat = rustix::fs::statvfs(path)?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
-}

@@ -11,7 +11,7 @@ use super::error::{OpenError, damaged, io_error, missing_or_io};
 use super::folder::{self, Folder, Identity, REHEARSAL_PREFIX, Trace};
 use super::store::{Fault, Store};
 use super::{OpenOptions, mark_poisoned};
-use crate::effects::syncs;
+use crate::effects::{space, syncs};
 use crate::log::{ReadError, Tip};
 
 /// Free space asked for beyond the bytes to be copied: the engine writes on opening, at most a few
@@ -121,8 +121,7 @@ impl Opening<'_> {
         }
         let dir = &self.folder.dir;
         // Whoever made the ledger may have been killed before its name was durable.
-        let above = dir.parent().filter(|above| !above.as_os_str().is_empty());
-        let above = above.unwrap_or(Path::new("."));
+        let above = syncs::folder_of(dir);
         syncs::folder(&*self.options.syncs, above).map_err(io_error(above))?;
         enough_space(&self.folder.store(), dir)?;
         let rehearsal = tempfile::Builder::new().prefix(REHEARSAL_PREFIX).tempdir_in(dir);
@@ -279,11 +278,12 @@ pub(super) fn own_anchor(
 pub(super) fn enough_space(from: &Path, at: &Path) -> Result<(), OpenError> {
     let needed =
         folder::bytes_below(from).map_err(io_error(from))?.saturating_add(COPY_SLACK_BYTES);
-    let available = folder::bytes_free(at).map_err(io_error(at))?;
-    if available < needed {
-        return Err(OpenError::NoSpace { path: at.to_owned(), needed, available });
+    match space::bytes_free(at).map_err(io_error(at))? {
+        Some(available) if available < needed => {
+            Err(OpenError::NoSpace { path: at.to_owned(), needed, available })
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn exists(path: &Path) -> Result<bool, OpenError> {

@@ -27,6 +27,7 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use ::sled::{Config, Db};
@@ -106,7 +107,7 @@ impl Store {
             match guarded(|| config.open()) {
                 Err(Fault::Io(error)) if attempts < OPEN_ATTEMPTS_MAX && is_locked(&error) => {
                     attempts += 1;
-                    std::thread::sleep(OPEN_PAUSE);
+                    thread::sleep(OPEN_PAUSE);
                 }
                 Err(fault) => return Err(fault),
                 Ok(db) => {
@@ -148,7 +149,10 @@ impl Store {
     fn woken<T>(&self, call: impl FnOnce() -> ::sled::Result<T>) -> Result<T, Fault> {
         let waker = self.waker.get_or_init(|| {
             let db = self.db.clone();
-            Waker::start(move || drop(guarded(|| db.flush())))
+            Waker::start(move || {
+                let db = db.clone();
+                Box::new(move || drop(guarded(move || db.flush())))
+            })
         });
         waker.over(|| guarded(call))
     }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// How often is looked whether a call still lasts. Ordinary writing takes far less.
@@ -23,24 +23,25 @@ pub(super) struct Waker {
 }
 
 impl Waker {
-    /// Starts looking. `wake` is called, each time in a thread of its own since it may come to wait itself, when a call
-    /// was there at two looks in a row, and then ever more rarely.
-    pub(super) fn start(wake: impl Fn() + Clone + Send + 'static) -> Self {
+    /// Starts looking. What `wake` gives is called, each time in a thread of its own since it may come to wait itself,
+    /// when a call was there at two looks in a row, and then ever more rarely. Where there is no thread to be had, calls
+    /// go on unwatched.
+    pub(super) fn start(wake: impl Fn() -> Box<dyn FnOnce() + Send> + Send + 'static) -> Self {
         let turns = Arc::new(AtomicU64::new(0));
         let (ended, waiting) = mpsc::channel();
         let seen = Arc::clone(&turns);
-        let thread = std::thread::spawn(move || {
+        let thread = thread::Builder::new().spawn(move || {
             let (mut last, mut looks) = (0, 0_u32);
             while waiting.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
                 let turn = seen.load(Ordering::SeqCst);
                 looks = if turn == last && turn % 2 == 1 { looks.saturating_add(1) } else { 0 };
                 last = turn;
                 if looks.is_power_of_two() {
-                    std::thread::spawn(wake.clone());
+                    let _goes_its_own_way = thread::Builder::new().spawn(wake());
                 }
             }
         });
-        Self { turns, ended: Some(ended), thread: Some(thread) }
+        Self { turns, ended: Some(ended), thread: thread.ok() }
     }
 
     /// Makes one call that may be forgotten. Calls do not overlap, and do not unwind.
@@ -70,7 +71,10 @@ mod tests {
     fn a_call_that_is_forgotten_is_woken_and_a_short_one_is_left_alone() {
         let (woken, waits) = mpsc::channel();
         let waker = Waker::start(move || {
-            let _nobody_waits_any_more = woken.send(());
+            let woken = woken.clone();
+            Box::new(move || {
+                let _nobody_waits_any_more = woken.send(());
+            })
         });
         assert_eq!(waker.over(|| 7), 7);
         assert!(waits.try_recv().is_err());

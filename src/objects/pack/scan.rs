@@ -28,15 +28,21 @@ impl Scan {
     pub(super) fn of(file: &File, range: Range<u64>, verify: bool) -> io::Result<Self> {
         let mut scan = Self { found: Vec::new(), last_good: range.start };
         let mut at = range.start;
+        let mut searched = false;
         while at < range.end {
-            at = match record(file, at, range.end, verify)? {
+            // What looks like a record behind a damaged one may be part of that one's bytes.
+            at = match record(file, at, range.end, verify || searched)? {
                 Some((name, offset, length)) => {
                     scan.found.push((name, offset, length));
                     scan.last_good = offset + u64::from(length);
+                    searched = false;
                     scan.last_good
                 }
                 None => match next_magic(file, at + 1..range.end)? {
-                    Some(next) => next,
+                    Some(next) => {
+                        searched = true;
+                        next
+                    }
                     None => break,
                 },
             };
@@ -58,9 +64,10 @@ fn record(
     if length as usize > OBJECT_BYTES_MAX || offset + u64::from(length) > end {
         return Ok(None);
     }
-    // A changed length is betrayed by what does not follow; a changed neighbour looks the same.
+    // A changed length is betrayed by what does not follow; a changed neighbour, and the end, look the
+    // same.
     let next = offset + u64::from(length);
-    let followed = next == end || read_up_to(file, next, MAGIC.len())? == MAGIC;
+    let followed = next < end && read_up_to(file, next, MAGIC.len())? == MAGIC;
     if (verify || !followed) && ContentHash::of(&read_up_to(file, offset, length as usize)?) != name
     {
         return Ok(None);

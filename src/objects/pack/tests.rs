@@ -218,3 +218,19 @@ fn an_index_that_points_outside_of_the_packs_is_passed_over() {
         assert_eq!(objects.get(&name(2)).unwrap(), object(2), "found by looking");
     }
 }
+
+#[test]
+fn a_damaged_record_never_swallows_the_ones_behind_it() {
+    let whole = filled(3);
+    let pack = fs::read(whole.dir.join("00000000.pack")).unwrap();
+    // Behind bytes that are none, the header of a record that claims to reach to the end, or to the next but one.
+    for swallowed in [pack.len(), HEADER_BYTES + object(0).len()] {
+        let home = filled(0);
+        let length = u32::try_from(swallowed).unwrap();
+        let forged = [b"?".as_slice(), &scan::encode_header(&name(9), length), &pack].concat();
+        fs::write(home.dir.join("00000000.pack"), forged).unwrap();
+        let _gone = fs::remove_file(home.dir.join("index"));
+        assert!(has_all(&PackObjects::open_read_only(&home.dir).unwrap(), 3), "{swallowed}");
+        assert!(has_all(&PackObjects::open(&home.dir).unwrap(), 3), "{swallowed}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -39,30 +40,26 @@ pub enum CreateError {
 /// The tables of version 1 in the shape of its first builds.
 const SCHEMA: &str = include_str!("schema_1.sql");
 
+/// Permissions of a new database, as SQLite would give them.
+const DATABASE_MODE: u32 = 0o644;
+
 /// Makes a store of version 1 for `project` at `layout`, where no manifest and database may be yet. When
-/// that fails, the files that it made are removed again.
+/// that fails, the files that it made are removed again, and no others.
 pub fn create(layout: &Layout, project: &str, now_ms: u64) -> Result<(), CreateError> {
     for path in [layout.manifest(), layout.database(), layout.audit()] {
         if path.exists() {
             return Err(CreateError::Exists { path });
         }
     }
-    remove_unfinished(&fresh_manifest(layout))?;
-    let made = make(layout, project, now_ms);
-    if made.is_err() {
-        let database = layout.database();
-        let beside = ["-wal", "-shm", "-journal"].map(|end| {
-            let mut name = database.clone().into_os_string();
-            name.push(end);
-            PathBuf::from(name)
-        });
-        let files = [layout.manifest(), fresh_manifest(layout), layout.audit(), database];
-        for path in files.iter().chain(&beside) {
+    let mut made = Vec::new();
+    let done = make(layout, project, now_ms, &mut made);
+    if done.is_err() {
+        for path in made.iter().rev() {
             // What cannot be removed is found, and named, by the next attempt.
             let _left = fs::remove_file(path);
         }
     }
-    made
+    done
 }
 
 /// A manifest that never got its name belongs to a store that was never made.
@@ -75,7 +72,13 @@ fn remove_unfinished(fresh: &Path) -> Result<(), CreateError> {
     }
 }
 
-fn make(layout: &Layout, project: &str, now_ms: u64) -> Result<(), CreateError> {
+/// Notes in `made` each file that is there from here on because of it, even where it then fails.
+fn make(
+    layout: &Layout,
+    project: &str,
+    now_ms: u64,
+    made: &mut Vec<PathBuf>,
+) -> Result<(), CreateError> {
     for folder in Layout::FOLDERS {
         let path = layout.root().join(folder);
         syncs::make_folder(&KernelSyncs, &path)
@@ -85,26 +88,29 @@ fn make(layout: &Layout, project: &str, now_ms: u64) -> Result<(), CreateError> 
         .ok()
         .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
         .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    create_database(&layout.database())?;
+    // Whoever makes the database makes the store: a second one at the same time ends here.
+    create_database(&layout.database(), made)?;
+    remove_unfinished(&fresh_manifest(layout))?;
     let line = json!({
         "type": "store_init",
         "timestamp": now.to_string(),
         "actor": "glyph-ledger",
         "data": {"version": 1, "project": project},
     });
-    write(&layout.audit(), &format!("{line}\n"))?;
+    write(&layout.audit(), &format!("{line}\n"), made)?;
     let manifest = format!(
         "store:\n  version: 1\n  created_by: glyph-ledger/{}\n  created_at: {now}\n  project: {}\n  object_format: glyph-object-v1\n  audit_log: {}\n",
         env!("CARGO_PKG_VERSION"),
         json!(project),
         Layout::AUDIT,
     );
-    sync_names(&layout.audit())?;
     // The manifest comes last, and durable: with it the store is there.
     let (fresh, path) = (fresh_manifest(layout), layout.manifest());
-    write(&fresh, &manifest)?;
-    fs::rename(&fresh, &path).map_err(|source| CreateError::Io { path, source })?;
-    sync_names(&layout.manifest())
+    write(&fresh, &manifest, made)?;
+    fs::rename(&fresh, &path).map_err(|source| CreateError::Io { path: path.clone(), source })?;
+    let folder = syncs::folder_of(&path).to_owned();
+    made.push(path);
+    syncs::folder(&KernelSyncs, &folder).map_err(|source| CreateError::Io { path: folder, source })
 }
 
 /// The manifest before it has its name.
@@ -112,14 +118,13 @@ fn fresh_manifest(layout: &Layout) -> PathBuf {
     layout.manifest().with_added_extension("new")
 }
 
-/// Makes the names beside `path` durable.
-fn sync_names(path: &Path) -> Result<(), CreateError> {
-    let folder = path.parent().unwrap_or(path);
-    syncs::folder(&KernelSyncs, folder)
-        .map_err(|source| CreateError::Io { path: folder.to_owned(), source })
-}
-
-fn create_database(path: &Path) -> Result<(), CreateError> {
+fn create_database(path: &Path, made: &mut Vec<PathBuf>) -> Result<(), CreateError> {
+    drop(create_new(path, DATABASE_MODE, made)?);
+    for end in ["-wal", "-shm", "-journal"] {
+        let mut beside = path.to_owned().into_os_string();
+        beside.push(end);
+        made.push(beside.into());
+    }
     let database = |source| CreateError::Database { path: path.to_owned(), source };
     let connection = rusqlite::Connection::open(path).map_err(database)?;
     connection.pragma_update(None, "journal_mode", "wal").map_err(database)?;
@@ -127,12 +132,54 @@ fn create_database(path: &Path) -> Result<(), CreateError> {
     connection.close().map_err(|(_, source)| database(source))
 }
 
-fn write(path: &Path, text: &str) -> Result<(), CreateError> {
-    let write = || -> io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+fn write(path: &Path, text: &str, made: &mut Vec<PathBuf>) -> Result<(), CreateError> {
+    let mut file = create_new(path, 0o666, made)?;
+    let mut write = || -> io::Result<()> {
         io::Write::write_all(&mut file, text.as_bytes())?;
         file.sync_all()?;
         syncs::folder(&KernelSyncs, syncs::folder_of(path))
     };
     write().map_err(|source| CreateError::Io { path: path.to_owned(), source })
+}
+
+/// Makes an empty file where there is none, not even a link.
+fn create_new(path: &Path, mode: u32, made: &mut Vec<PathBuf>) -> Result<fs::File, CreateError> {
+    let path = path.to_owned();
+    match fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&path) {
+        Ok(file) => {
+            made.push(path);
+            Ok(file)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(CreateError::Exists { path })
+        }
+        Err(source) => Err(CreateError::Io { path, source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_creation_that_fails_removes_what_it_made_and_nothing_else() {
+        let home = tempfile::tempdir().unwrap();
+        let layout = Layout::new(home.path());
+        fs::create_dir_all(layout.audit().parent().unwrap()).unwrap();
+        // Somebody else's, that only shows when a file of that name is made.
+        std::os::unix::fs::symlink("nowhere", layout.audit()).unwrap();
+        let refused = create(&layout, "p", 0).unwrap_err();
+        assert!(matches!(&refused, CreateError::Exists { path } if *path == layout.audit()));
+        assert!(layout.audit().is_symlink());
+        assert!(!layout.database().exists() && !layout.manifest().exists());
+
+        fs::remove_file(layout.audit()).unwrap();
+        std::os::unix::fs::symlink("nowhere", layout.database()).unwrap();
+        let refused = create(&layout, "p", 0).unwrap_err();
+        assert!(matches!(&refused, CreateError::Exists { path } if *path == layout.database()));
+        assert!(layout.database().is_symlink());
+
+        fs::remove_file(layout.database()).unwrap();
+        create(&layout, "p", 0).unwrap();
+    }
 }

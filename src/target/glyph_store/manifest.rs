@@ -129,7 +129,8 @@ impl Manifest {
         }
         if !self.text.ends_with('\n') {
             // The last line had no end; what is the last one now has none either.
-            out.truncate(out.trim_end_matches(['\n', '\r']).len());
+            let end = ["\r\n", "\n"].into_iter().find(|end| out.ends_with(end));
+            out.truncate(out.len() - end.map_or(0, str::len));
         }
         let changed = Self::parse(out.as_bytes()).map_err(|_| ManifestError::NotInPlace)?;
         if replaced && changed.value == self.value_at_version(version) {
@@ -175,6 +176,8 @@ mod tests {
             manifest.at_version(2).unwrap().bytes(),
             b"store:\n  version: 2\n  min_reader: 2"
         );
+        let odd = Manifest::parse(b"store:\n  version: 1\nlast: {}\r").unwrap();
+        assert!(odd.at_version(2).unwrap().bytes().ends_with(b"\nlast: {}\r"));
         let again = manifest.at_version(2).unwrap().at_version(3).unwrap();
         assert_eq!(again.bytes(), b"store:\n  version: 3\n  min_reader: 3");
     }

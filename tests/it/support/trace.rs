@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::Place;
+use super::{Place, not_shown};
 
 /// The calls that are listened to: all that give a file bytes, a name, or durability, or say
 /// something to whoever waits.
@@ -42,7 +42,7 @@ pub(crate) struct Call {
 /// strace.
 pub(crate) fn traced(place: &Place, arguments: &[&str]) -> Option<String> {
     if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
-        println!("not shown: there is no strace here");
+        not_shown("the order of durability", "there is no strace here");
         return None;
     }
     let out = place.home().join("strace");

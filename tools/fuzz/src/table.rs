@@ -61,7 +61,7 @@ to the input, what is accepted is what would be written, and what the table says
   for each target by default, from the seeds, with a fixed seed of its own. At most 1 GiB of memory and 20 seconds for
   one input. It installs cargo-fuzz if that is missing; the stable toolchain is enough.
 - `tools/fuzz/run --write` also writes this page. The numbers are of the newest round of each target on the machine that
-  wrote it; features are what libFuzzer counts as different behaviour, corpus the inputs it kept.
+  wrote it, with fewer executions where `--seconds` ended it; features are what libFuzzer counts as different behaviour, corpus the inputs it kept.
 
 Not fuzzed: the store engine's own files and SQLite databases, which are read by the engine and by SQLite.
 Command lines and environment variables are read by clap and by name.

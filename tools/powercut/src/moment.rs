@@ -1,4 +1,5 @@
-//! When power is cut: drawn from a seed, never from the clock.
+//! When power is cut: so many acknowledgements and parts of a gap, drawn from a seed. How long a gap is was
+//! measured, so a moment comes again nearly, not exactly.
 
 use std::time::Duration;
 

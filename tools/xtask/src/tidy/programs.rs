@@ -10,8 +10,8 @@ const SETUP: &str = "tools/setup";
 /// The line of `tools/setup` that lists programs, without the list.
 const LIST: &str = "programs=(";
 
-/// How a program with a fixed name is called.
-const CALL: &str = concat!("Command::new", "(\"");
+/// How a program with a fixed name is called; the second where `Command` has another meaning.
+const CALLS: [&str; 2] = [concat!("Command::new", "(\""), concat!("Process::new", "(\"")];
 
 /// Cargo is there before anything of this project runs, and every system has its shell.
 const GIVEN: &[&str] = &["/bin/sh", "cargo"];
@@ -38,7 +38,8 @@ fn provided(setup: &str) -> BTreeSet<&str> {
 }
 
 fn called(line: &str) -> impl Iterator<Item = &str> {
-    line.split(CALL).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0))
+    let calls = CALLS.iter().flat_map(move |call| line.split(call).skip(1));
+    calls.filter_map(|rest| Some(rest.split_once('"')?.0))
 }
 
 #[cfg(test)]
@@ -47,7 +48,11 @@ mod tests {
     use super::*;
 
     fn calling(program: &str) -> String {
-        format!("//! Doc.\nfn f() {{\n    {CALL}{program}\");\n}}\n")
+        calling_by(CALLS[0], program)
+    }
+
+    fn calling_by(call: &str, program: &str) -> String {
+        format!("//! Doc.\nfn f() {{\n    {call}{program}\");\n}}\n")
     }
 
     #[test]
@@ -59,7 +64,11 @@ mod tests {
             &check(&Tree::of(&[("tests/a.rs", &jq), (SETUP, "programs=(cc)\n")])),
             &[("tests/a.rs", 3, "calls jq")],
         );
-        assert_found(&check(&Tree::of(&[("tests/a.rs", &jq)])), &[("tests/a.rs", 3, "calls jq")]);
+        for call in CALLS {
+            let jq = calling_by(call, "jq");
+            let tree = Tree::of(&[("tests/a.rs", &jq)]);
+            assert_found(&check(&tree), &[("tests/a.rs", 3, "calls jq")]);
+        }
     }
 
     #[test]
