@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["migrate", "trust", "verify", "export", "replay", "failure"],
     &["ledger"],
     &["target", "transform", "contract", "objects", "log"],
-    &["effects", "diagnostic"],
+    &["effects", "diagnostic", "document"],
     &["projections"],
     &["ledger_format"],
 ];

@@ -1,0 +1,88 @@
+//! Documents with exactly what was written in them: the digits of every number, the order of every key, the style of the
+//! text. What was not touched is written again as it was read.
+//!
+//! Knows no file, no contract and no hash. Nothing here rounds, sorts or normalises.
+
+pub mod json;
+mod map;
+mod number;
+mod pointer;
+mod serial;
+
+pub use map::{Key, Map};
+pub use number::Number;
+pub use pointer::{Pointer, PointerError};
+
+/// A value of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// `null`: a value of its own, never "absent".
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number, with the digits it was written with: `1`, `1.0` and `1e0` are three values.
+    Number(Number),
+    /// Text, never normalised.
+    Text(Box<str>),
+    /// Values in order.
+    List(Vec<Value>),
+    /// Values under names, in the order in which they stand.
+    Map(Box<Map>),
+}
+
+impl Value {
+    /// A text.
+    pub fn text(text: impl Into<Box<str>>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// What kind of value this is, as messages call it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "an object",
+        }
+    }
+
+    /// The map, if this is one.
+    pub fn as_map(&self) -> Option<&Map> {
+        if let Self::Map(map) = self { Some(map) } else { None }
+    }
+
+    /// The map, if this is one, to change it.
+    pub fn as_map_mut(&mut self) -> Option<&mut Map> {
+        if let Self::Map(map) = self { Some(map) } else { None }
+    }
+
+    /// The values of the list, if this is one.
+    pub fn as_list(&self) -> Option<&[Self]> {
+        if let Self::List(values) = self { Some(values) } else { None }
+    }
+
+    /// The text, if this is one.
+    pub fn as_text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+}
+
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Self::Bool(truth)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Number(number.into())
+    }
+}
+
+impl From<Map> for Value {
+    fn from(map: Map) -> Self {
+        Self::Map(Box::new(map))
+    }
+}

@@ -1,0 +1,422 @@
+//! Reading a JSON text.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use super::super::number;
+use super::super::{Key, Map, Number, Value};
+use super::style::Seen;
+use super::{DEPTH_MAX, Json};
+
+/// A text that is not acceptable JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {reason}")]
+pub struct JsonError {
+    /// The line, from 1.
+    pub line: usize,
+    /// The character in that line, from 1.
+    pub column: usize,
+    /// What is wrong there.
+    pub reason: Reason,
+}
+
+/// What is wrong with a JSON text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A byte that is no part of UTF-8 text.
+    NotUtf8,
+    /// A byte order mark, which JSON does not have.
+    ByteOrderMark,
+    /// The text ends where something must follow.
+    End(&'static str),
+    /// Something else stands where this must.
+    Expected(&'static str),
+    /// A name that the object has already.
+    DuplicateKey(String),
+    /// Half a surrogate pair, which is no character.
+    LoneSurrogate,
+    /// A control character that must be escaped in a text.
+    Control(u8),
+    /// A backslash with something that no escape begins with.
+    Escape,
+    /// Deeper than [`DEPTH_MAX`].
+    Depth,
+    /// Something stands after the value.
+    Trailing,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotUtf8 => f.write_str("not UTF-8"),
+            Self::ByteOrderMark => f.write_str("a byte order mark, which JSON does not have"),
+            Self::End(expected) => write!(f, "the text ends where {expected} must follow"),
+            Self::Expected(expected) => write!(f, "here must stand {expected}"),
+            Self::DuplicateKey(key) => write!(f, "the name {key:?} stands twice in one object"),
+            Self::LoneSurrogate => f.write_str("half a surrogate pair, which is no character"),
+            Self::Control(byte) => write!(f, "control character {byte:#04x} must be escaped"),
+            Self::Escape => f.write_str("no such escape"),
+            Self::Depth => write!(f, "nested deeper than {DEPTH_MAX} levels"),
+            Self::Trailing => f.write_str("something stands after the value"),
+        }
+    }
+}
+
+/// Reads the one value of `text`.
+pub fn read(text: &[u8]) -> Result<Json, JsonError> {
+    let text = match std::str::from_utf8(text) {
+        Ok(text) => text,
+        Err(error) => return Err(located(text, error.valid_up_to(), Reason::NotUtf8)),
+    };
+    let mut reader = Reader { text, at: 0, depth: 0, keys: HashSet::new(), seen: Seen::default() };
+    reader.document().map_err(|Wrong(reason)| located(text.as_bytes(), reader.at, reason))
+}
+
+fn located(text: &[u8], at: usize, reason: Reason) -> JsonError {
+    let before = text.get(..at).unwrap_or(text);
+    let line_start =
+        before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    let line = before.split(|byte| *byte == b'\n').count();
+    // Bytes that go on with a character are none of their own.
+    let in_line = before.get(line_start..).unwrap_or_default();
+    let column = 1 + in_line.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+    JsonError { line, column, reason }
+}
+
+/// What is wrong at the reader's place.
+struct Wrong(Reason);
+
+struct Reader<'a> {
+    text: &'a str,
+    /// The next byte; always at the beginning of a character.
+    at: usize,
+    depth: usize,
+    /// Every name seen, so that equal names share their memory.
+    keys: HashSet<Key>,
+    seen: Seen<'a>,
+}
+
+impl<'a> Reader<'a> {
+    fn document(&mut self) -> Result<Json, Wrong> {
+        if self.text.starts_with('\u{feff}') {
+            return Err(Wrong(Reason::ByteOrderMark));
+        }
+        self.space();
+        let value = self.value()?;
+        let end = self.space();
+        if self.peek().is_some() {
+            return Err(Wrong(Reason::Trailing));
+        }
+        Ok(Json { value, style: self.seen.style(end) })
+    }
+
+    fn value(&mut self) -> Result<Value, Wrong> {
+        match self.peek() {
+            Some(b'{') => self.map(),
+            Some(b'[') => self.list(),
+            Some(b'"') => Ok(Value::Text(self.quoted()?.into())),
+            Some(b't') => self.word("true", Value::Bool(true)),
+            Some(b'f') => self.word("false", Value::Bool(false)),
+            Some(b'n') => self.word("null", Value::Null),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(_) => Err(Wrong(Reason::Expected("a value"))),
+            None => Err(Wrong(Reason::End("a value"))),
+        }
+    }
+
+    fn word(&mut self, word: &'static str, value: Value) -> Result<Value, Wrong> {
+        if !self.rest().starts_with(word) {
+            return Err(Wrong(Reason::Expected("a value")));
+        }
+        self.at += word.len();
+        Ok(value)
+    }
+
+    fn number(&mut self) -> Result<Value, Wrong> {
+        let rest = self.rest();
+        let length = number::length(rest.as_bytes());
+        let number = length.and_then(|length| Number::parse(rest.get(..length)?));
+        let number = number.ok_or(Wrong(Reason::Expected("a number")))?;
+        self.at += number.digits().len();
+        Ok(Value::Number(number))
+    }
+
+    fn list(&mut self) -> Result<Value, Wrong> {
+        let mut values = Vec::new();
+        self.between(b']', "a comma or ]", |reader| {
+            values.push(reader.value()?);
+            Ok(())
+        })?;
+        Ok(Value::List(values))
+    }
+
+    fn map(&mut self) -> Result<Value, Wrong> {
+        let mut map = Map::new();
+        self.between(b'}', "a comma or }", |reader| reader.entry(&mut map))?;
+        Ok(map.into())
+    }
+
+    fn entry(&mut self, map: &mut Map) -> Result<(), Wrong> {
+        match self.peek() {
+            Some(b'"') => {}
+            Some(_) => return Err(Wrong(Reason::Expected("a name in quotation marks"))),
+            None => return Err(Wrong(Reason::End("a name in quotation marks"))),
+        }
+        let name_at = self.at;
+        let key = self.quoted()?;
+        let key = self.shared(key.as_str());
+        if map.contains(&key) {
+            self.at = name_at;
+            return Err(Wrong(Reason::DuplicateKey(key.to_string())));
+        }
+        self.space();
+        self.expect(b':', "a colon")?;
+        let space = self.space();
+        self.seen.colon.get_or_insert(space);
+        let value = self.value()?;
+        // The name is new, as just seen.
+        let _ = map.push(key, value);
+        Ok(())
+    }
+
+    /// What stands between an opening bracket, at which the reader is, and its closing one.
+    fn between(
+        &mut self,
+        close: u8,
+        comma: &'static str,
+        mut item: impl FnMut(&mut Self) -> Result<(), Wrong>,
+    ) -> Result<(), Wrong> {
+        if self.depth == DEPTH_MAX {
+            return Err(Wrong(Reason::Depth));
+        }
+        self.depth += 1;
+        self.at += 1;
+        let space = self.space();
+        if self.depth == 1 {
+            self.seen.opening = Some(space);
+        }
+        if self.peek() == Some(close) {
+            self.at += 1;
+            self.depth -= 1;
+            return Ok(());
+        }
+        loop {
+            item(self)?;
+            self.space();
+            match self.peek() {
+                Some(b',') => {
+                    self.at += 1;
+                    let space = self.space();
+                    self.seen.comma.get_or_insert(space);
+                }
+                Some(byte) if byte == close => {
+                    self.at += 1;
+                    self.depth -= 1;
+                    return Ok(());
+                }
+                Some(_) => return Err(Wrong(Reason::Expected(comma))),
+                None => return Err(Wrong(Reason::End(comma))),
+            }
+        }
+    }
+
+    /// The text that begins with the quotation mark at which the reader is.
+    fn quoted(&mut self) -> Result<Quoted<'a>, Wrong> {
+        self.at += 1;
+        let plain = self.plain();
+        if self.peek() == Some(b'"') {
+            self.at += 1;
+            return Ok(Quoted::AsIs(plain));
+        }
+        let mut text = plain.to_owned();
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(Quoted::Unescaped(text));
+                }
+                Some(b'\\') => text.push(self.escape()?),
+                Some(control) => return Err(Wrong(Reason::Control(control))),
+                None => return Err(Wrong(Reason::End("a quotation mark"))),
+            }
+            text.push_str(self.plain());
+        }
+    }
+
+    /// The characters up to the next one that means something in a text.
+    fn plain(&mut self) -> &'a str {
+        let rest = self.rest();
+        let special = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
+        let length = rest.bytes().position(|byte| special(&byte)).unwrap_or(rest.len());
+        self.at += length;
+        rest.get(..length).unwrap_or_default()
+    }
+
+    fn escape(&mut self) -> Result<char, Wrong> {
+        let begin = self.at;
+        self.at += 1;
+        let simple = match self.peek() {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => return self.code_point(begin),
+            Some(_) => {
+                self.at = begin;
+                return Err(Wrong(Reason::Escape));
+            }
+            None => return Err(Wrong(Reason::End("an escape"))),
+        };
+        self.at += 1;
+        Ok(simple)
+    }
+
+    /// A `\uXXXX`, or two of them that are one character; the reader is at the `u`.
+    fn code_point(&mut self, begin: usize) -> Result<char, Wrong> {
+        let mut units = [self.unit()?, 0];
+        if matches!(units, [0xd800..=0xdbff, _]) && self.rest().starts_with("\\u") {
+            self.at += 1;
+            units[1] = self.unit()?;
+        }
+        let Some(Ok(character)) = char::decode_utf16(units).next() else {
+            self.at = begin;
+            return Err(Wrong(Reason::LoneSurrogate));
+        };
+        self.seen.escaped_beyond_ascii |= !character.is_ascii();
+        Ok(character)
+    }
+
+    fn unit(&mut self) -> Result<u16, Wrong> {
+        let digits = self
+            .rest()
+            .get(1..5)
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let unit = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
+        let unit = unit.ok_or(Wrong(Reason::Expected("four hexadecimal digits")))?;
+        self.at += 5;
+        Ok(unit)
+    }
+
+    fn shared(&mut self, key: &str) -> Key {
+        if let Some(known) = self.keys.get(key) {
+            return Arc::clone(known);
+        }
+        let key: Key = key.into();
+        self.keys.insert(Arc::clone(&key));
+        key
+    }
+
+    /// Passes over white space and returns it.
+    fn space(&mut self) -> &'a str {
+        let rest = self.rest();
+        let length =
+            rest.bytes().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
+        self.at += length;
+        rest.get(..length).unwrap_or_default()
+    }
+
+    fn expect(&mut self, byte: u8, name: &'static str) -> Result<(), Wrong> {
+        match self.peek() {
+            Some(found) if found == byte => {
+                self.at += 1;
+                Ok(())
+            }
+            Some(_) => Err(Wrong(Reason::Expected(name))),
+            None => Err(Wrong(Reason::End(name))),
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+}
+
+/// A text between quotation marks.
+enum Quoted<'a> {
+    /// As it stands in the document.
+    AsIs(&'a str),
+    /// With its escapes resolved.
+    Unescaped(String),
+}
+
+impl Quoted<'_> {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::AsIs(text) => text,
+            Self::Unescaped(text) => text,
+        }
+    }
+}
+
+impl From<Quoted<'_>> for Box<str> {
+    fn from(quoted: Quoted<'_>) -> Self {
+        match quoted {
+            Quoted::AsIs(text) => text.into(),
+            Quoted::Unescaped(text) => text.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_refused_is_named_with_its_place() {
+        let deep = "[".repeat(DEPTH_MAX + 1);
+        for (text, line, column, reason) in [
+            (&b"{\"a\":1,\n \"a\":2}"[..], 2, 2, Reason::DuplicateKey("a".into())),
+            (b"{\"\\u0061\":1,\"a\":2}", 1, 13, Reason::DuplicateKey("a".into())),
+            (b"[1,\n\xff]", 2, 1, Reason::NotUtf8),
+            (b"\xef\xbb\xbf{}", 1, 1, Reason::ByteOrderMark),
+            (b"\"\\ud800\"", 1, 2, Reason::LoneSurrogate),
+            (b"\"\\ud800\\u0041\"", 1, 2, Reason::LoneSurrogate),
+            (b"\"\\udc00\"", 1, 2, Reason::LoneSurrogate),
+            ("\"\u{e9}\u{1}\"".as_bytes(), 1, 3, Reason::Control(1)),
+            (b"\"\\x\"", 1, 2, Reason::Escape),
+            (b"\"\\u12g4\"", 1, 3, Reason::Expected("four hexadecimal digits")),
+            (b"", 1, 1, Reason::End("a value")),
+            (b" \n", 2, 1, Reason::End("a value")),
+            (b"{\"a\"", 1, 5, Reason::End("a colon")),
+            (b"{\"a\":1,}", 1, 8, Reason::Expected("a name in quotation marks")),
+            (b"[1 2]", 1, 4, Reason::Expected("a comma or ]")),
+            (b"{\"a\":1", 1, 7, Reason::End("a comma or }")),
+            (b"\"abc", 1, 5, Reason::End("a quotation mark")),
+            (b"1 2", 1, 3, Reason::Trailing),
+            (b"01", 1, 2, Reason::Trailing),
+            (b"-", 1, 1, Reason::Expected("a number")),
+            (b"tru", 1, 1, Reason::Expected("a value")),
+            (b"'a'", 1, 1, Reason::Expected("a value")),
+            (deep.as_bytes(), 1, DEPTH_MAX + 1, Reason::Depth),
+        ] {
+            let expected = Err(JsonError { line, column, reason });
+            assert_eq!(read(text), expected, "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn nesting_up_to_the_limit_is_read() {
+        let text = "[".repeat(DEPTH_MAX) + &"]".repeat(DEPTH_MAX);
+        assert!(read(text.as_bytes()).unwrap().keeps_form_of(text.as_bytes()));
+    }
+
+    #[test]
+    fn values_are_read_as_written() {
+        let json = read(br#"{"b":[true,null,-1.50e+07],"a":"x\n\ud83d\ude00"}"#).unwrap();
+        let map = json.value.as_map().unwrap();
+        assert_eq!(map.iter().map(|(key, _)| &**key).collect::<Vec<_>>(), ["b", "a"]);
+        assert_eq!(map.get("a"), Some(&Value::text("x\n\u{1f600}")));
+        let list = map.get("b").and_then(Value::as_list).unwrap();
+        assert_eq!(list[2], Value::Number(Number::parse("-1.50e+07").unwrap()));
+    }
+}

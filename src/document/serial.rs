@@ -1,0 +1,149 @@
+//! Values as parts of contracts, plans and proofs: to and from serde.
+//!
+//! The forms those have know integers only. A number that is not written as one, or does not fit 64 bits, becomes a map
+//! with the one key [`DIGITS`], so that no digit is lost and no float enters a hash.
+
+use std::fmt;
+
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use serde::ser::{SerializeMap as _, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{Map, Number, Value};
+
+/// The key under which stand the digits of a number that is no 64-bit integer.
+const DIGITS: &str = "$number";
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => to.serialize_unit(),
+            Self::Bool(truth) => to.serialize_bool(*truth),
+            Self::Number(number) => {
+                let plain = number.as_i64().filter(|plain| plain.to_string() == number.digits());
+                if let Some(plain) = plain {
+                    return to.serialize_i64(plain);
+                }
+                let mut map = to.serialize_map(Some(1))?;
+                map.serialize_entry(DIGITS, number.digits())?;
+                map.end()
+            }
+            Self::Text(text) => to.serialize_str(text),
+            Self::List(values) => to.collect_seq(values),
+            Self::Map(map) => to.collect_map(map.iter().map(|(key, value)| (&**key, value))),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Any)
+    }
+}
+
+struct Any;
+
+impl<'de> Visitor<'de> for Any {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        Value::deserialize(from)
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<Value, E> {
+        Ok(Value::Bool(truth))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Value, E> {
+        digits(&number.to_string())
+    }
+
+    fn visit_i128<E: serde::de::Error>(self, number: i128) -> Result<Value, E> {
+        digits(&number.to_string())
+    }
+
+    fn visit_u128<E: serde::de::Error>(self, number: u128) -> Result<Value, E> {
+        digits(&number.to_string())
+    }
+
+    /// The shortest digits that mean the same binary64; not a number and infinity have none.
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Value, E> {
+        digits(&format!("{number:?}"))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::List(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some((key, value)) = entries.next_entry::<String, Value>()? {
+            if map.push(key.as_str().into(), value).is_err() {
+                return Err(A::Error::custom(format_args!("the name {key:?} stands twice")));
+            }
+        }
+        match map.get(DIGITS) {
+            Some(Value::Text(text)) if map.len() == 1 => digits(text),
+            _ => Ok(map.into()),
+        }
+    }
+}
+
+fn digits<E: serde::de::Error>(digits: &str) -> Result<Value, E> {
+    let number = Number::parse(digits);
+    number.map(Value::Number).ok_or_else(|| E::custom(format_args!("{digits:?} is not a number")))
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger_format::cbor;
+    use quickcheck::quickcheck;
+
+    use super::*;
+
+    quickcheck! {
+        fn no_digit_is_lost_on_the_way_to_cbor_and_back(value: Value) -> bool {
+            // Canonical CBOR sorts names, so the order of names is not compared.
+            let there = cbor::to_value(&value).unwrap();
+            let back: Value = cbor::from_value(&there).unwrap();
+            cbor::to_value(&back).unwrap() == there
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_no_integers_are_written_by_their_digits() {
+        let number = |digits: &str| Value::Number(Number::parse(digits).unwrap());
+        for (digits, written) in
+            [("7", "7"), ("-0", "{\"$number\":\"-0\"}"), ("1.50", "{\"$number\":\"1.50\"}")]
+        {
+            assert_eq!(serde_json::to_string(&number(digits)).unwrap(), written);
+            assert_eq!(serde_json::from_str::<Value>(written).unwrap(), number(digits));
+        }
+        assert_eq!(serde_json::from_str::<Value>("1.50").unwrap(), number("1.5"));
+        assert!(serde_json::from_str::<Value>("{\"$number\":\"x\"}").is_err());
+    }
+}

@@ -1,0 +1,34 @@
+//! What the steps of a contract do to a document, and what they leave behind of what they did.
+//!
+//! A step is applied whole or refuses. Every change is recorded as an [`Effect`], with what stood there before, so that
+//! what a run loses is counted from what it did and not from what it promised. Knows no file, no contract as a whole, no
+//! ledger and no time.
+//!
+//! ```
+//! use glyph_ledger::document::json;
+//! use glyph_ledger::transform::{Effect, Programs, Step, apply};
+//!
+//! let steps: Vec<Step> = serde_json::from_str(
+//!     r#"[{"rename": {"path": "/titel", "to": "title"}}, {"remove": {"path": "/draft"}}]"#,
+//! )?;
+//! let mut document = json::read(br#"{"titel": "On time", "price": 1.50, "draft": true}"#)?;
+//! let effects = apply(&steps, &Programs::of(&steps)?, &mut document.value)?;
+//! let text = json::write(&document.value, &document.style);
+//! assert_eq!(text, r#"{"title": "On time", "price": 1.50}"#);
+//! let lost: Vec<_> = effects.iter().flat_map(Effect::lost).collect();
+//! assert_eq!(lost, ["/draft".parse()?]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod convert;
+mod effect;
+mod inverse;
+mod jq;
+mod step;
+mod steps;
+
+pub use effect::{Effect, Operation, leaves};
+pub use inverse::inverse;
+pub use jq::{JqError, Program, Programs};
+pub use step::*;
+pub use steps::{StepError, Trouble, apply};

@@ -1,0 +1,289 @@
+//! What a step may be. Data only: what it does to a document stands in [`super::steps`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::{Pointer, Value};
+
+/// One step of an edge or of a normalisation: a map with one key, the name of the operation.
+///
+/// Places are JSON Pointers (RFC 6901) from the root of the document, or inside `each` from the element at hand. What a
+/// place does not hold is an error unless the step says `optional: true`; what must be absent and is there, always.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// A script of SQL statements, run in one transaction.
+    Sql(String),
+    /// Gives a key another name; it keeps its position.
+    Rename(Rename),
+    /// Takes a value to another place, which must be free; its new key goes last.
+    Move(Transfer),
+    /// Puts a copy of a value at another place, which must be free.
+    Copy(Transfer),
+    /// Puts a value where there is none; where there is one, nothing happens.
+    Add(Put),
+    /// Puts a value, whatever stood there.
+    Set(Put),
+    /// Puts those keys of an object that are not there yet into it.
+    Merge(Put),
+    /// Takes a value away.
+    Remove(Place),
+    /// Writes a scalar as another kind of scalar.
+    Convert(Convert),
+    /// Replaces a scalar by the one that a table has for it.
+    MapValues(MapValues),
+    /// Moves keys of an object into a new object in it.
+    Nest(Group),
+    /// Moves keys of an object in an object out into the outer one, and removes the inner one, which must then be empty.
+    Hoist(Group),
+    /// Puts a value into a new object, under a key.
+    Wrap(Wrap),
+    /// Puts the only value of an object in the object's place.
+    Unwrap(Wrap),
+    /// Takes the steps on each element of a list, or each value of an object.
+    Each(Each),
+    /// Takes the steps if a condition holds.
+    When(When),
+    /// Refuses the document unless what stands at a place, if anything does, is of a kind.
+    Require(Require),
+    /// Puts the one result of a jq program in the place of its input.
+    Jq(Jq),
+}
+
+/// A key and its new name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rename {
+    /// Where it stands.
+    pub path: Pointer,
+    /// Its new name in the same object.
+    pub to: String,
+    /// Whether it may be absent.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub optional: bool,
+}
+
+/// Two places.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transfer {
+    /// Where the value stands.
+    pub from: Pointer,
+    /// Where it goes.
+    pub to: Pointer,
+    /// Whether it may be absent.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub optional: bool,
+}
+
+/// A place and what to put there. Exactly one of `value` and `jq` is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Put {
+    /// The place.
+    pub path: Pointer,
+    /// The value.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+    /// A jq program that makes the value of the whole document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jq: Option<String>,
+    /// Why, as the list of changes says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// The place.
+    pub path: Pointer,
+    /// Whether it may be empty.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub optional: bool,
+    /// What must stand there for it to be taken away; anything else is refused.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub equals: Option<Value>,
+}
+
+/// A scalar and the kind it is to have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Convert {
+    /// Where it stands.
+    pub path: Pointer,
+    /// What it becomes.
+    pub to: Conversion,
+    /// Whether it may be absent.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub optional: bool,
+}
+
+/// A pair of kinds between which nothing is lost, one way and back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conversion {
+    /// A number becomes the text of its digits.
+    NumberToText,
+    /// A text that is a number becomes that number, digit for digit.
+    TextToNumber,
+    /// A boolean becomes 0 or 1.
+    BooleanToInteger,
+    /// 0 or 1 becomes a boolean.
+    IntegerToBoolean,
+}
+
+/// A scalar and what becomes of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MapValues {
+    /// Where it stands.
+    pub path: Pointer,
+    /// What becomes of which value. No value stands twice on the left.
+    pub table: Vec<Mapping>,
+    /// What happens to a value that is not in the table.
+    #[serde(default)]
+    pub otherwise: Otherwise,
+    /// Whether it may be absent.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub optional: bool,
+}
+
+/// One line of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mapping {
+    /// The value before.
+    pub from: Value,
+    /// The value after.
+    pub to: Value,
+}
+
+/// What happens to a value that is not in a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Otherwise {
+    /// The document is refused.
+    #[default]
+    Refuse,
+    /// It stays.
+    Keep,
+}
+
+/// Keys of an object that belong together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// The inner object.
+    pub path: Pointer,
+    /// The keys, in the order in which they are moved.
+    pub keys: Vec<String>,
+}
+
+/// A value and the key around it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wrap {
+    /// Where it stands.
+    pub path: Pointer,
+    /// The key.
+    pub key: String,
+}
+
+/// Steps for each of several values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Each {
+    /// The list or object.
+    pub path: Pointer,
+    /// What is done with each of its values.
+    pub steps: Vec<Step>,
+    /// Whether it may be absent.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub optional: bool,
+}
+
+/// Steps under a condition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct When {
+    /// The condition.
+    #[serde(rename = "if")]
+    pub condition: Condition,
+    /// What is done if it holds.
+    pub steps: Vec<Step>,
+}
+
+/// What may be asked about a place. Everything that is given must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// The place.
+    pub path: Pointer,
+    /// This value stands there.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub equals: Option<Value>,
+    /// None of these values stands there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_in: Option<Vec<Value>>,
+    /// A value of this kind stands there.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// Nothing stands there.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub absent: bool,
+}
+
+/// Kinds of values, under the names of JSON Schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean,
+    /// A number that is written as an integer.
+    Integer,
+    /// Any number.
+    Number,
+    /// A text.
+    String,
+    /// A list.
+    Array,
+    /// An object.
+    Object,
+}
+
+/// A kind that a value must have, if it is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Require {
+    /// The place.
+    pub path: Pointer,
+    /// The kind.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// What the refusal says.
+    pub message: String,
+}
+
+/// A jq program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jq {
+    /// What it reads and replaces.
+    #[serde(default)]
+    pub path: Pointer,
+    /// The program. It gives exactly one result.
+    pub program: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_false(truth: &bool) -> bool {
+    !*truth
+}
+
+/// A value that is given, be it null.
+fn given<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
+}
