@@ -277,7 +277,7 @@ impl<'a> Reader<'a> {
         Ok(simple)
     }
 
-    /// A `\uXXXX`, or two of them that are one character; the reader is at the `u`.
+    /// A `\u` with four digits, or two of them that are one character; the reader is at the `u`.
     fn code_point(&mut self, begin: usize) -> Result<char, Wrong> {
         let mut units = [self.unit()?, 0];
         if matches!(units, [0xd800..=0xdbff, _]) && self.rest().starts_with("\\u") {
