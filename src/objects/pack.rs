@@ -106,9 +106,8 @@ impl PackObjects {
         }
         drop(acquire(&Folder { dir: dir.to_owned() }.lock())?);
         syncs::folder(&KernelSyncs, dir).map_err(io_error(dir))?;
-        if let Some(parent) = dir.parent().filter(|parent| *parent != Path::new("")) {
-            syncs::folder(&KernelSyncs, parent).map_err(io_error(parent))?;
-        }
+        let above = syncs::folder_of(dir);
+        syncs::folder(&KernelSyncs, above).map_err(io_error(above))?;
         Self::open(dir)
     }
 

@@ -11,6 +11,7 @@ use ledger_format::hash::{CommitHash, ContentHash};
 use super::page::{PageSize, PageSource, give_life, normalised};
 use super::page_tree::{PageTree, node_bytes};
 use super::{DatabaseError, RUN_LENGTH};
+use crate::effects::{KernelSyncs, syncs};
 use crate::objects::{Objects, ObjectsError};
 
 /// Entries a level's list is made for before any of them was read; a forged page count must not
@@ -186,10 +187,8 @@ fn write_pages(
     }
     let file = out.into_inner().map_err(|error| io(error.into_error()))?;
     file.sync_all().map_err(io)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
+    let folder = syncs::folder_of(path);
+    syncs::folder(&KernelSyncs, folder)
         .map_err(|source| ImageError::Io { path: folder.to_owned(), source })
 }
 
