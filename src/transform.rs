@@ -24,6 +24,8 @@ mod convert;
 mod effect;
 mod inverse;
 mod jq;
+mod parameters;
+mod reads;
 mod step;
 mod steps;
 
@@ -31,5 +33,6 @@ pub use convert::is_of_kind;
 pub use effect::{Effect, Operation, leaves};
 pub use inverse::inverse;
 pub use jq::{JqError, Program, Programs};
+pub use parameters::Parameters;
 pub use step::*;
-pub use steps::{StepError, Trouble, apply};
+pub use steps::{Attempt, StepError, Trouble, apply, attempt};

@@ -2,7 +2,7 @@
 
 use super::convert::back;
 use super::step::{
-    Convert, Each, Group, MapValues, Mapping, Place, Put, Rename, Step, Transfer, Wrap,
+    Convert, Each, Ensure, Group, MapValues, Mapping, Place, Put, Rename, Step, Transfer, Wrap,
 };
 use crate::document::Value;
 
@@ -25,6 +25,10 @@ fn of_step(step: &Step) -> Option<Step> {
             Some(Step::Move(Transfer { from: to.clone(), to: from.clone(), optional: *optional }))
         }
         Step::Add(Put { path, value: Some(value), .. }) => {
+            let equals = Some(value.clone());
+            Some(Step::Remove(Place { path: path.clone(), optional: false, equals }))
+        }
+        Step::Ensure(Ensure { path, value: Some(value), optional: false, .. }) => {
             let equals = Some(value.clone());
             Some(Step::Remove(Place { path: path.clone(), optional: false, equals }))
         }
@@ -52,7 +56,8 @@ fn of_step(step: &Step) -> Option<Step> {
         | Step::Remove(_)
         | Step::When(_)
         | Step::Jq(_)
-        | Step::Add(_) => None,
+        | Step::Add(_)
+        | Step::Ensure(_) => None,
     }
 }
 

@@ -4,12 +4,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jaq_core::load::parse::Def;
 use jaq_core::load::{Arena, File, Loader};
+use jaq_core::native::{bome, run as native, v};
 use jaq_core::{Compiler, Ctx, Native, Vars, compile, data, load, unwrap_valr};
 use jaq_json::{Num, Val};
 
-use super::step::{Jq, Step};
-use crate::document::{Map, Number, Value};
+use super::parameters::Parameters;
+use super::reads::seen;
+use super::step::{Ensure, Jq, Put, Step};
+use crate::document::{Map, Number, Pointer, Value};
 
 type Data = data::JustLut<Val>;
 
@@ -29,6 +33,14 @@ const REFUSED: &[&str] = &[
     "strflocaltime",
 ];
 
+/// What every program sees beside its input: an object of the values given from outside.
+const PARAMETERS: &str = "$parameters";
+
+/// What every program can use beside the functions of jq.
+const DEFINITIONS: &str = r#"def parameter($name):
+    if $parameters | has($name) then $parameters[$name]
+    else error("the parameter \($name) is not given") end;"#;
+
 /// The jq programs that steps name, compiled once for all documents.
 #[derive(Debug, Default)]
 pub struct Programs {
@@ -36,6 +48,8 @@ pub struct Programs {
     inline: BTreeMap<String, Program>,
     /// Under the names of their files.
     files: BTreeMap<String, Program>,
+    /// Functions that all of them can use.
+    definitions: String,
 }
 
 impl Programs {
@@ -46,34 +60,60 @@ impl Programs {
 
     /// Compiles every program in `steps`, of which some stand in `files`.
     pub fn with_files(steps: &[Step], files: &BTreeMap<String, Vec<u8>>) -> Result<Self, JqError> {
-        let mut programs = Self::default();
+        Self::with_definitions(steps, files, "")
+    }
+
+    /// Compiles every program in `steps`, of which some stand in `files`, and which use functions of `definitions`.
+    pub fn with_definitions(
+        steps: &[Step],
+        files: &BTreeMap<String, Vec<u8>>,
+        definitions: &str,
+    ) -> Result<Self, JqError> {
+        let mut programs = Self { definitions: definitions.to_owned(), ..Self::default() };
         programs.take(steps, files)?;
         Ok(programs)
     }
 
     /// The result of the program of `jq` for `input`.
-    pub(super) fn run_step(&self, jq: &Jq, input: &Value) -> Result<Value, JqError> {
+    pub(super) fn run_step(
+        &self,
+        jq: &Jq,
+        parameters: &Parameters,
+        input: &Value,
+    ) -> Result<Value, JqError> {
         match (&jq.program, &jq.file) {
-            (Some(text), None) => self.run(text, input),
+            (Some(text), None) => self.run(text, None, parameters, input),
             (None, Some(file)) => {
                 let missing = || JqError::Program(format!("{file} was not compiled"));
-                self.files.get(file).ok_or_else(missing)?.run(input)
+                from_jq(
+                    &self.files.get(file).ok_or_else(missing)?.result(to_jq(input), parameters)?,
+                )
             }
             _ => Err(JqError::Unclear),
         }
     }
 
-    /// The result of the program `text` for `input`.
-    pub(super) fn run(&self, text: &str, input: &Value) -> Result<Value, JqError> {
+    /// The result of the program `text` for what it reads of `input`.
+    pub(super) fn run(
+        &self,
+        text: &str,
+        reads: Option<&[Pointer]>,
+        parameters: &Parameters,
+        input: &Value,
+    ) -> Result<Value, JqError> {
         let missing = || JqError::Program("it was not compiled".to_owned());
-        self.inline.get(text).ok_or_else(missing)?.run(input)
+        let program = self.inline.get(text).ok_or_else(missing)?;
+        from_jq(&program.result(seen(input, reads), parameters)?)
     }
 
     fn take(&mut self, steps: &[Step], files: &BTreeMap<String, Vec<u8>>) -> Result<(), JqError> {
         for step in steps {
             match step {
-                Step::Add(put) | Step::Set(put) | Step::Merge(put) => {
-                    put.jq.iter().try_for_each(|text| self.compile(text))?;
+                Step::Add(Put { jq, .. })
+                | Step::Set(Put { jq, .. })
+                | Step::Merge(Put { jq, .. })
+                | Step::Ensure(Ensure { jq, .. }) => {
+                    jq.iter().try_for_each(|text| self.compile(text))?;
                 }
                 Step::Jq(jq) => match (&jq.program, &jq.file) {
                     (Some(text), None) => self.compile(text)?,
@@ -89,7 +129,8 @@ impl Programs {
 
     fn compile(&mut self, text: &str) -> Result<(), JqError> {
         if !self.inline.contains_key(text) {
-            self.inline.insert(text.to_owned(), Program::compile(text)?);
+            let program = Program::with_definitions(text, &self.definitions)?;
+            self.inline.insert(text.to_owned(), program);
         }
         Ok(())
     }
@@ -103,7 +144,8 @@ impl Programs {
             let wrong = |why: &str| JqError::Program(format!("{name} {why}"));
             let bytes = files.get(name).ok_or_else(|| wrong("is not there"))?;
             let text = std::str::from_utf8(bytes).map_err(|_| wrong("is not UTF-8"))?;
-            self.files.insert(name.to_owned(), Program::compile(text)?);
+            let program = Program::with_definitions(text, &self.definitions)?;
+            self.files.insert(name.to_owned(), program);
         }
         Ok(())
     }
@@ -140,15 +182,24 @@ pub enum JqError {
 impl Program {
     /// Compiles a program.
     pub fn compile(text: &str) -> Result<Self, JqError> {
+        Self::with_definitions(text, "")
+    }
+
+    /// Compiles a program that uses functions of `definitions`.
+    pub fn with_definitions(text: &str, definitions: &str) -> Result<Self, JqError> {
         let allowed = |name: &str| !REFUSED.contains(&name);
         let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+        let defs = defs.filter(|def| allowed(def.name)).map(for_as_long);
+        let own = definitions_of(DEFINITIONS)?.into_iter().chain(definitions_of(definitions)?);
         let funs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
+        let own_funs = [native(("upcase", v(0), |cv| bome(upcase(cv.1))))];
         let arena = Arena::default();
-        let modules = Loader::new(defs.filter(|def| allowed(def.name)))
+        let modules = Loader::new(defs.chain(own))
             .load(&arena, File { code: text, path: () })
             .map_err(|errors| JqError::Program(load_errors(&errors)))?;
         let filter = Compiler::default()
-            .with_funs(funs.filter(|fun| allowed(fun.0)))
+            .with_funs(funs.filter(|fun| allowed(fun.0)).chain(own_funs))
+            .with_global_vars([PARAMETERS])
             .compile(modules)
             .map_err(|errors| JqError::Program(compile_errors(&errors)))?;
         Ok(Self { filter })
@@ -156,16 +207,44 @@ impl Program {
 
     /// The one result of the program for `input`.
     pub fn run(&self, input: &Value) -> Result<Value, JqError> {
-        let context = Ctx::<Data>::new(&self.filter.lut, Vars::new([]));
-        let mut results = self.filter.id.run((context, to_jq(input))).map(unwrap_valr);
+        from_jq(&self.result(to_jq(input), &Parameters::default())?)
+    }
+
+    fn result(&self, input: Val, parameters: &Parameters) -> Result<Val, JqError> {
+        let given = parameters.iter();
+        let given = given.map(|(name, value)| (text(name), text(value)));
+        let context = Ctx::<Data>::new(&self.filter.lut, Vars::new([Val::obj(given.collect())]));
+        let mut results = self.filter.id.run((context, input)).map(unwrap_valr);
         let result = results.next().ok_or(JqError::Nothing)?;
         let result = result.map_err(|error| JqError::Failed(error.to_string()))?;
         match results.next() {
-            None => from_jq(&result),
+            None => Ok(result),
             Some(Ok(_)) => Err(JqError::Several),
             Some(Err(error)) => Err(JqError::Failed(error.to_string())),
         }
     }
+}
+
+/// A definition of jq's own, beside others that live less long.
+const fn for_as_long<'a>(definition: Def<&'static str>) -> Def<&'a str> {
+    definition
+}
+
+/// A text in capital letters, of every script (jq's own `ascii_upcase` leaves all letters beyond ASCII).
+fn upcase(value: Val) -> Result<Val, jaq_core::Error<Val>> {
+    match value {
+        Val::TStr(bytes) => Ok(text(&String::from_utf8_lossy(&bytes).to_uppercase())),
+        other => Err(jaq_core::Error::typ(other, "string")),
+    }
+}
+
+fn text(text: &str) -> Val {
+    Val::utf8_str(text.to_owned())
+}
+
+fn definitions_of(text: &str) -> Result<Vec<Def<&str>>, JqError> {
+    load::parse(text, |parser| parser.defs())
+        .ok_or_else(|| JqError::Program("its definitions are none".to_owned()))
 }
 
 impl fmt::Debug for Program {
@@ -212,16 +291,16 @@ fn compile_errors(errors: &compile::Errors<&str, ()>) -> String {
     words.collect::<Vec<_>>().join("; ")
 }
 
-fn to_jq(value: &Value) -> Val {
+pub(super) fn to_jq(value: &Value) -> Val {
     match value {
         Value::Null => Val::Null,
         Value::Bool(truth) => Val::Bool(*truth),
         Value::Number(number) => Val::Num(to_num(number)),
-        Value::Text(text) => Val::utf8_str(text.to_string()),
+        Value::Text(value) => text(value),
         Value::List(values) => Val::Arr(values.iter().map(to_jq).collect::<Vec<_>>().into()),
-        Value::Map(map) => Val::obj(
-            map.iter().map(|(key, value)| (Val::utf8_str(key.to_string()), to_jq(value))).collect(),
-        ),
+        Value::Map(map) => {
+            Val::obj(map.iter().map(|(key, value)| (text(key), to_jq(value))).collect())
+        }
     }
 }
 

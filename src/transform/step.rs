@@ -45,6 +45,9 @@ pub enum Step {
     When(When),
     /// Refuses the document unless what stands at a place, if anything does, is of a kind.
     Require(Require),
+    /// Sees to it that a value of a kind stands at a place: puts one where there is none, and refuses the document where
+    /// there is one of another kind.
+    Ensure(Ensure),
     /// Puts the one result of a jq program in the place of its input.
     Jq(Jq),
 }
@@ -84,10 +87,14 @@ pub struct Put {
     /// The value.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
-    /// A jq program that makes the value of the whole document.
+    /// A jq program that makes the value of the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jq: Option<String>,
-    /// Why, as the list of changes says it.
+    /// The places that the program sees of the document (`*` in a place: each element, each value); all of it, if this is
+    /// not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<Vec<Pointer>>,
+    /// Why, as the list of changes says it. Of `merge`, `{key}` in it is the key that was put.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -263,6 +270,38 @@ pub struct Require {
     /// The kind.
     #[serde(rename = "type")]
     pub kind: Kind,
+    /// What the refusal says.
+    pub message: String,
+}
+
+/// A kind of value that must stand at a place, and the value to put where nothing stands. Exactly one of `value` and `jq`
+/// is given.
+///
+/// In the place of a value of another kind it puts its own and goes on, so that everything that refuses the document is
+/// found at once; the document stays refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ensure {
+    /// The place.
+    pub path: Pointer,
+    /// The kind.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// The value.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+    /// A jq program that makes the value of the document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jq: Option<String>,
+    /// The places that the program sees of the document, as in [`Put`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<Vec<Pointer>>,
+    /// Whether nothing is put where nothing stands.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub optional: bool,
+    /// Why, as the list of changes says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// What the refusal says.
     pub message: String,
 }

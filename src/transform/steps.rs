@@ -4,9 +4,10 @@ use super::convert::{converted, is_of_kind};
 use super::effect::Effect;
 use super::inverse::is_bijective;
 use super::jq::{JqError, Programs};
+use super::parameters::Parameters;
 use super::step::{
-    Condition, Convert, Each, Group, Jq, Kind, MapValues, Otherwise, Place, Put, Rename, Require,
-    Step, Transfer, When, Wrap,
+    Condition, Convert, Each, Ensure, Group, Jq, Kind, MapValues, Otherwise, Place, Put, Rename,
+    Require, Step, Transfer, When, Wrap,
 };
 use crate::document::{Map, Pointer, Value};
 
@@ -71,14 +72,45 @@ pub fn apply(
     programs: &Programs,
     document: &mut Value,
 ) -> Result<Vec<Effect>, StepError> {
-    let mut work = Work { effects: Vec::new(), base: Pointer::default(), programs };
-    work.steps(steps, document)?;
-    Ok(work.effects)
+    let attempt = attempt(steps, programs, &Parameters::default(), document);
+    match attempt.refusals.into_iter().next() {
+        None => Ok(attempt.effects),
+        Some(refusal) => Err(refusal),
+    }
+}
+
+/// What came of applying steps, be the document refused or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// What was changed.
+    pub effects: Vec<Effect>,
+    /// Why the document is refused, in the order in which it was found; nothing, if it is not.
+    pub refusals: Vec<StepError>,
+    /// Whether all steps were taken; otherwise the last refusal is that of the step that could not be.
+    pub complete: bool,
+}
+
+/// Applies `steps` to `document` as [`apply`] does, with values given from outside, and goes on behind every refusal that
+/// allows it ([`Step::Ensure`]). A document that was refused is of no use afterwards.
+pub fn attempt(
+    steps: &[Step],
+    programs: &Programs,
+    parameters: &Parameters,
+    document: &mut Value,
+) -> Attempt {
+    let (effects, refusals) = (Vec::new(), Vec::new());
+    let mut work = Work { effects, refusals, base: Pointer::default(), programs, parameters };
+    let stopped = work.steps(steps, document).err();
+    let complete = stopped.is_none();
+    work.refusals.extend(stopped);
+    Attempt { effects: work.effects, refusals: work.refusals, complete }
 }
 
 struct Work<'a> {
     programs: &'a Programs,
+    parameters: &'a Parameters,
     effects: Vec<Effect>,
+    refusals: Vec<StepError>,
     /// Where in the document the value stands that steps are applied to.
     base: Pointer,
 }
@@ -106,6 +138,7 @@ impl Work<'_> {
             Step::Each(step) => self.each(step, root),
             Step::When(step) => self.when(step, root),
             Step::Require(step) => self.require(step, root),
+            Step::Ensure(step) => self.ensure(step, root),
             Step::Jq(step) => self.jq(step, root),
             Step::Sql(_) => Err(self.refuse(&Pointer::default(), Trouble::NotForDocuments)),
         }
@@ -157,13 +190,13 @@ impl Work<'_> {
         if step.path.get(root).is_some() {
             return Ok(());
         }
-        let value = self.value(step, root)?;
+        let value = self.value(&step.into(), root)?;
         self.note(Effect::added(step.path.under(&self.base), value.clone(), step.reason.clone()));
         self.put(&step.path, root, value)
     }
 
     fn set(&mut self, step: &Put, root: &mut Value) -> Result<(), StepError> {
-        let value = self.value(step, root)?;
+        let value = self.value(&step.into(), root)?;
         let Some(stands) = step.path.get_mut(root) else { return self.add(step, root) };
         if *stands == value {
             return Ok(());
@@ -175,7 +208,7 @@ impl Work<'_> {
     }
 
     fn merge(&mut self, step: &Put, root: &mut Value) -> Result<(), StepError> {
-        let Value::Map(more) = self.value(step, root)? else {
+        let Value::Map(more) = self.value(&step.into(), root)? else {
             return Err(self.refuse(
                 &step.path,
                 Trouble::Kind { expected: Kind::Object.name(), found: "another value" },
@@ -190,7 +223,8 @@ impl Work<'_> {
         }
         for (key, value) in added {
             let place = step.path.below(&key).under(&self.base);
-            self.note(Effect::added(place, value, step.reason.clone()));
+            let reason = step.reason.as_ref().map(|reason| reason.replace("{key}", &key));
+            self.note(Effect::added(place, value, reason));
         }
         Ok(())
     }
@@ -339,7 +373,7 @@ impl Work<'_> {
 
     fn jq(&mut self, step: &Jq, root: &mut Value) -> Result<(), StepError> {
         let Some(stands) = step.path.get_mut(root) else { return self.absent(&step.path, false) };
-        let value = self.programs.run_step(step, stands);
+        let value = self.programs.run_step(step, self.parameters, stands);
         let value = value.map_err(|error| self.refuse(&step.path, Trouble::Jq(error)))?;
         self.change(&step.path, stands, value, false);
         Ok(())
@@ -352,6 +386,47 @@ impl Work<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    fn ensure(&mut self, step: &Ensure, root: &mut Value) -> Result<(), StepError> {
+        let stands = step.path.get(root);
+        if stands.map_or(step.optional, |value| is_of_kind(value, step.kind)) {
+            return Ok(());
+        }
+        let value = self.value(&step.into(), root)?;
+        let reason = step.reason.clone();
+        let Some(stands) = step.path.get_mut(root) else {
+            self.note(Effect::added(step.path.under(&self.base), value.clone(), reason));
+            return self.put(&step.path, root, value);
+        };
+        let before = std::mem::replace(stands, value.clone());
+        let effect = Effect::changed(step.path.under(&self.base), before, value, false);
+        self.note(Effect { reason, ..effect });
+        let refusal = self.refuse(&step.path, Trouble::Required(step.message.clone()));
+        self.refusals.push(refusal);
+        Ok(())
+    }
+}
+
+/// Where a step takes the value from that it puts.
+struct Source<'a> {
+    path: &'a Pointer,
+    value: Option<&'a Value>,
+    jq: Option<&'a str>,
+    reads: Option<&'a [Pointer]>,
+}
+
+impl<'a> From<&'a Put> for Source<'a> {
+    fn from(step: &'a Put) -> Self {
+        let (value, jq, reads) = (step.value.as_ref(), step.jq.as_deref(), step.reads.as_deref());
+        Self { path: &step.path, value, jq, reads }
+    }
+}
+
+impl<'a> From<&'a Ensure> for Source<'a> {
+    fn from(step: &'a Ensure) -> Self {
+        let (value, jq, reads) = (step.value.as_ref(), step.jq.as_deref(), step.reads.as_deref());
+        Self { path: &step.path, value, jq, reads }
     }
 }
 
@@ -373,16 +448,15 @@ impl Work<'_> {
     }
 
     /// What a step puts: the value it names, or what its program makes of the document.
-    fn value(&self, step: &Put, root: &Value) -> Result<Value, StepError> {
-        match (&step.value, &step.jq) {
+    fn value(&self, source: &Source<'_>, root: &Value) -> Result<Value, StepError> {
+        match (source.value, source.jq) {
             (Some(value), None) => Ok(value.clone()),
-            (None, Some(program)) => self.computed(program, &step.path, root),
-            _ => Err(self.refuse(&step.path, Trouble::ValueOrProgram)),
+            (None, Some(program)) => {
+                let value = self.programs.run(program, source.reads, self.parameters, root);
+                value.map_err(|error| self.refuse(source.path, Trouble::Jq(error)))
+            }
+            _ => Err(self.refuse(source.path, Trouble::ValueOrProgram)),
         }
-    }
-
-    fn computed(&self, program: &str, path: &Pointer, input: &Value) -> Result<Value, StepError> {
-        self.programs.run(program, input).map_err(|error| self.refuse(path, Trouble::Jq(error)))
     }
 
     /// Puts `value` where nothing stands: under a new key of an object that is there.
