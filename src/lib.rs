@@ -10,6 +10,7 @@ pub mod document;
 pub mod effects;
 pub mod export;
 mod failure;
+pub mod glyphser;
 pub mod ledger;
 pub mod log;
 pub mod migrate;

@@ -15,7 +15,8 @@ const LAYERS: &[&[&str]] = &[
     &["migrate", "trust", "verify", "export", "replay", "failure"],
     &["ledger"],
     &["target", "transform", "contract", "objects", "log"],
-    &["effects", "diagnostic", "document"],
+    &["effects", "diagnostic", "glyphser"],
+    &["document"],
     &["projections"],
     &["ledger_format"],
 ];
