@@ -91,14 +91,21 @@ impl Formula {
     }
 }
 
-/// The hash that `value` holds: 64 lower-case hexadecimal digits.
+/// The hash that `value` holds: 64 lower-case hexadecimal digits, or 32 bytes.
 pub fn held(value: &Value) -> Option<Hash> {
-    unhex(value.as_text()?)?.try_into().ok()
+    match value {
+        Value::Text(text) => unhex(text)?.try_into().ok(),
+        Value::Bytes(bytes) => bytes.as_ref().try_into().ok(),
+        _ => None,
+    }
 }
 
-/// `hash` as a value.
-pub fn as_value(hash: &Hash) -> Value {
-    Value::text(hex(hash))
+/// `hash` in the form in which `like` holds one.
+pub fn held_like(like: &Value, hash: &Hash) -> Value {
+    match like {
+        Value::Bytes(_) => Value::Bytes(hash.as_slice().into()),
+        _ => Value::text(hex(hash)),
+    }
 }
 
 /// `CommitHash(tag, items)`.

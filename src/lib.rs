@@ -12,6 +12,7 @@ pub mod export;
 mod failure;
 pub mod glyphser;
 pub mod ledger;
+pub mod link;
 pub mod log;
 pub mod migrate;
 pub mod objects;

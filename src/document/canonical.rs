@@ -33,6 +33,9 @@ pub enum NoFormReason {
         "the integer {0} lies beyond 2^53, where canonical JSON (RFC 8785) would change its digits"
     )]
     IntegerBeyondJson(Number),
+    /// Bytes, which JSON has no form for.
+    #[error("bytes have no form in canonical JSON (RFC 8785)")]
+    BytesInJson,
     /// A number that no binary64 comes near to.
     #[error("the number {0} is too large for binary64")]
     BeyondBinary64(Number),
@@ -93,6 +96,7 @@ impl Cbor {
             Value::Bool(truth) => cbor::Value::Bool(*truth),
             Value::Number(number) => number_in_cbor(number).map_err(|reason| refuse(at, reason))?,
             Value::Text(text) => cbor::Value::Text(text.to_string()),
+            Value::Bytes(bytes) => cbor::Value::Bytes(bytes.to_vec()),
             Value::List(values) => {
                 let mut items = Vec::with_capacity(values.len());
                 each(values, omitted, at, |value, omitted, at| {
@@ -158,6 +162,7 @@ impl Json {
                 self.number(number).map_err(|reason| refuse(at, reason))?;
             }
             Value::Text(text) => self.string(text),
+            Value::Bytes(_) => return Err(refuse(at, NoFormReason::BytesInJson)),
             Value::List(values) => {
                 let mut mark = '[';
                 each(values, omitted, at, |value, omitted, at| {

@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["demo"],
     &["migrate", "trust", "verify", "export", "replay", "failure"],
     &["ledger"],
+    &["link"],
     &["target", "transform", "contract", "objects", "log"],
     &["effects", "diagnostic", "glyphser"],
     &["document"],
