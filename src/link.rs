@@ -8,7 +8,6 @@
 //! Knows documents and declarations. Knows no file, no ledger and no version chain; what is signed it never rewrites.
 
 mod census;
-mod declared;
 mod encoding;
 mod error;
 mod places;
@@ -17,15 +16,13 @@ mod relink;
 mod rounds;
 
 pub use census::{Census, ObjectIndex, Successor};
-pub use declared::{Declared, Preimage, Reference, SelfHash, Signature};
-pub use encoding::Encoding;
 pub use error::LinkError;
 pub use relink::{Found, Names, Subject};
 pub use rounds::Round;
 
 use ledger_format::hash::HASH_BYTES;
 
-use crate::document::Pointer;
+use crate::contract::{Contract, Pattern, Preimage, Reference, SelfHash, Signature};
 
 /// A SHA-256, of whatever preimage.
 pub type Hash = [u8; HASH_BYTES];
@@ -50,7 +47,7 @@ struct Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Naming {
     preimage: Preimage,
-    exclude: Vec<Pointer>,
+    exclude: Vec<Pattern>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -59,27 +56,38 @@ struct Target {
     naming: usize,
 }
 
+/// The part of a contract that concerns hashes.
+#[derive(Debug, Clone)]
+struct Declared {
+    kind: String,
+    refs: Vec<Reference>,
+    self_hash: Vec<SelfHash>,
+    signature: Option<Signature>,
+}
+
 impl Links {
-    /// Puts declarations together. Refused are a kind declared twice, a reference to a kind that is not declared, what no
-    /// hash can be computed of, and references that lead in a circle.
-    pub fn of(declared: &[Declared]) -> Result<Self, LinkError> {
+    /// Puts the declarations of contracts together. Refused are a kind declared twice, a reference to a kind that is not
+    /// declared, what no hash can be computed of, and references that lead in a circle.
+    pub fn of(contracts: &[&Contract]) -> Result<Self, LinkError> {
         let mut kinds: Vec<Kind> = Vec::new();
-        for one in declared {
-            one.check()?;
-            if kinds.iter().any(|kind| kind.declared.kind == one.kind) {
-                return Err(LinkError::declared(one, "the kind is declared twice"));
+        for contract in contracts {
+            check(contract)?;
+            if kinds.iter().any(|kind| kind.declared.kind == contract.contract) {
+                return Err(refused(contract, "the kind is declared twice"));
             }
-            kinds.push(Kind {
-                declared: one.clone(),
-                namings: Vec::new(),
-                targets: Vec::new(),
-            });
+            let declared = Declared {
+                kind: contract.contract.clone(),
+                refs: contract.refs.clone(),
+                self_hash: contract.self_hash.clone(),
+                signature: contract.signature.clone(),
+            };
+            kinds.push(Kind { declared, namings: Vec::new(), targets: Vec::new() });
         }
-        for (from, one) in declared.iter().enumerate() {
-            for reference in &one.refs {
+        for (from, contract) in contracts.iter().enumerate() {
+            for reference in &contract.refs {
                 let target = target(&mut kinds, reference).ok_or_else(|| {
                     let rule = format!("{} is no declared kind", reference.to_kind);
-                    LinkError::declared(one, format!("refs {}: {rule}", reference.at))
+                    refused(contract, format!("refs {}: {rule}", reference.at))
                 })?;
                 if let Some(kind) = kinds.get_mut(from) {
                     kind.targets.push(target);
@@ -126,6 +134,29 @@ fn target(kinds: &mut [Kind], reference: &Reference) -> Option<Target> {
         kind.namings.len() - 1
     });
     Some(Target { kind: place, naming })
+}
+
+/// Refuses declarations that no hash can be computed of.
+fn check(contract: &Contract) -> Result<(), LinkError> {
+    for reference in &contract.refs {
+        let whole = matches!(reference.preimage, Preimage::FileBytes | Preimage::Stated(_));
+        if whole && !reference.exclude.is_empty() {
+            let (at, preimage) = (&reference.at, &reference.preimage);
+            let rule = format!("refs {at}: nothing can be excluded from {preimage}");
+            return Err(refused(contract, rule));
+        }
+    }
+    for own in &contract.self_hash {
+        if matches!(own.preimage, Preimage::FileBytes | Preimage::Stated(_)) {
+            let (at, preimage) = (&own.at, &own.preimage);
+            return Err(refused(contract, format!("self_hash {at}: {preimage} would hash itself")));
+        }
+    }
+    Ok(())
+}
+
+fn refused(contract: &Contract, rule: impl Into<String>) -> LinkError {
+    LinkError::Declared { kind: contract.contract.clone(), rule: rule.into() }
 }
 
 #[cfg(test)]

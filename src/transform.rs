@@ -27,6 +27,7 @@ mod jq;
 mod step;
 mod steps;
 
+pub use convert::is_of_kind;
 pub use effect::{Effect, Operation, leaves};
 pub use inverse::inverse;
 pub use jq::{JqError, Program, Programs};

@@ -1,14 +1,21 @@
 //! Reading a contract: from a file with its scripts beside it, or from bytes already at hand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use super::model::Contract;
+use super::model::{Contract, Format};
+use super::rules;
 
 /// Longest contract or script, in bytes. A script is held in memory while it runs.
 const TEXT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Deepest nesting of a contract's text.
+pub(super) const DEPTH_MAX: usize = 60;
+
+/// Most values in a contract's text.
+const NODES_MAX: usize = 4_000_000;
 
 /// A contract that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -39,51 +46,65 @@ pub enum ContractError {
     },
 }
 
-/// Loads the contract at `path`; scripts are looked up relative to its folder and may not leave it.
+/// Loads the contract at `path`; the files it names are looked up relative to its folder and may not leave it.
 pub fn load_file(path: &Path) -> Result<Contract, ContractError> {
     let name = path.display().to_string();
     let text = read(path)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut scripts = BTreeMap::new();
-    for script in script_names(&name, &text)? {
-        let inside =
-            Path::new(&script).components().all(|part| matches!(part, Component::Normal(_)));
-        if !inside {
-            let rule = format!("script {script:?} lies outside the contract's folder");
+    for file in parse(&name, &text)?.files() {
+        let inside = Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
+        if !inside || file.is_empty() {
+            let rule = format!("file {file:?} lies outside the contract's folder");
             return Err(ContractError::Rule { name, rule });
         }
-        let bytes = read(&folder.join(&script))?;
-        scripts.insert(script, bytes);
+        scripts.insert(file.to_owned(), read(&folder.join(file))?);
     }
     load_bytes(&name, &text, scripts)
 }
 
-/// Parses a contract whose scripts are at hand. `name` is for messages.
+/// Parses a contract whose files are at hand. `name` is for messages.
 pub fn load_bytes(
     name: &str,
     text: &[u8],
     scripts: BTreeMap<String, Vec<u8>>,
 ) -> Result<Contract, ContractError> {
-    checked(name, Contract { scripts, ..parse(name, text)? })
+    let contract = Contract { scripts, ..parse(name, text)? };
+    if contract.format().is_none() {
+        let known = Format::ALL.map(Format::name).join(", ");
+        let rule = format!("format {:?} is none of {known}", contract.format);
+        return Err(ContractError::Rule { name: name.to_owned(), rule });
+    }
+    checked(name, contract)
 }
 
-/// The contract, unless it contradicts itself.
+/// The contract, unless it contradicts itself. One that a ledger holds may be of a format from before they were closed;
+/// it then has what a store has.
 pub(super) fn checked(name: &str, contract: Contract) -> Result<Contract, ContractError> {
-    match check(&contract) {
-        Ok(()) => Ok(contract),
-        Err(rule) => Err(ContractError::Rule { name: name.to_owned(), rule }),
+    match rules::breaches(&contract).into_iter().next() {
+        None => Ok(contract),
+        Some(breach) => {
+            Err(ContractError::Rule { name: name.to_owned(), rule: breach.to_string() })
+        }
     }
 }
 
 fn parse(name: &str, text: &[u8]) -> Result<Contract, ContractError> {
     let syntax = |reason| ContractError::Syntax { name: name.to_owned(), reason };
     let text = std::str::from_utf8(text).map_err(|error| syntax(error.to_string()))?;
-    serde_saphyr::from_str(text).map_err(|error| syntax(error.to_string()))
+    serde_saphyr::from_str_with_options(text, options()).map_err(|error| syntax(error.to_string()))
 }
 
-fn script_names(name: &str, text: &[u8]) -> Result<BTreeSet<String>, ContractError> {
-    let contract = parse(name, text)?;
-    Ok(contract.edges.into_iter().flat_map(|edge| edge.steps).map(|step| step.sql).collect())
+/// YAML as this program reads it: `yes` is a text, and a ladder of tens of thousands of edges is no attack.
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        strict_booleans: true,
+        budget: serde_saphyr::budget! {
+            max_depth: DEPTH_MAX,
+            max_nodes: NODES_MAX,
+            max_events: 2 * NODES_MAX,
+        },
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ContractError> {
@@ -92,49 +113,6 @@ fn read(path: &Path) -> Result<Vec<u8>, ContractError> {
         return Err(io(io::Error::other(format!("longer than {TEXT_BYTES_MAX} bytes"))));
     }
     fs::read(path).map_err(io)
-}
-
-fn check(contract: &Contract) -> Result<(), String> {
-    let known = |version: &str, what: &str| match contract.position(version) {
-        Some(position) => Ok(position),
-        None => Err(format!("{what} {version:?} is not one of `versions`")),
-    };
-    let mut seen = BTreeSet::new();
-    if let Some(twice) = contract.versions.iter().find(|version| !seen.insert(*version)) {
-        return Err(format!("version {twice:?} stands twice in `versions`"));
-    }
-    let current = known(&contract.current, "`current`")?;
-    if known(&contract.min, "`min`")? > current {
-        return Err("`min` is above `current`".into());
-    }
-    for detector in &contract.detect {
-        known(&detector.version, "a detector's version")?;
-    }
-    if let Some(version) = contract
-        .versions
-        .iter()
-        .find(|version| !contract.detect.iter().any(|detector| detector.version == **version))
-    {
-        return Err(format!("no detector recognises version {version:?}"));
-    }
-    let mut pairs = BTreeSet::new();
-    for edge in &contract.edges {
-        let name = format!("edge {} \u{2192} {}", edge.from, edge.to);
-        if known(&edge.from, "an edge's `from`")? >= known(&edge.to, "an edge's `to`")? {
-            return Err(format!("{name} does not go up"));
-        }
-        if !pairs.insert((&edge.from, &edge.to)) {
-            return Err(format!("{name} stands twice"));
-        }
-        if edge.proof.drops_nothing && !edge.lossy.is_empty() {
-            return Err(format!("{name} promises to drop nothing and declares loss"));
-        }
-        let missing = edge.steps.iter().find(|step| !contract.scripts.contains_key(&step.sql));
-        if let Some(step) = missing {
-            return Err(format!("{name} names script {:?}, which is not there", step.sql));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

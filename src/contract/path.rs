@@ -82,28 +82,23 @@ pub fn resolve<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::EdgeProof;
+    use serde_json::json;
+
+    use super::super::load::load_bytes;
     use super::*;
 
     fn contract(versions: &[&str], edges: &[(&str, &str)]) -> Contract {
-        let edge = |(from, to): &(&str, &str)| Edge {
-            from: (*from).into(),
-            to: (*to).into(),
-            steps: vec![],
-            proof: EdgeProof { adds_defaulted: vec![], drops_nothing: true },
-            lossy: vec![],
-        };
-        Contract {
-            contract: "c".into(),
-            contract_version: "1.0.0".into(),
-            format: "glyph-store".into(),
-            versions: versions.iter().map(|version| (*version).into()).collect(),
-            current: (*versions.last().unwrap()).into(),
-            min: versions[0].into(),
-            detect: vec![],
-            edges: edges.iter().map(edge).collect(),
-            scripts: BTreeMap::new(),
-        }
+        let proof = json!({"addsDefaulted": [], "dropsNothing": true});
+        let edge = |(from, to): &(&str, &str)| json!({"from": from, "to": to, "steps": [], "proof": proof});
+        let detector =
+            |version: &&str| json!({"version": version, "when": {"path": "/v", "equals": version}});
+        let text = json!({
+            "contract": "c", "contract_version": "1.0.0", "format": "json",
+            "versions": versions, "current": versions.last(), "min": versions[0],
+            "detect": versions.iter().map(detector).collect::<Vec<_>>(),
+            "edges": edges.iter().map(edge).collect::<Vec<_>>(),
+        });
+        load_bytes("c", text.to_string().as_bytes(), BTreeMap::new()).unwrap()
     }
 
     fn walk(contract: &Contract, from: &str, to: &str) -> Result<Vec<String>, PathError> {

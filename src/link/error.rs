@@ -2,7 +2,7 @@
 
 use ledger_format::hash::hex;
 
-use super::{Declared, Hash};
+use super::Hash;
 use crate::diagnostic::{self, Code};
 use crate::document::Pointer;
 use crate::document::canonical::NoForm;
@@ -113,10 +113,6 @@ pub enum LinkError {
 }
 
 impl LinkError {
-    pub(super) fn declared(declared: &Declared, rule: impl Into<String>) -> Self {
-        Self::Declared { kind: declared.kind.clone(), rule: rule.into() }
-    }
-
     /// The registered code.
     pub const fn code(&self) -> &'static Code {
         match self {

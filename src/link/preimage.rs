@@ -2,7 +2,8 @@
 
 use ledger_format::hash::{CommitHash, ContentHash};
 
-use super::{Encoding, Hash, Preimage};
+use super::{Hash, encoding};
+use crate::contract::{Encoding, Preimage};
 use crate::document::canonical::{self, NoForm};
 use crate::document::{Pointer, Value};
 
@@ -29,7 +30,7 @@ pub(super) fn hash(
 fn stated(value: &Value) -> Option<Hash> {
     [Encoding::Hex, Encoding::Sha256Hex, Encoding::Bytes, Encoding::Base64]
         .iter()
-        .find_map(|encoding| encoding.read(value))
+        .find_map(|encoding| encoding::read(*encoding, value))
 }
 
 fn sha256(bytes: &[u8]) -> Hash {

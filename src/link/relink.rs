@@ -2,9 +2,10 @@
 
 use super::rounds::Phase;
 use super::{
-    Census, Hash, Kind, LinkError, Links, ObjectIndex, Reference, Round, SelfHash, Successor,
-    Target, places, preimage,
+    Census, Hash, Kind, LinkError, Links, ObjectIndex, Round, Successor, Target, encoding,
+    preimage,
 };
+use crate::contract::{Encoding, Pattern, Reference, SelfHash};
 use crate::document::{Pointer, Value};
 use crate::transform::Effect;
 
@@ -65,7 +66,7 @@ impl Links {
         let (_, kind) = self.kind(subject.kind)?;
         let mut all = Vec::new();
         for (one, reference) in kind.declared.refs.iter().enumerate() {
-            if reference.holds_in(subject.version) {
+            if holds_in(&reference.versions, subject.version) {
                 all.extend(kind.found(one, reference, subject.id, value)?);
             }
         }
@@ -75,13 +76,17 @@ impl Links {
     /// Refuses an object whose hashes of itself are not those of its content.
     pub fn check_self(&self, subject: Subject<'_>, value: &Value) -> Result<(), LinkError> {
         let (_, kind) = self.kind(subject.kind)?;
-        for own in kind.declared.self_hash.iter().filter(|own| own.holds_in(subject.version)) {
-            let Some(stands) = own.at.get(value) else { continue };
-            let stated = read(own, subject.id, stands)?;
-            let present = sealed(own, subject.id, value)?;
-            if stated != present {
-                let (object, place) = (subject.id.to_owned(), own.at.clone());
-                return Err(LinkError::StaleSelf { object, place, stated, present });
+        for own in kind.declared.self_hash.iter() {
+            if !holds_in(&own.versions, subject.version) {
+                continue;
+            }
+            for place in own.at.places(value) {
+                let stated = read(own.encoding, subject.id, &place, value)?;
+                let present = own_hash(own, subject.id, value)?;
+                if stated != present {
+                    let object = subject.id.to_owned();
+                    return Err(LinkError::StaleSelf { object, place, stated, present });
+                }
             }
         }
         Ok(())
@@ -91,7 +96,7 @@ impl Links {
     pub fn is_signed(&self, kind: &str, value: &Value) -> Result<bool, LinkError> {
         let (_, kind) = self.kind(kind)?;
         let signature = kind.declared.signature.as_ref();
-        let stands = |at: &Pointer| !places::expand(at, value).is_empty();
+        let stands = |at: &Pattern| !at.places(value).is_empty();
         Ok(signature.is_some_and(|signature| signature.at.iter().any(stands)))
     }
 
@@ -102,7 +107,7 @@ impl Links {
         let mut effects = Vec::new();
         let dropped = kind.declared.signature.as_ref().filter(|signature| signature.drop);
         for at in dropped.into_iter().flat_map(|signature| &signature.at) {
-            for place in places::expand(at, value).into_iter().rev() {
+            for place in at.places(value).into_iter().rev() {
                 let Some((above, name)) = place.split() else { continue };
                 let map = above.get_mut(value).and_then(Value::as_map_mut);
                 if let Some(taken) = map.and_then(|map| map.remove(name)) {
@@ -148,9 +153,8 @@ impl Links {
                     }
                 }
                 Phase::Seal(one) => {
-                    let own = kind.declared.self_hash.get(one);
-                    if let Some(own) = own.filter(|own| own.holds_in(subject.version)) {
-                        effects.extend(seal(own, subject.id, value)?);
+                    if let Some(own) = kind.declared.self_hash.get(one) {
+                        seal(own, subject, value, &mut effects)?;
                     }
                 }
                 Phase::Name(one) => {
@@ -172,7 +176,7 @@ impl Kind {
         value: &Value,
     ) -> Result<Option<Hash>, LinkError> {
         let Some(naming) = self.namings.get(naming) else { return Ok(None) };
-        let name = preimage::hash(&naming.preimage, &naming.exclude, bytes, value);
+        let name = preimage::hash(&naming.preimage, &pointers(&naming.exclude), bytes, value);
         name.map_err(|reason| LinkError::NoForm { object: id.to_owned(), reason })
     }
 
@@ -185,14 +189,11 @@ impl Kind {
     ) -> Result<Vec<Found>, LinkError> {
         let Some(target) = self.targets.get(one).copied() else { return Ok(Vec::new()) };
         let mut found = Vec::new();
-        for place in places::expand(&reference.at, value) {
-            let stands = place.get(value);
-            let Some(stands) = stands.filter(|stands| **stands != Value::Null) else { continue };
-            let hash = reference.encoding.read(stands).ok_or_else(|| LinkError::NoHash {
-                object: id.to_owned(),
-                place: place.clone(),
-                expected: reference.encoding.expected(),
-            })?;
+        for place in reference.at.places(value) {
+            if place.get(value) == Some(&Value::Null) {
+                continue;
+            }
+            let hash = read(reference.encoding, id, &place, value)?;
             found.push(Found { place, to_kind: reference.to_kind.clone(), hash, target });
         }
         Ok(found)
@@ -207,24 +208,35 @@ impl Kind {
         census: &Census,
         effects: &mut Vec<Effect>,
     ) -> Result<(), LinkError> {
-        if !reference.holds_in(subject.version) {
+        if !holds_in(&reference.versions, subject.version) {
             return Ok(());
         }
         for found in self.found(one, reference, subject.id, value)? {
             let new_hash = census.new_hash(subject.id, &found)?;
             let reason = format!("{} has a new hash", found.to_kind);
-            let written = reference.encoding.write(&new_hash);
+            let written = encoding::write(reference.encoding, &new_hash);
             effects.extend(put(found.place, value, written, reason));
         }
         Ok(())
     }
 }
 
-fn seal(own: &SelfHash, id: &str, value: &mut Value) -> Result<Option<Effect>, LinkError> {
-    let Some(stands) = own.at.get(value) else { return Ok(None) };
-    read(own, id, stands)?;
-    let written = own.encoding.write(&sealed(own, id, value)?);
-    Ok(put(own.at.clone(), value, written, "the content has a new hash".to_owned()))
+fn seal(
+    own: &SelfHash,
+    subject: Subject<'_>,
+    value: &mut Value,
+    effects: &mut Vec<Effect>,
+) -> Result<(), LinkError> {
+    if !holds_in(&own.versions, subject.version) {
+        return Ok(());
+    }
+    for place in own.at.places(value) {
+        read(own.encoding, subject.id, &place, value)?;
+        let hash = own_hash(own, subject.id, value)?;
+        let written = encoding::write(own.encoding, &hash);
+        effects.extend(put(place, value, written, "the content has a new hash".to_owned()));
+    }
+    Ok(())
 }
 
 /// Puts a hash in the place of another. Nothing is lost with it: the pair of both is recorded, and the old one is computed
@@ -236,18 +248,35 @@ fn put(place: Pointer, root: &mut Value, hash: Value, reason: String) -> Option<
     Some(Effect { reason: Some(reason), ..effect })
 }
 
-fn read(own: &SelfHash, id: &str, stands: &Value) -> Result<Hash, LinkError> {
-    own.encoding.read(stands).ok_or_else(|| LinkError::NoHash {
+fn read(
+    encoding: Encoding,
+    id: &str,
+    place: &Pointer,
+    root: &Value,
+) -> Result<Hash, LinkError> {
+    let hash = place.get(root).and_then(|stands| encoding::read(encoding, stands));
+    hash.ok_or_else(|| LinkError::NoHash {
         object: id.to_owned(),
-        place: own.at.clone(),
-        expected: own.encoding.expected(),
+        place: place.clone(),
+        expected: encoding::expected(encoding),
     })
 }
 
-fn sealed(own: &SelfHash, id: &str, value: &Value) -> Result<Hash, LinkError> {
+/// The hash of an object that it holds itself; the place where it holds it is left out of it.
+fn own_hash(own: &SelfHash, id: &str, value: &Value) -> Result<Hash, LinkError> {
+    let omitted: Vec<Pointer> =
+        own.exclude.iter().chain([&own.at]).map(|place| place.as_pointer().clone()).collect();
     let mut no_bytes = |_: &Value| Vec::new();
-    let hash = preimage::hash(&own.preimage, &own.omitted(), &mut no_bytes, value);
+    let hash = preimage::hash(&own.preimage, &omitted, &mut no_bytes, value);
     let hash = hash.map_err(|reason| LinkError::NoForm { object: id.to_owned(), reason })?;
-    // Only a stated hash may be absent, and no object states a hash of itself by another that it states.
+    // Only a stated hash can be absent, and that preimage is refused here.
     Ok(hash.unwrap_or_default())
+}
+
+fn pointers(patterns: &[Pattern]) -> Vec<Pointer> {
+    patterns.iter().map(|pattern| pattern.as_pointer().clone()).collect()
+}
+
+fn holds_in(versions: &[String], version: &str) -> bool {
+    versions.is_empty() || versions.iter().any(|known| known == version)
 }

@@ -5,8 +5,8 @@
 //! covered; that is how a circle can be broken.
 
 use super::places::{covers, overlap};
-use super::{Kind, LinkError, Preimage};
-use crate::document::Pointer;
+use super::{Kind, LinkError};
+use crate::contract::{Pattern, Preimage};
 
 /// Work on every object of one kind, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,11 +163,11 @@ fn needs(kinds: &[Kind], node: &Node, other: &Node) -> bool {
         Phase::Name(_) => None,
     };
     let Some(place) = place else { return false };
-    let left_out = |omitted: &[Pointer]| omitted.iter().any(|omitted| covers(omitted, place));
+    let left_out = |omitted: &[Pattern]| omitted.iter().any(|omitted| covers(omitted, place));
     match node.phase {
         Phase::Seal(one) => {
             let own = kind.declared.self_hash.get(one);
-            node.phase != other.phase && own.is_some_and(|own| !left_out(&own.omitted()))
+            node.phase != other.phase && own.is_some_and(|own| !left_out(&own.exclude))
         }
         Phase::Name(one) => kind.namings.get(one).is_some_and(|naming| match &naming.preimage {
             Preimage::Stated(stated) => overlap(stated, place),

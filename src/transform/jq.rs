@@ -9,7 +9,7 @@ use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Compiler, Ctx, Native, Vars, compile, data, load, unwrap_valr};
 use jaq_json::{Num, Val};
 
-use super::step::Step;
+use super::step::{Jq, Step};
 use crate::document::json::DEPTH_MAX;
 use crate::document::{Map, Number, Value};
 
@@ -33,40 +33,79 @@ const REFUSED: &[&str] = &[
 
 /// The jq programs that steps name, compiled once for all documents.
 #[derive(Debug, Default)]
-pub struct Programs(BTreeMap<String, Program>);
+pub struct Programs {
+    /// Under their text.
+    inline: BTreeMap<String, Program>,
+    /// Under the names of their files.
+    files: BTreeMap<String, Program>,
+}
 
 impl Programs {
-    /// Compiles every program in `steps`.
+    /// Compiles every program in `steps`, which name no files.
     pub fn of(steps: &[Step]) -> Result<Self, JqError> {
+        Self::with_files(steps, &BTreeMap::new())
+    }
+
+    /// Compiles every program in `steps`, of which some stand in `files`.
+    pub fn with_files(steps: &[Step], files: &BTreeMap<String, Vec<u8>>) -> Result<Self, JqError> {
         let mut programs = Self::default();
-        programs.take(steps)?;
+        programs.take(steps, files)?;
         Ok(programs)
+    }
+
+    /// The result of the program of `jq` for `input`.
+    pub(super) fn run_step(&self, jq: &Jq, input: &Value) -> Result<Value, JqError> {
+        match (&jq.program, &jq.file) {
+            (Some(text), None) => self.run(text, input),
+            (None, Some(file)) => {
+                let missing = || JqError::Program(format!("{file} was not compiled"));
+                self.files.get(file).ok_or_else(missing)?.run(input)
+            }
+            _ => Err(JqError::Unclear),
+        }
     }
 
     /// The result of the program `text` for `input`.
     pub(super) fn run(&self, text: &str, input: &Value) -> Result<Value, JqError> {
         let missing = || JqError::Program("it was not compiled".to_owned());
-        self.0.get(text).ok_or_else(missing)?.run(input)
+        self.inline.get(text).ok_or_else(missing)?.run(input)
     }
 
-    fn take(&mut self, steps: &[Step]) -> Result<(), JqError> {
+    fn take(&mut self, steps: &[Step], files: &BTreeMap<String, Vec<u8>>) -> Result<(), JqError> {
         for step in steps {
             match step {
                 Step::Add(put) | Step::Set(put) | Step::Merge(put) => {
                     put.jq.iter().try_for_each(|text| self.compile(text))?;
                 }
-                Step::Jq(jq) => self.compile(&jq.program)?,
-                Step::Each(each) => self.take(&each.steps)?,
-                Step::When(when) => self.take(&when.steps)?,
+                Step::Jq(jq) => match (&jq.program, &jq.file) {
+                    (Some(text), None) => self.compile(text)?,
+                    (None, Some(file)) => self.compile_file(file, files)?,
+                    _ => return Err(JqError::Unclear),
+                },
                 _ => {}
             }
+            self.take(step.body(), files)?;
         }
         Ok(())
     }
 
     fn compile(&mut self, text: &str) -> Result<(), JqError> {
-        if !self.0.contains_key(text) {
-            self.0.insert(text.to_owned(), Program::compile(text)?);
+        if !self.inline.contains_key(text) {
+            self.inline.insert(text.to_owned(), Program::compile(text)?);
+        }
+        Ok(())
+    }
+
+    fn compile_file(
+        &mut self,
+        name: &str,
+        files: &BTreeMap<String, Vec<u8>>,
+    ) -> Result<(), JqError> {
+        if !self.files.contains_key(name) {
+            let wrong = |why: &str| JqError::Program(format!("{name} {why}"));
+            let bytes = files.get(name).ok_or_else(|| wrong("is not there"))?;
+            let text = std::str::from_utf8(bytes).map_err(|_| wrong("is not UTF-8"))?;
+            self.files.insert(name.to_owned(), Program::compile(text)?);
         }
         Ok(())
     }
@@ -83,6 +122,9 @@ pub enum JqError {
     /// It is no jq, or names what there is not.
     #[error("not a jq program: {0}")]
     Program(String),
+    /// A step that must name its program says it twice or not at all.
+    #[error("the step must have either a program or a file with one")]
+    Unclear,
     /// It failed.
     #[error("the jq program failed: {0}")]
     Failed(String),

@@ -275,7 +275,37 @@ pub struct Jq {
     #[serde(default)]
     pub path: Pointer,
     /// The program. It gives exactly one result.
-    pub program: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// A file beside the contract that holds the program, in the place of `program`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+}
+
+impl Step {
+    /// The SQL script it runs.
+    pub fn script_name(&self) -> Option<&str> {
+        if let Self::Sql(name) = self { Some(name) } else { None }
+    }
+
+    /// The steps inside it.
+    pub fn body(&self) -> &[Self] {
+        match self {
+            Self::Each(each) => &each.steps,
+            Self::When(when) => &when.steps,
+            _ => &[],
+        }
+    }
+
+    /// Every file that it and the steps inside it name.
+    pub fn files(&self) -> Vec<&str> {
+        let own = match self {
+            Self::Sql(name) => Some(name.as_str()),
+            Self::Jq(jq) => jq.file.as_deref(),
+            _ => None,
+        };
+        own.into_iter().chain(self.body().iter().flat_map(Self::files)).collect()
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]

@@ -1,6 +1,6 @@
 //! Applying steps.
 
-use super::convert::{converted, is};
+use super::convert::{converted, is_of_kind};
 use super::effect::Effect;
 use super::inverse::is_bijective;
 use super::jq::{JqError, Programs};
@@ -339,14 +339,15 @@ impl Work<'_> {
 
     fn jq(&mut self, step: &Jq, root: &mut Value) -> Result<(), StepError> {
         let Some(stands) = step.path.get_mut(root) else { return self.absent(&step.path, false) };
-        let value = self.computed(&step.program, &step.path, stands)?;
+        let value = self.programs.run_step(step, stands);
+        let value = value.map_err(|error| self.refuse(&step.path, Trouble::Jq(error)))?;
         self.change(&step.path, stands, value, false);
         Ok(())
     }
 
     fn require(&mut self, step: &Require, root: &Value) -> Result<(), StepError> {
         match step.path.get(root) {
-            Some(value) if !is(value, step.kind) => {
+            Some(value) if !is_of_kind(value, step.kind) => {
                 Err(self.refuse(&step.path, Trouble::Required(step.message.clone())))
             }
             _ => Ok(()),
@@ -434,7 +435,8 @@ fn holds(condition: &Condition, root: &Value) -> bool {
         .not_in
         .as_ref()
         .is_none_or(|values| stands.is_none_or(|value| !values.contains(value)));
-    let kind = condition.kind.is_none_or(|kind| stands.is_some_and(|value| is(value, kind)));
+    let kind =
+        condition.kind.is_none_or(|kind| stands.is_some_and(|value| is_of_kind(value, kind)));
     equals && not_in && kind && (!condition.absent || stands.is_none())
 }
 
