@@ -124,10 +124,8 @@ impl Links {
 fn target(kinds: &mut [Kind], reference: &Reference) -> Option<Target> {
     let place = kinds.iter().position(|kind| kind.declared.kind == reference.to_kind)?;
     let kind = kinds.get_mut(place)?;
-    let naming = Naming {
-        preimage: reference.preimage.clone(),
-        exclude: reference.exclude.clone(),
-    };
+    let naming =
+        Naming { preimage: reference.preimage.clone(), exclude: reference.exclude.clone() };
     let known = kind.namings.iter().position(|known| *known == naming);
     let naming = known.unwrap_or_else(|| {
         kind.namings.push(naming);

@@ -132,7 +132,9 @@ impl Census {
         let named = self.present.get(&(target.kind, *hash)).into_iter().flatten();
         let named = named.filter(move |(naming, _)| !as_declared || *naming == target.naming);
         let mut last = None;
-        named.map(|(_, object)| *object).filter(move |object| last.replace(*object) != Some(*object))
+        named
+            .map(|(_, object)| *object)
+            .filter(move |object| last.replace(*object) != Some(*object))
     }
 
     fn unknown(&self, from: &str, found: &Found) -> LinkError {
@@ -146,9 +148,7 @@ impl Census {
                 let target = self.id(target).to_owned();
                 LinkError::StaleReference { object, place, target, stated, reason }
             }
-            None => {
-                LinkError::Dangling { object, place, to_kind: found.to_kind.clone(), stated }
-            }
+            None => LinkError::Dangling { object, place, to_kind: found.to_kind.clone(), stated },
         }
     }
 

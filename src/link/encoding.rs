@@ -50,8 +50,7 @@ mod tests {
     fn a_hash_is_read_as_it_was_written_and_in_no_other_way() {
         let all = [Encoding::Hex, Encoding::Sha256Hex, Encoding::Bytes, Encoding::Base64];
         let hash: Hash = std::array::from_fn(|place| u8::try_from(place * 8).unwrap());
-        for (written, other) in all.iter().flat_map(|one| all.iter().map(move |two| (one, two)))
-        {
+        for (written, other) in all.iter().flat_map(|one| all.iter().map(move |two| (one, two))) {
             let found = read(*other, &write(*written, &hash));
             assert_eq!(found, (written == other).then_some(hash), "{written:?} as {other:?}");
         }

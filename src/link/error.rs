@@ -66,10 +66,7 @@ pub enum LinkError {
         present: Hash,
     },
     /// A reference names an object as it was, or under another hash than the one declared.
-    #[error(
-        "{object} {place}: {} is not the present hash of {target}: {reason}",
-        hex(stated)
-    )]
+    #[error("{object} {place}: {} is not the present hash of {target}: {reason}", hex(stated))]
     StaleReference {
         /// The object that refers.
         object: String,

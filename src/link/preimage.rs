@@ -19,9 +19,7 @@ pub(super) fn hash(
         Preimage::FileBytes => sha256(&bytes(value)),
         Preimage::ObjectDigest => sha256(&canonical::cbor(value, omitted)?.encode()),
         Preimage::JcsSha256 => sha256(canonical::json(value, omitted)?.as_bytes()),
-        Preimage::Commit(tag) => {
-            *CommitHash::of(tag, &canonical::cbor(value, omitted)?).as_bytes()
-        }
+        Preimage::Commit(tag) => *CommitHash::of(tag, &canonical::cbor(value, omitted)?).as_bytes(),
         Preimage::Stated(place) => return Ok(place.get(value).and_then(stated)),
     }))
 }

@@ -2,8 +2,7 @@
 
 use super::rounds::Phase;
 use super::{
-    Census, Hash, Kind, LinkError, Links, ObjectIndex, Round, Successor, Target, encoding,
-    preimage,
+    Census, Hash, Kind, LinkError, Links, ObjectIndex, Round, Successor, Target, encoding, preimage,
 };
 use crate::contract::{Encoding, Pattern, Reference, SelfHash};
 use crate::document::{Pointer, Value};
@@ -58,11 +57,7 @@ impl Links {
     }
 
     /// The references of an object, in declared order.
-    pub fn references(
-        &self,
-        subject: Subject<'_>,
-        value: &Value,
-    ) -> Result<Vec<Found>, LinkError> {
+    pub fn references(&self, subject: Subject<'_>, value: &Value) -> Result<Vec<Found>, LinkError> {
         let (_, kind) = self.kind(subject.kind)?;
         let mut all = Vec::new();
         for (one, reference) in kind.declared.refs.iter().enumerate() {
@@ -248,12 +243,7 @@ fn put(place: Pointer, root: &mut Value, hash: Value, reason: String) -> Option<
     Some(Effect { reason: Some(reason), ..effect })
 }
 
-fn read(
-    encoding: Encoding,
-    id: &str,
-    place: &Pointer,
-    root: &Value,
-) -> Result<Hash, LinkError> {
+fn read(encoding: Encoding, id: &str, place: &Pointer, root: &Value) -> Result<Hash, LinkError> {
     let hash = place.get(root).and_then(|stands| encoding::read(encoding, stands));
     hash.ok_or_else(|| LinkError::NoHash {
         object: id.to_owned(),

@@ -65,7 +65,8 @@ impl Graph {
         let needs: Vec<Vec<usize>> = nodes
             .iter()
             .map(|node| {
-                let needed = nodes.iter().enumerate().filter(|(_, other)| needs(kinds, node, other));
+                let needed =
+                    nodes.iter().enumerate().filter(|(_, other)| needs(kinds, node, other));
                 needed.map(|(place, _)| place).collect()
             })
             .collect();
