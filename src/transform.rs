@@ -30,6 +30,6 @@ mod steps;
 pub use convert::is_of_kind;
 pub use effect::{Effect, Operation, leaves};
 pub use inverse::inverse;
-pub use jq::{JqError, Program, Programs};
+pub use jq::{JqError, Parameters, Program, Programs};
 pub use step::*;
 pub use steps::{StepError, Trouble, apply};

@@ -38,7 +38,22 @@ pub struct Programs {
     inline: BTreeMap<String, Program>,
     /// Under the names of their files.
     files: BTreeMap<String, Program>,
+    /// What every program sees as `$parameters`.
+    parameters: Parameters,
 }
+
+/// Values that are given from outside, by name. Programs see them as the object `$parameters`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Parameters(Map);
+
+impl FromIterator<(String, Value)> for Parameters {
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(values: I) -> Self {
+        Self(values.into_iter().collect())
+    }
+}
+
+/// The name of the parameters in programs.
+const PARAMETERS: &str = "$parameters";
 
 impl Programs {
     /// Compiles every program in `steps`, which name no files.
@@ -53,13 +68,19 @@ impl Programs {
         Ok(programs)
     }
 
+    /// The same programs, to see these parameters.
+    #[must_use]
+    pub fn with_parameters(self, parameters: Parameters) -> Self {
+        Self { parameters, ..self }
+    }
+
     /// The result of the program of `jq` for `input`.
     pub(super) fn run_step(&self, jq: &Jq, input: &Value) -> Result<Value, JqError> {
         match (&jq.program, &jq.file) {
             (Some(text), None) => self.run(text, input),
             (None, Some(file)) => {
                 let missing = || JqError::Program(format!("{file} was not compiled"));
-                self.files.get(file).ok_or_else(missing)?.run(input)
+                self.files.get(file).ok_or_else(missing)?.run_with(input, &self.parameters)
             }
             _ => Err(JqError::Unclear),
         }
@@ -68,7 +89,7 @@ impl Programs {
     /// The result of the program `text` for `input`.
     pub(super) fn run(&self, text: &str, input: &Value) -> Result<Value, JqError> {
         let missing = || JqError::Program("it was not compiled".to_owned());
-        self.inline.get(text).ok_or_else(missing)?.run(input)
+        self.inline.get(text).ok_or_else(missing)?.run_with(input, &self.parameters)
     }
 
     fn take(&mut self, steps: &[Step], files: &BTreeMap<String, Vec<u8>>) -> Result<(), JqError> {
@@ -151,14 +172,21 @@ impl Program {
             .map_err(|errors| JqError::Program(load_errors(&errors)))?;
         let filter = Compiler::default()
             .with_funs(funs.filter(|fun| allowed(fun.0)))
+            .with_global_vars([PARAMETERS])
             .compile(modules)
             .map_err(|errors| JqError::Program(compile_errors(&errors)))?;
         Ok(Self { filter })
     }
 
-    /// The one result of the program for `input`.
+    /// The one result of the program for `input`, without parameters.
     pub fn run(&self, input: &Value) -> Result<Value, JqError> {
-        let context = Ctx::<Data>::new(&self.filter.lut, Vars::new([]));
+        self.run_with(input, &Parameters::default())
+    }
+
+    /// The one result of the program for `input`.
+    pub fn run_with(&self, input: &Value, parameters: &Parameters) -> Result<Value, JqError> {
+        let parameters = to_jq(&parameters.0.clone().into());
+        let context = Ctx::<Data>::new(&self.filter.lut, Vars::new([parameters]));
         let mut results = self.filter.id.run((context, to_jq(input))).map(unwrap_valr);
         let result = results.next().ok_or(JqError::Nothing)?;
         let result = result.map_err(|error| JqError::Failed(error.to_string()))?;
@@ -348,6 +376,15 @@ mod tests {
             run("reduce range(600) as $i (0; [.])", "0"),
             Err(JqError::Value("a value nested too deep"))
         );
+    }
+
+    #[test]
+    fn parameters_are_seen_and_absent_ones_are_null() {
+        let given: Parameters = [("a".to_owned(), Value::text("x"))].into_iter().collect();
+        let program = Program::compile("[., $parameters.a, $parameters.b]").unwrap();
+        let list = |a| Value::List(vec![1.into(), a, Value::Null]);
+        assert_eq!(program.run_with(&1.into(), &given).unwrap(), list(Value::text("x")));
+        assert_eq!(program.run(&1.into()).unwrap(), list(Value::Null));
     }
 
     #[test]
