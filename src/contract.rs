@@ -9,20 +9,24 @@ mod detect;
 mod detect_document;
 mod detector;
 mod load;
+mod location;
 mod model;
 mod path;
 mod pattern;
 mod reference;
 mod rules;
+mod source;
 
 pub use bundle::Bundle;
 pub use detect::{DetectError, Facts, detect};
 pub use detect_document::{VersionError, detect_document};
 pub use detector::{Detector, Shape, When};
 pub use load::{ContractError, load_bytes, load_file};
+pub use location::Location;
 pub use model::{Contract, Edge, EdgeProof, Format, Invariant};
 pub use path::{PathError, resolve};
 pub use pattern::Pattern;
 pub use reference::{Encoding, Preimage, Reference, SelfHash, Signature};
+pub use source::Source;
 
 pub use crate::transform::Step;

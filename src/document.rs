@@ -1,17 +1,28 @@
 //! Documents with exactly what was written in them: the digits of every number, the order of every key, the style of the
 //! text. What was not touched is written again as it was read.
 //!
-//! Knows no file, no contract and no hash. Nothing here rounds, sorts or normalises.
+//! Knows no file, no contract and no hash. Nothing here rounds, sorts or normalises, but for the canonical forms that others
+//! hash ([`canonical`]).
 
+pub mod canonical;
+pub mod cbor;
+mod format;
 pub mod json;
+pub mod jsonl;
+mod lost_form;
 mod map;
 mod number;
 mod pointer;
 mod serial;
+mod unwritable;
+pub mod yaml;
 
+pub use format::{DOCUMENT_BYTES_MAX, Document, Form, Format, Place, ReadError, ReadReason};
+pub use lost_form::{FormKind, LostForm};
 pub use map::{Key, Map};
 pub use number::Number;
 pub use pointer::{Pointer, PointerError};
+pub use unwritable::{Unwritable, WriteError};
 
 /// A value of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +35,8 @@ pub enum Value {
     Number(Number),
     /// Text, never normalised.
     Text(Box<str>),
+    /// Bytes, as CBOR has them. Formats of text have no form for them and refuse to write them.
+    Bytes(Box<[u8]>),
     /// Values in order.
     List(Vec<Value>),
     /// Values under names, in the order in which they stand.
@@ -43,6 +56,7 @@ impl Value {
             Self::Bool(_) => "a boolean",
             Self::Number(_) => "a number",
             Self::Text(_) => "a text",
+            Self::Bytes(_) => "bytes",
             Self::List(_) => "a list",
             Self::Map(_) => "an object",
         }

@@ -257,8 +257,8 @@ impl From<&ContractError> for Failure {
     fn from(error: &ContractError) -> Self {
         match error {
             ContractError::Io { path, .. } => at_path(&IO, error, path),
-            ContractError::Syntax { name, .. } | ContractError::Rule { name, .. } => {
-                plainly(&CONTRACT_INVALID, error).at(name)
+            ContractError::Syntax { at, reason: what } | ContractError::Rule { at, rule: what } => {
+                plainly(&CONTRACT_INVALID, what).at(at.to_string())
             }
         }
     }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use ledger_format::cbor::{self, Value};
 
-use super::load::{ContractError, DEPTH_MAX, checked};
+use super::load::{ContractError, checked};
+use super::location::Location;
 use super::model::Contract;
+use super::source::DEPTH_MAX;
 
 /// Deepest nesting of a bundle: each level of a contract's text may take two, and the bundle has one around it.
 const BUNDLE_DEPTH_MAX: usize = 2 * DEPTH_MAX + 2;
@@ -36,7 +38,7 @@ impl Bundle {
     /// Unpacks a contract, checking it as if it were loaded from its file.
     pub fn unpack(bytes: &[u8]) -> Result<Contract, ContractError> {
         let name = "contract in the ledger";
-        let syntax = |reason: String| ContractError::Syntax { name: name.to_owned(), reason };
+        let syntax = |reason: String| ContractError::Syntax { at: Location::of_file(name), reason };
         let value =
             cbor::decode(bytes, BUNDLE_DEPTH_MAX).map_err(|error| syntax(error.to_string()))?;
         let Value::Map(map) = value else { return Err(syntax("not a map".into())) };

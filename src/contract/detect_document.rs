@@ -173,9 +173,9 @@ fn above(one: &Number, other: &Number) -> bool {
 /// What a document states, short enough for a message.
 fn in_words(value: &Value) -> String {
     match value {
-        Value::List(_) | Value::Map(_) => value.kind().to_owned(),
+        Value::List(_) | Value::Map(_) | Value::Bytes(_) => value.kind().to_owned(),
         scalar => {
-            let text = json::write(scalar, &json::Style::default());
+            let text = json::write(scalar, &json::Style::default()).unwrap_or_default();
             let short: String = text.trim_end().chars().take(64).collect();
             if short.len() < text.trim_end().len() { format!("{short}\u{2026}") } else { short }
         }

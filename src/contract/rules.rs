@@ -2,10 +2,9 @@
 //! Whoever breaks one of these rules has no contract. What is merely doubtful is for the lint.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use super::detector::When;
-use super::model::{Contract, Edge};
+use super::model::{Contract, Edge, Format};
 use super::pattern::Pattern;
 use crate::document::Pointer;
 use crate::transform::Step;
@@ -19,18 +18,14 @@ pub(super) struct Breach {
     pub(super) rule: String,
 }
 
-impl fmt::Display for Breach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.rule)
-    }
-}
-
 /// Every rule that `contract` breaks, in the order in which its parts are declared.
-pub(super) fn breaches(contract: &Contract) -> Vec<Breach> {
+/// `missing` says why those files cannot be had that could not be read.
+pub(super) fn breaches(contract: &Contract, missing: &BTreeMap<String, String>) -> Vec<Breach> {
     let positions = contract.versions.iter().enumerate();
     let positions = positions.map(|(position, version)| (version.as_str(), position)).collect();
     let documents = contract.is_of_documents();
-    let mut rules = Rules { contract, positions, documents, found: Vec::new() };
+    let mut rules = Rules { contract, missing, positions, documents, found: Vec::new() };
+    rules.format();
     rules.versions();
     rules.detectors();
     rules.documents_only();
@@ -53,6 +48,7 @@ fn place(tokens: &[&str]) -> Pointer {
 
 struct Rules<'a> {
     contract: &'a Contract,
+    missing: &'a BTreeMap<String, String>,
     positions: BTreeMap<&'a str, usize>,
     documents: bool,
     found: Vec<Breach>,
@@ -69,6 +65,14 @@ impl Rules<'_> {
             self.broken(at, format!("{what} {version:?} is not one of `versions`"));
         }
         position
+    }
+
+    fn format(&mut self) {
+        if self.contract.format().is_none() {
+            let known = Format::ALL.map(Format::name).join(", ");
+            let rule = format!("format {:?} is none of {known}", self.contract.format);
+            self.broken(place(&["format"]), rule);
+        }
     }
 
     fn versions(&mut self) {
@@ -268,7 +272,8 @@ impl Rules<'_> {
 
     fn file(&mut self, at: Pointer, file: &str, what: &str) {
         if !self.contract.scripts.contains_key(file) {
-            self.broken(at, format!("{what} {file:?}, which is not there"));
+            let why = self.missing.get(file).map(|why| format!(": {why}")).unwrap_or_default();
+            self.broken(at, format!("{what} {file:?}, which is not there{why}"));
         }
     }
 }

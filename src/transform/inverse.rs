@@ -2,7 +2,8 @@
 
 use super::convert::back;
 use super::step::{
-    Convert, Each, Ensure, Group, MapValues, Mapping, Place, Put, Rename, Step, Transfer, Wrap,
+    Convert, Each, Ensure, Group, MapValues, Mapping, Place, Put, Rehash, Rename, Step, Transfer,
+    Wrap,
 };
 use crate::document::Value;
 
@@ -47,6 +48,9 @@ fn of_step(step: &Step) -> Option<Step> {
         Step::Each(Each { path, steps, optional }) => {
             let steps = inverse(steps)?;
             Some(Step::Each(Each { path: path.clone(), steps, optional: *optional }))
+        }
+        Step::Rehash(step) => {
+            Some(Step::Rehash(Rehash { from: step.to, to: step.from, ..step.clone() }))
         }
         Step::Require(require) => Some(Step::Require(require.clone())),
         Step::Copy(_)

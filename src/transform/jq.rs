@@ -1,8 +1,10 @@
 //! jq programs, without the functions that would make their results depend on anything but their input: no clock, no
 //! environment, no other input, no output beside the result, no end of the process.
+//! Bytes come and go as jq's byte strings.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use jaq_core::load::parse::Def;
 use jaq_core::load::{Arena, File, Loader};
@@ -13,6 +15,7 @@ use jaq_json::{Num, Val};
 use super::parameters::Parameters;
 use super::reads::seen;
 use super::step::{Ensure, Jq, Put, Step};
+use crate::document::json::DEPTH_MAX;
 use crate::document::{Map, Number, Pointer, Value};
 
 type Data = data::JustLut<Val>;
@@ -41,9 +44,16 @@ const DEFINITIONS: &str = r#"def parameter($name):
     if $parameters | has($name) then $parameters[$name]
     else error("the parameter \($name) is not given") end;"#;
 
-/// The jq programs that steps name, compiled once for all documents.
-#[derive(Debug, Default)]
+/// The jq programs that steps name, compiled once for all documents. Clones share them.
+#[derive(Debug, Clone, Default)]
 pub struct Programs {
+    compiled: Arc<Compiled>,
+    /// What every program sees as `$parameters`.
+    parameters: Parameters,
+}
+
+#[derive(Debug, Default)]
+struct Compiled {
     /// Under their text.
     inline: BTreeMap<String, Program>,
     /// Under the names of their files.
@@ -69,25 +79,24 @@ impl Programs {
         files: &BTreeMap<String, Vec<u8>>,
         definitions: &str,
     ) -> Result<Self, JqError> {
-        let mut programs = Self { definitions: definitions.to_owned(), ..Self::default() };
-        programs.take(steps, files)?;
-        Ok(programs)
+        let mut compiled = Compiled { definitions: definitions.to_owned(), ..Compiled::default() };
+        compiled.take(steps, files)?;
+        Ok(Self { compiled: Arc::new(compiled), parameters: Parameters::default() })
+    }
+
+    /// The same programs, to see these parameters.
+    #[must_use]
+    pub fn with_parameters(self, parameters: Parameters) -> Self {
+        Self { parameters, ..self }
     }
 
     /// The result of the program of `jq` for `input`.
-    pub(super) fn run_step(
-        &self,
-        jq: &Jq,
-        parameters: &Parameters,
-        input: &Value,
-    ) -> Result<Value, JqError> {
+    pub(super) fn run_step(&self, jq: &Jq, input: &Value) -> Result<Value, JqError> {
         match (&jq.program, &jq.file) {
-            (Some(text), None) => self.run(text, None, parameters, input),
+            (Some(text), None) => self.run(text, None, input),
             (None, Some(file)) => {
                 let missing = || JqError::Program(format!("{file} was not compiled"));
-                from_jq(
-                    &self.files.get(file).ok_or_else(missing)?.result(to_jq(input), parameters)?,
-                )
+                self.result(self.compiled.files.get(file).ok_or_else(missing)?, to_jq(input))
             }
             _ => Err(JqError::Unclear),
         }
@@ -98,14 +107,18 @@ impl Programs {
         &self,
         text: &str,
         reads: Option<&[Pointer]>,
-        parameters: &Parameters,
         input: &Value,
     ) -> Result<Value, JqError> {
         let missing = || JqError::Program("it was not compiled".to_owned());
-        let program = self.inline.get(text).ok_or_else(missing)?;
-        from_jq(&program.result(seen(input, reads), parameters)?)
+        self.result(self.compiled.inline.get(text).ok_or_else(missing)?, seen(input, reads))
     }
 
+    fn result(&self, program: &Program, input: Val) -> Result<Value, JqError> {
+        program.result(input, to_jq(&self.parameters.to_value()))
+    }
+}
+
+impl Compiled {
     fn take(&mut self, steps: &[Step], files: &BTreeMap<String, Vec<u8>>) -> Result<(), JqError> {
         for step in steps {
             match step {
@@ -205,20 +218,23 @@ impl Program {
         Ok(Self { filter })
     }
 
-    /// The one result of the program for `input`.
+    /// The one result of the program for `input`, without parameters.
     pub fn run(&self, input: &Value) -> Result<Value, JqError> {
-        from_jq(&self.result(to_jq(input), &Parameters::default())?)
+        self.run_with(input, &Parameters::default())
     }
 
-    fn result(&self, input: Val, parameters: &Parameters) -> Result<Val, JqError> {
-        let given = parameters.iter();
-        let given = given.map(|(name, value)| (text(name), text(value)));
-        let context = Ctx::<Data>::new(&self.filter.lut, Vars::new([Val::obj(given.collect())]));
+    /// The one result of the program for `input`.
+    pub fn run_with(&self, input: &Value, parameters: &Parameters) -> Result<Value, JqError> {
+        self.result(to_jq(input), to_jq(&parameters.to_value()))
+    }
+
+    fn result(&self, input: Val, parameters: Val) -> Result<Value, JqError> {
+        let context = Ctx::<Data>::new(&self.filter.lut, Vars::new([parameters]));
         let mut results = self.filter.id.run((context, input)).map(unwrap_valr);
         let result = results.next().ok_or(JqError::Nothing)?;
         let result = result.map_err(|error| JqError::Failed(error.to_string()))?;
         match results.next() {
-            None => Ok(result),
+            None => from_jq(&result, DEPTH_MAX),
             Some(Ok(_)) => Err(JqError::Several),
             Some(Err(error)) => Err(JqError::Failed(error.to_string())),
         }
@@ -297,6 +313,7 @@ pub(super) fn to_jq(value: &Value) -> Val {
         Value::Bool(truth) => Val::Bool(*truth),
         Value::Number(number) => Val::Num(to_num(number)),
         Value::Text(value) => text(value),
+        Value::Bytes(bytes) => Val::byte_str(bytes.to_vec()),
         Value::List(values) => Val::Arr(values.iter().map(to_jq).collect::<Vec<_>>().into()),
         Value::Map(map) => {
             Val::obj(map.iter().map(|(key, value)| (text(key), to_jq(value))).collect())
@@ -312,7 +329,8 @@ fn to_num(number: &Number) -> Num {
         .unwrap_or_else(|| Num::Dec(digits.to_owned().into()))
 }
 
-fn from_jq(value: &Val) -> Result<Value, JqError> {
+/// Bytes are the language's own byte strings, one to one. `depth_left` is how many lists and objects may still nest.
+fn from_jq(value: &Val, depth_left: usize) -> Result<Value, JqError> {
     match value {
         Val::Null => Ok(Value::Null),
         Val::Bool(truth) => Ok(Value::Bool(*truth)),
@@ -321,15 +339,21 @@ fn from_jq(value: &Val) -> Result<Value, JqError> {
             number.map(Value::Number).ok_or(JqError::Value("a number without digits"))
         }
         Val::TStr(text) => Ok(Value::text(utf8(text)?)),
-        Val::BStr(_) => Err(JqError::Value("bytes")),
-        Val::Arr(values) => values.iter().map(from_jq).collect::<Result<_, _>>().map(Value::List),
+        Val::BStr(bytes) => Ok(Value::Bytes(bytes.to_vec().into())),
+        Val::Arr(_) | Val::Obj(_) if depth_left == 0 => {
+            Err(JqError::Value("a value nested too deep"))
+        }
+        Val::Arr(values) => {
+            let values = values.iter().map(|value| from_jq(value, depth_left - 1));
+            values.collect::<Result<_, _>>().map(Value::List)
+        }
         Val::Obj(map) => {
             let mut object = Map::new();
             for (key, value) in map.iter() {
                 let Val::TStr(key) = key else {
                     return Err(JqError::Value("a key that is no text"));
                 };
-                object.set(utf8(key)?, from_jq(value)?);
+                object.set(utf8(key)?, from_jq(value, depth_left - 1)?);
             }
             Ok(object.into())
         }
@@ -356,7 +380,7 @@ mod tests {
             end: "".into(),
             ..json::Style::default()
         };
-        Ok(json::write(&result, &plain))
+        Ok(json::write(&result, &plain).unwrap())
     }
 
     quickcheck! {
@@ -413,6 +437,28 @@ mod tests {
         assert_eq!(run("empty", "null"), Err(JqError::Nothing));
         assert_eq!(run("1, 2", "null"), Err(JqError::Several));
         assert_eq!(run("infinite", "null"), Err(JqError::Value("a number without digits")));
-        assert_eq!(run("tobytes", "\"a\""), Err(JqError::Value("bytes")));
+        assert_eq!(
+            run("reduce range(600) as $i (0; [.])", "0"),
+            Err(JqError::Value("a value nested too deep"))
+        );
+    }
+
+    #[test]
+    fn parameters_are_seen_and_absent_ones_are_null() {
+        let given: Parameters = [("a".to_owned(), Value::text("x"))].into_iter().collect();
+        let program = Program::compile("[., $parameters.a, $parameters.b]").unwrap();
+        let list = |a| Value::List(vec![1.into(), a, Value::Null]);
+        assert_eq!(program.run_with(&1.into(), &given).unwrap(), list(Value::text("x")));
+        assert_eq!(program.run(&1.into()).unwrap(), list(Value::Null));
+    }
+
+    #[test]
+    fn bytes_are_byte_strings() {
+        let bytes = Value::Bytes([0, 0xff].into());
+        let run = |program: &str| Program::compile(program).unwrap().run(&bytes).unwrap();
+        assert_eq!(run("."), bytes);
+        assert_eq!(run("[tobytes, length]"), Value::List(vec![bytes.clone(), 2.into()]));
+        let text = Program::compile("tobytes").unwrap().run(&Value::text("a")).unwrap();
+        assert_eq!(text, Value::Bytes([b'a'].into()));
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Pointer, Value};
+use crate::glyphser::Formula;
 
 /// One step of an edge or of a normalisation: a map with one key, the name of the operation.
 ///
@@ -50,6 +51,8 @@ pub enum Step {
     Ensure(Ensure),
     /// Puts the one result of a jq program in the place of its input.
     Jq(Jq),
+    /// Computes a hash by another formula, after comparing what stands there with the present one.
+    Rehash(Rehash),
 }
 
 /// A key and its new name.
@@ -319,6 +322,23 @@ pub struct Jq {
     /// A file beside the contract that holds the program, in the place of `program`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+}
+
+/// A hash over a part of the document, and how it is computed before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rehash {
+    /// Where the hash stands: 64 lower-case hexadecimal digits, or 32 bytes. It keeps that form.
+    pub at: Pointer,
+    /// What is hashed.
+    pub over: Pointer,
+    /// How what stands there must have been computed; anything else is refused.
+    pub from: Formula,
+    /// How it is computed from now on. The same formula again only compares.
+    pub to: Formula,
+    /// Whether it may be absent.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub optional: bool,
 }
 
 impl Step {

@@ -1,15 +1,17 @@
 //! Applying steps.
 
+use ledger_format::hash::hex;
+
 use super::convert::{converted, is_of_kind};
 use super::effect::Effect;
 use super::inverse::is_bijective;
 use super::jq::{JqError, Programs};
-use super::parameters::Parameters;
 use super::step::{
-    Condition, Convert, Each, Ensure, Group, Jq, Kind, MapValues, Otherwise, Place, Put, Rename,
-    Require, Step, Transfer, When, Wrap,
+    Condition, Convert, Each, Ensure, Group, Jq, Kind, MapValues, Otherwise, Place, Put, Rehash,
+    Rename, Require, Step, Transfer, When, Wrap,
 };
 use crate::document::{Map, Pointer, Value};
+use crate::glyphser::{self, Formula, FormulaError};
 
 /// A step that refused. The document is then neither what it was nor what it was to become, and of no use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +53,22 @@ pub enum Trouble {
     /// A jq program has no one result for it.
     #[error(transparent)]
     Jq(JqError),
+    /// The place must hold a hash and does not.
+    #[error("expected 64 lower-case hexadecimal digits, or 32 bytes")]
+    NoHash,
+    /// The hash there is not that of the content.
+    #[error(
+        "states {stated}, its content has {present}: it was changed and not hashed again, or is of another version"
+    )]
+    Stale {
+        /// The hash that stands there.
+        stated: String,
+        /// The hash of the content.
+        present: String,
+    },
+    /// A hash cannot be computed.
+    #[error("{0}")]
+    Formula(FormulaError),
     /// The contract refuses it in its own words.
 
     #[error("{0}")]
@@ -72,7 +90,7 @@ pub fn apply(
     programs: &Programs,
     document: &mut Value,
 ) -> Result<Vec<Effect>, StepError> {
-    let attempt = attempt(steps, programs, &Parameters::default(), document);
+    let attempt = attempt(steps, programs, document);
     match attempt.refusals.into_iter().next() {
         None => Ok(attempt.effects),
         Some(refusal) => Err(refusal),
@@ -90,16 +108,10 @@ pub struct Attempt {
     pub complete: bool,
 }
 
-/// Applies `steps` to `document` as [`apply`] does, with values given from outside, and goes on behind every refusal that
-/// allows it ([`Step::Ensure`]). A document that was refused is of no use afterwards.
-pub fn attempt(
-    steps: &[Step],
-    programs: &Programs,
-    parameters: &Parameters,
-    document: &mut Value,
-) -> Attempt {
+/// Applies `steps` to `document` as [`apply`] does, and goes on behind every refusal that allows it ([`Step::Ensure`]). A document that was refused is of no use afterwards.
+pub fn attempt(steps: &[Step], programs: &Programs, document: &mut Value) -> Attempt {
     let (effects, refusals) = (Vec::new(), Vec::new());
-    let mut work = Work { effects, refusals, base: Pointer::default(), programs, parameters };
+    let mut work = Work { effects, refusals, base: Pointer::default(), programs };
     let stopped = work.steps(steps, document).err();
     let complete = stopped.is_none();
     work.refusals.extend(stopped);
@@ -108,7 +120,6 @@ pub fn attempt(
 
 struct Work<'a> {
     programs: &'a Programs,
-    parameters: &'a Parameters,
     effects: Vec<Effect>,
     refusals: Vec<StepError>,
     /// Where in the document the value stands that steps are applied to.
@@ -140,6 +151,7 @@ impl Work<'_> {
             Step::Require(step) => self.require(step, root),
             Step::Ensure(step) => self.ensure(step, root),
             Step::Jq(step) => self.jq(step, root),
+            Step::Rehash(step) => self.rehash(step, root),
             Step::Sql(_) => Err(self.refuse(&Pointer::default(), Trouble::NotForDocuments)),
         }
     }
@@ -373,9 +385,32 @@ impl Work<'_> {
 
     fn jq(&mut self, step: &Jq, root: &mut Value) -> Result<(), StepError> {
         let Some(stands) = step.path.get_mut(root) else { return self.absent(&step.path, false) };
-        let value = self.programs.run_step(step, self.parameters, stands);
+        let value = self.programs.run_step(step, stands);
         let value = value.map_err(|error| self.refuse(&step.path, Trouble::Jq(error)))?;
         self.change(&step.path, stands, value, false);
+        Ok(())
+    }
+
+    fn rehash(&mut self, step: &Rehash, root: &mut Value) -> Result<(), StepError> {
+        let Some(stands) = step.at.get(root) else {
+            return self.absent(&step.at, step.optional);
+        };
+        let stated =
+            glyphser::held(stands).ok_or_else(|| self.refuse(&step.at, Trouble::NoHash))?;
+        let Some(over) = step.over.get(root) else { return self.absent(&step.over, false) };
+        let by = |formula: Formula| {
+            let hash = formula.hash(over);
+            hash.map_err(|error| self.refuse(&step.over, Trouble::Formula(error)))
+        };
+        let present = by(step.from)?;
+        if present != stated {
+            let trouble = Trouble::Stale { stated: hex(&stated), present: hex(&present) };
+            return Err(self.refuse(&step.at, trouble));
+        }
+        let value = glyphser::held_like(stands, &by(step.to)?);
+        if let Some(stands) = step.at.get_mut(root) {
+            self.change(&step.at, stands, value, true);
+        }
         Ok(())
     }
 
@@ -452,7 +487,7 @@ impl Work<'_> {
         match (source.value, source.jq) {
             (Some(value), None) => Ok(value.clone()),
             (None, Some(program)) => {
-                let value = self.programs.run(program, source.reads, self.parameters, root);
+                let value = self.programs.run(program, source.reads, root);
                 value.map_err(|error| self.refuse(source.path, Trouble::Jq(error)))
             }
             _ => Err(self.refuse(source.path, Trouble::ValueOrProgram)),
@@ -549,7 +584,7 @@ mod tests {
             end: "".into(),
             ..json::Style::default()
         };
-        json::write(value, &plain)
+        json::write(value, &plain).unwrap()
     }
 
     /// Applies steps and, if they have an inverse, the inverse.
@@ -687,6 +722,43 @@ mod tests {
             ),
         ] {
             let message = refused(text, before);
+            assert!(message.starts_with(expected), "{message}");
+        }
+    }
+
+    const CHAINED: &str = r#"{"records":[{"kind":"RUN_HEADER","schema_version":"1","run_id":"r1"},{"kind":"ITER","t":0,"rank":0,"operator_seq":0,"operator_id":"op.a","loss_total":0.1},{"kind":"RUN_END","status":"OK"}],"head":"f78a647484049aab14d089285c1b5232c500dcd8b467313a114deae5de7ed8e6"}"#;
+
+    #[test]
+    fn a_hash_is_computed_by_another_formula_and_back() {
+        let step = r#"[{"rehash":{"at":"/head","over":"/records","from":"trace_chain_t3","to":"trace_chain_t4"}}]"#;
+        let t4 = "d8fa73fbfbdecede32c4609bed56d423947cf6b4374422517e25b15935e78604";
+        let (after, effects) = run(step, CHAINED);
+        assert!(after.ends_with(&format!("\"head\":\"{t4}\"}}")), "{after}");
+        assert_eq!(effects.len(), 1);
+        assert!(effects[0].lost().is_empty());
+        let compared = step.replace("t4", "t3");
+        assert_eq!(run(&compared, CHAINED), (CHAINED.to_owned(), Vec::new()));
+    }
+
+    #[test]
+    fn a_hash_that_does_not_fit_its_content_is_stale() {
+        let step = |from: &str| {
+            format!(
+                r#"[{{"rehash":{{"at":"/head","over":"/records","from":"{from}","to":"trace_chain_t4"}}}}]"#
+            )
+        };
+        for (step, before, expected) in [
+            (step("trace_chain_t2"), CHAINED.to_owned(), "/head: states f78a6474"),
+            (step("trace_chain_t3"), CHAINED.replace("op.a", "op.b"), "/head: states f78a6474"),
+            (step("trace_chain_t3"), CHAINED.replace("\"f78", "\"F78"), "/head: expected 64"),
+            (
+                step("trace_chain_t3"),
+                CHAINED.replace("{\"kind\":\"RUN_END\",\"status\":\"OK\"}", "7"),
+                "/records: /2: expected a record",
+            ),
+            (step("trace_chain_t3"), "{}".to_owned(), "/head: nothing stands here"),
+        ] {
+            let message = refused(&step, &before);
             assert!(message.starts_with(expected), "{message}");
         }
     }

@@ -43,10 +43,10 @@ pub(crate) fn compare(
         }
     };
     let traits = Traits::of(&source);
-    let folder = [("processCwd", case.text("/processCwd")?)];
-    let place = [("statePath", case.text("/statePath")?)];
+    let folder = [("processCwd", Value::text(case.text("/processCwd")?))];
+    let place = [("statePath", Value::text(case.text("/statePath")?))];
 
-    let parameters: Parameters = folder.into_iter().collect();
+    let parameters: Parameters = folder.clone().into_iter().collect();
     let answer = Answer::of(&contracts.run_state, &source, &parameters, &traits);
     let (check, prove) = (case.at("/check")?, case.at("/prove")?);
     if check.find("/throws").is_some() {
@@ -274,7 +274,8 @@ impl Found {
             self.change(Recorded(recorded), effect, ours)?;
         }
         if let Some(result) = &outcome.result {
-            let form = |value: &Value| json::write(value, &json::Style::default());
+            let form =
+                |value: &Value| json::write(value, &json::Style::default()).unwrap_or_default();
             self.value("text", recorded.text("/migratedText")?, result, form);
         }
         Ok(())

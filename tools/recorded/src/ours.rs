@@ -68,10 +68,11 @@ impl Prepared {
         };
         outcome.chain.push(version);
         outcome.chain.extend(edges.iter().map(|edge| edge.to.clone()));
+        let programs = self.programs.clone().with_parameters(parameters.clone());
         let mut document = source.clone();
         let parts = edges.iter().map(|edge| edge.steps.as_slice());
         for steps in parts.chain([self.contract.normalize.as_slice()]) {
-            let done = attempt(steps, &self.programs, parameters, &mut document);
+            let done = attempt(steps, &programs, &mut document);
             outcome.effects.extend(done.effects);
             outcome.errors.extend(done.refusals.iter().map(|refusal| refusal.trouble.to_string()));
             if !done.complete {

@@ -14,9 +14,11 @@ const LAYERS: &[&[&str]] = &[
     &["demo"],
     &["migrate", "trust", "verify", "export", "replay", "failure"],
     &["ledger"],
+    &["link"],
     &["target", "contract", "objects", "log"],
     &["transform"],
-    &["effects", "diagnostic", "document"],
+    &["effects", "diagnostic", "glyphser"],
+    &["document"],
     &["projections"],
     &["ledger_format"],
 ];
