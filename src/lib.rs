@@ -15,6 +15,7 @@ pub mod log;
 pub mod migrate;
 pub mod objects;
 pub mod replay;
+pub mod schema;
 pub mod target;
 pub mod transform;
 pub mod trust;

@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["demo"],
     &["migrate", "trust", "verify", "export", "replay", "failure"],
     &["ledger"],
-    &["target", "transform", "contract", "objects", "log"],
+    &["target", "transform", "contract", "schema", "objects", "log"],
     &["effects", "diagnostic", "document"],
     &["projections"],
     &["ledger_format"],
