@@ -49,14 +49,24 @@ impl Decimal {
 
     /// The number, if it is an integer of no more than 20 digits.
     pub(super) fn to_integer(&self) -> Option<i128> {
-        let places = usize::try_from(self.exponent).ok()?;
-        if !self.is_integer() || places > INTEGER_DIGITS_MAX {
+        self.units(0)
+    }
+
+    /// The number in units of `10^-scale`, if it is a whole number of them and has no more than 20 digits then.
+    pub(super) fn units(&self, scale: usize) -> Option<i128> {
+        let places = usize::try_from(self.exponent.checked_add(length(scale))?).ok()?;
+        if places > INTEGER_DIGITS_MAX {
             return None;
         }
         let zeros = std::iter::repeat_n(b'0', places.checked_sub(self.digits.len())?);
         let size = self.digits.iter().copied().chain(zeros);
         let size = size.fold(0, |size, digit| size * 10 + i128::from(digit - b'0'));
         Some(if self.negative { -size } else { size })
+    }
+
+    /// Number of digits behind the decimal point.
+    pub(super) fn decimals(&self) -> usize {
+        usize::try_from(length(self.digits.len()).saturating_sub(self.exponent)).unwrap_or(0)
     }
 
     /// Number of digits that matter.

@@ -143,11 +143,7 @@ impl<'a> Array<'a, Exact> for &'a [Value] {
 
     fn is_unique(&self) -> bool {
         let mut seen = BTreeSet::new();
-        self.iter().all(|value| {
-            let mut meaning = String::new();
-            write_meaning(value, &mut meaning);
-            seen.insert(meaning)
-        })
+        self.iter().all(|value| seen.insert(meaning(value)))
     }
 }
 
@@ -213,7 +209,13 @@ fn equals(value: &Value, expected: &Plain) -> bool {
     }
 }
 
-/// Writes what `value` means: the same text for values that are equal under JSON Schema, and for no others.
+/// What `value` means: the same text for values that are equal under JSON Schema, and for no others.
+pub(super) fn meaning(value: &Value) -> String {
+    let mut meaning = String::new();
+    write_meaning(value, &mut meaning);
+    meaning
+}
+
 fn write_meaning(value: &Value, to: &mut String) {
     match value {
         Value::Null => to.push('n'),

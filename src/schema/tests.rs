@@ -1,3 +1,5 @@
+//! Schemas, violations and numbers; knows small documents only.
+
 use quickcheck::quickcheck;
 
 use super::decimal::{Decimal, beside};
