@@ -3,13 +3,20 @@
 //!
 //! Knows no file, no contract and no hash. Nothing here rounds, sorts or normalises.
 
+pub mod cbor;
+mod format;
 pub mod json;
+pub mod jsonl;
+mod lost_form;
 mod map;
 mod number;
 mod pointer;
 mod serial;
 mod unwritable;
+pub mod yaml;
 
+pub use format::{DOCUMENT_BYTES_MAX, Document, Form, Format, Place, ReadError, ReadReason};
+pub use lost_form::{FormKind, LostForm};
 pub use map::{Key, Map};
 pub use number::Number;
 pub use pointer::{Pointer, PointerError};

@@ -21,14 +21,20 @@
 //! ```
 
 mod convert;
+mod difference;
 mod effect;
+mod external;
 mod inverse;
 mod jq;
+mod programs;
 mod step;
 mod steps;
 
+pub use difference::{Identity, difference};
 pub use effect::{Effect, Operation, leaves};
+pub use external::ExternalError;
 pub use inverse::inverse;
-pub use jq::{JqError, Program, Programs};
+pub use jq::{JqError, Program};
+pub use programs::Programs;
 pub use step::*;
 pub use steps::{StepError, Trouble, apply};

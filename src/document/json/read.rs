@@ -45,6 +45,8 @@ pub enum Reason {
     Depth,
     /// Something stands after the value.
     Trailing,
+    /// A line without a value, where each line has one.
+    EmptyLine,
 }
 
 impl fmt::Display for Reason {
@@ -60,29 +62,43 @@ impl fmt::Display for Reason {
             Self::Escape => f.write_str("no such escape"),
             Self::Depth => write!(f, "nested deeper than {DEPTH_MAX} levels"),
             Self::Trailing => f.write_str("something stands after the value"),
+            Self::EmptyLine => f.write_str("an empty line"),
         }
     }
 }
 
+/// Every name seen in one document, so that equal names share their memory.
+pub(in super::super) type Keys = HashSet<Key>;
+
 /// Reads the one value of `text`.
 pub fn read(text: &[u8]) -> Result<Json, JsonError> {
+    read_sharing(text, &mut Keys::default())
+}
+
+/// Reads the one value of `text`, which has names in common with other texts.
+pub(in super::super) fn read_sharing(text: &[u8], keys: &mut Keys) -> Result<Json, JsonError> {
     let text = match std::str::from_utf8(text) {
         Ok(text) => text,
         Err(error) => return Err(located(text, error.valid_up_to(), Reason::NotUtf8)),
     };
-    let mut reader = Reader { text, at: 0, depth: 0, keys: HashSet::new(), seen: Seen::default() };
+    let mut reader = Reader { text, at: 0, depth: 0, keys, seen: Seen::default() };
     reader.document().map_err(|Wrong(reason)| located(text.as_bytes(), reader.at, reason))
 }
 
 fn located(text: &[u8], at: usize, reason: Reason) -> JsonError {
+    let (line, column) = place(text, at);
+    JsonError { line, column, reason }
+}
+
+/// The line and the character in it, both from 1, of byte `at` of `text`.
+pub(in super::super) fn place(text: &[u8], at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
     let line_start =
         before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     let line = before.split(|byte| *byte == b'\n').count();
     // Bytes that go on with a character are none of their own.
     let in_line = before.get(line_start..).unwrap_or_default();
-    let column = 1 + in_line.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
-    JsonError { line, column, reason }
+    (line, 1 + in_line.iter().filter(|byte| **byte & 0xc0 != 0x80).count())
 }
 
 /// What is wrong at the reader's place.
@@ -93,8 +109,7 @@ struct Reader<'a> {
     /// The next byte; always at the beginning of a character.
     at: usize,
     depth: usize,
-    /// Every name seen, so that equal names share their memory.
-    keys: HashSet<Key>,
+    keys: &'a mut Keys,
     seen: Seen<'a>,
 }
 

@@ -268,6 +268,25 @@ pub(crate) fn contracts() -> Vec<Vec<u8>> {
     vec![yaml.to_vec(), json]
 }
 
+pub(crate) fn json_documents() -> Vec<Vec<u8>> {
+    let pretty =
+        "{\n  \"a\": [1, 2.50, -0, 1e5],\n  \"b\": {\"\\u00e9\": null},\n  \"c\": \"x\\ny\"\n}\n";
+    let special = "{\"$number\":\"1.0\",\"n\":{\"$bytes\":\"00\"},\"m\":{\"$$number\":true}}";
+    [pretty, special, "[\n\t1,\n\t[]\n]", "12345678901234567890123"].map(Into::into).into()
+}
+
+pub(crate) fn jsonl_documents() -> Vec<Vec<u8>> {
+    let mixed = "{\"a\": 1}\n{\"a\":1}\r\n[1, 2]  \n\"\\ud83d\\ude00\"";
+    [mixed, "1\n2\n", ""].map(Into::into).into()
+}
+
+pub(crate) fn yaml_documents() -> Vec<Vec<u8>> {
+    let workflow = "# about\non: push\njobs:\n  - run: |\n      make\n      test\n    'if': \"no\" # why\n  - - 1.50\n    - ~\n";
+    let flush = "---\r\na:\r\n- {b: [], c: &x d}\r\n- >-\r\n  f\r\n  g\r\n";
+    let odd = "? \"k\\x00\"\n: 2001-01-01\n? 'it''s'\n:\n    e: 'x\n\n      y'\n";
+    [workflow, flush, odd, "[a, {b: c}]\n", "x: |+\n  y\n\n"].map(Into::into).into()
+}
+
 pub(crate) fn bundles() -> Vec<Vec<u8>> {
     let mut contract = built_in_contract().expect("the built-in contract loads");
     let whole = Bundle::of(&contract).bytes().to_vec();
