@@ -2,9 +2,7 @@
 //! environment, no other input, no output beside the result, no end of the process.
 //! Bytes come and go as jq's byte strings.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use jaq_core::load::parse::Def;
 use jaq_core::load::{Arena, File, Loader};
@@ -13,10 +11,8 @@ use jaq_core::{Compiler, Ctx, Native, Vars, compile, data, load, unwrap_valr};
 use jaq_json::{Num, Val};
 
 use super::parameters::Parameters;
-use super::reads::seen;
-use super::step::{Ensure, Jq, Put, Step};
 use crate::document::json::DEPTH_MAX;
-use crate::document::{Map, Number, Pointer, Value};
+use crate::document::{Map, Number, Value};
 
 type Data = data::JustLut<Val>;
 
@@ -43,126 +39,6 @@ const PARAMETERS: &str = "$parameters";
 const DEFINITIONS: &str = r#"def parameter($name):
     if $parameters | has($name) then $parameters[$name]
     else error("the parameter \($name) is not given") end;"#;
-
-/// The jq programs that steps name, compiled once for all documents. Clones share them.
-#[derive(Debug, Clone, Default)]
-pub struct Programs {
-    compiled: Arc<Compiled>,
-    /// What every program sees as `$parameters`.
-    parameters: Parameters,
-}
-
-#[derive(Debug, Default)]
-struct Compiled {
-    /// Under their text.
-    inline: BTreeMap<String, Program>,
-    /// Under the names of their files.
-    files: BTreeMap<String, Program>,
-    /// Functions that all of them can use.
-    definitions: String,
-}
-
-impl Programs {
-    /// Compiles every program in `steps`, which name no files.
-    pub fn of(steps: &[Step]) -> Result<Self, JqError> {
-        Self::with_files(steps, &BTreeMap::new())
-    }
-
-    /// Compiles every program in `steps`, of which some stand in `files`.
-    pub fn with_files(steps: &[Step], files: &BTreeMap<String, Vec<u8>>) -> Result<Self, JqError> {
-        Self::with_definitions(steps, files, "")
-    }
-
-    /// Compiles every program in `steps`, of which some stand in `files`, and which use functions of `definitions`.
-    pub fn with_definitions(
-        steps: &[Step],
-        files: &BTreeMap<String, Vec<u8>>,
-        definitions: &str,
-    ) -> Result<Self, JqError> {
-        let mut compiled = Compiled { definitions: definitions.to_owned(), ..Compiled::default() };
-        compiled.take(steps, files)?;
-        Ok(Self { compiled: Arc::new(compiled), parameters: Parameters::default() })
-    }
-
-    /// The same programs, to see these parameters.
-    #[must_use]
-    pub fn with_parameters(self, parameters: Parameters) -> Self {
-        Self { parameters, ..self }
-    }
-
-    /// The result of the program of `jq` for `input`.
-    pub(super) fn run_step(&self, jq: &Jq, input: &Value) -> Result<Value, JqError> {
-        match (&jq.program, &jq.file) {
-            (Some(text), None) => self.run(text, None, input),
-            (None, Some(file)) => {
-                let missing = || JqError::Program(format!("{file} was not compiled"));
-                self.result(self.compiled.files.get(file).ok_or_else(missing)?, to_jq(input))
-            }
-            _ => Err(JqError::Unclear),
-        }
-    }
-
-    /// The result of the program `text` for what it reads of `input`.
-    pub(super) fn run(
-        &self,
-        text: &str,
-        reads: Option<&[Pointer]>,
-        input: &Value,
-    ) -> Result<Value, JqError> {
-        let missing = || JqError::Program("it was not compiled".to_owned());
-        self.result(self.compiled.inline.get(text).ok_or_else(missing)?, seen(input, reads))
-    }
-
-    fn result(&self, program: &Program, input: Val) -> Result<Value, JqError> {
-        program.result(input, to_jq(&self.parameters.to_value()))
-    }
-}
-
-impl Compiled {
-    fn take(&mut self, steps: &[Step], files: &BTreeMap<String, Vec<u8>>) -> Result<(), JqError> {
-        for step in steps {
-            match step {
-                Step::Add(Put { jq, .. })
-                | Step::Set(Put { jq, .. })
-                | Step::Merge(Put { jq, .. })
-                | Step::Ensure(Ensure { jq, .. }) => {
-                    jq.iter().try_for_each(|text| self.compile(text))?;
-                }
-                Step::Jq(jq) => match (&jq.program, &jq.file) {
-                    (Some(text), None) => self.compile(text)?,
-                    (None, Some(file)) => self.compile_file(file, files)?,
-                    _ => return Err(JqError::Unclear),
-                },
-                _ => {}
-            }
-            self.take(step.body(), files)?;
-        }
-        Ok(())
-    }
-
-    fn compile(&mut self, text: &str) -> Result<(), JqError> {
-        if !self.inline.contains_key(text) {
-            let program = Program::with_definitions(text, &self.definitions)?;
-            self.inline.insert(text.to_owned(), program);
-        }
-        Ok(())
-    }
-
-    fn compile_file(
-        &mut self,
-        name: &str,
-        files: &BTreeMap<String, Vec<u8>>,
-    ) -> Result<(), JqError> {
-        if !self.files.contains_key(name) {
-            let wrong = |why: &str| JqError::Program(format!("{name} {why}"));
-            let bytes = files.get(name).ok_or_else(|| wrong("is not there"))?;
-            let text = std::str::from_utf8(bytes).map_err(|_| wrong("is not UTF-8"))?;
-            let program = Program::with_definitions(text, &self.definitions)?;
-            self.files.insert(name.to_owned(), program);
-        }
-        Ok(())
-    }
-}
 
 /// A compiled jq program.
 pub struct Program {
@@ -228,7 +104,7 @@ impl Program {
         self.result(to_jq(input), to_jq(&parameters.to_value()))
     }
 
-    fn result(&self, input: Val, parameters: Val) -> Result<Value, JqError> {
+    pub(super) fn result(&self, input: Val, parameters: Val) -> Result<Value, JqError> {
         let context = Ctx::<Data>::new(&self.filter.lut, Vars::new([parameters]));
         let mut results = self.filter.id.run((context, input)).map(unwrap_valr);
         let result = results.next().ok_or(JqError::Nothing)?;
