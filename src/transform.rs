@@ -36,7 +36,7 @@ pub use convert::is_of_kind;
 pub use difference::{Identity, difference};
 pub use effect::{Effect, Operation, leaves};
 pub use external::ExternalError;
-pub use inverse::inverse;
+pub use inverse::{inverse, is_reversible};
 pub use jq::{JqError, Program};
 pub use parameters::Parameters;
 pub use programs::Programs;
