@@ -52,6 +52,7 @@ fn of_step(step: &Step) -> Option<Step> {
         | Step::Remove(_)
         | Step::When(_)
         | Step::Jq(_)
+        | Step::Program(_)
         | Step::Add(_) => None,
     }
 }

@@ -2,14 +2,12 @@
 //! environment, no other input, no output beside the result, no end of the process.
 //! Bytes come and go as jq's byte strings.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Compiler, Ctx, Native, Vars, compile, data, load, unwrap_valr};
 use jaq_json::{Num, Val};
 
-use super::step::Step;
 use crate::document::json::DEPTH_MAX;
 use crate::document::{Map, Number, Value};
 
@@ -30,47 +28,6 @@ const REFUSED: &[&str] = &[
     "stderr_empty",
     "strflocaltime",
 ];
-
-/// The jq programs that steps name, compiled once for all documents.
-#[derive(Debug, Default)]
-pub struct Programs(BTreeMap<String, Program>);
-
-impl Programs {
-    /// Compiles every program in `steps`.
-    pub fn of(steps: &[Step]) -> Result<Self, JqError> {
-        let mut programs = Self::default();
-        programs.take(steps)?;
-        Ok(programs)
-    }
-
-    /// The result of the program `text` for `input`.
-    pub(super) fn run(&self, text: &str, input: &Value) -> Result<Value, JqError> {
-        let missing = || JqError::Program("it was not compiled".to_owned());
-        self.0.get(text).ok_or_else(missing)?.run(input)
-    }
-
-    fn take(&mut self, steps: &[Step]) -> Result<(), JqError> {
-        for step in steps {
-            match step {
-                Step::Add(put) | Step::Set(put) | Step::Merge(put) => {
-                    put.jq.iter().try_for_each(|text| self.compile(text))?;
-                }
-                Step::Jq(jq) => self.compile(&jq.program)?,
-                Step::Each(each) => self.take(&each.steps)?,
-                Step::When(when) => self.take(&when.steps)?,
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn compile(&mut self, text: &str) -> Result<(), JqError> {
-        if !self.0.contains_key(text) {
-            self.0.insert(text.to_owned(), Program::compile(text)?);
-        }
-        Ok(())
-    }
-}
 
 /// A compiled jq program.
 pub struct Program {

@@ -47,6 +47,8 @@ pub enum Step {
     Require(Require),
     /// Puts the one result of a jq program in the place of its input.
     Jq(Jq),
+    /// Puts the one result of an external program in the place of its input.
+    Program(External),
 }
 
 /// A key and its new name.
@@ -276,6 +278,31 @@ pub struct Jq {
     pub path: Pointer,
     /// The program. It gives exactly one result.
     pub program: String,
+}
+
+/// An external program. It runs only where whoever runs the steps allows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct External {
+    /// What it reads and replaces.
+    #[serde(default)]
+    pub path: Pointer,
+    /// The program, which is one of `files` or an absolute path, and its arguments.
+    pub argv: Vec<String>,
+    /// Names of the files, kept with the contract, that lie in the folder in which it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// The SHA-256 of the program, as lower-case hexadecimal digits: for an absolute path, and only for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Milliseconds after which it is killed.
+    #[serde(default = "timeout_ms")]
+    pub timeout_ms: u64,
+}
+
+/// Time for a program that the contract gives none: most need far less, and nobody wants to wait longer.
+const fn timeout_ms() -> u64 {
+    10_000
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]

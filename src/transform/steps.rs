@@ -1,12 +1,15 @@
 //! Applying steps.
 
 use super::convert::{converted, is};
+use super::difference::difference_below;
 use super::effect::Effect;
+use super::external::ExternalError;
 use super::inverse::is_bijective;
-use super::jq::{JqError, Programs};
+use super::jq::JqError;
+use super::programs::Programs;
 use super::step::{
-    Condition, Convert, Each, Group, Jq, Kind, MapValues, Otherwise, Place, Put, Rename, Require,
-    Step, Transfer, When, Wrap,
+    Condition, Convert, Each, External, Group, Jq, Kind, MapValues, Otherwise, Place, Put, Rename,
+    Require, Step, Transfer, When, Wrap,
 };
 use crate::document::{Map, Pointer, Value};
 
@@ -50,8 +53,10 @@ pub enum Trouble {
     /// A jq program has no one result for it.
     #[error(transparent)]
     Jq(JqError),
+    /// An external program has no result for it.
+    #[error(transparent)]
+    External(ExternalError),
     /// The contract refuses it in its own words.
-
     #[error("{0}")]
     Required(String),
     /// The root has no name and no place of its own.
@@ -107,6 +112,7 @@ impl Work<'_> {
             Step::When(step) => self.when(step, root),
             Step::Require(step) => self.require(step, root),
             Step::Jq(step) => self.jq(step, root),
+            Step::Program(step) => self.program(step, root),
             Step::Sql(_) => Err(self.refuse(&Pointer::default(), Trouble::NotForDocuments)),
         }
     }
@@ -340,7 +346,15 @@ impl Work<'_> {
     fn jq(&mut self, step: &Jq, root: &mut Value) -> Result<(), StepError> {
         let Some(stands) = step.path.get_mut(root) else { return self.absent(&step.path, false) };
         let value = self.computed(&step.program, &step.path, stands)?;
-        self.change(&step.path, stands, value, false);
+        self.replace(&step.path, stands, value);
+        Ok(())
+    }
+
+    fn program(&mut self, step: &External, root: &mut Value) -> Result<(), StepError> {
+        let Some(stands) = step.path.get_mut(root) else { return self.absent(&step.path, false) };
+        let value = self.programs.run_external(step, stands);
+        let value = value.map_err(|error| self.refuse(&step.path, Trouble::External(error)))?;
+        self.replace(&step.path, stands, value);
         Ok(())
     }
 
@@ -371,6 +385,13 @@ impl Work<'_> {
         }
     }
 
+    /// Puts the result of a program in the place of its input, and notes in what they differ.
+    fn replace(&mut self, path: &Pointer, stands: &mut Value, value: Value) {
+        let before = std::mem::replace(stands, value);
+        let (base, identity) = (path.under(&self.base), self.programs.identity());
+        self.effects.extend(difference_below(&base, &before, stands, identity));
+    }
+
     /// What a step puts: the value it names, or what its program makes of the document.
     fn value(&self, step: &Put, root: &Value) -> Result<Value, StepError> {
         match (&step.value, &step.jq) {
@@ -381,7 +402,7 @@ impl Work<'_> {
     }
 
     fn computed(&self, program: &str, path: &Pointer, input: &Value) -> Result<Value, StepError> {
-        self.programs.run(program, input).map_err(|error| self.refuse(path, Trouble::Jq(error)))
+        self.programs.run_jq(program, input).map_err(|error| self.refuse(path, Trouble::Jq(error)))
     }
 
     /// Puts `value` where nothing stands: under a new key of an object that is there.
@@ -655,5 +676,43 @@ mod tests {
         assert_eq!(effects[0].reason.as_deref(), Some("v is required"));
         assert_eq!(effects[1].op, Operation::Moved);
         assert_eq!(effects[1].from.as_ref().map(ToString::to_string).as_deref(), Some("/l"));
+    }
+
+    #[test]
+    fn what_a_program_changed_is_told_leaf_by_leaf() {
+        let told = |effects: &[Effect]| -> Vec<String> {
+            effects.iter().map(|effect| format!("{:?} {}", effect.op, effect.path)).collect()
+        };
+        let (after, effects) = run(
+            r#"[{"each":{"path":"/l","steps":[{"jq":{"path":"/x","program":".a += 1 | del(.b) | .c = 3"}}]}}]"#,
+            r#"{"l":[{"x":{"a":1,"b":2,"d":4}}]}"#,
+        );
+        assert_eq!(after, r#"{"l":[{"x":{"a":2,"d":4,"c":3}}]}"#);
+        assert_eq!(told(&effects), ["Changed /l/0/x/a", "Removed /l/0/x/b", "Added /l/0/x/c"]);
+        let lost: Vec<_> = effects.iter().flat_map(Effect::lost).map(|at| at.to_string()).collect();
+        assert_eq!(lost, ["/l/0/x/a", "/l/0/x/b"]);
+
+        let steps = steps(r#"[{"jq":{"path":"/l","program":"reverse"}}]"#);
+        let identity = [("/l".parse().unwrap(), "/id".parse().unwrap())].into();
+        let programs = Programs::of(&steps).unwrap().with_identity(identity);
+        let mut value = document(r#"{"l":[{"id":1},{"id":2}]}"#);
+        assert_eq!(apply(&steps, &programs, &mut value), Ok(vec![]));
+        assert_eq!(written(&value), r#"{"l":[{"id":2},{"id":1}]}"#);
+    }
+
+    #[test]
+    fn external_programs_run_where_they_are_allowed() {
+        let steps = steps(r#"[{"program":{"path":"/a","argv":["x"],"files":["x"]}}]"#);
+        let programs = Programs::of(&steps).unwrap();
+        let refused = apply(&steps, &programs, &mut document(r#"{"a":1}"#)).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "/a: an external program runs only where programs are allowed"
+        );
+        let files = [("x".to_owned(), b"#!/bin/sh\necho 2".to_vec())].into();
+        let mut value = document(r#"{"a":1}"#);
+        let effects = apply(&steps, &programs.allow_external(files), &mut value).unwrap();
+        assert_eq!(written(&value), r#"{"a":2}"#);
+        assert_eq!(effects.iter().flat_map(Effect::lost).count(), 1);
     }
 }
