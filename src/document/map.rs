@@ -118,6 +118,11 @@ impl Map {
         self.entries.iter_mut().map(|(key, value)| (&*key, value))
     }
 
+    /// Takes all entries, into no more memory than they need. What stays is empty, and has room for as many again.
+    pub(super) fn take_exactly(&mut self) -> Self {
+        Self { entries: self.entries.drain(..).collect(), index: self.index.take() }
+    }
+
     fn place(&self, key: &str) -> Option<usize> {
         match &self.index {
             Some(index) => index.0.get(key).copied(),
