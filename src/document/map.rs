@@ -65,6 +65,10 @@ impl Map {
         if let Some(index) = &mut self.index {
             index.0.insert(Arc::clone(&key), self.entries.len());
         }
+        if self.entries.len() == self.entries.capacity() {
+            // A document has many small maps, which get a key or two: twice the room would be most of its memory.
+            self.entries.reserve_exact((self.entries.len() / 4).max(2));
+        }
         self.entries.push((key, value));
         if self.index.is_none() && self.entries.len() >= INDEXED_FROM {
             self.index_all();

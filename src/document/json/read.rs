@@ -168,9 +168,9 @@ impl<'a> Reader<'a> {
             values.push(reader.value()?);
             Ok(())
         })?;
-        let exactly = values.drain(..).collect();
+        let exactly = Value::List(exact(&mut values));
         self.lists.push(values);
-        Ok(Value::List(exactly))
+        Ok(exactly)
     }
 
     fn map(&mut self) -> Result<Value, Wrong> {
@@ -362,6 +362,12 @@ impl<'a> Reader<'a> {
     fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
+}
+
+/// All of `values`, in no more memory than they need. What stays is empty, and has room for as many again.
+#[expect(clippy::drain_collect, reason = "the room stays, which is what this is for")]
+fn exact(values: &mut Vec<Value>) -> Vec<Value> {
+    values.drain(..).collect()
 }
 
 /// A text between quotation marks.
