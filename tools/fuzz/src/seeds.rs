@@ -262,7 +262,7 @@ pub(crate) fn scripts() -> BTreeMap<String, Vec<u8>> {
 }
 
 pub(crate) fn contracts() -> Vec<Vec<u8>> {
-    let yaml = include_bytes!("../../../src/target/glyph_store/contract/contract.yaml");
+    let yaml = include_bytes!("../../../src/contract/built_in/glyph-store/contract.yaml");
     let contract = built_in_contract().expect("the built-in contract loads");
     let json = serde_json::to_vec(&contract).expect("a contract has a JSON form");
     vec![yaml.to_vec(), json]
