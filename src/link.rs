@@ -114,6 +114,11 @@ impl Links {
         kinds
     }
 
+    /// The kind that a round concerns.
+    pub fn kind_of(&self, round: &Round) -> &str {
+        self.kinds.get(round.kind).map_or("", |kind| &kind.declared.kind)
+    }
+
     fn kind(&self, name: &str) -> Result<(usize, &Kind), LinkError> {
         let found = self.kinds.iter().enumerate().find(|(_, kind)| kind.declared.kind == name);
         found.ok_or_else(|| LinkError::UnknownKind { kind: name.to_owned() })

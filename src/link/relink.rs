@@ -127,6 +127,21 @@ impl Links {
         Ok(successors)
     }
 
+    /// Computes the hashes of an object of itself again, and leaves its references as they are.
+    pub fn seal(&self, subject: Subject<'_>, value: &mut Value) -> Result<Vec<Effect>, LinkError> {
+        let (place, kind) = self.kind(subject.kind)?;
+        let mut effects = Vec::new();
+        for round in self.rounds.iter().filter(|round| round.kind == place) {
+            for phase in &round.phases {
+                let own = if let Phase::Seal(one) = phase { *one } else { continue };
+                if let Some(own) = kind.declared.self_hash.get(own) {
+                    seal(own, subject, value, &mut effects)?;
+                }
+            }
+        }
+        Ok(effects)
+    }
+
     /// Does the work of one round on one object: rewrites references to the new names of their targets, computes the
     /// object's own hashes again, notes its new names. `write` gives the bytes of a value as they will be published.
     pub fn relink(
@@ -252,15 +267,30 @@ fn read(encoding: Encoding, id: &str, place: &Pointer, root: &Value) -> Result<H
     })
 }
 
-/// The hash of an object that it holds itself; the place where it holds it is left out of it.
+/// The hash of an object, or of a part of it, that it holds itself; the place where it holds it is left out of it.
 fn own_hash(own: &SelfHash, id: &str, value: &Value) -> Result<Hash, LinkError> {
+    let part = own.of.get(value).ok_or_else(|| LinkError::NoHash {
+        object: id.to_owned(),
+        place: own.of.clone(),
+        expected: "what is hashed",
+    })?;
+    let omitted = own.exclude.iter().chain([&own.at]);
     let omitted: Vec<Pointer> =
-        own.exclude.iter().chain([&own.at]).map(|place| place.as_pointer().clone()).collect();
+        omitted.filter_map(|place| inside(&own.of, place.as_pointer())).collect();
     let mut no_bytes = |_: &Value| Vec::new();
-    let hash = preimage::hash(&own.preimage, &omitted, &mut no_bytes, value);
-    let hash = hash.map_err(|reason| LinkError::NoForm { object: id.to_owned(), reason })?;
+    let hash = preimage::hash(&own.preimage, &omitted, &mut no_bytes, part);
+    let hash = hash.map_err(|mut reason| {
+        reason.place = reason.place.under(&own.of);
+        LinkError::NoForm { object: id.to_owned(), reason }
+    })?;
     // Only a stated hash can be absent, and that preimage is refused here.
     Ok(hash.unwrap_or_default())
+}
+
+/// `place` as seen from `part`, if it lies in it.
+fn inside(part: &Pointer, place: &Pointer) -> Option<Pointer> {
+    let rest = place.tokens().strip_prefix(part.tokens())?;
+    Some(rest.iter().fold(Pointer::default(), |place, token| place.below(token)))
 }
 
 fn pointers(patterns: &[Pattern]) -> Vec<Pointer> {

@@ -110,7 +110,7 @@ impl Scene {
         let mut effects = Vec::new();
         for round in self.links.rounds() {
             for (kind, id, index, value) in &mut self.objects {
-                let of_round = self.links.kind(kind)?.0 == round.kind;
+                let of_round = self.links.kind_of(round) == *kind;
                 if of_round && !self.links.is_signed(kind, value)? {
                     let at = subject(kind, "2", id);
                     let census = &mut self.census;
@@ -282,6 +282,33 @@ fn a_signed_object_stays_and_its_successors_are_told() {
     assert_ne!(told[1].1.old_hash, told[1].1.new_hash);
 }
 
+/// On the run after the one that migrated what it refers to.
+#[test]
+fn a_signed_object_may_name_what_was_and_no_more() {
+    let mut scene = linked_set();
+    let old = value(r#"{"v":0,"name":"m"}"#);
+    let names = scene.links.names(subject("manifest", "1", "mani"), &bytes(&old), &old).unwrap();
+    let manifest = scene.objects[2].2;
+    scene.census.add_former(&scene.links, "manifest", manifest, &names).unwrap();
+    let hash = |of: &Value| format!("sha256:{}", name(&Preimage::JcsSha256, of));
+    let signed = value(&format!(r#"{{"manifests":["{}"],"sig":"x"}}"#, hash(&old)));
+    let at = subject("certificate", "1", "signed");
+    let found = scene.links.references(at, &signed).unwrap();
+    scene.census.check_signed("signed", &found[0]).unwrap();
+    assert_eq!(
+        scene.census.check("signed", &found[0]).unwrap_err().code(),
+        &diagnostic::LINK_STALE
+    );
+    scene.migrate().unwrap();
+    let told = scene.links.successors(at, &signed, &scene.census).unwrap();
+    let new_hash = ledger_format::hash::hex(&told[0].new_hash);
+    assert_eq!(format!("sha256:{new_hash}"), hash(scene.value("mani")));
+    let nothing = value(&format!(r#"{{"manifests":["sha256:{}"],"sig":"x"}}"#, "0".repeat(64)));
+    let found = scene.links.references(at, &nothing).unwrap();
+    let error = scene.census.check_signed("signed", &found[0]).unwrap_err();
+    assert_eq!(error.code(), &diagnostic::LINK_DANGLING);
+}
+
 #[test]
 fn a_signature_that_may_be_dropped_is_lost() {
     let links = links(&[("a", "signature: {at: [/sig, /more/*/sig], drop: true}")]).unwrap();
@@ -414,4 +441,38 @@ fn declarations_that_make_no_sense_are_refused() {
     }
     let unknown = chain().references(subject("x", "1", "x"), &Value::Null).unwrap_err();
     assert_eq!(unknown.to_string(), "x is no declared kind");
+}
+
+#[test]
+fn a_part_may_be_hashed_by_itself() {
+    let links = links(&[(
+        "c",
+        "self_hash:
+  - {at: /head/own, preimage: object_digest, of: /head, exclude: [/head/own], encoding: hex}
+  - {at: /head/body, preimage: object_digest, of: /body, exclude: [], encoding: hex}",
+    )])
+    .unwrap();
+    let body = name(&Preimage::ObjectDigest, &value(r#"{"x":2}"#));
+    let head = name(&Preimage::ObjectDigest, &value(&format!(r#"{{"body":"{body}"}}"#)));
+    let good =
+        value(&format!(r#"{{"v":1,"head":{{"own":"{head}","body":"{body}"}},"body":{{"x":2}}}}"#));
+    let at = subject("c", "1", "c");
+    links.check_self(at, &good).unwrap();
+    let mut changed = value(&json_text(&good).replace(r#""x":2"#, r#""x":3"#));
+    let error = links.check_self(at, &changed).unwrap_err();
+    assert_eq!(error.place().unwrap().to_string(), "/head/body");
+    let mut census = Census::new();
+    let index = census.add(&links, "c", "c", Names::default()).unwrap();
+    for round in links.rounds() {
+        links.relink(round, at, index, &mut changed, &mut bytes, &mut census).unwrap();
+    }
+    links.check_self(at, &changed).unwrap();
+    let error = links.check_self(at, &value(r#"{"head":{"body":"0"}}"#)).unwrap_err();
+    assert_eq!(error.code(), &diagnostic::LINK_INVALID);
+}
+
+fn json_text(value: &Value) -> String {
+    let style =
+        json::Style { indent: None, colon: "".into(), comma: "".into(), ..json::Style::default() };
+    json::write(value, &style).unwrap()
 }

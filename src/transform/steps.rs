@@ -10,6 +10,7 @@ use super::step::{
     Condition, Convert, Each, Group, Jq, Kind, MapValues, Otherwise, Place, Put, Rehash, Rename,
     Require, Step, Transfer, When, Wrap,
 };
+use crate::diagnostic::{self, Code};
 use crate::document::{Map, Pointer, Value};
 use crate::glyphser::{self, Formula, FormulaError};
 
@@ -21,6 +22,17 @@ pub struct StepError {
     pub path: Pointer,
     /// Why.
     pub trouble: Trouble,
+}
+
+impl StepError {
+    /// The registered code.
+    pub const fn code(&self) -> &'static Code {
+        match self.trouble {
+            Trouble::Stale { .. } => &diagnostic::LINK_STALE,
+            Trouble::NoHash | Trouble::Formula(_) => &diagnostic::LINK_INVALID,
+            _ => &diagnostic::STEP_FAILED,
+        }
+    }
 }
 
 /// Why a step refused.
