@@ -203,6 +203,12 @@ catalogue! {
     LINK_INVALID = 1044, Refused, Error, false,
         "A place that must hold a hash holds something else, or a value has no canonical form to be hashed.",
         "Mend the document, or the contract's `refs` and `self_hash`, at the place named.";
+    REQUEST_INVALID = 1050, Refused, Error, false,
+        "What an operator was called with is not what it takes.",
+        "Call it as its request schema says; the message names the place.";
+    CODE_UNREGISTERED = 1051, Refused, Error, false,
+        "An error was to be emitted under a code that is not in the catalogue.",
+        "Use a registered code: `glyph-ledger explain CODE`.";
     LEDGER_MISSING = 1500, Unverified, Fatal, false,
         "A part of the ledger that must be there is not.",
         "Restore the ledger's folder from a backup; an empty one is never started in its place.";
