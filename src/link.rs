@@ -17,6 +17,7 @@ mod rounds;
 
 pub use census::{Census, ObjectIndex, Successor};
 pub use error::LinkError;
+pub use preimage::Write;
 pub use relink::{Found, Names, Subject};
 pub use rounds::Round;
 

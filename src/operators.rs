@@ -6,15 +6,15 @@
 //! contracts say what becomes of an object. Knows no file, no ledger and no clock.
 
 mod emit;
+mod linked;
 mod migrate;
 mod registry;
 mod request;
 mod validate;
 
 pub use emit::{ErrorRecord, emit};
-pub use migrate::{
-    migrate, migrate_checkpoint, migrate_manifest, migrate_trace,
-};
+pub use linked::{LinkedError, Member, Outcome, migrate_linked};
+pub use migrate::{migrate, migrate_checkpoint, migrate_manifest, migrate_trace};
 pub use registry::{Method, OPERATORS, Operator, Purity, SideEffect, Surface, registry_root};
 pub use validate::{ValidationError, ValidationReport, validate_outcome};
 
@@ -47,14 +47,12 @@ pub fn call(operator_id: &str, request: &Value) -> Result<Value, ErrorRecord> {
         }
         _ => {
             request.only(&["source", "target_version", "parameters"])?;
-            let parameters = match request.optional("parameters") {
-                Some(_) => request.map("parameters")?.iter(),
-                None => Map::new().iter(),
-            };
+            let given = request.optional("parameters").map(|_| request.map("parameters"));
+            let given = given.transpose()?.into_iter().flat_map(Map::iter);
             let parameters: Parameters =
-                parameters.map(|(name, value)| (name.to_string(), value.clone())).collect();
+                given.map(|(name, value)| (name.to_string(), value.clone())).collect();
             let source = request.value("source")?;
-            let target = migrate(operator, source, request.text("target_version")?, parameters)?;
+            let target = migrate(operator, source, request.text("target_version")?, &parameters)?;
             Ok([("target", target)].into_iter().collect::<Map>().into())
         }
     }
@@ -68,8 +66,7 @@ fn validate(request: &Request<'_>) -> Result<Value, ErrorRecord> {
         let (id, expr) = (one.text("id")?.to_owned(), one.text("expr")?.to_owned());
         invariants.push(Invariant { id, expr });
     }
-    let report =
-        validate_outcome(request.value("source")?, request.value("target")?, &invariants);
+    let report = validate_outcome(request.value("source")?, request.value("target")?, &invariants);
     Ok(report.to_value())
 }
 

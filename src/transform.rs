@@ -29,7 +29,7 @@ mod steps;
 
 pub use convert::is_of_kind;
 pub use effect::{Effect, Operation, leaves};
-pub use inverse::inverse;
+pub use inverse::{inverse, is_reversible};
 pub use jq::{JqError, Parameters, Program, Programs};
 pub use step::*;
 pub use steps::{StepError, Trouble, apply};

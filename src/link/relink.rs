@@ -1,10 +1,12 @@
 //! What is done with one object: its names, its references, its hashes of itself.
 
+use super::preimage::{Unhashable, Write};
 use super::rounds::Phase;
 use super::{
     Census, Hash, Kind, LinkError, Links, ObjectIndex, Round, Successor, Target, encoding, preimage,
 };
 use crate::contract::{Encoding, Pattern, Reference, SelfHash};
+use crate::document::canonical::NoForm;
 use crate::document::{Pointer, Value};
 use crate::transform::Effect;
 
@@ -51,7 +53,7 @@ impl Links {
         value: &Value,
     ) -> Result<Names, LinkError> {
         let (_, kind) = self.kind(subject.kind)?;
-        let mut as_written = |_: &Value| bytes.to_vec();
+        let mut as_written = |_: &Value| Ok(bytes.to_vec());
         let name = |naming: usize| kind.name(naming, subject.id, &mut as_written, value);
         (0..kind.namings.len()).map(name).collect::<Result<_, _>>().map(Names)
     }
@@ -71,7 +73,7 @@ impl Links {
     /// Refuses an object whose hashes of itself are not those of its content.
     pub fn check_self(&self, subject: Subject<'_>, value: &Value) -> Result<(), LinkError> {
         let (_, kind) = self.kind(subject.kind)?;
-        for own in kind.declared.self_hash.iter() {
+        for own in &kind.declared.self_hash {
             if !holds_in(&own.versions, subject.version) {
                 continue;
             }
@@ -150,7 +152,7 @@ impl Links {
         subject: Subject<'_>,
         object: ObjectIndex,
         value: &mut Value,
-        write: &mut dyn FnMut(&Value) -> Vec<u8>,
+        write: &mut Write<'_>,
         census: &mut Census,
     ) -> Result<Vec<Effect>, LinkError> {
         let (_, kind) = self.kind(subject.kind)?;
@@ -182,12 +184,12 @@ impl Kind {
         &self,
         naming: usize,
         id: &str,
-        bytes: &mut dyn FnMut(&Value) -> Vec<u8>,
+        bytes: &mut Write<'_>,
         value: &Value,
     ) -> Result<Option<Hash>, LinkError> {
         let Some(naming) = self.namings.get(naming) else { return Ok(None) };
         let name = preimage::hash(&naming.preimage, &pointers(&naming.exclude), bytes, value);
-        name.map_err(|reason| LinkError::NoForm { object: id.to_owned(), reason })
+        name.map_err(|reason| reason.of(id))
     }
 
     fn found(
@@ -277,11 +279,13 @@ fn own_hash(own: &SelfHash, id: &str, value: &Value) -> Result<Hash, LinkError> 
     let omitted = own.exclude.iter().chain([&own.at]);
     let omitted: Vec<Pointer> =
         omitted.filter_map(|place| inside(&own.of, place.as_pointer())).collect();
-    let mut no_bytes = |_: &Value| Vec::new();
+    let mut no_bytes = |_: &Value| Ok(Vec::new());
     let hash = preimage::hash(&own.preimage, &omitted, &mut no_bytes, part);
     let hash = hash.map_err(|mut reason| {
-        reason.place = reason.place.under(&own.of);
-        LinkError::NoForm { object: id.to_owned(), reason }
+        if let Unhashable::NoForm(NoForm { place, .. }) = &mut reason {
+            *place = place.under(&own.of);
+        }
+        reason.of(id)
     })?;
     // Only a stated hash can be absent, and that preimage is refused here.
     Ok(hash.unwrap_or_default())

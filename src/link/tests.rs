@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::contract::load_bytes;
 use crate::diagnostic;
-use crate::document::{Value, json};
+use crate::document::{Value, WriteError, json};
 use crate::transform::Effect;
 
 /// A contract of `kind` with `links` below it.
@@ -66,8 +66,8 @@ fn subject<'a>(kind: &'a str, version: &'a str, id: &'a str) -> Subject<'a> {
     Subject { kind, version, id }
 }
 
-fn bytes(value: &Value) -> Vec<u8> {
-    json::write(value, &json::Style::default()).unwrap().into_bytes()
+fn bytes(value: &Value) -> Result<Vec<u8>, WriteError> {
+    json::write(value, &json::Style::default()).map(String::into_bytes)
 }
 
 fn value(text: &str) -> Value {
@@ -86,7 +86,7 @@ impl Scene {
 
     fn add(&mut self, kind: &'static str, id: &str, value: Value) -> Result<(), LinkError> {
         self.links.check_self(subject(kind, "1", id), &value)?;
-        let names = self.links.names(subject(kind, "1", id), &bytes(&value), &value)?;
+        let names = self.links.names(subject(kind, "1", id), &bytes(&value).unwrap(), &value)?;
         let index = self.census.add(&self.links, kind, id, names)?;
         self.objects.push((kind, id.to_owned(), index, value));
         Ok(())
@@ -175,7 +175,8 @@ fn m14_what_refers_follows_what_it_refers_to() {
 
     let mut again = Scene::new(chain());
     for (kind, id, _, value) in &scene.objects {
-        let names = again.links.names(subject(kind, "2", id), &bytes(value), value).unwrap();
+        let names =
+            again.links.names(subject(kind, "2", id), &bytes(value).unwrap(), value).unwrap();
         let index = again.census.add(&again.links, kind, id, names).unwrap();
         again.objects.push((kind, id.clone(), index, value.clone()));
     }
@@ -212,7 +213,7 @@ fn a_reference_by_a_hash_that_an_object_had_once_or_has_of_another_part_is_stale
     let mut scene = linked_set();
     let old = value(r#"{"v":0,"name":"m"}"#);
     let at = subject("manifest", "1", "mani");
-    let former = scene.links.names(at, &bytes(&old), &old).unwrap();
+    let former = scene.links.names(at, &bytes(&old).unwrap(), &old).unwrap();
     let manifest = scene.objects[2].2;
     scene.census.add_former(&scene.links, "manifest", manifest, &former).unwrap();
     let stale = format!(r#"{{"v":1,"manifest":"{}"}}"#, name(&Preimage::JcsSha256, &old));
@@ -287,7 +288,8 @@ fn a_signed_object_stays_and_its_successors_are_told() {
 fn a_signed_object_may_name_what_was_and_no_more() {
     let mut scene = linked_set();
     let old = value(r#"{"v":0,"name":"m"}"#);
-    let names = scene.links.names(subject("manifest", "1", "mani"), &bytes(&old), &old).unwrap();
+    let names =
+        scene.links.names(subject("manifest", "1", "mani"), &bytes(&old).unwrap(), &old).unwrap();
     let manifest = scene.objects[2].2;
     scene.census.add_former(&scene.links, "manifest", manifest, &names).unwrap();
     let hash = |of: &Value| format!("sha256:{}", name(&Preimage::JcsSha256, of));

@@ -1,33 +1,21 @@
 //! `Glyphser.Error.Emit`: an error as a record, made of what the catalogue says of its code.
 
-use serde::{Deserialize, Serialize};
-
 use super::registry::ERROR_EMIT;
 use crate::diagnostic::{self, Code, Severity};
 use crate::document::{Map, Pointer, Value};
 
 /// An error in the form in which operators emit it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {message} ({})", code.id)]
 pub struct ErrorRecord {
-    /// Its code.
-    pub code_id: String,
-    /// The code's number.
-    pub numeric_code: u16,
-    /// The area the number lies in.
-    pub category: String,
-    /// `FATAL`, `ERROR` or `WARN`.
-    pub severity: String,
-    /// Whether the same call may succeed later.
-    pub retryable: bool,
+    /// Its code, with number, category, severity and what to do.
+    pub code: &'static Code,
     /// The operator that failed.
     pub operator_id: String,
-    /// Where, as an RFC 6901 pointer.
+    /// Where, as an RFC 6901 pointer into what it was called with.
     pub path: String,
     /// What happened.
     pub message: String,
-    /// What to do.
-    pub remediation: String,
 }
 
 /// The record of an error under a registered code. A code that is not registered cannot be emitted.
@@ -37,19 +25,11 @@ pub fn emit(
     path: &Pointer,
     message: &str,
 ) -> Result<ErrorRecord, ErrorRecord> {
-    let registered = diagnostic::CATALOGUE.iter().find(|code| code.id == code_id);
-    match registered {
-        Some(code) => Ok(ErrorRecord::of(code, operator_id, path.to_string(), message)),
-        None => {
-            let message = format!("{code_id} is no registered code");
-            Err(ErrorRecord::of(
-                &diagnostic::CODE_UNREGISTERED,
-                ERROR_EMIT,
-                "/code_id",
-                message,
-            ))
-        }
+    if let Some(code) = diagnostic::CATALOGUE.iter().find(|code| code.id == code_id) {
+        return Ok(ErrorRecord::of(code, operator_id, path.to_string(), message));
     }
+    let message = format!("{code_id} is no registered code");
+    Err(ErrorRecord::of(&diagnostic::CODE_UNREGISTERED, ERROR_EMIT, "/code_id", message))
 }
 
 impl ErrorRecord {
@@ -59,32 +39,23 @@ impl ErrorRecord {
         path: impl Into<String>,
         message: impl Into<String>,
     ) -> Self {
-        Self {
-            code_id: code.id.to_owned(),
-            numeric_code: code.number,
-            category: code.category().to_owned(),
-            severity: severity(code.severity).to_owned(),
-            retryable: code.retryable,
-            operator_id: operator_id.to_owned(),
-            path: path.into(),
-            message: message.into(),
-            remediation: code.remedy.to_owned(),
-        }
+        let operator_id = operator_id.to_owned();
+        Self { code, operator_id, path: path.into(), message: message.into() }
     }
 
     /// The record as a value.
     pub fn to_value(&self) -> Value {
-        let texts = |value: &String| Value::text(value.as_str());
+        let text = |text: &str| Value::text(text);
         let entries: [(&str, Value); 9] = [
-            ("code_id", texts(&self.code_id)),
-            ("numeric_code", i64::from(self.numeric_code).into()),
-            ("category", texts(&self.category)),
-            ("severity", texts(&self.severity)),
-            ("retryable", self.retryable.into()),
-            ("operator_id", texts(&self.operator_id)),
-            ("path", texts(&self.path)),
-            ("message", texts(&self.message)),
-            ("remediation", texts(&self.remediation)),
+            ("code_id", text(self.code.id)),
+            ("numeric_code", i64::from(self.code.number).into()),
+            ("category", text(self.code.category())),
+            ("severity", text(severity(self.code.severity))),
+            ("retryable", self.code.retryable.into()),
+            ("operator_id", text(&self.operator_id)),
+            ("path", text(&self.path)),
+            ("message", text(&self.message)),
+            ("remediation", text(self.code.remedy)),
         ];
         entries.into_iter().collect::<Map>().into()
     }

@@ -24,7 +24,9 @@ impl<'a> Request<'a> {
     pub(super) fn only(&self, fields: &[&str]) -> Result<(), ErrorRecord> {
         let other = self.map.iter().find(|(key, _)| !fields.contains(&&***key));
         match other {
-            Some((key, _)) => Err(refuse(self.operator_id, &self.place.below(key), "no such field")),
+            Some((key, _)) => {
+                Err(refuse(self.operator_id, &self.place.below(key), "no such field"))
+            }
             None => Ok(()),
         }
     }

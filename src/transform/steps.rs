@@ -12,7 +12,7 @@ use super::step::{
 };
 use crate::diagnostic::{self, Code};
 use crate::document::{Map, Pointer, Value};
-use crate::glyphser::{self, Formula, FormulaError};
+use crate::glyphser::{self, Formula, FormulaReason};
 
 /// A step that refused. The document is then neither what it was nor what it was to become, and of no use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,7 +80,7 @@ pub enum Trouble {
     },
     /// A hash cannot be computed.
     #[error("{0}")]
-    Formula(FormulaError),
+    Formula(FormulaReason),
     /// The contract refuses it in its own words.
 
     #[error("{0}")]
@@ -386,7 +386,9 @@ impl Work<'_> {
         let Some(over) = step.over.get(root) else { return self.absent(&step.over, false) };
         let by = |formula: Formula| {
             let hash = formula.hash(over);
-            hash.map_err(|error| self.refuse(&step.over, Trouble::Formula(error)))
+            hash.map_err(|error| {
+                self.refuse(&error.place.under(&step.over), Trouble::Formula(error.reason))
+            })
         };
         let present = by(step.from)?;
         if present != stated {
@@ -700,7 +702,7 @@ mod tests {
             (
                 step("trace_chain_t3"),
                 CHAINED.replace("{\"kind\":\"RUN_END\",\"status\":\"OK\"}", "7"),
-                "/records: /2: expected a record",
+                "/records/2: expected a record",
             ),
             (step("trace_chain_t3"), "{}".to_owned(), "/head: nothing stands here"),
         ] {
