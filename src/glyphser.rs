@@ -8,7 +8,7 @@ mod checkpoint;
 mod trace;
 
 use ledger_format::cbor::Value as Cbor;
-use ledger_format::hash::{CommitHash, ContentHash, HASH_BYTES, hex, unhex};
+use ledger_format::hash::{ContentHash, HASH_BYTES, hex, unhex};
 use serde::{Deserialize, Serialize};
 
 use crate::document::canonical::NoFormReason;
@@ -110,9 +110,9 @@ pub fn held_like(like: &Value, hash: &Hash) -> Value {
     }
 }
 
-/// `CommitHash(tag, items)`.
-fn commit(tag: &str, items: Vec<Cbor>) -> Hash {
-    *CommitHash::of(tag, &Cbor::Array(items)).as_bytes()
+/// Glyphser's own commitment to `items` under one of its tags: SHA-256 of `CBOR([tag, items])`.
+pub fn commit(tag: &str, items: Vec<Cbor>) -> Hash {
+    object_digest(&Cbor::Array(vec![tag.into(), Cbor::Array(items)]))
 }
 
 /// `ObjectDigest(value)`: SHA-256 of the canonical bytes, under no tag.

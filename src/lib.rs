@@ -18,6 +18,7 @@ pub mod migrate;
 pub mod objects;
 pub mod operators;
 pub mod replay;
+pub mod schema;
 pub mod target;
 pub mod transform;
 pub mod trust;

@@ -21,15 +21,24 @@
 //! ```
 
 mod convert;
+mod difference;
 mod effect;
+mod external;
 mod inverse;
 mod jq;
+mod parameters;
+mod programs;
+mod reads;
 mod step;
 mod steps;
 
 pub use convert::is_of_kind;
+pub use difference::{Identity, difference};
 pub use effect::{Effect, Operation, leaves};
+pub use external::ExternalError;
 pub use inverse::{inverse, is_reversible};
-pub use jq::{JqError, Parameters, Program, Programs};
+pub use jq::{JqError, Program};
+pub use parameters::Parameters;
+pub use programs::Programs;
 pub use step::*;
-pub use steps::{StepError, Trouble, apply};
+pub use steps::{Attempt, StepError, Trouble, apply, attempt};

@@ -38,6 +38,10 @@ pub(super) fn breaches(contract: &Contract, missing: &BTreeMap<String, String>) 
     }
     rules.twice();
     rules.steps(&place(&["normalize"]), &contract.normalize, "`normalize`");
+    rules.patterns(&place(&["normalize_lossy"]), &contract.normalize_lossy);
+    if let Some(file) = &contract.definitions {
+        rules.file(place(&["definitions"]), file, "`definitions` is");
+    }
     rules.found
 }
 
@@ -166,7 +170,9 @@ impl Rules<'_> {
             ("files", contract.files.is_empty()),
             ("parameters", contract.parameters.is_empty()),
             ("schemas", contract.schemas.is_empty()),
+            ("definitions", contract.definitions.is_none()),
             ("normalize", contract.normalize.is_empty()),
+            ("normalize_lossy", contract.normalize_lossy.is_empty()),
             ("invariants", contract.invariants.is_empty()),
             ("refs", contract.refs.is_empty()),
             ("self_hash", contract.self_hash.is_empty()),
@@ -269,6 +275,9 @@ impl Rules<'_> {
             Step::Add(put) | Step::Set(put) | Step::Merge(put)
                 if put.value.is_some() == put.jq.is_some() =>
             {
+                self.broken(at.clone(), format!("a step of {name} must have either value or jq"));
+            }
+            Step::Ensure(ensure) if ensure.value.is_some() == ensure.jq.is_some() => {
                 self.broken(at.clone(), format!("a step of {name} must have either value or jq"));
             }
             Step::Jq(jq) if jq.program.is_some() == jq.file.is_some() => {

@@ -108,6 +108,11 @@ impl Map {
         true
     }
 
+    /// The entries in order, as they lie in memory.
+    pub fn entries(&self) -> &[(Key, Value)] {
+        &self.entries
+    }
+
     /// The entries in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Key, &Value)> {
         self.entries.iter().map(|(key, value)| (key, value))

@@ -1,6 +1,7 @@
 //! Computing one hash of one object.
 
-use ledger_format::hash::{CommitHash, ContentHash};
+use ledger_format::cbor::Value as Cbor;
+use ledger_format::hash::ContentHash;
 
 use super::{Hash, LinkError, encoding};
 use crate::contract::{Encoding, Preimage};
@@ -46,7 +47,10 @@ pub(super) fn hash(
         Preimage::FileBytes => sha256(&bytes(value).map_err(Unhashable::Unwritable)?),
         Preimage::ObjectDigest => sha256(&canonical::cbor(value, omitted)?.encode()),
         Preimage::JcsSha256 => sha256(canonical::json(value, omitted)?.as_bytes()),
-        Preimage::Commit(tag) => *CommitHash::of(tag, &canonical::cbor(value, omitted)?).as_bytes(),
+        Preimage::Commit(tag) => {
+            let pair = vec![tag.as_str().into(), canonical::cbor(value, omitted)?];
+            sha256(&Cbor::Array(pair).encode())
+        }
         Preimage::Stated(place) => return Ok(place.get(value).and_then(stated)),
     }))
 }

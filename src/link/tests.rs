@@ -1,3 +1,5 @@
+//! Sets of small documents on their way from one version to the next. Knows no file.
+
 use std::collections::BTreeMap;
 
 use super::*;

@@ -1,13 +1,14 @@
 //! What is registered of every operator.
 
 use ledger_format::cbor::{self, Value as Cbor};
-use ledger_format::hash::{CommitHash, ContentHash};
+use ledger_format::hash::ContentHash;
 
 use crate::diagnostic::{
     CODE_UNREGISTERED, Code, LINK_INVALID, LINK_STALE, MIGRATION_PATH_MISSING,
     MIGRATION_VERSION_TYPE, MIGRATION_VERSION_UNKNOWN, REQUEST_INVALID, STEP_FAILED,
 };
 use crate::document::{canonical, json};
+use crate::glyphser::{Hash, commit};
 
 /// An operator's record. All are of version `v1`, deterministic, idempotent, without randomness and without a capability
 /// that the caller must hold.
@@ -164,12 +165,11 @@ static EMIT: Operator = Operator {
 /// Every operator, sorted by name.
 pub static OPERATORS: &[&Operator] = &[&EMIT, &CHECKPOINT, &MANIFEST, &TRACE, &VALIDATE];
 
-/// `CommitHash("operator_registry", [schema version, records])`: the hash by which a checkpoint or certificate names these
+/// Glyphser's `CommitHash("operator_registry", [schema version, records])`: the hash by which a checkpoint or certificate names these
 /// operators.
-pub fn registry_root() -> CommitHash {
+pub fn registry_root() -> Hash {
     let records = OPERATORS.iter().map(|operator| operator.record()).collect();
-    let registry = Cbor::Array(vec![REGISTRY_SCHEMA_VERSION.into(), Cbor::Array(records)]);
-    CommitHash::of("operator_registry", &registry)
+    commit("operator_registry", vec![REGISTRY_SCHEMA_VERSION.into(), Cbor::Array(records)])
 }
 
 impl Operator {
@@ -190,7 +190,7 @@ impl Operator {
 
     /// `CommitHash("sig", [id, version, method, request digest, response digest, side effects, error codes])`: what a
     /// caller relies on.
-    pub fn signature_digest(&self) -> CommitHash {
+    pub fn signature_digest(&self) -> Hash {
         let signature = vec![
             self.id.into(),
             VERSION.into(),
@@ -200,7 +200,7 @@ impl Operator {
             self.side_effects(),
             self.error_codes(),
         ];
-        CommitHash::of("sig", &Cbor::Array(signature))
+        commit("sig", signature)
     }
 
     /// The whole record.
@@ -212,7 +212,7 @@ impl Operator {
             ("surface", self.surface.name().into()),
             ("request_schema_digest", bytes(self.request_schema_digest().as_bytes())),
             ("response_schema_digest", bytes(self.response_schema_digest().as_bytes())),
-            ("signature_digest", bytes(self.signature_digest().as_bytes())),
+            ("signature_digest", bytes(&self.signature_digest())),
             ("side_effects", self.side_effects()),
             ("allowed_error_codes", self.error_codes()),
             ("purity_class", self.purity.name().into()),

@@ -2,7 +2,8 @@
 
 use super::convert::back;
 use super::step::{
-    Convert, Each, Group, MapValues, Mapping, Place, Put, Rehash, Rename, Step, Transfer, Wrap,
+    Convert, Each, Ensure, Group, MapValues, Mapping, Place, Put, Rehash, Rename, Step, Transfer,
+    Wrap,
 };
 use crate::document::Value;
 
@@ -33,6 +34,10 @@ fn of_step(step: &Step) -> Option<Step> {
             let equals = Some(value.clone());
             Some(Step::Remove(Place { path: path.clone(), optional: false, equals }))
         }
+        Step::Ensure(Ensure { path, value: Some(value), optional: false, .. }) => {
+            let equals = Some(value.clone());
+            Some(Step::Remove(Place { path: path.clone(), optional: false, equals }))
+        }
         Step::Convert(Convert { path, to, optional }) => {
             Some(Step::Convert(Convert { path: path.clone(), to: back(*to), optional: *optional }))
         }
@@ -60,7 +65,9 @@ fn of_step(step: &Step) -> Option<Step> {
         | Step::Remove(_)
         | Step::When(_)
         | Step::Jq(_)
-        | Step::Add(_) => None,
+        | Step::Program(_)
+        | Step::Add(_)
+        | Step::Ensure(_) => None,
     }
 }
 

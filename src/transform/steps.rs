@@ -3,12 +3,15 @@
 use ledger_format::hash::hex;
 
 use super::convert::{converted, is_of_kind};
+use super::difference::difference_below;
 use super::effect::Effect;
+use super::external::ExternalError;
 use super::inverse::is_bijective;
-use super::jq::{JqError, Programs};
+use super::jq::JqError;
+use super::programs::Programs;
 use super::step::{
-    Condition, Convert, Each, Group, Jq, Kind, MapValues, Otherwise, Place, Put, Rehash, Rename,
-    Require, Step, Transfer, When, Wrap,
+    Condition, Convert, Each, Ensure, External, Group, Jq, Kind, MapValues, Otherwise, Place, Put,
+    Rehash, Rename, Require, Step, Transfer, When, Wrap,
 };
 use crate::diagnostic::{self, Code};
 use crate::document::{Map, Pointer, Value};
@@ -81,8 +84,10 @@ pub enum Trouble {
     /// A hash cannot be computed.
     #[error("{0}")]
     Formula(FormulaReason),
+    /// An external program has no result for it.
+    #[error(transparent)]
+    External(ExternalError),
     /// The contract refuses it in its own words.
-
     #[error("{0}")]
     Required(String),
     /// The root has no name and no place of its own.
@@ -102,14 +107,38 @@ pub fn apply(
     programs: &Programs,
     document: &mut Value,
 ) -> Result<Vec<Effect>, StepError> {
-    let mut work = Work { effects: Vec::new(), base: Pointer::default(), programs };
-    work.steps(steps, document)?;
-    Ok(work.effects)
+    let attempt = attempt(steps, programs, document);
+    match attempt.refusals.into_iter().next() {
+        None => Ok(attempt.effects),
+        Some(refusal) => Err(refusal),
+    }
+}
+
+/// What came of applying steps, be the document refused or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// What was changed.
+    pub effects: Vec<Effect>,
+    /// Why the document is refused, in the order in which it was found; nothing, if it is not.
+    pub refusals: Vec<StepError>,
+    /// Whether all steps were taken; otherwise the last refusal is that of the step that could not be.
+    pub complete: bool,
+}
+
+/// Applies `steps` to `document` as [`apply`] does, and goes on behind every refusal that allows it ([`Step::Ensure`]). A document that was refused is of no use afterwards.
+pub fn attempt(steps: &[Step], programs: &Programs, document: &mut Value) -> Attempt {
+    let (effects, refusals) = (Vec::new(), Vec::new());
+    let mut work = Work { effects, refusals, base: Pointer::default(), programs };
+    let stopped = work.steps(steps, document).err();
+    let complete = stopped.is_none();
+    work.refusals.extend(stopped);
+    Attempt { effects: work.effects, refusals: work.refusals, complete }
 }
 
 struct Work<'a> {
     programs: &'a Programs,
     effects: Vec<Effect>,
+    refusals: Vec<StepError>,
     /// Where in the document the value stands that steps are applied to.
     base: Pointer,
 }
@@ -137,8 +166,10 @@ impl Work<'_> {
             Step::Each(step) => self.each(step, root),
             Step::When(step) => self.when(step, root),
             Step::Require(step) => self.require(step, root),
+            Step::Ensure(step) => self.ensure(step, root),
             Step::Jq(step) => self.jq(step, root),
             Step::Rehash(step) => self.rehash(step, root),
+            Step::Program(step) => self.program(step, root),
             Step::Sql(_) => Err(self.refuse(&Pointer::default(), Trouble::NotForDocuments)),
         }
     }
@@ -189,13 +220,13 @@ impl Work<'_> {
         if step.path.get(root).is_some() {
             return Ok(());
         }
-        let value = self.value(step, root)?;
+        let value = self.value(&step.into(), root)?;
         self.note(Effect::added(step.path.under(&self.base), value.clone(), step.reason.clone()));
         self.put(&step.path, root, value)
     }
 
     fn set(&mut self, step: &Put, root: &mut Value) -> Result<(), StepError> {
-        let value = self.value(step, root)?;
+        let value = self.value(&step.into(), root)?;
         let Some(stands) = step.path.get_mut(root) else { return self.add(step, root) };
         if *stands == value {
             return Ok(());
@@ -207,7 +238,7 @@ impl Work<'_> {
     }
 
     fn merge(&mut self, step: &Put, root: &mut Value) -> Result<(), StepError> {
-        let Value::Map(more) = self.value(step, root)? else {
+        let Value::Map(more) = self.value(&step.into(), root)? else {
             return Err(self.refuse(
                 &step.path,
                 Trouble::Kind { expected: Kind::Object.name(), found: "another value" },
@@ -222,7 +253,8 @@ impl Work<'_> {
         }
         for (key, value) in added {
             let place = step.path.below(&key).under(&self.base);
-            self.note(Effect::added(place, value, step.reason.clone()));
+            let reason = step.reason.as_ref().map(|reason| reason.replace("{key}", &key));
+            self.note(Effect::added(place, value, reason));
         }
         Ok(())
     }
@@ -373,7 +405,15 @@ impl Work<'_> {
         let Some(stands) = step.path.get_mut(root) else { return self.absent(&step.path, false) };
         let value = self.programs.run_step(step, stands);
         let value = value.map_err(|error| self.refuse(&step.path, Trouble::Jq(error)))?;
-        self.change(&step.path, stands, value, false);
+        self.replace(&step.path, stands, value);
+        Ok(())
+    }
+
+    fn program(&mut self, step: &External, root: &mut Value) -> Result<(), StepError> {
+        let Some(stands) = step.path.get_mut(root) else { return self.absent(&step.path, false) };
+        let value = self.programs.run_external(step, stands);
+        let value = value.map_err(|error| self.refuse(&step.path, Trouble::External(error)))?;
+        self.replace(&step.path, stands, value);
         Ok(())
     }
 
@@ -410,6 +450,47 @@ impl Work<'_> {
             _ => Ok(()),
         }
     }
+
+    fn ensure(&mut self, step: &Ensure, root: &mut Value) -> Result<(), StepError> {
+        let stands = step.path.get(root);
+        if stands.map_or(step.optional, |value| is_of_kind(value, step.kind)) {
+            return Ok(());
+        }
+        let value = self.value(&step.into(), root)?;
+        let reason = step.reason.clone();
+        let Some(stands) = step.path.get_mut(root) else {
+            self.note(Effect::added(step.path.under(&self.base), value.clone(), reason));
+            return self.put(&step.path, root, value);
+        };
+        let before = std::mem::replace(stands, value.clone());
+        let effect = Effect::changed(step.path.under(&self.base), before, value, false);
+        self.note(Effect { reason, ..effect });
+        let refusal = self.refuse(&step.path, Trouble::Required(step.message.clone()));
+        self.refusals.push(refusal);
+        Ok(())
+    }
+}
+
+/// Where a step takes the value from that it puts.
+struct Source<'a> {
+    path: &'a Pointer,
+    value: Option<&'a Value>,
+    jq: Option<&'a str>,
+    reads: Option<&'a [Pointer]>,
+}
+
+impl<'a> From<&'a Put> for Source<'a> {
+    fn from(step: &'a Put) -> Self {
+        let (value, jq, reads) = (step.value.as_ref(), step.jq.as_deref(), step.reads.as_deref());
+        Self { path: &step.path, value, jq, reads }
+    }
+}
+
+impl<'a> From<&'a Ensure> for Source<'a> {
+    fn from(step: &'a Ensure) -> Self {
+        let (value, jq, reads) = (step.value.as_ref(), step.jq.as_deref(), step.reads.as_deref());
+        Self { path: &step.path, value, jq, reads }
+    }
 }
 
 /// What operations have in common.
@@ -429,17 +510,23 @@ impl Work<'_> {
         }
     }
 
-    /// What a step puts: the value it names, or what its program makes of the document.
-    fn value(&self, step: &Put, root: &Value) -> Result<Value, StepError> {
-        match (&step.value, &step.jq) {
-            (Some(value), None) => Ok(value.clone()),
-            (None, Some(program)) => self.computed(program, &step.path, root),
-            _ => Err(self.refuse(&step.path, Trouble::ValueOrProgram)),
-        }
+    /// Puts the result of a program in the place of its input, and notes in what they differ.
+    fn replace(&mut self, path: &Pointer, stands: &mut Value, value: Value) {
+        let before = std::mem::replace(stands, value);
+        let (base, identity) = (path.under(&self.base), self.programs.identity());
+        self.effects.extend(difference_below(&base, &before, stands, identity));
     }
 
-    fn computed(&self, program: &str, path: &Pointer, input: &Value) -> Result<Value, StepError> {
-        self.programs.run(program, input).map_err(|error| self.refuse(path, Trouble::Jq(error)))
+    /// What a step puts: the value it names, or what its program makes of the document.
+    fn value(&self, source: &Source<'_>, root: &Value) -> Result<Value, StepError> {
+        match (source.value, source.jq) {
+            (Some(value), None) => Ok(value.clone()),
+            (None, Some(program)) => {
+                let value = self.programs.run_jq(program, source.reads, root);
+                value.map_err(|error| self.refuse(source.path, Trouble::Jq(error)))
+            }
+            _ => Err(self.refuse(source.path, Trouble::ValueOrProgram)),
+        }
     }
 
     /// Puts `value` where nothing stands: under a new key of an object that is there.
@@ -751,5 +838,43 @@ mod tests {
         assert_eq!(effects[0].reason.as_deref(), Some("v is required"));
         assert_eq!(effects[1].op, Operation::Moved);
         assert_eq!(effects[1].from.as_ref().map(ToString::to_string).as_deref(), Some("/l"));
+    }
+
+    #[test]
+    fn what_a_program_changed_is_told_leaf_by_leaf() {
+        let told = |effects: &[Effect]| -> Vec<String> {
+            effects.iter().map(|effect| format!("{:?} {}", effect.op, effect.path)).collect()
+        };
+        let (after, effects) = run(
+            r#"[{"each":{"path":"/l","steps":[{"jq":{"path":"/x","program":".a += 1 | del(.b) | .c = 3"}}]}}]"#,
+            r#"{"l":[{"x":{"a":1,"b":2,"d":4}}]}"#,
+        );
+        assert_eq!(after, r#"{"l":[{"x":{"a":2,"d":4,"c":3}}]}"#);
+        assert_eq!(told(&effects), ["Changed /l/0/x/a", "Removed /l/0/x/b", "Added /l/0/x/c"]);
+        let lost: Vec<_> = effects.iter().flat_map(Effect::lost).map(|at| at.to_string()).collect();
+        assert_eq!(lost, ["/l/0/x/a", "/l/0/x/b"]);
+
+        let steps = steps(r#"[{"jq":{"path":"/l","program":"reverse"}}]"#);
+        let identity = [("/l".parse().unwrap(), "/id".parse().unwrap())].into();
+        let programs = Programs::of(&steps).unwrap().with_identity(identity);
+        let mut value = document(r#"{"l":[{"id":1},{"id":2}]}"#);
+        assert_eq!(apply(&steps, &programs, &mut value), Ok(vec![]));
+        assert_eq!(written(&value), r#"{"l":[{"id":2},{"id":1}]}"#);
+    }
+
+    #[test]
+    fn external_programs_run_where_they_are_allowed() {
+        let steps = steps(r#"[{"program":{"path":"/a","argv":["x"],"files":["x"]}}]"#);
+        let programs = Programs::of(&steps).unwrap();
+        let refused = apply(&steps, &programs, &mut document(r#"{"a":1}"#)).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "/a: an external program runs only where programs are allowed"
+        );
+        let files = [("x".to_owned(), b"#!/bin/sh\necho 2".to_vec())].into();
+        let mut value = document(r#"{"a":1}"#);
+        let effects = apply(&steps, &programs.allow_external(files), &mut value).unwrap();
+        assert_eq!(written(&value), r#"{"a":2}"#);
+        assert_eq!(effects.iter().flat_map(Effect::lost).count(), 1);
     }
 }

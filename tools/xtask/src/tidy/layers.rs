@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["ledger"],
     &["link"],
     &["target", "contract", "objects", "log"],
-    &["transform"],
+    &["transform", "schema"],
     &["effects", "diagnostic", "glyphser"],
     &["document"],
     &["projections"],
