@@ -27,12 +27,19 @@ macro_rules! built_in {
 }
 
 /// All of them, by name.
-const BUILT_IN: &[BuiltIn] = &[built_in!(
-    "glyph-store",
-    "0002_declare_version.sql",
-    "0002_publication_semantics.sql",
-    "0003_source_labels.sql",
-)];
+const BUILT_IN: &[BuiltIn] = &[
+    built_in!("evidence-metadata"),
+    built_in!(
+        "glyph-store",
+        "0002_declare_version.sql",
+        "0002_publication_semantics.sql",
+        "0003_source_labels.sql",
+    ),
+    built_in!("glyphser-certificate"),
+    built_in!("glyphser-checkpoint"),
+    built_in!("glyphser-manifest"),
+    built_in!("glyphser-trace"),
+];
 
 /// The names of all built-in contracts, in order.
 pub fn names() -> impl Iterator<Item = &'static str> {

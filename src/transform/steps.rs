@@ -13,8 +13,9 @@ use super::step::{
     Condition, Convert, Each, Ensure, External, Group, Jq, Kind, MapValues, Otherwise, Place, Put,
     Rehash, Rename, Require, Step, Transfer, When, Wrap,
 };
+use crate::diagnostic::{self, Code};
 use crate::document::{Map, Pointer, Value};
-use crate::glyphser::{self, Formula, FormulaError};
+use crate::glyphser::{self, Formula, FormulaReason};
 
 /// A step that refused. The document is then neither what it was nor what it was to become, and of no use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +25,17 @@ pub struct StepError {
     pub path: Pointer,
     /// Why.
     pub trouble: Trouble,
+}
+
+impl StepError {
+    /// The registered code.
+    pub const fn code(&self) -> &'static Code {
+        match self.trouble {
+            Trouble::Stale { .. } => &diagnostic::LINK_STALE,
+            Trouble::NoHash | Trouble::Formula(_) => &diagnostic::LINK_INVALID,
+            _ => &diagnostic::STEP_FAILED,
+        }
+    }
 }
 
 /// Why a step refused.
@@ -71,7 +83,7 @@ pub enum Trouble {
     },
     /// A hash cannot be computed.
     #[error("{0}")]
-    Formula(FormulaError),
+    Formula(FormulaReason),
     /// An external program has no result for it.
     #[error(transparent)]
     External(ExternalError),
@@ -414,7 +426,9 @@ impl Work<'_> {
         let Some(over) = step.over.get(root) else { return self.absent(&step.over, false) };
         let by = |formula: Formula| {
             let hash = formula.hash(over);
-            hash.map_err(|error| self.refuse(&step.over, Trouble::Formula(error)))
+            hash.map_err(|error| {
+                self.refuse(&error.place.under(&step.over), Trouble::Formula(error.reason))
+            })
         };
         let present = by(step.from)?;
         if present != stated {
@@ -775,7 +789,7 @@ mod tests {
             (
                 step("trace_chain_t3"),
                 CHAINED.replace("{\"kind\":\"RUN_END\",\"status\":\"OK\"}", "7"),
-                "/records: /2: expected a record",
+                "/records/2: expected a record",
             ),
             (step("trace_chain_t3"), "{}".to_owned(), "/head: nothing stands here"),
         ] {

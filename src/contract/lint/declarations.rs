@@ -187,7 +187,8 @@ fn self_hashes(contract: &Contract, notes: &mut Notes) {
     for (position, own) in contract.self_hash.iter().enumerate() {
         let at = entry("self_hash", position);
         let left_out = |pattern: &Pattern| pattern.covers_pattern(&own.at);
-        if !own.exclude.iter().any(left_out) {
+        let lies_in_it = own.at.tokens().starts_with(own.of.tokens());
+        if lies_in_it && !own.exclude.iter().any(left_out) {
             let message =
                 format!("{} is not left out before hashing: no value there could be right", own.at);
             let help = "name the place itself under `exclude`";
