@@ -8,10 +8,12 @@ mod map;
 mod number;
 mod pointer;
 mod serial;
+mod unwritable;
 
 pub use map::{Key, Map};
 pub use number::Number;
 pub use pointer::{Pointer, PointerError};
+pub use unwritable::{Unwritable, WriteError};
 
 /// A value of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub enum Value {
     Number(Number),
     /// Text, never normalised.
     Text(Box<str>),
+    /// Bytes, as CBOR has them. Formats of text have no form for them and refuse to write them.
+    Bytes(Box<[u8]>),
     /// Values in order.
     List(Vec<Value>),
     /// Values under names, in the order in which they stand.
@@ -43,6 +47,7 @@ impl Value {
             Self::Bool(_) => "a boolean",
             Self::Number(_) => "a number",
             Self::Text(_) => "a text",
+            Self::Bytes(_) => "bytes",
             Self::List(_) => "a list",
             Self::Map(_) => "an object",
         }

@@ -13,7 +13,7 @@
 //! )?;
 //! let mut document = json::read(br#"{"titel": "On time", "price": 1.50, "draft": true}"#)?;
 //! let effects = apply(&steps, &Programs::of(&steps)?, &mut document.value)?;
-//! let text = json::write(&document.value, &document.style);
+//! let text = json::write(&document.value, &document.style)?;
 //! assert_eq!(text, r#"{"title": "On time", "price": 1.50}"#);
 //! let lost: Vec<_> = effects.iter().flat_map(Effect::lost).collect();
 //! assert_eq!(lost, ["/draft".parse()?]);

@@ -89,9 +89,7 @@ impl Answer for Linted {
         for finding in &self.findings {
             let kind = match finding.severity {
                 Severity::Error => paint.error(format_args!("error[{}]", finding.code)),
-                Severity::Warning => {
-                    paint.warning(format_args!("warning[{}]", finding.code))
-                }
+                Severity::Warning => paint.warning(format_args!("warning[{}]", finding.code)),
             };
             writeln!(out, "{}: {kind}: {}", plain(&finding.place()), plain(&finding.message))?;
             writeln!(out, "  help: {}", finding.help)?;

@@ -143,10 +143,10 @@ impl Answer for Registry {
 
 impl Listed {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        let from = self.file.as_ref().map_or_else(
-            || "built in".to_owned(),
-            |file| plain(&file.display().to_string()),
-        );
+        let from = self
+            .file
+            .as_ref()
+            .map_or_else(|| "built in".to_owned(), |file| plain(&file.display().to_string()));
         let name = paint.strong(format_args!(
             "{} {}",
             plain(&self.contract),
@@ -160,13 +160,16 @@ impl Listed {
         if !self.files.is_empty() {
             writeln!(out, "  files     {}", plain(&self.files.join(", ")))?;
         }
-        for edge in &self.edges {
-            let way = format!("{} -> {}", edge.from, edge.to);
-            writeln!(out, "  {:<14}  {}", plain(&way), edge.in_words(paint))?;
+        let ways = self.edges.iter().map(|edge| plain(&format!("{} -> {}", edge.from, edge.to)));
+        let ways: Vec<String> = ways.collect();
+        let width = ways.iter().map(|way| way.chars().count()).max().unwrap_or_default().max(8);
+        for (way, edge) in ways.iter().zip(&self.edges) {
+            writeln!(out, "  {way:<width$}  {}", edge.in_words(paint))?;
         }
         if self.normalize_steps > 0 {
-            let steps = count(self.normalize_steps as u64, "step");
-            writeln!(out, "  at {:<11}  {steps} of normalisation", plain(&self.current))?;
+            let (at, steps) =
+                (format!("at {}", self.current), count(self.normalize_steps as u64, "step"));
+            writeln!(out, "  {:<width$}  {steps} of normalisation", plain(&at))?;
         }
         writeln!(out, "  digest    {}", paint.faint(self.digest))
     }

@@ -28,7 +28,7 @@ pub struct Json {
 impl Json {
     /// Whether writing this again in its style gives exactly `text`; otherwise the form of the text is lost.
     pub fn keeps_form_of(&self, text: &[u8]) -> bool {
-        write(&self.value, &self.style).as_bytes() == text
+        write(&self.value, &self.style).is_ok_and(|written| written.as_bytes() == text)
     }
 }
 
@@ -36,7 +36,7 @@ impl Json {
 mod tests {
     use quickcheck::{Arbitrary, Gen, quickcheck};
 
-    use super::super::{Map, Number};
+    use super::super::{Map, Number, Unwritable};
     use super::*;
 
     impl Arbitrary for Style {
@@ -86,17 +86,17 @@ mod tests {
 
     quickcheck! {
         fn what_is_written_reads_back(value: Value, style: Style) -> bool {
-            read(write(&value, &style).as_bytes()).map(|json| json.value) == Ok(value)
+            read(write(&value, &style).unwrap().as_bytes()).map(|json| json.value) == Ok(value)
         }
 
         fn a_text_in_one_style_keeps_its_form(value: Value, style: Style) -> bool {
-            let text = write(&value, &style);
+            let text = write(&value, &style).unwrap();
             read(text.as_bytes()).is_ok_and(|json| json.keeps_form_of(text.as_bytes()))
         }
 
         fn ascii_style_keeps_its_form(value: Value) -> bool {
             let style = Style { escapes: Escapes::AllButAscii, ..Style::default() };
-            let text = write(&value, &style);
+            let text = write(&value, &style).unwrap();
             text.is_ascii() && read(text.as_bytes()).is_ok_and(|json| json.keeps_form_of(text.as_bytes()) && json.value == value)
         }
 
@@ -123,8 +123,21 @@ mod tests {
             "12345678901234567890123.0",
         ] {
             let json = read(text.as_bytes()).unwrap();
-            assert_eq!(write(&json.value, &json.style), text);
+            assert_eq!(write(&json.value, &json.style).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn what_json_has_no_form_for_is_refused_by_its_place() {
+        let bytes: Value = [("a", Value::List(vec![Value::Null, Value::Bytes([1].into())]))]
+            .into_iter()
+            .collect::<Map>()
+            .into();
+        let refused = |value: &Value| write(value, &Style::default()).unwrap_err();
+        assert_eq!(refused(&bytes).to_string(), "/a/1: JSON has no form for bytes");
+        let nested = |depth| (0..depth).fold(Value::Null, |value, _| Value::List(vec![value]));
+        assert!(write(&nested(DEPTH_MAX), &Style::default()).is_ok());
+        assert_eq!(refused(&nested(DEPTH_MAX + 1)).reason, Unwritable::Depth);
     }
 
     #[test]

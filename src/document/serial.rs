@@ -1,10 +1,12 @@
 //! Values as parts of contracts, plans and proofs: to and from serde.
 //!
 //! The forms those have know integers only. A number that is not written as one, or does not fit 64 bits, becomes a map
-//! with the one key [`DIGITS`], so that no digit is lost and no float enters a hash.
+//! with the one key [`DIGITS`], so that no digit is lost and no float enters a hash; bytes become one with the key
+//! [`BYTES`]. A map of the document itself that looks so has one `$` more before its key.
 
 use std::fmt;
 
+use ledger_format::hash::{hex, unhex};
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap as _, Serializer};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -13,6 +15,9 @@ use super::{Map, Number, Value};
 
 /// The key under which stand the digits of a number that is no 64-bit integer.
 const DIGITS: &str = "$number";
+
+/// The key under which stand bytes, as lower-case hexadecimal digits.
+const BYTES: &str = "$bytes";
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -24,15 +29,35 @@ impl Serialize for Value {
                 if let Some(plain) = plain {
                     return to.serialize_i64(plain);
                 }
-                let mut map = to.serialize_map(Some(1))?;
-                map.serialize_entry(DIGITS, number.digits())?;
-                map.end()
+                only(to, DIGITS, number.digits())
             }
             Self::Text(text) => to.serialize_str(text),
+            Self::Bytes(bytes) => only(to, BYTES, &hex(bytes)),
             Self::List(values) => to.collect_seq(values),
-            Self::Map(map) => to.collect_map(map.iter().map(|(key, value)| (&**key, value))),
+            Self::Map(map) => match look_alike(map) {
+                Some((key, value)) => only(to, &format!("${key}"), value),
+                None => to.collect_map(map.iter().map(|(key, value)| (&**key, value))),
+            },
         }
     }
+}
+
+/// A map of one entry.
+fn only<S: Serializer, T: Serialize + ?Sized>(
+    to: S,
+    key: &str,
+    value: &T,
+) -> Result<S::Ok, S::Error> {
+    let mut map = to.serialize_map(Some(1))?;
+    map.serialize_entry(key, value)?;
+    map.end()
+}
+
+/// The only entry of a map that, written as it is, would be read as something else.
+fn look_alike(map: &Map) -> Option<(&str, &Value)> {
+    let (key, value) = map.iter().next().filter(|_| map.len() == 1)?;
+    let special = format!("${}", key.trim_start_matches('$'));
+    (key.starts_with('$') && matches!(&*special, DIGITS | BYTES)).then_some((&**key, value))
 }
 
 impl<'de> Deserialize<'de> for Value {
@@ -106,10 +131,23 @@ impl<'de> Visitor<'de> for Any {
                 return Err(A::Error::custom(format_args!("the name {key:?} stands twice")));
             }
         }
-        match map.get(DIGITS) {
-            Some(Value::Text(text)) if map.len() == 1 => digits(text),
-            _ => Ok(map.into()),
+        special(map)
+    }
+}
+
+/// What a map means that looks like a number or bytes.
+fn special<E: serde::de::Error>(map: Map) -> Result<Value, E> {
+    match look_alike(&map) {
+        Some((DIGITS, Value::Text(text))) => digits(text),
+        Some((BYTES, Value::Text(text))) => {
+            let bytes = unhex(text).map(|bytes| Value::Bytes(bytes.into()));
+            bytes.ok_or_else(|| E::custom(format_args!("{text:?} are not hexadecimal digits")))
         }
+        Some((key, value)) if key.starts_with("$$") => {
+            let key = key.strip_prefix('$').unwrap_or(key);
+            Ok([(key, value.clone())].into_iter().collect::<Map>().into())
+        }
+        _ => Ok(map.into()),
     }
 }
 
@@ -145,5 +183,24 @@ mod tests {
         }
         assert_eq!(serde_json::from_str::<Value>("1.50").unwrap(), number("1.5"));
         assert!(serde_json::from_str::<Value>("{\"$number\":\"x\"}").is_err());
+    }
+
+    #[test]
+    fn bytes_and_maps_that_look_like_them_are_told_apart() {
+        let bytes = Value::Bytes([0, 255].into());
+        let map = |key: &str| [(key, Value::text("00ff"))].into_iter().collect::<Map>().into();
+        for (value, written) in [
+            (bytes, r#"{"$bytes":"00ff"}"#),
+            (map("$bytes"), r#"{"$$bytes":"00ff"}"#),
+            (map("$$number"), r#"{"$$$number":"00ff"}"#),
+            (map("bytes"), r#"{"bytes":"00ff"}"#),
+            (map("$else"), r#"{"$else":"00ff"}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&value).unwrap(), written);
+            assert_eq!(serde_json::from_str::<Value>(written).unwrap(), value);
+        }
+        for bad in ["0", "0G", "FF"] {
+            assert!(serde_json::from_str::<Value>(&format!("{{\"$bytes\":\"{bad}\"}}")).is_err());
+        }
     }
 }

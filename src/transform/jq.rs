@@ -1,5 +1,6 @@
 //! jq programs, without the functions that would make their results depend on anything but their input: no clock, no
 //! environment, no other input, no output beside the result, no end of the process.
+//! Bytes come and go as jq's byte strings.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,6 +10,7 @@ use jaq_core::{Compiler, Ctx, Native, Vars, compile, data, load, unwrap_valr};
 use jaq_json::{Num, Val};
 
 use super::step::{Jq, Step};
+use crate::document::json::DEPTH_MAX;
 use crate::document::{Map, Number, Value};
 
 type Data = data::JustLut<Val>;
@@ -161,7 +163,7 @@ impl Program {
         let result = results.next().ok_or(JqError::Nothing)?;
         let result = result.map_err(|error| JqError::Failed(error.to_string()))?;
         match results.next() {
-            None => from_jq(&result),
+            None => from_jq(&result, DEPTH_MAX),
             Some(Ok(_)) => Err(JqError::Several),
             Some(Err(error)) => Err(JqError::Failed(error.to_string())),
         }
@@ -218,6 +220,7 @@ fn to_jq(value: &Value) -> Val {
         Value::Bool(truth) => Val::Bool(*truth),
         Value::Number(number) => Val::Num(to_num(number)),
         Value::Text(text) => Val::utf8_str(text.to_string()),
+        Value::Bytes(bytes) => Val::byte_str(bytes.to_vec()),
         Value::List(values) => Val::Arr(values.iter().map(to_jq).collect::<Vec<_>>().into()),
         Value::Map(map) => Val::obj(
             map.iter().map(|(key, value)| (Val::utf8_str(key.to_string()), to_jq(value))).collect(),
@@ -233,7 +236,8 @@ fn to_num(number: &Number) -> Num {
         .unwrap_or_else(|| Num::Dec(digits.to_owned().into()))
 }
 
-fn from_jq(value: &Val) -> Result<Value, JqError> {
+/// Bytes are the language's own byte strings, one to one. `depth_left` is how many lists and objects may still nest.
+fn from_jq(value: &Val, depth_left: usize) -> Result<Value, JqError> {
     match value {
         Val::Null => Ok(Value::Null),
         Val::Bool(truth) => Ok(Value::Bool(*truth)),
@@ -242,15 +246,21 @@ fn from_jq(value: &Val) -> Result<Value, JqError> {
             number.map(Value::Number).ok_or(JqError::Value("a number without digits"))
         }
         Val::TStr(text) => Ok(Value::text(utf8(text)?)),
-        Val::BStr(_) => Err(JqError::Value("bytes")),
-        Val::Arr(values) => values.iter().map(from_jq).collect::<Result<_, _>>().map(Value::List),
+        Val::BStr(bytes) => Ok(Value::Bytes(bytes.to_vec().into())),
+        Val::Arr(_) | Val::Obj(_) if depth_left == 0 => {
+            Err(JqError::Value("a value nested too deep"))
+        }
+        Val::Arr(values) => {
+            let values = values.iter().map(|value| from_jq(value, depth_left - 1));
+            values.collect::<Result<_, _>>().map(Value::List)
+        }
         Val::Obj(map) => {
             let mut object = Map::new();
             for (key, value) in map.iter() {
                 let Val::TStr(key) = key else {
                     return Err(JqError::Value("a key that is no text"));
                 };
-                object.set(utf8(key)?, from_jq(value)?);
+                object.set(utf8(key)?, from_jq(value, depth_left - 1)?);
             }
             Ok(object.into())
         }
@@ -277,7 +287,7 @@ mod tests {
             end: "".into(),
             ..json::Style::default()
         };
-        Ok(json::write(&result, &plain))
+        Ok(json::write(&result, &plain).unwrap())
     }
 
     quickcheck! {
@@ -334,6 +344,19 @@ mod tests {
         assert_eq!(run("empty", "null"), Err(JqError::Nothing));
         assert_eq!(run("1, 2", "null"), Err(JqError::Several));
         assert_eq!(run("infinite", "null"), Err(JqError::Value("a number without digits")));
-        assert_eq!(run("tobytes", "\"a\""), Err(JqError::Value("bytes")));
+        assert_eq!(
+            run("reduce range(600) as $i (0; [.])", "0"),
+            Err(JqError::Value("a value nested too deep"))
+        );
+    }
+
+    #[test]
+    fn bytes_are_byte_strings() {
+        let bytes = Value::Bytes([0, 0xff].into());
+        let run = |program: &str| Program::compile(program).unwrap().run(&bytes).unwrap();
+        assert_eq!(run("."), bytes);
+        assert_eq!(run("[tobytes, length]"), Value::List(vec![bytes.clone(), 2.into()]));
+        let text = Program::compile("tobytes").unwrap().run(&Value::text("a")).unwrap();
+        assert_eq!(text, Value::Bytes([b'a'].into()));
     }
 }

@@ -475,7 +475,7 @@ mod tests {
             end: "".into(),
             ..json::Style::default()
         };
-        json::write(value, &plain)
+        json::write(value, &plain).unwrap()
     }
 
     /// Applies steps and, if they have an inverse, the inverse.

@@ -19,7 +19,7 @@ fn made(before: &str, after: &str) -> Result<(Draft, Contract), DraftError> {
 fn written(value: &Value) -> String {
     let plain =
         json::Style { indent: None, colon: "".into(), end: "".into(), ..json::Style::default() };
-    json::write(value, &plain)
+    json::write(value, &plain).unwrap()
 }
 
 /// The older example after the edge, which must be recognised before and after.

@@ -2,15 +2,16 @@
 
 use std::fmt::Write as _;
 
-use super::super::{Map, Value};
+use super::super::{Map, Unwritable, Value, WriteError};
+use super::DEPTH_MAX;
 use super::style::{Escapes, Style};
 
-/// The text of `value` in `style`.
-pub fn write(value: &Value, style: &Style) -> String {
+/// The text of `value` in `style`. Refused: bytes, and what is nested too deep to be read again.
+pub fn write(value: &Value, style: &Style) -> Result<String, WriteError> {
     let mut writer = Writer { text: String::new(), style, depth: 0 };
-    writer.value(value);
+    writer.value(value)?;
     writer.text.push_str(&style.end);
-    writer.text
+    Ok(writer.text)
 }
 
 struct Writer<'a> {
@@ -20,29 +21,33 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn value(&mut self, value: &Value) {
+    fn value(&mut self, value: &Value) -> Result<(), WriteError> {
         match value {
             Value::Null => self.text.push_str("null"),
             Value::Bool(true) => self.text.push_str("true"),
             Value::Bool(false) => self.text.push_str("false"),
             Value::Number(number) => self.text.push_str(number.digits()),
             Value::Text(text) => self.quoted(text),
-            Value::List(values) => self.list(values),
-            Value::Map(map) => self.map(map),
+            Value::Bytes(_) => return Err(WriteError::here(Unwritable::Bytes("JSON"))),
+            Value::List(values) => return self.list(values),
+            Value::Map(map) => return self.map(map),
         }
+        Ok(())
     }
 
-    fn list(&mut self, values: &[Value]) {
-        self.between('[', ']', values.iter(), Self::value);
+    fn list(&mut self, values: &[Value]) -> Result<(), WriteError> {
+        self.between('[', ']', values.iter().enumerate(), |writer, (place, value)| {
+            writer.value(value).map_err(|error| error.within(&place.to_string()))
+        })
     }
 
-    fn map(&mut self, map: &Map) {
+    fn map(&mut self, map: &Map) -> Result<(), WriteError> {
         self.between('{', '}', map.iter(), |writer, (key, value)| {
             writer.quoted(key);
             writer.text.push(':');
             writer.text.push_str(&writer.style.colon);
-            writer.value(value);
-        });
+            writer.value(value).map_err(|error| error.within(key))
+        })
     }
 
     fn between<T>(
@@ -50,8 +55,11 @@ impl Writer<'_> {
         open: char,
         close: char,
         items: impl ExactSizeIterator<Item = T>,
-        mut write: impl FnMut(&mut Self, T),
-    ) {
+        mut write: impl FnMut(&mut Self, T) -> Result<(), WriteError>,
+    ) -> Result<(), WriteError> {
+        if self.depth == DEPTH_MAX {
+            return Err(WriteError::here(Unwritable::Depth));
+        }
         self.text.push(open);
         if items.len() > 0 {
             self.depth += 1;
@@ -61,12 +69,13 @@ impl Writer<'_> {
                     self.text.push_str(&self.style.comma);
                 }
                 self.line();
-                write(self, item);
+                write(self, item)?;
             }
             self.depth -= 1;
             self.line();
         }
         self.text.push(close);
+        Ok(())
     }
 
     fn line(&mut self) {
