@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::load::{ContractError, judged};
+use super::load::ContractError;
 use super::model::Contract;
 use super::source::Source;
 
@@ -48,7 +48,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// The built-in contract of that name.
 pub fn load_named(name: &str) -> Result<Contract, ContractError> {
-    judged(source_named(name)?)
+    source_named(name)?.judge()
 }
 
 /// The text of the built-in contract of that name, with what it says.

@@ -3,11 +3,15 @@
 #[cfg(test)]
 mod cli_answers;
 #[cfg(test)]
+mod cli_contracts;
+#[cfg(test)]
 mod cli_evidence;
 #[cfg(test)]
 mod cli_failures;
 #[cfg(test)]
 mod cli_store;
+#[cfg(test)]
+mod contract_schema;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]
