@@ -14,6 +14,7 @@ mod init;
 mod loss;
 mod observe;
 mod plan;
+pub mod proof;
 mod publish;
 mod recompute;
 mod rollback;
