@@ -1,17 +1,37 @@
-//! Contracts: what versions of a store there are and how to get from one to the next, as data.
+//! Contracts: what versions of a kind of object there are and how to get from one to the next, as data.
 //!
-//! Knows text, versions and digests. Knows no ledger, no database and, but for the loader, no file.
+//! Knows text, versions, steps and digests. Knows no ledger, no database and, but for the loader, no file.
 
 mod bundle;
 #[cfg(test)]
 mod conformance;
 mod detect;
+mod detect_document;
+mod detector;
+mod diff;
+mod lint;
 mod load;
+mod location;
 mod model;
 mod path;
+mod pattern;
+mod reference;
+pub mod registry;
+mod rules;
+mod source;
 
 pub use bundle::Bundle;
 pub use detect::{DetectError, Facts, detect};
+pub use detect_document::{VersionError, detect_document};
+pub use detector::{Detector, Shape, When};
+pub use diff::{Bump, Change, Difference, diff};
+pub use lint::{Finding, Severity, lint};
 pub use load::{ContractError, load_bytes, load_file};
-pub use model::{Contract, Detector, Edge, EdgeProof, Scalar, Shape, Step, When};
-pub use path::{PathError, resolve};
+pub use location::Location;
+pub use model::{Contract, Edge, EdgeProof, Format, Invariant};
+pub use path::{PathError, Paths, resolve};
+pub use pattern::Pattern;
+pub use reference::{Encoding, Preimage, Reference, SelfHash, Signature};
+pub use source::Source;
+
+pub use crate::transform::Step;

@@ -1,8 +1,10 @@
 //! Documents with exactly what was written in them: the digits of every number, the order of every key, the style of the
 //! text. What was not touched is written again as it was read.
 //!
-//! Knows no file, no contract and no hash. Nothing here rounds, sorts or normalises.
+//! Knows no file, no contract and no hash. Nothing here rounds, sorts or normalises, but for the canonical forms that others
+//! hash ([`canonical`]).
 
+pub mod canonical;
 pub mod cbor;
 mod format;
 pub mod json;

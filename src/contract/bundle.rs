@@ -3,10 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value};
+use ledger_format::cbor::{self, Value};
 
 use super::load::{ContractError, checked};
+use super::location::Location;
 use super::model::Contract;
+use super::source::DEPTH_MAX;
+
+/// Deepest nesting of a bundle: each level of a contract's text may take two, and the bundle has one around it.
+const BUNDLE_DEPTH_MAX: usize = 2 * DEPTH_MAX + 2;
 
 /// The bytes of a contract and its scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,9 +38,9 @@ impl Bundle {
     /// Unpacks a contract, checking it as if it were loaded from its file.
     pub fn unpack(bytes: &[u8]) -> Result<Contract, ContractError> {
         let name = "contract in the ledger";
-        let syntax = |reason: String| ContractError::Syntax { name: name.to_owned(), reason };
+        let syntax = |reason: String| ContractError::Syntax { at: Location::of_file(name), reason };
         let value =
-            cbor::decode(bytes, EVENT_DEPTH_MAX).map_err(|error| syntax(error.to_string()))?;
+            cbor::decode(bytes, BUNDLE_DEPTH_MAX).map_err(|error| syntax(error.to_string()))?;
         let Value::Map(map) = value else { return Err(syntax("not a map".into())) };
         let (Some(contract), Some(Value::Map(files))) = (map.get("contract"), map.get("scripts"))
         else {
@@ -80,7 +85,8 @@ mod tests {
     #[test]
     fn another_form_of_the_same_bundle_is_refused() {
         let contract = load_bytes("c", TEXT.as_bytes(), BTreeMap::new()).unwrap();
-        let Value::Map(map) = cbor::decode(Bundle::of(&contract).bytes(), EVENT_DEPTH_MAX).unwrap()
+        let Value::Map(map) =
+            cbor::decode(Bundle::of(&contract).bytes(), BUNDLE_DEPTH_MAX).unwrap()
         else {
             panic!("a map")
         };
@@ -96,7 +102,7 @@ mod tests {
         let at = bytes.windows(shape.len()).position(|window| window == shape).unwrap();
         let open = [&bytes[..at], b"\xa2\x63has\x80".as_slice(), &bytes[at + 1..]].concat();
         for bent in [Value::Map(more).encode(), open] {
-            assert!(cbor::decode(&bent, EVENT_DEPTH_MAX).is_ok());
+            assert!(cbor::decode(&bent, BUNDLE_DEPTH_MAX).is_ok());
             let refused = Bundle::unpack(&bent).unwrap_err().to_string();
             assert!(refused.contains("one form"), "{refused}");
         }

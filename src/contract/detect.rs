@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::model::{Contract, Scalar, Shape};
+use super::detector::{Shape, When};
+use super::model::Contract;
+use crate::document;
 
 /// What a detector may ask about a store.
 pub trait Facts {
@@ -52,12 +54,11 @@ pub fn detect<F: Facts>(contract: &Contract, facts: &F) -> Result<String, Detect
     let by_manifest: Vec<_> = contract
         .detect
         .iter()
-        .filter(|detector| {
-            equals(facts.manifest().pointer(&detector.when.path), &detector.when.equals)
-        })
+        .filter(|detector| equals(&detector.when, facts.manifest()))
         .collect();
     let stated = || {
-        let place = contract.detect.first().map_or("", |detector| detector.when.path.as_str());
+        let place = contract.detect.first().and_then(|detector| detector.when.path.as_deref());
+        let place = place.unwrap_or_default();
         facts.manifest().pointer(place).map_or_else(|| "none".to_owned(), Value::to_string)
     };
     if by_manifest.is_empty() {
@@ -68,7 +69,8 @@ pub fn detect<F: Facts>(contract: &Contract, facts: &F) -> Result<String, Detect
         let fits = match &detector.when.shape {
             None => true,
             Some(shape) => {
-                has_shape(shape, &facts.columns(&shape.table).map_err(DetectError::Facts)?)
+                let table = shape.table.as_deref().unwrap_or_default();
+                has_shape(shape, &facts.columns(table).map_err(DetectError::Facts)?)
             }
         };
         if fits {
@@ -85,12 +87,15 @@ pub fn detect<F: Facts>(contract: &Contract, facts: &F) -> Result<String, Detect
     }
 }
 
-fn equals(found: Option<&Value>, expected: &Scalar) -> bool {
-    match (found, expected) {
-        (Some(Value::Number(found)), Scalar::Integer(expected)) => {
-            found.as_i64() == Some(*expected)
+fn equals(when: &When, manifest: &Value) -> bool {
+    let found = when.path.as_deref().and_then(|path| manifest.pointer(path));
+    match (found, &when.equals) {
+        (Some(Value::Number(found)), Some(document::Value::Number(expected))) => {
+            found.as_i64().is_some() && found.as_i64() == expected.as_i64()
         }
-        (Some(Value::String(found)), Scalar::Text(expected)) => found == expected,
+        (Some(Value::String(found)), Some(document::Value::Text(expected))) => {
+            **found == **expected
+        }
         _ => false,
     }
 }

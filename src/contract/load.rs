@@ -1,19 +1,18 @@
-//! Reading a contract: from a file with its scripts beside it, or from bytes already at hand.
+//! Reading a contract: from a file with its files beside it, or from bytes already at hand.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::collections::BTreeMap;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
+use super::location::Location;
 use super::model::Contract;
-
-/// Longest contract or script, in bytes. A script is held in memory while it runs.
-const TEXT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+use super::rules;
+use super::source::Source;
 
 /// A contract that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ContractError {
-    /// A file of it cannot be read.
+    /// Its file cannot be read.
     #[error("{path}: {source}")]
     Io {
         /// The file.
@@ -21,124 +20,72 @@ pub enum ContractError {
         /// What happened.
         source: io::Error,
     },
-    /// Not YAML or JSON of the contract's schema.
-    #[error("{name}: {reason}")]
-    Syntax {
-        /// The contract's file.
+    /// No contract of that name was built in.
+    #[error("there is no built-in contract {name:?}; there are {}", known.join(", "))]
+    Unnamed {
+        /// The name asked for.
         name: String,
-        /// What is wrong and where.
+        /// Every name there is.
+        known: Vec<&'static str>,
+    },
+    /// Not YAML or JSON of the contract's schema.
+    #[error("{at}: {reason}")]
+    Syntax {
+        /// Where.
+        at: Location,
+        /// What is wrong.
         reason: String,
     },
     /// It contradicts itself.
-    #[error("{name}: {rule}")]
+    #[error("{at}: {rule}")]
     Rule {
-        /// The contract's file.
-        name: String,
+        /// Where.
+        at: Location,
         /// The rule it breaks.
         rule: String,
     },
 }
 
-/// Loads the contract at `path`; scripts are looked up relative to its folder and may not leave it.
+/// Loads the contract at `path`; the files it names are looked up relative to its folder and may not leave it.
 pub fn load_file(path: &Path) -> Result<Contract, ContractError> {
-    let name = path.display().to_string();
-    let text = read(path)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut scripts = BTreeMap::new();
-    for script in script_names(&name, &text)? {
-        let inside =
-            Path::new(&script).components().all(|part| matches!(part, Component::Normal(_)));
-        if !inside {
-            let rule = format!("script {script:?} lies outside the contract's folder");
-            return Err(ContractError::Rule { name, rule });
-        }
-        let bytes = read(&folder.join(&script))?;
-        scripts.insert(script, bytes);
-    }
-    load_bytes(&name, &text, scripts)
+    judged(Source::read(path)?)
 }
 
-/// Parses a contract whose scripts are at hand. `name` is for messages.
+/// Parses a contract whose files are at hand. `name` is for messages.
 pub fn load_bytes(
     name: &str,
     text: &[u8],
     scripts: BTreeMap<String, Vec<u8>>,
 ) -> Result<Contract, ContractError> {
-    checked(name, Contract { scripts, ..parse(name, text)? })
+    judged(Source::parse(name, text, scripts)?)
 }
 
-/// The contract, unless it contradicts itself.
+/// The contract of a text, unless it breaks a rule.
+pub(super) fn judged(source: Source) -> Result<Contract, ContractError> {
+    match rules::breaches(&source.contract, &source.missing).into_iter().next() {
+        None => Ok(source.contract),
+        Some(breach) => {
+            let at = source.places().find(&breach.at);
+            Err(ContractError::Rule { at, rule: breach.rule })
+        }
+    }
+}
+
+/// The contract that a ledger holds, unless it contradicts itself.
 pub(super) fn checked(name: &str, contract: Contract) -> Result<Contract, ContractError> {
-    match check(&contract) {
-        Ok(()) => Ok(contract),
-        Err(rule) => Err(ContractError::Rule { name: name.to_owned(), rule }),
+    let mut breaches = rules::breaches(&contract, &BTreeMap::new());
+    // One that a ledger holds may be of a format from before they were closed; it then has what a store has.
+    breaches.retain(|breach| breach.at.tokens() != ["format"]);
+    match breaches.into_iter().next() {
+        None => Ok(contract),
+        Some(breach) => Err(ContractError::Rule { at: Location::of_file(name), rule: breach.rule }),
     }
-}
-
-fn parse(name: &str, text: &[u8]) -> Result<Contract, ContractError> {
-    let syntax = |reason| ContractError::Syntax { name: name.to_owned(), reason };
-    let text = std::str::from_utf8(text).map_err(|error| syntax(error.to_string()))?;
-    serde_saphyr::from_str(text).map_err(|error| syntax(error.to_string()))
-}
-
-fn script_names(name: &str, text: &[u8]) -> Result<BTreeSet<String>, ContractError> {
-    let contract = parse(name, text)?;
-    Ok(contract.edges.into_iter().flat_map(|edge| edge.steps).map(|step| step.sql).collect())
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, ContractError> {
-    let io = |source| ContractError::Io { path: path.to_owned(), source };
-    if fs::metadata(path).map_err(io)?.len() > TEXT_BYTES_MAX {
-        return Err(io(io::Error::other(format!("longer than {TEXT_BYTES_MAX} bytes"))));
-    }
-    fs::read(path).map_err(io)
-}
-
-fn check(contract: &Contract) -> Result<(), String> {
-    let known = |version: &str, what: &str| match contract.position(version) {
-        Some(position) => Ok(position),
-        None => Err(format!("{what} {version:?} is not one of `versions`")),
-    };
-    let mut seen = BTreeSet::new();
-    if let Some(twice) = contract.versions.iter().find(|version| !seen.insert(*version)) {
-        return Err(format!("version {twice:?} stands twice in `versions`"));
-    }
-    let current = known(&contract.current, "`current`")?;
-    if known(&contract.min, "`min`")? > current {
-        return Err("`min` is above `current`".into());
-    }
-    for detector in &contract.detect {
-        known(&detector.version, "a detector's version")?;
-    }
-    if let Some(version) = contract
-        .versions
-        .iter()
-        .find(|version| !contract.detect.iter().any(|detector| detector.version == **version))
-    {
-        return Err(format!("no detector recognises version {version:?}"));
-    }
-    let mut pairs = BTreeSet::new();
-    for edge in &contract.edges {
-        let name = format!("edge {} \u{2192} {}", edge.from, edge.to);
-        if known(&edge.from, "an edge's `from`")? >= known(&edge.to, "an edge's `to`")? {
-            return Err(format!("{name} does not go up"));
-        }
-        if !pairs.insert((&edge.from, &edge.to)) {
-            return Err(format!("{name} stands twice"));
-        }
-        if edge.proof.drops_nothing && !edge.lossy.is_empty() {
-            return Err(format!("{name} promises to drop nothing and declares loss"));
-        }
-        let missing = edge.steps.iter().find(|step| !contract.scripts.contains_key(&step.sql));
-        if let Some(step) = missing {
-            return Err(format!("{name} names script {:?}, which is not there", step.sql));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const TEXT: &str = "
@@ -178,8 +125,8 @@ edges:
     #[test]
     fn every_contradiction_is_named() {
         for (from, to, expected) in [
-            ("min: '1'", "min: '1'\nextra: 1", "extra"),
-            ("min: '1'", "min: '9'", "`min` \"9\" is not one of `versions`"),
+            ("min: '1'", "min: '1'\nextra: 1", "c.yaml:8:1: unknown field `extra`"),
+            ("min: '1'", "min: '9'", "c.yaml:7:6: `min` \"9\" is not one of `versions`"),
             ("['1', '2']", "['1', '2', '2']", "stands twice"),
             ("['1', '2']", "['1', '2', '3']", "no detector recognises version \"3\""),
             ("from: '1'", "from: '2'", "does not go up"),
@@ -193,11 +140,35 @@ edges:
     }
 
     #[test]
+    fn what_is_not_of_the_schema_is_named_with_its_place() {
+        for (from, to, expected) in [
+            ("min: '1'", "min: 1", "7:6: The string value [1] must be quoted"),
+            ("min: '1'", "min: [1]", "7:6: expected string scalar"),
+            ("min: '1'", "min: '1'\nmin: '1'", "8:1: the key \"min\" stands twice"),
+            ("dropsNothing: true", "dropsNothing: yes", "15:46: invalid boolean"),
+            ("{sql: two.sql}", "{sequel: two.sql}", "14:14: unknown variant `sequel`"),
+            ("{sql: two.sql}", "{sql: two.sql, each: 1}", "14:28: expected end of mapping"),
+            ("{sql: two.sql}", "two.sql", "14:13: unknown variant `two.sql`"),
+            ("current: '2'", "", "11:1: missing field `current`"),
+            ("to: '2'", "to: '1'", "12:5: edge 1 \u{2192} 1 does not go up"),
+            ("steps: [{sql: two", "steps: [{sql: 2", "14:13: edge 1 \u{2192} 2 names script"),
+        ] {
+            assert!(TEXT.contains(from), "{from}");
+            let error = load(&TEXT.replace(from, to)).unwrap_err();
+            assert!(error.starts_with(&format!("c.yaml:{expected}")), "{error}");
+            assert!(!error.contains("at line"), "{error}");
+        }
+    }
+
+    #[test]
     fn scripts_lie_beside_the_contract_and_never_outside() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c.yaml");
         fs::write(&path, TEXT).unwrap();
-        assert!(matches!(load_file(&path), Err(ContractError::Io { .. })));
+        let error = load_file(&path).unwrap_err().to_string();
+        assert!(error.contains("two.sql") && error.contains("No such file"), "{error}");
+        let nowhere = folder.path().join("nowhere.yaml");
+        assert!(matches!(load_file(&nowhere), Err(ContractError::Io { .. })));
         fs::write(folder.path().join("two.sql"), "SELECT 1").unwrap();
         assert_eq!(load_file(&path).unwrap().digest(), load(TEXT).unwrap().digest());
         fs::write(&path, TEXT.replace("two.sql", "../two.sql")).unwrap();

@@ -324,8 +324,8 @@ fn rehearse(
     let scratch = scratch_folder(store)?;
     let mut copy = WorkCopy::create(scratch.path(), page_root, &*store.objects)?;
     for edge in edges {
-        for step in &edge.steps {
-            let script = script(&store.contract, &step.sql);
+        for name in edge.scripts() {
+            let script = script(&store.contract, name);
             // What is lost does not hang on clock or chance; the run records its own.
             let inputs = StepInputs::of_step(0, &[0; 32], Layout::DATABASE, steps.len() as u64);
             let done = copy.run_step(&script, &inputs, &exemptions())?;
@@ -333,7 +333,7 @@ fn rehearse(
             let pages_changed = done.changed_pages.len() as u64;
             steps.push(PlannedStep {
                 edge: format!("{} -> {}", edge.from, edge.to),
-                script: step.sql.clone(),
+                script: name.to_owned(),
                 statements: done.statements,
                 pages_changed,
                 bytes_changed: pages_changed * u64::from(copy.page_tree().page_size().bytes()),

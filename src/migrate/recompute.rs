@@ -109,9 +109,9 @@ impl Run {
             let io = |source| MigrateError::Io { path: std::env::temp_dir(), source };
             let scratch = tempfile::tempdir().map_err(io)?;
             let mut copy = WorkCopy::create(scratch.path(), page_root, objects)?;
-            for (at, step) in (0..).zip(edges.iter().flat_map(|edge| &edge.steps)) {
+            for (at, step) in (0..).zip(edges.iter().flat_map(|edge| edge.scripts())) {
                 let inputs = step_inputs(&self.started, at)?;
-                let done = copy.run_step(&script(&contract, &step.sql), &inputs, &exemptions())?;
+                let done = copy.run_step(&script(&contract, step), &inputs, &exemptions())?;
                 found
                     .entry(Layout::DATABASE)
                     .or_default()

@@ -29,7 +29,7 @@ pub(super) const fn back(conversion: Conversion) -> Conversion {
 }
 
 /// Whether `value` is of `kind`.
-pub(super) fn is(value: &Value, kind: Kind) -> bool {
+pub fn is_of_kind(value: &Value, kind: Kind) -> bool {
     match (kind, value) {
         (Kind::Null, Value::Null)
         | (Kind::Boolean, Value::Bool(_))

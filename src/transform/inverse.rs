@@ -2,7 +2,8 @@
 
 use super::convert::back;
 use super::step::{
-    Convert, Each, Group, MapValues, Mapping, Place, Put, Rename, Step, Transfer, Wrap,
+    Convert, Each, Ensure, Group, MapValues, Mapping, Place, Put, Rehash, Rename, Step, Transfer,
+    Wrap,
 };
 use crate::document::Value;
 
@@ -12,6 +13,11 @@ use crate::document::Value;
 /// default has an inverse that would also remove a value that was there before and equal to it).
 pub fn inverse(steps: &[Step]) -> Option<Vec<Step>> {
     steps.iter().rev().map(of_step).collect()
+}
+
+/// Whether there are steps that take back what `step` did.
+pub fn is_reversible(step: &Step) -> bool {
+    of_step(step).is_some()
 }
 
 fn of_step(step: &Step) -> Option<Step> {
@@ -25,6 +31,10 @@ fn of_step(step: &Step) -> Option<Step> {
             Some(Step::Move(Transfer { from: to.clone(), to: from.clone(), optional: *optional }))
         }
         Step::Add(Put { path, value: Some(value), .. }) => {
+            let equals = Some(value.clone());
+            Some(Step::Remove(Place { path: path.clone(), optional: false, equals }))
+        }
+        Step::Ensure(Ensure { path, value: Some(value), optional: false, .. }) => {
             let equals = Some(value.clone());
             Some(Step::Remove(Place { path: path.clone(), optional: false, equals }))
         }
@@ -44,6 +54,9 @@ fn of_step(step: &Step) -> Option<Step> {
             let steps = inverse(steps)?;
             Some(Step::Each(Each { path: path.clone(), steps, optional: *optional }))
         }
+        Step::Rehash(step) => {
+            Some(Step::Rehash(Rehash { from: step.to, to: step.from, ..step.clone() }))
+        }
         Step::Require(require) => Some(Step::Require(require.clone())),
         Step::Copy(_)
         | Step::Sql(_)
@@ -53,7 +66,8 @@ fn of_step(step: &Step) -> Option<Step> {
         | Step::When(_)
         | Step::Jq(_)
         | Step::Program(_)
-        | Step::Add(_) => None,
+        | Step::Add(_)
+        | Step::Ensure(_) => None,
     }
 }
 

@@ -4,10 +4,13 @@
 
 use std::fmt;
 
+use jaq_core::load::parse::Def;
 use jaq_core::load::{Arena, File, Loader};
+use jaq_core::native::{bome, run as native, v};
 use jaq_core::{Compiler, Ctx, Native, Vars, compile, data, load, unwrap_valr};
 use jaq_json::{Num, Val};
 
+use super::parameters::Parameters;
 use crate::document::json::DEPTH_MAX;
 use crate::document::{Map, Number, Value};
 
@@ -29,6 +32,14 @@ const REFUSED: &[&str] = &[
     "strflocaltime",
 ];
 
+/// What every program sees beside its input: an object of the values given from outside.
+const PARAMETERS: &str = "$parameters";
+
+/// What every program can use beside the functions of jq.
+const DEFINITIONS: &str = r#"def parameter($name):
+    if $parameters | has($name) then $parameters[$name]
+    else error("the parameter \($name) is not given") end;"#;
+
 /// A compiled jq program.
 pub struct Program {
     filter: compile::Filter<Native<Data>>,
@@ -40,6 +51,9 @@ pub enum JqError {
     /// It is no jq, or names what there is not.
     #[error("not a jq program: {0}")]
     Program(String),
+    /// A step that must name its program says it twice or not at all.
+    #[error("the step must have either a program or a file with one")]
+    Unclear,
     /// It failed.
     #[error("the jq program failed: {0}")]
     Failed(String),
@@ -57,24 +71,42 @@ pub enum JqError {
 impl Program {
     /// Compiles a program.
     pub fn compile(text: &str) -> Result<Self, JqError> {
+        Self::with_definitions(text, "")
+    }
+
+    /// Compiles a program that uses functions of `definitions`.
+    pub fn with_definitions(text: &str, definitions: &str) -> Result<Self, JqError> {
         let allowed = |name: &str| !REFUSED.contains(&name);
         let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+        let defs = defs.filter(|def| allowed(def.name)).map(for_as_long);
+        let own = definitions_of(DEFINITIONS)?.into_iter().chain(definitions_of(definitions)?);
         let funs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
+        let own_funs = [native(("upcase", v(0), |cv| bome(upcase(cv.1))))];
         let arena = Arena::default();
-        let modules = Loader::new(defs.filter(|def| allowed(def.name)))
+        let modules = Loader::new(defs.chain(own))
             .load(&arena, File { code: text, path: () })
             .map_err(|errors| JqError::Program(load_errors(&errors)))?;
         let filter = Compiler::default()
-            .with_funs(funs.filter(|fun| allowed(fun.0)))
+            .with_funs(funs.filter(|fun| allowed(fun.0)).chain(own_funs))
+            .with_global_vars([PARAMETERS])
             .compile(modules)
             .map_err(|errors| JqError::Program(compile_errors(&errors)))?;
         Ok(Self { filter })
     }
 
-    /// The one result of the program for `input`.
+    /// The one result of the program for `input`, without parameters.
     pub fn run(&self, input: &Value) -> Result<Value, JqError> {
-        let context = Ctx::<Data>::new(&self.filter.lut, Vars::new([]));
-        let mut results = self.filter.id.run((context, to_jq(input))).map(unwrap_valr);
+        self.run_with(input, &Parameters::default())
+    }
+
+    /// The one result of the program for `input`.
+    pub fn run_with(&self, input: &Value, parameters: &Parameters) -> Result<Value, JqError> {
+        self.result(to_jq(input), to_jq(&parameters.to_value()))
+    }
+
+    pub(super) fn result(&self, input: Val, parameters: Val) -> Result<Value, JqError> {
+        let context = Ctx::<Data>::new(&self.filter.lut, Vars::new([parameters]));
+        let mut results = self.filter.id.run((context, input)).map(unwrap_valr);
         let result = results.next().ok_or(JqError::Nothing)?;
         let result = result.map_err(|error| JqError::Failed(error.to_string()))?;
         match results.next() {
@@ -83,6 +115,28 @@ impl Program {
             Some(Err(error)) => Err(JqError::Failed(error.to_string())),
         }
     }
+}
+
+/// A definition of jq's own, beside others that live less long.
+const fn for_as_long<'a>(definition: Def<&'static str>) -> Def<&'a str> {
+    definition
+}
+
+/// A text in capital letters, of every script (jq's own `ascii_upcase` leaves all letters beyond ASCII).
+fn upcase(value: Val) -> Result<Val, jaq_core::Error<Val>> {
+    match value {
+        Val::TStr(bytes) => Ok(text(&String::from_utf8_lossy(&bytes).to_uppercase())),
+        other => Err(jaq_core::Error::typ(other, "string")),
+    }
+}
+
+fn text(text: &str) -> Val {
+    Val::utf8_str(text.to_owned())
+}
+
+fn definitions_of(text: &str) -> Result<Vec<Def<&str>>, JqError> {
+    load::parse(text, |parser| parser.defs())
+        .ok_or_else(|| JqError::Program("its definitions are none".to_owned()))
 }
 
 impl fmt::Debug for Program {
@@ -129,17 +183,17 @@ fn compile_errors(errors: &compile::Errors<&str, ()>) -> String {
     words.collect::<Vec<_>>().join("; ")
 }
 
-fn to_jq(value: &Value) -> Val {
+pub(super) fn to_jq(value: &Value) -> Val {
     match value {
         Value::Null => Val::Null,
         Value::Bool(truth) => Val::Bool(*truth),
         Value::Number(number) => Val::Num(to_num(number)),
-        Value::Text(text) => Val::utf8_str(text.to_string()),
+        Value::Text(value) => text(value),
         Value::Bytes(bytes) => Val::byte_str(bytes.to_vec()),
         Value::List(values) => Val::Arr(values.iter().map(to_jq).collect::<Vec<_>>().into()),
-        Value::Map(map) => Val::obj(
-            map.iter().map(|(key, value)| (Val::utf8_str(key.to_string()), to_jq(value))).collect(),
-        ),
+        Value::Map(map) => {
+            Val::obj(map.iter().map(|(key, value)| (text(key), to_jq(value))).collect())
+        }
     }
 }
 
@@ -263,6 +317,15 @@ mod tests {
             run("reduce range(600) as $i (0; [.])", "0"),
             Err(JqError::Value("a value nested too deep"))
         );
+    }
+
+    #[test]
+    fn parameters_are_seen_and_absent_ones_are_null() {
+        let given: Parameters = [("a".to_owned(), Value::text("x"))].into_iter().collect();
+        let program = Program::compile("[., $parameters.a, $parameters.b]").unwrap();
+        let list = |a| Value::List(vec![1.into(), a, Value::Null]);
+        assert_eq!(program.run_with(&1.into(), &given).unwrap(), list(Value::text("x")));
+        assert_eq!(program.run(&1.into()).unwrap(), list(Value::Null));
     }
 
     #[test]

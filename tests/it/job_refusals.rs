@@ -85,7 +85,7 @@ fn contract_of(scripts: &[(&str, &str)], lossy: &[&str]) -> Contract {
     let mut contract = glyph_ledger::target::glyph_store::built_in_contract().unwrap();
     contract.contract_version = "1.1.0".to_owned();
     contract.edges = vec![Edge {
-        steps: scripts.iter().map(|(name, _)| Step { sql: (*name).to_owned() }).collect(),
+        steps: scripts.iter().map(|(name, _)| Step::Sql((*name).to_owned())).collect(),
         lossy: lossy.iter().map(|lost| (*lost).to_owned()).collect(),
         ..contract.edges[0].clone()
     }];

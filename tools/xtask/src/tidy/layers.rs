@@ -14,8 +14,11 @@ const LAYERS: &[&[&str]] = &[
     &["demo"],
     &["migrate", "trust", "verify", "export", "replay", "failure"],
     &["ledger"],
-    &["target", "transform", "contract", "schema", "objects", "log"],
-    &["effects", "diagnostic", "document"],
+    &["link"],
+    &["target", "contract", "objects", "log"],
+    &["transform", "schema"],
+    &["effects", "diagnostic", "glyphser"],
+    &["document"],
     &["projections"],
     &["ledger_format"],
 ];
