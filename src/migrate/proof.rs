@@ -4,11 +4,13 @@
 //! time, place, actor or position in a ledger: whoever has the document and the contract makes the same one, byte for byte.
 //! Knows documents and schemas; how a document is migrated comes in as a [`Migration`]. Only `file` knows files.
 
+mod document;
 mod file;
 mod prove;
 mod seen;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::fmt;
 
@@ -19,10 +21,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::document::{Pointer, Value};
 
+pub use document::DocumentMigration;
 #[cfg(test)]
 pub(super) use file::parse;
 pub use file::{FOLDER, Kept, ProofFileError, keep, load};
-pub use prove::{Migrated, Migration, ProveError, again, prove};
+pub use prove::{Migrated, Migration, ProveError, differences, prove};
 pub use seen::{appends_only, undeclared};
 
 /// What a proof says it is.
@@ -104,9 +107,9 @@ pub enum Status {
 pub struct Loss {
     /// How many values.
     pub values: u64,
-    /// `CommitHash("migration_lost_places", places)` over all of their places, in order.
+    /// `CommitHash("migration_loss", …)` over all of them (SPEC §8.4).
     pub hash: CommitHash,
-    /// The first [`LOSS_LISTED_MAX`] of those places.
+    /// Where the first [`LOSS_LISTED_MAX`] of them stood.
     pub first: Vec<Pointer>,
 }
 
@@ -114,7 +117,7 @@ pub struct Loss {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Property {
-    /// The result is valid at the version it says it has.
+    /// The result is valid by the schema of its version, if there is one.
     ValidatesAtCurrent,
     /// Every key, element and value of the source is in the result, in its place. The version is exempt.
     AppendOnly,
@@ -199,16 +202,6 @@ impl Proof {
     pub(super) fn passes(&self) -> bool {
         let cases = |cases: &Cases| cases.counterexample.is_none() && cases.checked == cases.asked;
         self.errors.is_empty() && self.missing().is_empty() && self.cases.as_ref().is_none_or(cases)
-    }
-}
-
-impl Loss {
-    /// The loss of the values at `places`, which are in order.
-    pub fn of(places: &[Pointer]) -> Self {
-        let listed = places.iter().map(|place| Cbor::from(place.to_string().as_str())).collect();
-        let hash = CommitHash::of("migration_lost_places", &Cbor::Array(listed));
-        let first = places.iter().take(LOSS_LISTED_MAX).cloned().collect();
-        Self { values: places.len() as u64, hash, first }
     }
 }
 

@@ -97,7 +97,7 @@ impl Proof {
 
 /// Keeps `proof` beside the document `target`, durably. A file of its name that is there is left as it is.
 pub fn keep(proof: &Proof, target: &Path, syncing: &dyn Syncs) -> Result<Kept, ProofFileError> {
-    let folder = syncs::folder_of(target).join(FOLDER);
+    let folder = target.with_file_name(FOLDER);
     make_folder(&folder, syncing)?;
     let path = folder.join(format!("{}.json", proof.fingerprint()));
     let text = proof.to_json();

@@ -24,9 +24,6 @@ pub trait Migration: Sync {
     /// What becomes of a document.
     fn migrate(&self, source: &[u8]) -> Migrated;
 
-    /// The source again, from what became of it, where all that was done has an inverse.
-    fn back(&self, migrated: &Migrated) -> Option<Result<Value, String>>;
-
     /// The schema of a version.
     fn schema(&self, version: &str) -> Option<&Schema>;
 
@@ -53,14 +50,16 @@ pub struct Migrated {
     pub source: Value,
     /// What it became: the value and the exact bytes to write. `None` if it is unsupported.
     pub result: Option<(Value, Vec<u8>)>,
-    /// Whether the result is valid at its version: by its schema, its detector and the contract's invariants.
-    pub valid: bool,
+    /// Whether the result is valid by the schema of its version.
+    pub valid: Seen,
+    /// Whether inverses give the source back from it.
+    pub round_trips: Seen,
     /// Whether every edge walked promises to drop nothing.
     pub promises_append_only: bool,
     /// Where the version stands, which may change.
     pub exempt: Vec<Pointer>,
-    /// Places of what is lost, in order.
-    pub lost: Vec<Pointer>,
+    /// What is lost.
+    pub loss: Loss,
     /// Places of what is added or lost without being declared.
     pub undeclared: Vec<Pointer>,
     /// Why it is unsupported, or what of its result is not valid.
@@ -71,7 +70,7 @@ pub struct Migrated {
 #[derive(Debug, thiserror::Error)]
 pub enum ProveError {
     /// The document cannot be migrated by this contract.
-    #[error("{}", errors.join("; "))]
+    #[error("the document is not migrated: {}", errors.join("; "))]
     Unsupported {
         /// Why.
         errors: Vec<String>,
@@ -125,7 +124,7 @@ pub fn prove(
         policy: migration.policy(),
         source: ContentHash::of(source),
         result: ContentHash::of(result),
-        loss: Loss::of(&migrated.lost),
+        loss: migrated.loss,
         observed: Observed { source_immutable, ..seen },
         required,
         cases,
@@ -143,7 +142,7 @@ pub fn prove(
 }
 
 /// What a proof made anew says otherwise than `proof`, by the names of the fields.
-pub fn again(proof: &Proof, anew: &Proof) -> Vec<&'static str> {
+pub fn differences(proof: &Proof, anew: &Proof) -> Vec<&'static str> {
     let differs = [
         ("contract", proof.contract != anew.contract),
         ("status", proof.status != anew.status),
@@ -186,14 +185,13 @@ fn look(
     let once_more = migration.migrate(bytes);
     let unchanged = once_more.status == Status::Current
         && once_more.result.is_some_and(|(_, again)| again == *bytes);
-    let back = migration.back(migrated).map(|back| back.is_ok_and(|back| back == migrated.source));
     Ok(Observed {
-        validates_at_current: migrated.valid.into(),
+        validates_at_current: migrated.valid,
         append_only: appends_only(&migrated.source, value, &migrated.exempt).is_empty().into(),
         idempotent: unchanged.into(),
         source_immutable: Seen::NotApplicable,
         deterministic: elsewhere(migration, source, migrated)?,
-        round_trips: back.map_or(Seen::NotApplicable, Seen::from),
+        round_trips: migrated.round_trips,
         declared_matches_observed: migrated.undeclared.is_empty().into(),
     })
 }
@@ -215,13 +213,14 @@ fn elsewhere(
 /// What a proof of `migrated` must have seen.
 fn required(migrated: &Migrated, seen: &Observed) -> Vec<Property> {
     let is_required = |property: &Property| match property {
-        Property::ValidatesAtCurrent
-        | Property::Idempotent
+        Property::Idempotent
         | Property::SourceImmutable
         | Property::Deterministic
         | Property::DeclaredMatchesObserved => true,
         Property::AppendOnly => migrated.promises_append_only,
-        Property::RoundTrips => seen.round_trips != Seen::NotApplicable,
+        Property::ValidatesAtCurrent | Property::RoundTrips => {
+            seen.of(*property) != Seen::NotApplicable
+        }
     };
     Property::ALL.into_iter().filter(is_required).collect()
 }
