@@ -24,6 +24,8 @@ mod output;
 mod path;
 mod plan;
 mod progress;
+mod proof;
+mod prove;
 mod replay;
 mod resume;
 mod rim;
@@ -106,6 +108,11 @@ enum Job {
     Plan(plan::Arguments),
     /// Carry out a plan.
     Apply(apply::Arguments),
+    /// Show that the migration of a document has the properties its contract requires, and keep the proof.
+    Prove(prove::Arguments),
+    /// Look at a proof that was kept.
+    #[command(subcommand)]
+    Proof(proof::Verb),
 }
 
 #[derive(Debug, Subcommand)]
@@ -149,6 +156,8 @@ impl Job {
         match self {
             Self::Plan(arguments) => output.finish(plan::run(arguments, context)),
             Self::Apply(arguments) => output.finish(apply::run(arguments, context)),
+            Self::Prove(arguments) => output.finish(prove::run(arguments)),
+            Self::Proof(proof::Verb::Verify(arguments)) => output.finish(proof::run(arguments)),
         }
     }
 }
@@ -224,13 +233,13 @@ fn program_name(argv: &[OsString]) -> &'static str {
     NAMES.into_iter().find(|name| started.is_some_and(|started| started == *name)).unwrap_or(full)
 }
 
-/// The name of the command proper: `plan` for `migration plan`.
+/// The name of the command proper: `plan` for `migration plan`, `proof` for `proof verify`.
 fn innermost(matches: &clap::ArgMatches) -> String {
     let mut name = String::new();
     let mut inside = matches.subcommand();
     while let Some((command, below)) = inside {
         command.clone_into(&mut name);
-        inside = below.subcommand();
+        inside = below.subcommand().filter(|_| command != "proof");
     }
     name
 }

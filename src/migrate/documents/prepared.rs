@@ -96,6 +96,16 @@ impl Prepared {
         self.format
     }
 
+    /// The schema of a version.
+    pub fn schema(&self, version: &str) -> Option<&Schema> {
+        self.schemas.get(version)
+    }
+
+    /// Where documents state their version.
+    pub fn version_places(&self) -> &[Pointer] {
+        &self.version_places
+    }
+
     /// The operator that its migrations name.
     pub fn operator(&self) -> &str {
         self.contract.operator.as_deref().unwrap_or(OPERATOR)
