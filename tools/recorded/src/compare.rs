@@ -3,13 +3,15 @@
 //! Where the project decided otherwise on purpose, that one decision is undone in its answer, and what is left must equal
 //! the recorded answer: a reason explains what follows from it and nothing else.
 
+use std::collections::BTreeSet;
+
 use glyph_ledger::contract::VersionError;
 use glyph_ledger::document::{Map, Value, json};
 use glyph_ledger::transform::{Effect, Operation, Parameters};
 
 use crate::ecmascript::{ordered, rounded, stable_hash};
 use crate::ours::{Outcome, Prepared};
-use crate::reason::{Reason, Traits};
+use crate::reason::{Reason, allowed_by};
 use crate::recorded::{CaseError, Recorded};
 
 /// A difference, and why it is meant to be; without a reason it is a mistake.
@@ -42,7 +44,7 @@ pub(crate) fn compare(
             return Ok(found.0);
         }
     };
-    let traits = Traits::of(&source);
+    let traits = allowed_by(&source);
     let folder = [("processCwd", Value::text(case.text("/processCwd")?))];
     let place = [("statePath", Value::text(case.text("/statePath")?))];
 
@@ -50,10 +52,7 @@ pub(crate) fn compare(
     let answer = Answer::of(&contracts.run_state, &source, &parameters, &traits);
     let (check, prove) = (case.at("/check")?, case.at("/prove")?);
     if check.find("/throws").is_some() {
-        found.note(
-            "check: the recorded tool stops".into(),
-            traits.own_text.then_some(Reason::Crash),
-        );
+        found.note("check: the recorded tool stops".into(), traits.get(&Reason::Crash).copied());
     } else {
         found.undone("check", &answer);
         found.verdict("check", check, &answer)?;
@@ -64,10 +63,7 @@ pub(crate) fn compare(
     let answer = Answer::of(&contracts.run_state, &source, &parameters, &traits);
     let report = case.at("/stateCheck")?;
     if report.find("/throws").is_some() {
-        found.note(
-            "report: the recorded tool stops".into(),
-            traits.own_text.then_some(Reason::Crash),
-        );
+        found.note("report: the recorded tool stops".into(), traits.get(&Reason::Crash).copied());
     } else {
         found.undone("report", &answer);
         found.report(report, &answer)?;
@@ -92,7 +88,7 @@ struct Answer<'a> {
     /// Whether nothing that was there went away.
     append_only: bool,
     undone: Vec<Reason>,
-    traits: &'a Traits,
+    traits: &'a BTreeSet<Reason>,
 }
 
 impl<'a> Answer<'a> {
@@ -100,7 +96,7 @@ impl<'a> Answer<'a> {
         prepared: &'a Prepared,
         source: &'a Value,
         parameters: &Parameters,
-        traits: &'a Traits,
+        traits: &'a BTreeSet<Reason>,
     ) -> Self {
         let outcome = prepared.migrate(source, parameters);
         let mut undone = Vec::new();
@@ -124,7 +120,7 @@ impl<'a> Answer<'a> {
 
     /// As if a list were a loop stage when its text is one.
     fn undo_stage(&mut self) {
-        if self.traits.stage_in_a_list && self.take_effect("/loopStage") {
+        if self.traits.contains(&Reason::StageInAList) && self.take_effect("/loopStage") {
             self.append_only = self.outcome.effects.iter().all(|effect| !loses(effect));
             self.undone.push(Reason::StageInAList);
         }
@@ -132,7 +128,7 @@ impl<'a> Answer<'a> {
 
     /// As if a state that says version 0 had to stay at it, and were refused for that.
     fn undo_zero(&mut self) {
-        if self.traits.says_zero && self.take_effect("/schemaVersion") {
+        if self.traits.contains(&Reason::ExplicitZero) && self.take_effect("/schemaVersion") {
             self.outcome.errors.push("Expected schemaVersion 1; found 0.".to_owned());
             self.undone.push(Reason::ExplicitZero);
         }
@@ -229,9 +225,10 @@ impl Found {
         if refused && same_words.is_some_and(|words| errors == [words]) {
             return Ok(true);
         }
-        let reason = match refused {
-            true => Some(Reason::VersionRefused),
-            false => ours.traits.one_but_not_written_so.then_some(Reason::VersionNotAnInteger),
+        let reason = if refused {
+            Some(Reason::VersionRefused)
+        } else {
+            ours.traits.get(&Reason::VersionNotAnInteger).copied()
         };
         self.note(format!("{what}: {error}"), reason);
         Ok(true)
