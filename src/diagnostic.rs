@@ -203,6 +203,18 @@ catalogue! {
     LINK_INVALID = 1044, Refused, Error, false,
         "A place that must hold a hash holds something else, or a value has no canonical form to be hashed.",
         "Mend the document, or the contract's `refs` and `self_hash`, at the place named.";
+    MIGRATION_BELOW_MINIMUM = 1030, Unsupported, Error, false,
+        "The object's version is older than the oldest one that the contract reads.",
+        "Migrate it with a program that still reads that version.";
+    MIGRATION_ABOVE_CURRENT = 1031, Unsupported, Error, false,
+        "The version is newer than the contract's current one.",
+        "Use a newer program or contract.";
+    MIGRATION_VERSION_TYPE = 1032, Unsupported, Error, false,
+        "What stands in the version's place is of another kind than any version.",
+        "Find out what wrote the document; nothing was changed.";
+    CONTRACT_VERSION_LOW = 1033, Refused, Error, false,
+        "A contract was changed more than its new version says.",
+        "Raise contract_version as the message says.";
     LEDGER_MISSING = 1500, Unverified, Fatal, false,
         "A part of the ledger that must be there is not.",
         "Restore the ledger's folder from a backup; an empty one is never started in its place.";

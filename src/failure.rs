@@ -5,13 +5,15 @@
 use std::io;
 use std::path::Path;
 
-use crate::contract::{ContractError, PathError};
+use crate::contract::{ContractError, PathError, VersionError};
 use crate::diagnostic::{
     ALREADY_HERE, AUDIT_CHANGED, BUSY, CONTRACT_INVALID, CURSOR_UNKNOWN, Code, EVENT_ILLEGAL,
     Failure, INTERNAL, IO, KEY_EXPOSED, KEY_INVALID, KEY_MISSING, KEY_UNKNOWN, LEDGER_DAMAGED,
     LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID,
-    MIGRATION_PATH_MISSING, MIGRATION_VERSION_UNKNOWN, NEEDS_EXCLUSIVE, OBJECT_DAMAGED,
-    OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, SIGNATURE_BAD, STEP_FAILED, STORE_INVALID,
+    MIGRATION_ABOVE_CURRENT, MIGRATION_BELOW_MINIMUM, MIGRATION_PATH_MISSING,
+    MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_TYPE, MIGRATION_VERSION_UNKNOWN,
+    NEEDS_EXCLUSIVE, OBJECT_DAMAGED, OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, SIGNATURE_BAD,
+    STEP_FAILED, STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
 use crate::ledger::{AppendError, CursorError, FoldError, LedgerError, PinError};
@@ -71,6 +73,7 @@ from_owned! {
     NoRandomness,
     ContractError,
     PathError,
+    VersionError,
     ManifestError,
     AuditError,
     CreateError,
@@ -257,6 +260,7 @@ impl From<&ContractError> for Failure {
     fn from(error: &ContractError) -> Self {
         match error {
             ContractError::Io { path, .. } => at_path(&IO, error, path),
+            ContractError::Unnamed { .. } => plainly(&USAGE, error),
             ContractError::Syntax { at, reason: what } | ContractError::Rule { at, rule: what } => {
                 plainly(&CONTRACT_INVALID, what).at(at.to_string())
             }
@@ -268,7 +272,23 @@ impl From<&PathError> for Failure {
     fn from(error: &PathError) -> Self {
         let code = match error {
             PathError::UnknownVersion { .. } => &MIGRATION_VERSION_UNKNOWN,
+            PathError::BelowMinimum { .. } => &MIGRATION_BELOW_MINIMUM,
+            PathError::AboveCurrent { .. } => &MIGRATION_ABOVE_CURRENT,
             PathError::Downwards { .. } | PathError::Missing { .. } => &MIGRATION_PATH_MISSING,
+        };
+        plainly(code, error)
+    }
+}
+
+/// The error does not say which document: whoever read it adds the place.
+impl From<&VersionError> for Failure {
+    fn from(error: &VersionError) -> Self {
+        let code = match error {
+            VersionError::Newer { .. } => &MIGRATION_ABOVE_CURRENT,
+            VersionError::Older { .. } => &MIGRATION_BELOW_MINIMUM,
+            VersionError::WrongType { .. } => &MIGRATION_VERSION_TYPE,
+            VersionError::Unknown { .. } => &MIGRATION_VERSION_UNKNOWN,
+            VersionError::Ambiguous { .. } => &MIGRATION_VERSION_AMBIGUOUS,
         };
         plainly(code, error)
     }

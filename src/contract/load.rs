@@ -20,6 +20,14 @@ pub enum ContractError {
         /// What happened.
         source: io::Error,
     },
+    /// No contract of that name was built in.
+    #[error("there is no built-in contract {name:?}; there are {}", known.join(", "))]
+    Unnamed {
+        /// The name asked for.
+        name: String,
+        /// Every name there is.
+        known: Vec<&'static str>,
+    },
     /// Not YAML or JSON of the contract's schema.
     #[error("{at}: {reason}")]
     Syntax {
@@ -38,6 +46,13 @@ pub enum ContractError {
     },
 }
 
+impl ContractError {
+    /// A contract that is sound in itself cannot be used as it is asked to be.
+    pub fn rule(contract: &str, rule: impl Into<String>) -> Self {
+        Self::Rule { at: Location::of_file(contract), rule: rule.into() }
+    }
+}
+
 /// Loads the contract at `path`; the files it names are looked up relative to its folder and may not leave it.
 pub fn load_file(path: &Path) -> Result<Contract, ContractError> {
     judged(Source::read(path)?)
@@ -52,7 +67,8 @@ pub fn load_bytes(
     judged(Source::parse(name, text, scripts)?)
 }
 
-fn judged(source: Source) -> Result<Contract, ContractError> {
+/// The contract of a text, unless it breaks a rule.
+pub(super) fn judged(source: Source) -> Result<Contract, ContractError> {
     match rules::breaches(&source.contract, &source.missing).into_iter().next() {
         None => Ok(source.contract),
         Some(breach) => {

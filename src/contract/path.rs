@@ -15,6 +15,22 @@ pub enum PathError {
         /// Every version of the contract.
         known: Vec<String>,
     },
+    /// The way would begin at a version that is not read any more.
+    #[error("version {from} is below {min}, the oldest that can be read")]
+    BelowMinimum {
+        /// Version now.
+        from: String,
+        /// The oldest version that can be read.
+        min: String,
+    },
+    /// The way would lead from or to a version that is newer than the current one.
+    #[error("version {version} is above {current}, the current one")]
+    AboveCurrent {
+        /// The version.
+        version: String,
+        /// The contract's current version.
+        current: String,
+    },
     /// The way would lead down; edges lead up only.
     #[error("version {to} is older than {from}; go back with a rollback")]
     Downwards {
@@ -24,60 +40,152 @@ pub enum PathError {
         to: String,
     },
     /// No chain of edges.
-    #[error("no chain of edges leads from version {from} to {to}")]
+    #[error("no chain of edges leads from version {from} to {to}; {}", ends(from, reached))]
     Missing {
         /// Version now.
         from: String,
         /// Version asked for.
         to: String,
+        /// Where the chains that begin at `from` end without having come to `to`.
+        reached: Vec<String>,
     },
 }
 
-/// The shortest chain of edges from one version to another; among equally short ones, the one whose
-/// edges are declared first. Empty when the versions are the same.
+/// Most ends of chains that a message names.
+const ENDS_SHOWN: usize = 8;
+
+fn ends(from: &str, reached: &[String]) -> String {
+    if reached.is_empty() {
+        return format!("no edge leads on from {from}");
+    }
+    let more = if reached.len() > ENDS_SHOWN { ", \u{2026}" } else { "" };
+    let shown: Vec<&str> = reached.iter().take(ENDS_SHOWN).map(String::as_str).collect();
+    format!("those that begin there end at {}{more}", shown.join(", "))
+}
+
+/// A contract's versions and edges, prepared for any number of searches.
+#[derive(Debug, Clone)]
+pub struct Paths<'a> {
+    contract: &'a Contract,
+    positions: BTreeMap<&'a str, usize>,
+    /// For each version, the edges that lead on from it, each with where it leads to, in the order declared.
+    outgoing: Vec<Vec<(usize, &'a Edge)>>,
+}
+
+impl<'a> Paths<'a> {
+    /// Prepares the searches. Edges between versions that the contract does not have lead nowhere.
+    pub fn of(contract: &'a Contract) -> Self {
+        let mut positions = BTreeMap::new();
+        for (position, version) in contract.versions.iter().enumerate() {
+            positions.entry(version.as_str()).or_insert(position);
+        }
+        let mut outgoing = vec![Vec::new(); contract.versions.len()];
+        for edge in &contract.edges {
+            let known = |version: &str| positions.get(version).copied();
+            if let (Some(from), Some(to)) = (known(&edge.from), known(&edge.to))
+                && let Some(edges) = outgoing.get_mut(from)
+            {
+                edges.push((to, edge));
+            }
+        }
+        Self { contract, positions, outgoing }
+    }
+
+    /// The shortest chain of edges from one version to another; among equally short ones, the one whose edges are
+    /// declared first. Empty when the versions are the same.
+    pub fn resolve(&self, from: &str, to: &str) -> Result<Vec<&'a Edge>, PathError> {
+        let (start, goal) = (self.position(from)?, self.position(to)?);
+        self.within(start, goal, from, to)?;
+        let reached_by = self.search(start, Some(goal));
+        let mut path = Vec::new();
+        let mut here = goal;
+        while here != start {
+            let Some(Some((before, edge))) = reached_by.get(here) else {
+                let reached = self.ends(start, &reached_by);
+                return Err(PathError::Missing {
+                    from: from.to_owned(),
+                    to: to.to_owned(),
+                    reached,
+                });
+            };
+            path.push(*edge);
+            here = *before;
+        }
+        path.reverse();
+        Ok(path)
+    }
+
+    /// Which versions some chain of edges leads to from `version`, itself among them, by position.
+    pub fn reachable(&self, version: &str) -> Vec<bool> {
+        let Some(&start) = self.positions.get(version) else {
+            return vec![false; self.outgoing.len()];
+        };
+        let reached_by = self.search(start, None);
+        reached_by.iter().enumerate().map(|(here, by)| here == start || by.is_some()).collect()
+    }
+
+    /// Position of a version, from the oldest.
+    pub(super) fn position(&self, version: &str) -> Result<usize, PathError> {
+        self.positions.get(version).copied().ok_or_else(|| PathError::UnknownVersion {
+            version: version.to_owned(),
+            known: self.contract.versions.clone(),
+        })
+    }
+
+    fn within(&self, start: usize, goal: usize, from: &str, to: &str) -> Result<(), PathError> {
+        let (min, current) = (&self.contract.min, &self.contract.current);
+        if start < self.position(min)? {
+            return Err(PathError::BelowMinimum { from: from.to_owned(), min: min.clone() });
+        }
+        let newest = self.position(current)?;
+        if let Some((_, version)) = [(start, from), (goal, to)].iter().find(|(at, _)| *at > newest)
+        {
+            let (version, current) = ((*version).to_owned(), current.clone());
+            return Err(PathError::AboveCurrent { version, current });
+        }
+        if goal < start {
+            return Err(PathError::Downwards { from: from.to_owned(), to: to.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// For each version, the one before it on the first shortest chain from `start`, and the edge between them.
+    fn search(&self, start: usize, goal: Option<usize>) -> Vec<Option<(usize, &'a Edge)>> {
+        let mut reached_by = vec![None; self.outgoing.len()];
+        let mut queue = VecDeque::from([start]);
+        while let Some(here) = queue.pop_front() {
+            if Some(here) == goal {
+                break;
+            }
+            for (to, edge) in self.outgoing.get(here).into_iter().flatten() {
+                if let Some(by @ None) = reached_by.get_mut(*to)
+                    && *to != start
+                {
+                    *by = Some((here, *edge));
+                    queue.push_back(*to);
+                }
+            }
+        }
+        reached_by
+    }
+
+    /// Versions other than `start` that were reached and that no edge leads on from.
+    fn ends(&self, start: usize, reached_by: &[Option<(usize, &Edge)>]) -> Vec<String> {
+        let reached =
+            reached_by.iter().zip(&self.outgoing).zip(&self.contract.versions).enumerate();
+        let ends =
+            reached.filter(|(here, ((by, on), _))| *here != start && by.is_some() && on.is_empty());
+        ends.map(|(_, (_, version))| version.clone()).collect()
+    }
+}
+
+/// The shortest chain of edges from one version to another, for who asks once; see [`Paths::resolve`].
 pub fn resolve<'a>(
     contract: &'a Contract,
     from: &str,
     to: &str,
 ) -> Result<Vec<&'a Edge>, PathError> {
-    let position = |version: &str| {
-        contract.position(version).ok_or_else(|| PathError::UnknownVersion {
-            version: version.to_owned(),
-            known: contract.versions.clone(),
-        })
-    };
-    let (start, goal) = (position(from)?, position(to)?);
-    if goal < start {
-        return Err(PathError::Downwards { from: from.to_owned(), to: to.to_owned() });
-    }
-    let mut outgoing: BTreeMap<&str, Vec<&Edge>> = BTreeMap::new();
-    for edge in &contract.edges {
-        outgoing.entry(&edge.from).or_default().push(edge);
-    }
-    let mut reached_by: BTreeMap<&str, Option<&Edge>> = [(from, None)].into();
-    let mut queue = VecDeque::from([from]);
-    while let Some(version) = queue.pop_front() {
-        if version == to {
-            break;
-        }
-        for edge in outgoing.get(version).into_iter().flatten() {
-            if !reached_by.contains_key(edge.to.as_str()) {
-                reached_by.insert(&edge.to, Some(edge));
-                queue.push_back(&edge.to);
-            }
-        }
-    }
-    if !reached_by.contains_key(to) {
-        return Err(PathError::Missing { from: from.to_owned(), to: to.to_owned() });
-    }
-    let mut path = Vec::new();
-    let mut version = to;
-    while let Some(Some(edge)) = reached_by.get(version) {
-        path.push(*edge);
-        version = &edge.from;
-    }
-    path.reverse();
-    Ok(path)
+    Paths::of(contract).resolve(from, to)
 }
 
 #[cfg(test)]
@@ -118,10 +226,25 @@ mod tests {
 
     #[test]
     fn what_cannot_be_reached_is_refused_by_name() {
-        let c = contract(&["1", "2", "3"], &[("1", "2")]);
-        assert!(matches!(walk(&c, "1", "3"), Err(PathError::Missing { .. })));
+        let mut c = contract(&["1", "2", "3"], &[("1", "2")]);
+        let missing = walk(&c, "1", "3").unwrap_err();
+        let reached = vec!["2".to_owned()];
+        assert_eq!(missing, PathError::Missing { from: "1".into(), to: "3".into(), reached });
+        assert!(missing.to_string().ends_with("those that begin there end at 2"), "{missing}");
         assert!(matches!(walk(&c, "2", "1"), Err(PathError::Downwards { .. })));
         assert!(matches!(walk(&c, "1", "9"), Err(PathError::UnknownVersion { .. })));
+        (c.min, c.current) = ("2".into(), "2".into());
+        assert!(matches!(walk(&c, "1", "2"), Err(PathError::BelowMinimum { .. })));
+        assert!(matches!(walk(&c, "2", "3"), Err(PathError::AboveCurrent { .. })));
+    }
+
+    #[test]
+    fn edges_that_lead_down_or_in_circles_end_the_search_all_the_same() {
+        let mut c = contract(&["1", "2", "3"], &[("1", "2"), ("2", "3")]);
+        for (edge, (from, to)) in c.edges.iter_mut().zip([("1", "2"), ("2", "1")]) {
+            (edge.from, edge.to) = (from.to_owned(), to.to_owned());
+        }
+        assert!(matches!(walk(&c, "1", "3"), Err(PathError::Missing { .. })));
     }
 
     #[test]

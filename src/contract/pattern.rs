@@ -38,6 +38,11 @@ impl Pattern {
         place.tokens().len() == self.tokens().len() && self.covers(place)
     }
 
+    /// Whether this covers every place that `other` means.
+    pub fn covers_pattern(&self, other: &Self) -> bool {
+        self.covers(&other.0)
+    }
+
     /// Every place meant that holds something in `root`, in the order of the document.
     pub fn places(&self, root: &Value) -> Vec<Pointer> {
         let mut places = Vec::new();

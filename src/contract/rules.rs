@@ -12,6 +12,8 @@ use crate::transform::Step;
 /// A rule that is broken, and where in the contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Breach {
+    /// What kind of rule it is, as the lint calls it.
+    pub(super) code: &'static str,
     /// The place in the contract's text, read as a document.
     pub(super) at: Pointer,
     /// The rule.
@@ -56,7 +58,11 @@ struct Rules<'a> {
 
 impl Rules<'_> {
     fn broken(&mut self, at: Pointer, rule: impl Into<String>) {
-        self.found.push(Breach { at, rule: rule.into() });
+        self.broken_as("rule", at, rule);
+    }
+
+    fn broken_as(&mut self, code: &'static str, at: Pointer, rule: impl Into<String>) {
+        self.found.push(Breach { code, at, rule: rule.into() });
     }
 
     fn known(&mut self, at: Pointer, version: &str, what: &str) -> Option<usize> {
@@ -103,7 +109,11 @@ impl Rules<'_> {
         for (position, version) in contract.versions.iter().enumerate() {
             if !detected.contains(version.as_str()) {
                 let at = place(&["versions", &position.to_string()]);
-                self.broken(at, format!("no detector recognises version {version:?}"));
+                self.broken_as(
+                    "undetected",
+                    at,
+                    format!("no detector recognises version {version:?}"),
+                );
             }
         }
     }
@@ -187,7 +197,7 @@ impl Rules<'_> {
         let from = self.known(at.below("from"), &edge.from, "an edge's `from`");
         let to = self.known(at.below("to"), &edge.to, "an edge's `to`");
         if from.zip(to).is_some_and(|(from, to)| from >= to) {
-            self.broken(at.clone(), format!("{name} does not go up"));
+            self.broken_as("cycle", at.clone(), format!("{name} does not go up"));
         }
         if edge.proof.drops_nothing && !edge.lossy.is_empty() {
             let rule = format!("{name} promises to drop nothing and declares loss");
@@ -216,7 +226,7 @@ impl Rules<'_> {
         for (position, edge) in self.contract.edges.iter().enumerate() {
             if !pairs.insert((&edge.from, &edge.to)) {
                 let at = place(&["edges", &position.to_string()]);
-                self.broken(at, format!("edge {} stands twice", edge.name()));
+                self.broken_as("duplicate-edge", at, format!("edge {} stands twice", edge.name()));
             }
         }
     }

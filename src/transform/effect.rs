@@ -63,6 +63,11 @@ impl Effect {
         Self { op, path, from, before, after, reason: None, returns }
     }
 
+    /// What stood at `place`, which lies at or below the place of this change.
+    pub fn before_at(&self, place: &Pointer) -> Option<&Value> {
+        relative(&self.path, place)?.get(self.before.as_ref()?)
+    }
+
     /// The places of the values that this change takes away for good: every leaf of what was removed, and every leaf that
     /// was changed to something from which it cannot be told.
     pub fn lost(&self) -> Vec<Pointer> {

@@ -15,6 +15,11 @@ pub fn inverse(steps: &[Step]) -> Option<Vec<Step>> {
     steps.iter().rev().map(of_step).collect()
 }
 
+/// Whether there are steps that take back what `step` did.
+pub fn is_reversible(step: &Step) -> bool {
+    of_step(step).is_some()
+}
+
 fn of_step(step: &Step) -> Option<Step> {
     match step {
         Step::Rename(Rename { path, to, optional }) => {

@@ -81,7 +81,8 @@ pub(in super::super) fn read_sharing(text: &[u8], keys: &mut Keys) -> Result<Jso
         Ok(text) => text,
         Err(error) => return Err(located(text, error.valid_up_to(), Reason::NotUtf8)),
     };
-    let mut reader = Reader { text, at: 0, depth: 0, keys, seen: Seen::default() };
+    let (maps, lists) = (Vec::new(), Vec::new());
+    let mut reader = Reader { text, at: 0, depth: 0, keys, seen: Seen::default(), maps, lists };
     reader.document().map_err(|Wrong(reason)| located(text.as_bytes(), reader.at, reason))
 }
 
@@ -111,6 +112,9 @@ struct Reader<'a> {
     depth: usize,
     keys: &'a mut Keys,
     seen: Seen<'a>,
+    /// Emptied room, one for each level that was open at once: what is read grows there, and takes what it needs.
+    maps: Vec<Map>,
+    lists: Vec<Vec<Value>>,
 }
 
 impl<'a> Reader<'a> {
@@ -159,18 +163,22 @@ impl<'a> Reader<'a> {
     }
 
     fn list(&mut self) -> Result<Value, Wrong> {
-        let mut values = Vec::new();
+        let mut values = self.lists.pop().unwrap_or_default();
         self.between(b']', "a comma or ]", |reader| {
             values.push(reader.value()?);
             Ok(())
         })?;
-        Ok(Value::List(values))
+        let exactly = Value::List(exact(&mut values));
+        self.lists.push(values);
+        Ok(exactly)
     }
 
     fn map(&mut self) -> Result<Value, Wrong> {
-        let mut map = Map::new();
+        let mut map = self.maps.pop().unwrap_or_default();
         self.between(b'}', "a comma or }", |reader| reader.entry(&mut map))?;
-        Ok(map.into())
+        let exactly = map.take_exactly();
+        self.maps.push(map);
+        Ok(exactly.into())
     }
 
     fn entry(&mut self, map: &mut Map) -> Result<(), Wrong> {
@@ -354,6 +362,12 @@ impl<'a> Reader<'a> {
     fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
+}
+
+/// All of `values`, in no more memory than they need. What stays is empty, and has room for as many again.
+#[expect(clippy::drain_collect, reason = "the room stays, which is what this is for")]
+fn exact(values: &mut Vec<Value>) -> Vec<Value> {
+    values.drain(..).collect()
 }
 
 /// A text between quotation marks.

@@ -262,7 +262,7 @@ pub(crate) fn scripts() -> BTreeMap<String, Vec<u8>> {
 }
 
 pub(crate) fn contracts() -> Vec<Vec<u8>> {
-    let yaml = include_bytes!("../../../src/target/glyph_store/contract/contract.yaml");
+    let yaml = include_bytes!("../../../src/contract/built_in/glyph-store/contract.yaml");
     let contract = built_in_contract().expect("the built-in contract loads");
     let json = serde_json::to_vec(&contract).expect("a contract has a JSON form");
     vec![yaml.to_vec(), json]
@@ -284,7 +284,9 @@ pub(crate) fn yaml_documents() -> Vec<Vec<u8>> {
     let workflow = "# about\non: push\njobs:\n  - run: |\n      make\n      test\n    'if': \"no\" # why\n  - - 1.50\n    - ~\n";
     let flush = "---\r\na:\r\n- {b: [], c: &x d}\r\n- >-\r\n  f\r\n  g\r\n";
     let odd = "? \"k\\x00\"\n: 2001-01-01\n? 'it''s'\n:\n    e: 'x\n\n      y'\n";
-    [workflow, flush, odd, "[a, {b: c}]\n", "x: |+\n  y\n\n"].map(Into::into).into()
+    let quoted =
+        "'a: b': 'c #d'\n'- e': \"f:\"\n'---': '? g'\n'1': ' h '\n'': '&i'\nj: \"k\\nl\\n \\nm\"\n";
+    [workflow, flush, odd, quoted, "[a, {b: c}]\n", "x: |+\n  y\n\n"].map(Into::into).into()
 }
 
 pub(crate) fn bundles() -> Vec<Vec<u8>> {
