@@ -71,7 +71,7 @@ impl Links {
     /// Refuses an object whose hashes of itself are not those of its content.
     pub fn check_self(&self, subject: Subject<'_>, value: &Value) -> Result<(), LinkError> {
         let (_, kind) = self.kind(subject.kind)?;
-        for own in kind.declared.self_hash.iter() {
+        for own in &kind.declared.self_hash {
             if !holds_in(&own.versions, subject.version) {
                 continue;
             }
