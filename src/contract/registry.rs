@@ -39,6 +39,8 @@ const BUILT_IN: &[BuiltIn] = &[
     built_in!("glyphser-checkpoint"),
     built_in!("glyphser-manifest"),
     built_in!("glyphser-trace"),
+    built_in!("run-state", "run-state-0.schema.json", "run-state-1.schema.json", "words.jq"),
+    built_in!("workflow-app", "workflow-app-1.schema.json"),
 ];
 
 /// The names of all built-in contracts, in order.

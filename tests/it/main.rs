@@ -68,6 +68,8 @@ mod readers;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
+mod run_state;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod verify_folder;

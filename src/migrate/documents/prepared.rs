@@ -148,6 +148,13 @@ impl Prepared {
 }
 
 impl Route {
+    /// No way at all.
+    pub(super) fn staying(version: &str) -> Self {
+        let (from, to) = (version.to_owned(), version.to_owned());
+        let (edges, places, back) = (Vec::new(), Vec::new(), Vec::new());
+        Self { chain: vec![from.clone()], from, to, edges, places, back }
+    }
+
     /// The steps that take back the edge of that digest.
     pub(super) fn back(&self, edge: CommitHash) -> Option<&[Step]> {
         let place = self.edges.iter().position(|digest| *digest == edge)?;
