@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::load::{ContractError, judged};
+use super::load::ContractError;
 use super::model::Contract;
 use super::source::Source;
 
@@ -39,6 +39,8 @@ const BUILT_IN: &[BuiltIn] = &[
     built_in!("glyphser-checkpoint"),
     built_in!("glyphser-manifest"),
     built_in!("glyphser-trace"),
+    built_in!("run-state", "run-state-0.schema.json", "run-state-1.schema.json", "words.jq"),
+    built_in!("workflow-app", "workflow-app-1.schema.json"),
 ];
 
 /// The names of all built-in contracts, in order.
@@ -48,7 +50,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// The built-in contract of that name.
 pub fn load_named(name: &str) -> Result<Contract, ContractError> {
-    judged(source_named(name)?)
+    source_named(name)?.judge()
 }
 
 /// The text of the built-in contract of that name, with what it says.

@@ -259,7 +259,7 @@ pub fn apply(
     let started = RunStarted {
         purpose: Purpose::Migrate,
         plan: plan.id,
-        contract: plan.contract,
+        contract: Some(plan.contract),
         from: plan.from.clone(),
         to: plan.to.clone(),
         to_size: None,
@@ -269,6 +269,7 @@ pub fn apply(
         environment,
         objects: plan.objects.len() as u64,
         accepted_loss,
+        changes: None,
     };
     store.record(signer, vec![started.into()], observer)?;
     go_on(store, signer, observer)

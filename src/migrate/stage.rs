@@ -67,7 +67,7 @@ impl Staging {
     fn of(store: &Store, open: &OpenRun) -> Result<Self, MigrateError> {
         Ok(Self {
             run: open.run,
-            contract: frozen_contract(&store.ledger, &*store.objects, open.started.contract)?,
+            contract: frozen_contract(&store.ledger, &*store.objects, contract_of(&open.started)?)?,
             started: open.started.clone(),
             recorded: open.steps.clone(),
             pending: Vec::new(),
@@ -115,6 +115,7 @@ impl Staging {
         Ok(ObjectMigrated {
             run: self.run,
             object: Layout::MANIFEST.to_owned(),
+            route: None,
             operator: MANIFEST_OPERATOR.to_owned(),
             source,
             target,
@@ -185,6 +186,7 @@ impl Staging {
         Ok(ObjectMigrated {
             run: self.run,
             object: Layout::DATABASE.to_owned(),
+            route: None,
             operator: DATABASE_OPERATOR.to_owned(),
             source,
             target,
@@ -263,6 +265,7 @@ fn restore(store: &Store, open: &OpenRun) -> Result<Vec<ObjectMigrated>, Migrate
         migrated.push(ObjectMigrated {
             run: open.run,
             object: object.to_owned(),
+            route: None,
             operator: RESTORE_OPERATOR.to_owned(),
             source: recorded_state(store, object)?,
             target,
@@ -274,6 +277,14 @@ fn restore(store: &Store, open: &OpenRun) -> Result<Vec<ObjectMigrated>, Migrate
         });
     }
     Ok(migrated)
+}
+
+/// Digest of the contract that a run on a store's database follows. A run whose objects take routes
+/// of their own follows none as a whole.
+pub(super) fn contract_of(started: &RunStarted) -> Result<CommitHash, MigrateError> {
+    started.contract.ok_or_else(|| MigrateError::Outcome {
+        check: "the run follows no contract as a whole, as a run on a glyph store does".into(),
+    })
 }
 
 /// The contract of that digest, from the ledger's own objects.

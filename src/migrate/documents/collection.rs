@@ -1,15 +1,13 @@
 //! A tree of documents in the care of a ledger, opened together.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use ledger_format::body::{Body, MIXED_VERSIONS, ObjectState, Origin, StoreAdopted};
 use ledger_format::hash::{CommitHash, ContentHash};
 
 use super::super::error::MigrateError;
 use super::super::observe::document_state;
-use super::super::run::{Observer, Subject};
 use super::super::stage::frozen_contract;
 use super::super::store::{open_objects, remembered_as};
 use super::prepared::{Outside, Prepared};
@@ -59,12 +57,7 @@ impl Collection {
     pub fn find(&self) -> Result<BTreeMap<String, usize>, MigrateError> {
         let contracts = self.contracts.iter().map(Prepared::contract);
         let globs = contracts.map(|contract| (contract.contract.as_str(), contract.files.as_slice()));
-        let kinds = if self.tree.is_one() && self.contracts.len() == 1 {
-            target::Kinds::any(1)
-        } else {
-            target::Kinds::of(globs)?
-        };
-        Ok(self.tree.find(&kinds)?)
+        Ok(self.tree.find(&target::Kinds::of(globs)?)?)
     }
 
     pub(super) fn kinds<'a>(&'a self, to: Option<&'a str>) -> Kinds<'a> {

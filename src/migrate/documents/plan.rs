@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::super::environment;
 use super::super::error::MigrateError;
 use super::super::plan::PlanFileError;
+use super::super::run::Subject as _;
 use super::collection::Documents;
 use super::evaluation::Status;
 use super::refusal::Refusal;

@@ -299,7 +299,7 @@ fn announce(
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
     let mut bodies: Vec<Body> = Vec::new();
-    for (number, planned) in routes.iter().enumerate() {
+    for (number, planned) in (0_u64..).zip(routes) {
         let held = open.routes.get(number).map_or(0, |held| held.edges.len());
         let begun = open.routes.get(number).is_some();
         if begun && held == planned.edges.len() {
@@ -313,7 +313,7 @@ fn announce(
         bodies.extend(stretches.into_iter().map(|edges| {
             let route = RunRoute {
                 run: open.run,
-                route: number as u64,
+                route: number,
                 contract: planned.contract,
                 from: planned.from.clone(),
                 to: planned.to.clone(),
