@@ -76,8 +76,9 @@ fn of_tree(
     let consent = Consent(arguments.accept_lossy.clone());
     let mut bar = Bar::new(context);
     bar.listen()?;
-    let report = apply_documents(&mut documents, &plan, &consent, job::inputs()?, &signer, &mut bar)
-        .map_err(|error| job::told_of(refused(error, arguments), documents.ledger(), size))?;
+    let report =
+        apply_documents(&mut documents, &plan, &consent, job::inputs()?, &signer, &mut bar)
+            .map_err(|error| job::told_of(refused(error, arguments), documents.ledger(), size))?;
     Ok(Done::new(RunAnswer::from(report)).next(&["verify-chain", "--objects"]).next(&["undo"]))
 }
 

@@ -69,7 +69,9 @@ const LISTED_DOCUMENTS_MAX: usize = 1_000;
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verdicts>, Failure> {
     let Arguments { target, described, working, to, detailed_exitcode } = arguments;
     let settings = match documents::here(context)? {
-        Some((_, settings)) if described.contract.is_empty() && described.set.is_empty() => settings,
+        Some((_, settings)) if described.contract.is_empty() && described.set.is_empty() => {
+            settings
+        }
         _ => described.settings()?,
     };
     let recorded = documents::here(context)?.is_some();
@@ -88,19 +90,27 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verdi
         Ok(())
     })?;
     if verdicts.total() == 0 {
-        let told = format!("no document at {}: no contract says that a file there is of its kind", target.display());
+        let told = format!(
+            "no document at {}: no contract says that a file there is of its kind",
+            target.display()
+        );
         let failure = Failure::new(&NOTHING_HERE, told).at(target.display().to_string());
         return Err(failure.next(["migration", "list"]));
     }
-    let refused = verdicts.documents.iter().find_map(|one| Some((one.id.clone(), one.errors.first()?.clone())));
+    let refused = verdicts
+        .documents
+        .iter()
+        .find_map(|one| Some((one.id.clone(), one.errors.first()?.clone())));
     let pending = verdicts.migrated + verdicts.normalized > 0;
     let unsupported = verdicts.unsupported;
     let mut done = Done::new(verdicts);
     if let Some((id, refusal)) = refused {
-        let more = if unsupported > 1 { format!(", and {} more", unsupported - 1) } else { String::new() };
+        let more =
+            if unsupported > 1 { format!(", and {} more", unsupported - 1) } else { String::new() };
         let place = refusal.path.filter(|path| !path.tokens().is_empty());
         let place = place.map_or_else(|| id.clone(), |path| format!("{id}#{path}"));
-        done = done.found(Failure::new(refusal.code, format!("{}{more}", refusal.message)).at(place));
+        done =
+            done.found(Failure::new(refusal.code, format!("{}{more}", refusal.message)).at(place));
     } else if *detailed_exitcode && pending {
         done = done.exit(Exit::Pending);
     }
@@ -169,8 +179,14 @@ impl Answer for Verdicts {
                 chain => plain(&chain.join(" -> ")).to_string(),
             };
             let changes = count(one.changes, "change");
-            let status = if one.errors.is_empty() { paint.strong(status) } else { paint.warning(status) };
-            writeln!(out, "{status}  {}  {} {way}, {changes}", plain(&one.id), plain(&one.contract))?;
+            let status =
+                if one.errors.is_empty() { paint.strong(status) } else { paint.warning(status) };
+            writeln!(
+                out,
+                "{status}  {}  {} {way}, {changes}",
+                plain(&one.id),
+                plain(&one.contract)
+            )?;
             for lossy in &one.lossy {
                 writeln!(out, "  loses  {}", plain(&lossy.path.to_string()))?;
             }
@@ -183,7 +199,11 @@ impl Answer for Verdicts {
         }
         if self.total() > 1 {
             let Self { current, normalized, migrated, unsupported, .. } = self;
-            writeln!(out, "{} current, {normalized} to normalize, {migrated} to migrate, {unsupported} unsupported", current)?;
+            writeln!(
+                out,
+                "{} current, {normalized} to normalize, {migrated} to migrate, {unsupported} unsupported",
+                current
+            )?;
         }
         Ok(())
     }

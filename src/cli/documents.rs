@@ -167,8 +167,10 @@ pub(super) fn collection(
     working: &Working,
 ) -> Result<Collection, Failure> {
     let found = fs::metadata(target).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Failure::new(&NOTHING_HERE, format!("{} is not there", target.display()))
-            .at(target.display().to_string()),
+        io::ErrorKind::NotFound => {
+            Failure::new(&NOTHING_HERE, format!("{} is not there", target.display()))
+                .at(target.display().to_string())
+        }
         _ => failure::io(target)(error),
     })?;
     let mut contracts = settings.contracts()?;
@@ -184,9 +186,10 @@ pub(super) fn collection(
     };
     let known: Vec<_> = settings.parameters.iter().map(|(name, _)| name.as_str()).collect();
     // A value is for those contracts that know it; one that none knows is a slip.
-    if let Some(name) = known.iter().find(|name| {
-        !contracts.iter().any(|contract| contract.parameters.contains_key(**name))
-    }) {
+    if let Some(name) = known
+        .iter()
+        .find(|name| !contracts.iter().any(|contract| contract.parameters.contains_key(**name)))
+    {
         let told = format!("no contract has a parameter {name:?}");
         return Err(Failure::new(&USAGE, told).at("--set"));
     }
@@ -195,16 +198,21 @@ pub(super) fn collection(
 
 /// Every built-in contract of documents.
 fn built_in() -> Result<Vec<Contract>, Failure> {
-    let loaded = registry::names().map(|name| {
-        registry::load_named(name).map_err(|error| Failure::from(&error))
-    });
+    let loaded = registry::names()
+        .map(|name| registry::load_named(name).map_err(|error| Failure::from(&error)));
     let loaded = loaded.collect::<Result<Vec<_>, _>>()?;
-    Ok(loaded.into_iter().filter(Contract::is_of_documents).filter(|contract| !contract.files.is_empty()).collect())
+    Ok(loaded
+        .into_iter()
+        .filter(Contract::is_of_documents)
+        .filter(|contract| !contract.files.is_empty())
+        .collect())
 }
 
 /// The id of the file `path` in the tree at `root`.
 fn id_in(root: &Path, path: &Path) -> Result<String, Failure> {
-    let absolute = fs::canonicalize(path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+    let absolute = fs::canonicalize(
+        path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+    );
     let absolute = absolute.map_err(failure::io(path))?.join(path.file_name().unwrap_or_default());
     let root = fs::canonicalize(root).map_err(failure::io(root))?;
     let inside = absolute.strip_prefix(&root).ok().and_then(Path::to_str);

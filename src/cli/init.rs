@@ -175,11 +175,9 @@ impl Answer for Initialised {
         };
         let head = match self.documents {
             None => format!("{done} of version {} at {}", self.version, self.store.display()),
-            Some(found) => format!(
-                "a ledger for {} at {}",
-                count(found, "document"),
-                self.store.display()
-            ),
+            Some(found) => {
+                format!("a ledger for {} at {}", count(found, "document"), self.store.display())
+            }
         };
         writeln!(out, "{}", paint.strong(head))?;
         writeln!(out, "  ledger  {}", self.ledger)?;

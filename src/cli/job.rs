@@ -17,8 +17,8 @@ use super::words::count;
 use super::{failure, interrupt, progress};
 use crate::contract::{Contract, load_file};
 use crate::diagnostic::Failure;
-use crate::ledger::Ledger;
 use crate::effects::{Clock as _, Random as _, SystemClock, SystemRandom};
+use crate::ledger::Ledger;
 use crate::migrate::{Inputs, MigrateError, Milestone, Observer, OpenStore, RunReport, Store};
 use crate::target::glyph_store::{Layout, built_in_contract};
 
@@ -166,7 +166,11 @@ impl Observer for Bar {
             Milestone::Document { done, total } => {
                 self.0.set_length(*total);
                 self.0.set_position(*done);
-                self.0.set_message(format!("{:.0}/s, {} left", self.0.per_sec(), total.saturating_sub(*done)));
+                self.0.set_message(format!(
+                    "{:.0}/s, {} left",
+                    self.0.per_sec(),
+                    total.saturating_sub(*done)
+                ));
             }
             Milestone::Publishing { object } => self.0.set_message(format!("publishing {object}")),
             Milestone::Recorded { .. } | Milestone::Published { .. } => self.0.tick(),

@@ -150,7 +150,13 @@ fn write_documents(plan: &DocumentsPlan, out: &mut dyn Write, paint: Paint) -> i
     writeln!(out, "  {}", paint.warning(format_args!("loses {}", count(plan.lost, "value"))))?;
     for lossy in &plan.lossy {
         let value = serde_json::to_string(&lossy.value).unwrap_or_default();
-        writeln!(out, "    {}#{}  {}", plain(&lossy.object), plain(&lossy.path.to_string()), plain(&value))?;
+        writeln!(
+            out,
+            "    {}#{}  {}",
+            plain(&lossy.object),
+            plain(&lossy.path.to_string()),
+            plain(&value)
+        )?;
     }
     let shown = plan.lossy.len() as u64;
     if plan.lost > shown {

@@ -69,8 +69,9 @@ fn go_back(to: &Cursor, how: &How, context: &Context) -> Result<Done<RolledBack>
             _ => None,
         };
         bar.listen()?;
-        let report = rollback_documents(&mut documents, size, changes, job::inputs()?, &signer, &mut bar)
-            .map_err(|error| job::told_of(error.into(), documents.ledger(), before))?;
+        let report =
+            rollback_documents(&mut documents, size, changes, job::inputs()?, &signer, &mut bar)
+                .map_err(|error| job::told_of(error.into(), documents.ledger(), before))?;
         return Ok(answer(report));
     }
     if how.keep_changes {
