@@ -13,6 +13,7 @@ mod export;
 mod failure;
 mod globals;
 mod init;
+mod interrupt;
 mod job;
 mod lint;
 mod list;

@@ -329,6 +329,9 @@ catalogue! {
     NOTHING_TO_DO = 1813, Usage, Error, false,
         "The plan leads from a version to itself.",
         "`glyph-ledger status` tells what there is to do.";
+    INTERRUPTED = 1814, Interrupted, Error, true,
+        "The run was asked to stop. What it had done is recorded, and it stays open.",
+        "Go on with `migration resume`, or give the run up with `migration resume --abandon REASON`.";
     INTERNAL = 1899, Failed, Fatal, false,
         "The program has a defect.",
         "Report it with the message and the command.";

@@ -105,11 +105,6 @@ impl Links {
         &self.rounds
     }
 
-    /// The kind whose objects a round concerns.
-    pub fn kind_of(&self, round: &Round) -> Option<&str> {
-        self.kinds.get(round.kind).map(|kind| kind.declared.kind.as_str())
-    }
-
     /// The kinds in the order in which they are done, each once.
     pub fn kinds(&self) -> Vec<&str> {
         let mut kinds: Vec<&str> = Vec::new();

@@ -15,7 +15,7 @@ use projections::{OpenRun, Phase};
 
 use super::error::MigrateError;
 use super::observe::{LiveDatabase, document};
-use super::run::{Milestone, Observer};
+use super::run::{Milestone, Observer, Subject as _};
 use super::stage::{contract_of, frozen_contract};
 use super::store::Store;
 use crate::effects::Signer;

@@ -14,7 +14,7 @@ use super::error::MigrateError;
 use super::loss::{self, MeasuredLoss};
 use super::observe::{LiveDatabase, document_state};
 use super::plan::{exemptions, loss_bound, script};
-use super::run::{Milestone, Observer};
+use super::run::{Milestone, Observer, Subject as _};
 use super::store::Store;
 use crate::contract::{Bundle, Contract, Edge, resolve};
 use crate::effects::Signer;
@@ -53,11 +53,6 @@ pub(super) fn stage(
         store.record(signer, bodies, observer)?;
     }
     Ok(())
-}
-
-/// The folder of a run's work copy.
-pub(super) fn work_folder(store: &Store, run: EventId) -> std::path::PathBuf {
-    store.ledger.work_dir().join(run.to_string())
 }
 
 struct Staging {
@@ -143,7 +138,7 @@ impl Staging {
         let ObjectState::Database { page_root, .. } = source else {
             return Err(MigrateError::DocumentChanged { object: Layout::DATABASE.to_owned() });
         };
-        let folder = work_folder(store, self.run);
+        let folder = store.work_folder(self.run);
         let io = |source| MigrateError::Io { path: folder.clone(), source };
         fs::create_dir_all(&folder).map_err(io)?;
         let mut copy = WorkCopy::create(&folder, &page_root, &*store.objects)?;

@@ -248,6 +248,7 @@ impl Prepared {
         let mut verdicts = BTreeMap::new();
         let mut result = None;
         let mut form_lost = Vec::new();
+        let mut rewritten = false;
         if refusals.is_empty() {
             let schema = self.schemas.get(&route.to);
             let violations = schema.and_then(|schema| schema.validate(&value).err());
@@ -259,9 +260,11 @@ impl Prepared {
             verdicts.insert("round_trips".to_owned(), round_trips);
         }
         if refusals.is_empty() {
-            let bytes = if value == read.document.value {
+            let unchanged = effects.is_empty() && value == read.document.value;
+            let bytes = if unchanged {
                 Ok(source.to_vec())
             } else {
+                rewritten = true;
                 form_lost = read.document.lost_form(source);
                 read.document.with(value.clone()).write()
             };
@@ -274,10 +277,10 @@ impl Prepared {
             Status::Unsupported
         } else if !route.edges.is_empty() {
             Status::Migrated
-        } else if effects.is_empty() {
-            Status::Current
-        } else {
+        } else if rewritten {
             Status::Normalized
+        } else {
+            Status::Current
         };
         let (detected, route) = (Some(read.version), Some(route));
         Evaluation { status, detected, route, effects, lost, form_lost, refusals, verdicts, result }

@@ -106,6 +106,12 @@ impl Prepared {
         &self.version_places
     }
 
+    /// Whether its documents name others, or themselves, by hash.
+    pub(super) fn names_others(&self) -> bool {
+        let Contract { refs, self_hash, signature, .. } = &self.contract;
+        !(refs.is_empty() && self_hash.is_empty() && signature.is_none())
+    }
+
     /// The operator that its migrations name.
     pub fn operator(&self) -> &str {
         self.contract.operator.as_deref().unwrap_or(OPERATOR)

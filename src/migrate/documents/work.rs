@@ -54,10 +54,7 @@ impl Kinds<'_> {
     }
 
     fn are_linked(&self) -> bool {
-        let mut contracts = self.contracts.iter().map(Prepared::contract);
-        contracts.any(|contract| {
-            !(contract.refs.is_empty() && contract.self_hash.is_empty() && contract.signature.is_none())
-        })
+        self.contracts.iter().any(Prepared::names_others)
     }
 
     fn apart<E: Send>(
@@ -266,11 +263,11 @@ impl Set<'_> {
                 let Some(subject) = kinds.subject(member.kind, &moved.route.to, &member.id) else {
                     continue;
                 };
-                if Some(subject.kind) != of_round || member.signed {
+                if subject.kind != of_round || member.signed {
                     continue;
                 }
                 let document = moved.read.document.clone();
-                let mut write = |value: &Value| document.with(value.clone()).write().unwrap_or_default();
+                let mut write = |value: &Value| document.with(value.clone()).write();
                 let (value, census) = (&mut moved.value, &mut self.census);
                 let linked = kinds.links.relink(round, subject, index, value, &mut write, census);
                 match linked {

@@ -107,9 +107,6 @@ impl Kinds {
 }
 
 fn globs_of(kind: &str, globs: &[String]) -> Result<GlobSet, TreeError> {
-    if globs.is_empty() {
-        return Err(TreeError::NoFiles { kind: kind.to_owned() });
-    }
     let wrong = |error: globset::Error| TreeError::Pattern {
         kind: kind.to_owned(),
         reason: error.to_string(),
@@ -158,6 +155,9 @@ impl Tree {
             let kind = if kinds.0.len() == 1 { Some(0) } else { kinds.of_file(id)? };
             found.extend(kind.map(|kind| (id.clone(), kind)));
             return Ok(found);
+        }
+        if let Some((kind, _)) = kinds.0.iter().find(|(_, globs)| globs.is_empty()) {
+            return Err(TreeError::NoFiles { kind: kind.clone() });
         }
         let mut folders = vec![String::new()];
         let mut seen = 0_usize;
