@@ -134,7 +134,7 @@ fn of_steps(contract: &Contract, steps: &[Step], at: &Pointer, notes: &mut Notes
                     _ => "merge",
                 };
                 put.jq.iter().for_each(|text| {
-                    compile(contract, text, at.below(name).below("jq"), "", notes)
+                    compile(contract, text, at.below(name).below("jq"), "", notes);
                 });
             }
             Step::Jq(jq) => {
