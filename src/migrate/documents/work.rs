@@ -22,6 +22,8 @@ pub(super) struct Kinds<'a> {
     pub(super) links: &'a Links,
     /// The version to go to; each kind's current one if `None`.
     pub(super) to: Option<&'a str>,
+    /// Whether documents name each other, so that none can be worked on alone.
+    pub(super) linked: bool,
 }
 
 /// A document that was worked on.
@@ -46,15 +48,11 @@ impl Kinds<'_> {
         load: Load<'_, E>,
         take: &mut dyn FnMut(Done) -> Result<(), E>,
     ) -> Result<(), E> {
-        if self.are_linked() {
+        if self.linked {
             self.together(ids, load, take)
         } else {
             self.apart(ids, jobs.max(1), load, take)
         }
-    }
-
-    fn are_linked(&self) -> bool {
-        self.contracts.iter().any(Prepared::names_others)
     }
 
     fn apart<E: Send>(
@@ -236,7 +234,8 @@ impl Set<'_> {
     fn take_steps(&mut self) {
         let kinds = self.kinds;
         for member in &mut self.members {
-            let (Some(prepared), Some(moved)) = (kinds.contracts.get(member.kind), &member.moved) else {
+            let (Some(prepared), Some(moved)) = (kinds.contracts.get(member.kind), &member.moved)
+            else {
                 continue;
             };
             let kind = prepared.contract().contract.as_str();
@@ -259,7 +258,9 @@ impl Set<'_> {
         for round in kinds.links.rounds() {
             let of_round = kinds.links.kind_of(round);
             for member in &mut self.members {
-                let (Some(index), Some(moved)) = (member.index, &mut member.moved) else { continue };
+                let (Some(index), Some(moved)) = (member.index, &mut member.moved) else {
+                    continue;
+                };
                 let Some(subject) = kinds.subject(member.kind, &moved.route.to, &member.id) else {
                     continue;
                 };

@@ -17,7 +17,7 @@ const PROOF_FOLDER: &str = "migration";
 pub(super) const UNFINISHED: (&str, &str) = (".", ".glyph-ledger-new");
 
 /// Most files of a tree. Ids, versions and hashes of each are held in memory while a job runs.
-pub const FILES_MAX: usize = 2_000_000;
+const FILES_MAX: usize = 2_000_000;
 
 /// A tree that cannot be looked through.
 #[derive(Debug, thiserror::Error)]
@@ -84,10 +84,11 @@ pub struct Kinds(Vec<(String, GlobSet)>);
 
 impl Kinds {
     /// Each kind with the globs of its files.
-    pub fn of<'a>(
-        kinds: impl Iterator<Item = (&'a str, &'a [String])>,
-    ) -> Result<Self, TreeError> {
-        kinds.map(|(kind, globs)| Ok((kind.to_owned(), globs_of(kind, globs)?))).collect::<Result<_, _>>().map(Self)
+    pub fn of<'a>(kinds: impl Iterator<Item = (&'a str, &'a [String])>) -> Result<Self, TreeError> {
+        kinds
+            .map(|(kind, globs)| Ok((kind.to_owned(), globs_of(kind, globs)?)))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// The place in the list of the kind that a file is of; none if it is of no kind.
@@ -135,6 +136,11 @@ impl Tree {
     #[must_use]
     pub fn only(self, id: String) -> Self {
         Self { only: Some(id), ..self }
+    }
+
+    /// Whether it is of one document only.
+    pub const fn is_one(&self) -> bool {
+        self.only.is_some()
     }
 
     /// Where it lies.
