@@ -488,6 +488,18 @@ pub enum Verdict {
     NotApplicable,
 }
 
+impl Verdict {
+    /// The word that stands for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::True => "true",
+            Self::False => "false",
+            Self::NotApplicable => "not_applicable",
+        }
+    }
+}
+
 /// Body of `object.migrated`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

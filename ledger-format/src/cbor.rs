@@ -180,6 +180,14 @@ impl Map {
         self.0.is_empty()
     }
 
+    /// The map of these entries, in whatever order they come; `None` if a key stands twice. Putting in
+    /// one after the other would move all that are behind it each time.
+    pub(crate) fn from_entries(mut entries: Vec<(String, Value)>) -> Option<Self> {
+        entries.sort_by(|(a, _), (b, _)| key_order(a, b));
+        let twice = entries.array_windows().any(|[(a, _), (b, _)]| a == b);
+        (!twice).then_some(Self(entries))
+    }
+
     /// For the decoder, which has checked the order itself.
     fn push_sorted(&mut self, key: String, value: Value) {
         self.0.push((key, value));

@@ -79,16 +79,17 @@ fn from_ciborium(value: ciborium::Value) -> Result<Value, BridgeError> {
             items.into_iter().map(from_ciborium).collect::<Result<_, _>>().map(Value::Array)
         }
         ciborium::Value::Map(entries) => {
-            let mut map = Map::new();
+            let mut named = Vec::with_capacity(entries.len());
             for (key, value) in entries {
                 let ciborium::Value::Text(key) = key else {
                     return refuse("a key that is not text");
                 };
-                if map.insert(key, from_ciborium(value)?).is_some() {
-                    return refuse("a key that stands twice");
-                }
+                named.push((key, from_ciborium(value)?));
             }
-            Ok(Value::Map(map))
+            match Map::from_entries(named) {
+                Some(map) => Ok(Value::Map(map)),
+                None => refuse("a key that stands twice"),
+            }
         }
         _ => refuse("a float or tag"),
     }
