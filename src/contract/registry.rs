@@ -27,12 +27,23 @@ macro_rules! built_in {
 }
 
 /// All of them, by name.
-const BUILT_IN: &[BuiltIn] = &[built_in!(
-    "glyph-store",
-    "0002_declare_version.sql",
-    "0002_publication_semantics.sql",
-    "0003_source_labels.sql",
-)];
+const BUILT_IN: &[BuiltIn] = &[
+    built_in!(
+        "glyph-store",
+        "0002_declare_version.sql",
+        "0002_publication_semantics.sql",
+        "0003_source_labels.sql",
+    ),
+    built_in!(
+        "nbformat",
+        "heading.jq",
+        "json.jq",
+        "lines.jq",
+        "nbformat-3.schema.json",
+        "nbformat-4.schema.json",
+        "worksheets.jq",
+    ),
+];
 
 /// The names of all built-in contracts, in order.
 pub fn names() -> impl Iterator<Item = &'static str> {
