@@ -5,23 +5,33 @@
 mod apply;
 mod completions;
 mod context;
+mod contracts;
 mod demo;
+mod diff;
 mod explain;
 mod export;
 mod failure;
 mod globals;
 mod init;
+mod interrupt;
 mod job;
+mod lint;
+mod list;
 mod log;
 mod man;
+mod new;
 mod new_file;
 mod output;
+mod path;
 mod plan;
 mod progress;
+mod proof;
+mod prove;
 mod replay;
 mod resume;
 mod rim;
 mod rollback;
+mod schema;
 mod show;
 mod status;
 mod terminal;
@@ -71,6 +81,9 @@ enum Command {
     /// The migration verbs under one roof.
     #[command(subcommand)]
     Migration(MigrationCommand),
+    /// Contracts: what versions there are and how to get from one to the next.
+    #[command(subcommand)]
+    Contract(ContractCommand),
     /// List what happened, newest first.
     Log(log::Arguments),
     /// Show one event in full.
@@ -96,16 +109,47 @@ enum Job {
     Plan(plan::Arguments),
     /// Carry out a plan.
     Apply(apply::Arguments),
+    /// Show that the migration of a document has the properties its contract requires, and keep the proof.
+    Prove(prove::Arguments),
+    /// Look at a proof that was kept.
+    #[command(subcommand)]
+    Proof(proof::Verb),
 }
 
 #[derive(Debug, Subcommand)]
 enum MigrationCommand {
     #[command(flatten)]
     Job(Job),
+    /// List every contract with its versions and edges.
+    List(list::Arguments),
+    /// Draw the way from one version to another.
+    Path(path::Arguments),
+    /// Make a first contract from two example documents or two JSON Schemas.
+    New(new::Arguments),
     /// Go on with the run that was interrupted, or give it up.
     Resume(resume::Arguments),
     /// Go back to what the store was at a cursor.
     Rollback(rollback::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum ContractCommand {
+    /// Say what is wrong or doubtful about contracts.
+    Lint(lint::Arguments),
+    /// Say what changed between two contracts, and which version that needs.
+    Diff(diff::Arguments),
+    /// Print the JSON Schema of contracts.
+    Schema,
+}
+
+impl ContractCommand {
+    fn run(&self, output: &Output) -> Exit {
+        match self {
+            Self::Lint(arguments) => output.finish(lint::run(arguments)),
+            Self::Diff(arguments) => output.finish(diff::run(arguments)),
+            Self::Schema => output.finish(schema::run()),
+        }
+    }
 }
 
 impl Job {
@@ -113,6 +157,8 @@ impl Job {
         match self {
             Self::Plan(arguments) => output.finish(plan::run(arguments, context)),
             Self::Apply(arguments) => output.finish(apply::run(arguments, context)),
+            Self::Prove(arguments) => output.finish(prove::run(arguments)),
+            Self::Proof(proof::Verb::Verify(arguments)) => output.finish(proof::run(arguments)),
         }
     }
 }
@@ -121,6 +167,9 @@ impl MigrationCommand {
     fn run(&self, context: &Context, output: &Output) -> Exit {
         match self {
             Self::Job(job) => job.run(context, output),
+            Self::List(arguments) => output.finish(list::run(arguments)),
+            Self::Path(arguments) => output.finish(path::run(arguments)),
+            Self::New(arguments) => output.finish(new::run(arguments, context)),
             Self::Resume(arguments) => output.finish(resume::run(arguments, context)),
             Self::Rollback(arguments) => output.finish(rollback::run(arguments, context)),
         }
@@ -136,6 +185,7 @@ impl Command {
             Self::Demo(arguments) => output.finish(demo::run(arguments, context, output.paint())),
             Self::Undo(how) => output.finish(rollback::undo(how, context)),
             Self::Migration(command) => command.run(context, output),
+            Self::Contract(command) => command.run(output),
             Self::Log(arguments) => output.finish(log::run(arguments, context)),
             Self::Show(arguments) => output.finish(show::run(arguments, context)),
             Self::VerifyChain(arguments) => output.finish(verify_chain::run(arguments, context)),
@@ -184,13 +234,13 @@ fn program_name(argv: &[OsString]) -> &'static str {
     NAMES.into_iter().find(|name| started.is_some_and(|started| started == *name)).unwrap_or(full)
 }
 
-/// The name of the command proper: `plan` for `migration plan`.
+/// The name of the command proper: `plan` for `migration plan`, `proof` for `proof verify`.
 fn innermost(matches: &clap::ArgMatches) -> String {
     let mut name = String::new();
     let mut inside = matches.subcommand();
     while let Some((command, below)) = inside {
         command.clone_into(&mut name);
-        inside = below.subcommand();
+        inside = below.subcommand().filter(|_| command != "proof");
     }
     name
 }

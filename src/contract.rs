@@ -9,6 +9,7 @@ mod detect;
 mod detect_document;
 mod detector;
 mod diff;
+mod draft;
 mod lint;
 mod load;
 mod location;
@@ -25,6 +26,7 @@ pub use detect::{DetectError, Facts, detect};
 pub use detect_document::{VersionError, detect_document};
 pub use detector::{Detector, Shape, When};
 pub use diff::{Bump, Change, Difference, diff};
+pub use draft::{Draft, DraftError, Examples, draft};
 pub use lint::{Finding, Severity, lint};
 pub use load::{ContractError, load_bytes, load_file};
 pub use location::Location;
@@ -35,3 +37,6 @@ pub use reference::{Encoding, Preimage, Reference, SelfHash, Signature};
 pub use source::Source;
 
 pub use crate::transform::Step;
+
+/// The published JSON Schema of contracts.
+pub const SCHEMA: &str = include_str!("../docs/schemas/contract.schema.json");

@@ -8,10 +8,10 @@ mod checkpoint;
 mod trace;
 
 use ledger_format::cbor::Value as Cbor;
-use ledger_format::hash::{CommitHash, ContentHash, HASH_BYTES, hex, unhex};
+use ledger_format::hash::{ContentHash, HASH_BYTES, hex, unhex};
 use serde::{Deserialize, Serialize};
 
-use crate::document::canonical::NoForm;
+use crate::document::canonical::NoFormReason;
 use crate::document::{Pointer, Value};
 
 /// 32 bytes that one of the formulas gives.
@@ -49,25 +49,27 @@ pub enum Formula {
 
 /// What a formula cannot be computed over.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {reason}")]
+pub struct FormulaError {
+    /// Where, from the value that is hashed.
+    pub place: Pointer,
+    /// Why.
+    pub reason: FormulaReason,
+}
+
+/// Why a formula cannot be computed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum FormulaError {
+pub enum FormulaReason {
     /// Something is missing, or is of another kind.
-    #[error("{place}: expected {expected}")]
-    Shape {
-        /// Where, from the value that is hashed.
-        place: Pointer,
-        /// What should stand there.
-        expected: &'static str,
-    },
+    #[error("expected {0}")]
+    Shape(&'static str),
     /// The paths of shards do not rise.
-    #[error("{place}: the shards must stand in the order of their paths, each path once")]
-    Order {
-        /// The first that does not.
-        place: Pointer,
-    },
+    #[error("the shards must stand in the order of their paths, each path once")]
+    Order,
     /// A value has no canonical form.
     #[error(transparent)]
-    NoForm(#[from] NoForm),
+    NoForm(NoFormReason),
 }
 
 impl Formula {
@@ -108,9 +110,9 @@ pub fn held_like(like: &Value, hash: &Hash) -> Value {
     }
 }
 
-/// `CommitHash(tag, items)`.
-fn commit(tag: &str, items: Vec<Cbor>) -> Hash {
-    *CommitHash::of(tag, &Cbor::Array(items)).as_bytes()
+/// Glyphser's own commitment to `items` under one of its tags: SHA-256 of `CBOR([tag, items])`.
+pub fn commit(tag: &str, items: Vec<Cbor>) -> Hash {
+    object_digest(&Cbor::Array(vec![tag.into(), Cbor::Array(items)]))
 }
 
 /// `ObjectDigest(value)`: SHA-256 of the canonical bytes, under no tag.
@@ -131,5 +133,5 @@ fn at(tokens: &[&str]) -> Pointer {
 }
 
 fn shape(tokens: &[&str], expected: &'static str) -> FormulaError {
-    FormulaError::Shape { place: at(tokens), expected }
+    FormulaError { place: at(tokens), reason: FormulaReason::Shape(expected) }
 }

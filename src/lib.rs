@@ -16,6 +16,7 @@ pub mod link;
 pub mod log;
 pub mod migrate;
 pub mod objects;
+pub mod operators;
 pub mod replay;
 pub mod schema;
 pub mod target;

@@ -17,6 +17,7 @@ mod rounds;
 
 pub use census::{Census, ObjectIndex, Successor};
 pub use error::LinkError;
+pub use preimage::Write;
 pub use relink::{Found, Names, Subject};
 pub use rounds::Round;
 
@@ -112,6 +113,11 @@ impl Links {
             kinds.extend(kind.filter(|kind| !kinds.contains(kind)));
         }
         kinds
+    }
+
+    /// The kind that a round concerns.
+    pub fn kind_of(&self, round: &Round) -> &str {
+        self.kinds.get(round.kind).map_or("", |kind| &kind.declared.kind)
     }
 
     fn kind(&self, name: &str) -> Result<(usize, &Kind), LinkError> {

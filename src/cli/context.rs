@@ -113,11 +113,16 @@ impl Context {
         }
     }
 
-    /// Refuses to write an answer over a part of the store or its ledger.
+    /// Refuses to write an answer over a part of the store or its ledger, if there is one here.
     pub(super) fn must_lie_outside(&self, file: &Path) -> Result<(), Failure> {
         let target = place(file)?;
         let store = self.store().ok().map(|layout| layout.root().to_owned());
-        for folder in store.into_iter().chain([self.ledger_dir()?]) {
+        let ledger = match self.ledger_dir() {
+            Ok(folder) => Some(folder),
+            Err(failure) if failure.code == &NOTHING_HERE => None,
+            Err(failure) => return Err(failure),
+        };
+        for folder in store.into_iter().chain(ledger) {
             if target.starts_with(place(&folder)?) {
                 let inside = format!("{} lies inside {}", file.display(), folder.display());
                 return Err(Failure::new(&USAGE, inside).at(file.display().to_string()));

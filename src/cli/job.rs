@@ -14,7 +14,7 @@ use super::context::Context;
 use super::output::Answer;
 use super::terminal::Paint;
 use super::words::count;
-use super::{failure, progress};
+use super::{failure, interrupt, progress};
 use crate::contract::{Contract, load_file};
 use crate::diagnostic::Failure;
 use crate::effects::{Clock as _, Random as _, SystemClock, SystemRandom};
@@ -151,9 +151,18 @@ impl Observer for Bar {
                 self.0.set_position(*done);
                 self.0.set_message((*script).to_owned());
             }
+            Milestone::Document { done, total } => {
+                self.0.set_length(*total);
+                self.0.set_position(*done);
+                self.0.set_message(format!("{:.0}/s, {} left", self.0.per_sec(), total.saturating_sub(*done)));
+            }
             Milestone::Publishing { object } => self.0.set_message(format!("publishing {object}")),
             Milestone::Recorded { .. } | Milestone::Published { .. } => self.0.tick(),
         }
+    }
+
+    fn wants_to_stop(&self) -> bool {
+        interrupt::wanted()
     }
 }
 

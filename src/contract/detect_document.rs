@@ -5,6 +5,9 @@ use super::model::Contract;
 use crate::document::{Number, Pointer, Value, json};
 use crate::transform::is_of_kind;
 
+/// Most characters of what a document states that a message repeats.
+const STATED_CHARS_MAX: usize = 64;
+
 /// A document that has no version from the oldest readable to the current one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
@@ -172,14 +175,15 @@ fn above(one: &Number, other: &Number) -> bool {
 
 /// What a document states, short enough for a message.
 fn in_words(value: &Value) -> String {
-    match value {
-        Value::List(_) | Value::Map(_) | Value::Bytes(_) => value.kind().to_owned(),
-        scalar => {
-            let text = json::write(scalar, &json::Style::default()).unwrap_or_default();
-            let short: String = text.trim_end().chars().take(64).collect();
-            if short.len() < text.trim_end().len() { format!("{short}\u{2026}") } else { short }
-        }
-    }
+    let written = match value {
+        Value::List(_) | Value::Map(_) => None,
+        scalar => json::write(scalar, &json::Style::default()).ok(),
+    };
+    // Lists, objects and byte strings are no versions; their kind says enough.
+    let Some(text) = written else { return value.kind().to_owned() };
+    let text = text.trim_end();
+    let short: String = text.chars().take(STATED_CHARS_MAX).collect();
+    if short.len() < text.len() { format!("{short}\u{2026}") } else { short }
 }
 
 #[cfg(test)]

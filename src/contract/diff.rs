@@ -95,6 +95,19 @@ impl fmt::Display for Bump {
     }
 }
 
+impl Difference {
+    /// The lowest version that says enough; none if the version before is of another form.
+    pub fn least_version(&self) -> Option<String> {
+        let Number { major, minor, patch } = Number::parse(&self.old_version)?;
+        Some(match self.required {
+            None => self.old_version.clone(),
+            Some(Bump::Patch) => format!("{major}.{minor}.{}", patch.saturating_add(1)),
+            Some(Bump::Minor) => format!("{major}.{}.0", minor.saturating_add(1)),
+            Some(Bump::Major) => format!("{}.0.0", major.saturating_add(1)),
+        })
+    }
+}
+
 /// What changed from `old` to `new`.
 pub fn diff(old: &Contract, new: &Contract) -> Difference {
     let mut changes = Changes { old, new, found: Vec::new() };

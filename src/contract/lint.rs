@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::load::ContractError;
 use super::location::Location;
 use super::model::Contract;
 use super::rules;
@@ -32,6 +33,19 @@ pub struct Finding {
     pub message: String,
     /// What to do.
     pub help: &'static str,
+}
+
+impl Finding {
+    /// What is wrong with a contract that cannot be parsed or breaks a rule; none for other errors.
+    pub fn of(error: &ContractError) -> Option<Self> {
+        let (code, at, message) = match error {
+            ContractError::Syntax { at, reason } => ("syntax", at, reason),
+            ContractError::Rule { at, rule } => ("rule", at, rule),
+            ContractError::Io { .. } | ContractError::Unnamed { .. } => return None,
+        };
+        let (severity, at, message) = (Severity::Error, at.clone(), message.clone());
+        Some(Self { code, severity, at, message, help: HELP_RULE })
+    }
 }
 
 /// How bad a finding is.

@@ -55,7 +55,7 @@ impl ContractError {
 
 /// Loads the contract at `path`; the files it names are looked up relative to its folder and may not leave it.
 pub fn load_file(path: &Path) -> Result<Contract, ContractError> {
-    judged(Source::read(path)?)
+    Source::read(path)?.judge()
 }
 
 /// Parses a contract whose files are at hand. `name` is for messages.
@@ -64,18 +64,7 @@ pub fn load_bytes(
     text: &[u8],
     scripts: BTreeMap<String, Vec<u8>>,
 ) -> Result<Contract, ContractError> {
-    judged(Source::parse(name, text, scripts)?)
-}
-
-/// The contract of a text, unless it breaks a rule.
-pub(super) fn judged(source: Source) -> Result<Contract, ContractError> {
-    match rules::breaches(&source.contract, &source.missing).into_iter().next() {
-        None => Ok(source.contract),
-        Some(breach) => {
-            let at = source.places().find(&breach.at);
-            Err(ContractError::Rule { at, rule: breach.rule })
-        }
-    }
+    Source::parse(name, text, scripts)?.judge()
 }
 
 /// The contract that a ledger holds, unless it contradicts itself.

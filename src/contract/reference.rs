@@ -36,7 +36,10 @@ pub struct SelfHash {
     pub at: Pattern,
     /// What was hashed.
     pub preimage: Preimage,
-    /// Places that are left out before hashing; the hash's own must be one of them.
+    /// The part of the document that is hashed; the whole, if it is not given.
+    #[serde(default, skip_serializing_if = "is_root")]
+    pub of: Pointer,
+    /// Places that are left out before hashing; the hash's own must be one of them, if it lies in that part.
     pub exclude: Vec<Pattern>,
     /// How the hash is written.
     pub encoding: Encoding,
@@ -83,6 +86,10 @@ pub enum Encoding {
     Bytes,
     /// Base64 with padding (RFC 4648, section 4).
     Base64,
+}
+
+fn is_root(place: &Pointer) -> bool {
+    place.tokens().is_empty()
 }
 
 const COMMIT: &str = "commit:";

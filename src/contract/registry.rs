@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::load::{ContractError, judged};
+use super::load::ContractError;
 use super::model::Contract;
 use super::source::Source;
 
@@ -28,12 +28,17 @@ macro_rules! built_in {
 
 /// All of them, by name.
 const BUILT_IN: &[BuiltIn] = &[
+    built_in!("evidence-metadata"),
     built_in!(
         "glyph-store",
         "0002_declare_version.sql",
         "0002_publication_semantics.sql",
         "0003_source_labels.sql",
     ),
+    built_in!("glyphser-certificate"),
+    built_in!("glyphser-checkpoint"),
+    built_in!("glyphser-manifest"),
+    built_in!("glyphser-trace"),
     built_in!(
         "nbformat",
         "heading.jq",
@@ -43,6 +48,8 @@ const BUILT_IN: &[BuiltIn] = &[
         "nbformat-4.schema.json",
         "worksheets.jq",
     ),
+    built_in!("run-state", "run-state-0.schema.json", "run-state-1.schema.json", "words.jq"),
+    built_in!("workflow-app", "workflow-app-1.schema.json"),
 ];
 
 /// The names of all built-in contracts, in order.
@@ -52,7 +59,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// The built-in contract of that name.
 pub fn load_named(name: &str) -> Result<Contract, ContractError> {
-    judged(source_named(name)?)
+    source_named(name)?.judge()
 }
 
 /// The text of the built-in contract of that name, with what it says.

@@ -31,6 +31,7 @@ pub(super) fn breaches(contract: &Contract, missing: &BTreeMap<String, String>) 
     rules.versions();
     rules.detectors();
     rules.documents_only();
+    rules.hashes();
     rules.schemas();
     for (position, edge) in contract.edges.iter().enumerate() {
         rules.edge(&place(&["edges", &position.to_string()]), edge);
@@ -180,6 +181,20 @@ impl Rules<'_> {
         ];
         for (field, _) in fields.iter().filter(|(_, empty)| !empty) {
             self.broken(place(&[field]), format!("`{field}` is for contracts of documents"));
+        }
+    }
+
+    /// Versions in which hashes stand.
+    fn hashes(&mut self) {
+        let contract = self.contract;
+        let refs = contract.refs.iter().map(|reference| &reference.versions).enumerate();
+        let own = contract.self_hash.iter().map(|own| &own.versions).enumerate();
+        let all = refs.map(|entry| ("refs", entry)).chain(own.map(|entry| ("self_hash", entry)));
+        for (field, (position, versions)) in all {
+            for (place_in, version) in versions.iter().enumerate() {
+                let at = [field, &position.to_string(), "versions", &place_in.to_string()];
+                self.known(place(&at), version, "a hash's version");
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use std::path::{Component, Path};
 use super::load::ContractError;
 use super::location::{Location, Spans};
 use super::model::Contract;
+use super::rules;
 use crate::document::Pointer;
 
 /// Longest contract, or file beside one, in bytes. A script is held in memory while it runs.
@@ -62,6 +63,17 @@ impl Source {
         let (name, text) = (name.to_owned(), text.to_owned());
         let contract = Contract { scripts, ..contract };
         Ok(Self { name, text, contract, missing: BTreeMap::new() })
+    }
+
+    /// The contract, unless it breaks a rule.
+    pub fn judge(self) -> Result<Contract, ContractError> {
+        match rules::breaches(&self.contract, &self.missing).into_iter().next() {
+            None => Ok(self.contract),
+            Some(breach) => {
+                let at = self.places().find(&breach.at);
+                Err(ContractError::Rule { at, rule: breach.rule })
+            }
+        }
     }
 
     /// What messages call it.

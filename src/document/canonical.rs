@@ -6,6 +6,7 @@
 //! which tells integers from floats. What has no such form is refused with its place. Knows no hash.
 
 use std::cmp::Ordering;
+use std::fmt::Write as _;
 
 use ledger_format::cbor;
 
@@ -46,7 +47,7 @@ pub enum NoFormReason {
 /// A number written as an integer becomes an integer, `-0` zero; any other the nearest binary64. Beyond the range of
 /// either it is refused.
 pub fn cbor(value: &Value, omitted: &[Pointer]) -> Result<cbor::Value, NoForm> {
-    Cbor.of(value, &below_root(omitted), &mut Vec::new())
+    in_cbor(value, &below_root(omitted), &mut Vec::new())
 }
 
 /// The canonical JSON text (RFC 8785) of `value`, without what stands at the places `omitted`.
@@ -82,43 +83,38 @@ fn below<'a>(omitted: &Omitted<'a>, token: &str) -> Option<Omitted<'a>> {
     Some(deeper)
 }
 
-struct Cbor;
-
-impl Cbor {
-    fn of<'a>(
-        &self,
-        value: &'a Value,
-        omitted: &Omitted<'_>,
-        at: &mut Vec<Token<'a>>,
-    ) -> Result<cbor::Value, NoForm> {
-        Ok(match value {
-            Value::Null => cbor::Value::Null,
-            Value::Bool(truth) => cbor::Value::Bool(*truth),
-            Value::Number(number) => number_in_cbor(number).map_err(|reason| refuse(at, reason))?,
-            Value::Text(text) => cbor::Value::Text(text.to_string()),
-            Value::Bytes(bytes) => cbor::Value::Bytes(bytes.to_vec()),
-            Value::List(values) => {
-                let mut items = Vec::with_capacity(values.len());
-                each(values, omitted, at, |value, omitted, at| {
-                    items.push(self.of(value, omitted, at)?);
-                    Ok(())
-                })?;
-                cbor::Value::Array(items)
+fn in_cbor<'a>(
+    value: &'a Value,
+    omitted: &Omitted<'_>,
+    at: &mut Vec<Token<'a>>,
+) -> Result<cbor::Value, NoForm> {
+    Ok(match value {
+        Value::Null => cbor::Value::Null,
+        Value::Bool(truth) => cbor::Value::Bool(*truth),
+        Value::Number(number) => number_in_cbor(number).map_err(|reason| refuse(at, reason))?,
+        Value::Text(text) => cbor::Value::Text(text.to_string()),
+        Value::Bytes(bytes) => cbor::Value::Bytes(bytes.to_vec()),
+        Value::List(values) => {
+            let mut items = Vec::with_capacity(values.len());
+            each(values, omitted, at, |value, omitted, at| {
+                items.push(in_cbor(value, omitted, at)?);
+                Ok(())
+            })?;
+            cbor::Value::Array(items)
+        }
+        Value::Map(map) => {
+            let mut entries = Vec::with_capacity(map.len());
+            for (key, value) in map.iter() {
+                let Some(omitted) = below(omitted, key) else { continue };
+                at.push(Token::Key(key));
+                entries.push((key.to_string(), in_cbor(value, &omitted, at)?));
+                at.pop();
             }
-            Value::Map(map) => {
-                let mut entries = Vec::with_capacity(map.len());
-                for (key, value) in map.iter() {
-                    let Some(omitted) = below(omitted, key) else { continue };
-                    at.push(Token::Key(key));
-                    entries.push((key.to_string(), self.of(value, &omitted, at)?));
-                    at.pop();
-                }
-                // Sorted input is put behind the rest, which costs no moving.
-                entries.sort_by(|(a, _), (b, _)| cbor::key_order(a, b));
-                cbor::Value::Map(entries.into_iter().collect())
-            }
-        })
-    }
+            // Sorted input is put behind the rest, which costs no moving.
+            entries.sort_by(|(a, _), (b, _)| cbor::key_order(a, b));
+            cbor::Value::Map(entries.into_iter().collect())
+        }
+    })
 }
 
 fn number_in_cbor(number: &Number) -> Result<cbor::Value, NoFormReason> {
@@ -222,7 +218,8 @@ impl Json {
                 '\u{c}' => self.text.push_str("\\f"),
                 '\r' => self.text.push_str("\\r"),
                 '\0'..='\u{1f}' => {
-                    self.text.push_str(&format!("\\u{:04x}", u32::from(letter)));
+                    // Writing into a text cannot fail.
+                    let _ = write!(self.text, "\\u{:04x}", u32::from(letter));
                 }
                 letter => self.text.push(letter),
             }

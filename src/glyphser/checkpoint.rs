@@ -2,7 +2,7 @@
 
 use ledger_format::cbor::Value as Cbor;
 
-use super::{FormulaError, Hash, at, commit, held, in_cbor, shape};
+use super::{FormulaError, FormulaReason, Hash, at, commit, held, in_cbor, shape};
 use crate::document::{Map, Value};
 
 /// Whether tags carry the `_v1` that they all lost at once.
@@ -68,7 +68,8 @@ fn leaves(
         let map = shard.as_map().ok_or_else(|| shape(&[&position], "a shard"))?;
         let shard = Shard::of(map, &position)?;
         if before.is_some_and(|before| before.as_bytes() >= shard.path.as_bytes()) {
-            return Err(FormulaError::Order { place: at(&[&position, "path"]) });
+            let place = at(&[&position, "path"]);
+            return Err(FormulaError { place, reason: FormulaReason::Order });
         }
         before = Some(shard.path);
         if wanted(shard.path) {

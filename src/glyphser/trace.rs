@@ -2,7 +2,7 @@
 
 use ledger_format::cbor::Value as Cbor;
 
-use super::{FormulaError, Hash, commit, in_cbor, object_digest, sha256, shape};
+use super::{FormulaError, FormulaReason, Hash, commit, in_cbor, object_digest, sha256, shape};
 use crate::document::{Pointer, Value, canonical};
 
 /// The rules of the chain, oldest first.
@@ -29,10 +29,10 @@ pub(super) fn head(records: &Value, generation: Generation) -> Result<Hash, Form
         let map = map.ok_or_else(|| shape(&[&position.to_string()], "a record"))?;
         let ends = map.get("kind").and_then(Value::as_text) == Some("RUN_END");
         let omitted = if ends { head_places() } else { Vec::new() };
-        let canonical = canonical::cbor(record, &omitted).map_err(|mut error| {
+        let canonical = canonical::cbor(record, &omitted).map_err(|error| {
             let above = Pointer::default().below(&position.to_string());
-            error.place = error.place.under(&above);
-            error
+            let reason = FormulaReason::NoForm(error.reason);
+            FormulaError { place: error.place.under(&above), reason }
         })?;
         head = generation.next(&head, &object_digest(&canonical));
     }

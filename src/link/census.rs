@@ -102,13 +102,18 @@ impl Census {
         Err(self.unknown(from, found))
     }
 
+    /// Refuses a reference of a signed object that leads nowhere. It may lead to what an object was: nobody may rewrite it.
+    pub fn check_signed(&self, from: &str, found: &Found) -> Result<(), LinkError> {
+        if self.former.contains_key(&(found.target.kind, found.hash)) {
+            return Ok(());
+        }
+        self.check(from, found)
+    }
+
     /// The hash that the target of a reference has now.
     pub(super) fn new_hash(&self, from: &str, found: &Found) -> Result<Hash, LinkError> {
         let targets: Vec<ObjectIndex> = self.named(found.target, &found.hash, false).collect();
-        let new_name = |object: &ObjectIndex| {
-            let object = self.objects.get(object.0)?;
-            object.after.0.get(found.target.naming).copied().flatten()
-        };
+        let new_name = |object: &ObjectIndex| self.new_name(*object, found.target.naming);
         let mut hashes = targets.iter().map(new_name);
         match hashes.next() {
             Some(Some(hash)) if hashes.all(|other| other == Some(hash)) => Ok(hash),
@@ -152,15 +157,31 @@ impl Census {
         }
     }
 
-    /// What became of the targets of a reference, if it changed.
-    pub fn successor(&self, from: &str, found: &Found) -> Result<Option<Successor>, LinkError> {
-        let new_hash = self.new_hash(from, found)?;
+    /// What became of the target of a reference of a signed object, if its hash is another one now.
+    pub(super) fn successor(
+        &self,
+        from: &str,
+        found: &Found,
+    ) -> Result<Option<Successor>, LinkError> {
+        let is_present = self.named(found.target, &found.hash, false).next().is_some();
+        let former = self.former.get(&(found.target.kind, found.hash));
+        let new_hash = match former.filter(|_| !is_present) {
+            Some(object) => {
+                let new = self.new_name(*object, found.target.naming);
+                new.ok_or_else(|| self.unknown(from, found))?
+            }
+            None => self.new_hash(from, found)?,
+        };
         Ok((new_hash != found.hash).then(|| Successor {
             place: found.place.clone(),
             to_kind: found.to_kind.clone(),
             old_hash: found.hash,
             new_hash,
         }))
+    }
+
+    fn new_name(&self, object: ObjectIndex, naming: usize) -> Option<Hash> {
+        self.objects.get(object.0)?.after.0.get(naming).copied().flatten()
     }
 
     /// The names of an object as it was taken in.

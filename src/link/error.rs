@@ -4,8 +4,8 @@ use ledger_format::hash::hex;
 
 use super::Hash;
 use crate::diagnostic::{self, Code};
-use crate::document::Pointer;
 use crate::document::canonical::NoForm;
+use crate::document::{Pointer, WriteError};
 
 /// A link that is refused. Objects are named as whoever took them into the census named them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +48,14 @@ pub enum LinkError {
         object: String,
         /// Where and why.
         reason: NoForm,
+    },
+    /// The object cannot be written in its format.
+    #[error("{object} {reason}")]
+    Unwritable {
+        /// The object.
+        object: String,
+        /// Where and why.
+        reason: WriteError,
     },
     /// A hash that an object holds of itself is not that of its content.
     #[error(
@@ -115,7 +123,9 @@ impl LinkError {
         match self {
             Self::Declared { .. } | Self::UnknownKind { .. } => &diagnostic::CONTRACT_INVALID,
             Self::Cycle { .. } => &diagnostic::LINK_CYCLE,
-            Self::NoHash { .. } | Self::NoForm { .. } => &diagnostic::LINK_INVALID,
+            Self::NoHash { .. } | Self::NoForm { .. } | Self::Unwritable { .. } => {
+                &diagnostic::LINK_INVALID
+            }
             Self::StaleSelf { .. } | Self::StaleReference { .. } => &diagnostic::LINK_STALE,
             Self::Dangling { .. } => &diagnostic::LINK_DANGLING,
             Self::Ambiguous { .. } => &diagnostic::LINK_AMBIGUOUS,

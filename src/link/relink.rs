@@ -1,10 +1,12 @@
 //! What is done with one object: its names, its references, its hashes of itself.
 
+use super::preimage::{Unhashable, Write};
 use super::rounds::Phase;
 use super::{
     Census, Hash, Kind, LinkError, Links, ObjectIndex, Round, Successor, Target, encoding, preimage,
 };
 use crate::contract::{Encoding, Pattern, Reference, SelfHash};
+use crate::document::canonical::NoForm;
 use crate::document::{Pointer, Value};
 use crate::transform::Effect;
 
@@ -51,7 +53,7 @@ impl Links {
         value: &Value,
     ) -> Result<Names, LinkError> {
         let (_, kind) = self.kind(subject.kind)?;
-        let mut as_written = |_: &Value| bytes.to_vec();
+        let mut as_written = |_: &Value| Ok(bytes.to_vec());
         let name = |naming: usize| kind.name(naming, subject.id, &mut as_written, value);
         (0..kind.namings.len()).map(name).collect::<Result<_, _>>().map(Names)
     }
@@ -71,7 +73,7 @@ impl Links {
     /// Refuses an object whose hashes of itself are not those of its content.
     pub fn check_self(&self, subject: Subject<'_>, value: &Value) -> Result<(), LinkError> {
         let (_, kind) = self.kind(subject.kind)?;
-        for own in kind.declared.self_hash.iter() {
+        for own in &kind.declared.self_hash {
             if !holds_in(&own.versions, subject.version) {
                 continue;
             }
@@ -127,6 +129,21 @@ impl Links {
         Ok(successors)
     }
 
+    /// Computes the hashes of an object of itself again, and leaves its references as they are.
+    pub fn seal(&self, subject: Subject<'_>, value: &mut Value) -> Result<Vec<Effect>, LinkError> {
+        let (place, kind) = self.kind(subject.kind)?;
+        let mut effects = Vec::new();
+        for round in self.rounds.iter().filter(|round| round.kind == place) {
+            for phase in &round.phases {
+                let own = if let Phase::Seal(one) = phase { *one } else { continue };
+                if let Some(own) = kind.declared.self_hash.get(own) {
+                    seal(own, subject, value, &mut effects)?;
+                }
+            }
+        }
+        Ok(effects)
+    }
+
     /// Does the work of one round on one object: rewrites references to the new names of their targets, computes the
     /// object's own hashes again, notes its new names. `write` gives the bytes of a value as they will be published.
     pub fn relink(
@@ -135,7 +152,7 @@ impl Links {
         subject: Subject<'_>,
         object: ObjectIndex,
         value: &mut Value,
-        write: &mut dyn FnMut(&Value) -> Vec<u8>,
+        write: &mut Write<'_>,
         census: &mut Census,
     ) -> Result<Vec<Effect>, LinkError> {
         let (_, kind) = self.kind(subject.kind)?;
@@ -167,12 +184,12 @@ impl Kind {
         &self,
         naming: usize,
         id: &str,
-        bytes: &mut dyn FnMut(&Value) -> Vec<u8>,
+        bytes: &mut Write<'_>,
         value: &Value,
     ) -> Result<Option<Hash>, LinkError> {
         let Some(naming) = self.namings.get(naming) else { return Ok(None) };
         let name = preimage::hash(&naming.preimage, &pointers(&naming.exclude), bytes, value);
-        name.map_err(|reason| LinkError::NoForm { object: id.to_owned(), reason })
+        name.map_err(|reason| reason.of(id))
     }
 
     fn found(
@@ -252,15 +269,32 @@ fn read(encoding: Encoding, id: &str, place: &Pointer, root: &Value) -> Result<H
     })
 }
 
-/// The hash of an object that it holds itself; the place where it holds it is left out of it.
+/// The hash of an object, or of a part of it, that it holds itself; the place where it holds it is left out of it.
 fn own_hash(own: &SelfHash, id: &str, value: &Value) -> Result<Hash, LinkError> {
+    let part = own.of.get(value).ok_or_else(|| LinkError::NoHash {
+        object: id.to_owned(),
+        place: own.of.clone(),
+        expected: "what is hashed",
+    })?;
+    let omitted = own.exclude.iter().chain([&own.at]);
     let omitted: Vec<Pointer> =
-        own.exclude.iter().chain([&own.at]).map(|place| place.as_pointer().clone()).collect();
-    let mut no_bytes = |_: &Value| Vec::new();
-    let hash = preimage::hash(&own.preimage, &omitted, &mut no_bytes, value);
-    let hash = hash.map_err(|reason| LinkError::NoForm { object: id.to_owned(), reason })?;
+        omitted.filter_map(|place| inside(&own.of, place.as_pointer())).collect();
+    let mut no_bytes = |_: &Value| Ok(Vec::new());
+    let hash = preimage::hash(&own.preimage, &omitted, &mut no_bytes, part);
+    let hash = hash.map_err(|mut reason| {
+        if let Unhashable::NoForm(NoForm { place, .. }) = &mut reason {
+            *place = place.under(&own.of);
+        }
+        reason.of(id)
+    })?;
     // Only a stated hash can be absent, and that preimage is refused here.
     Ok(hash.unwrap_or_default())
+}
+
+/// `place` as seen from `part`, if it lies in it.
+fn inside(part: &Pointer, place: &Pointer) -> Option<Pointer> {
+    let rest = place.tokens().strip_prefix(part.tokens())?;
+    Some(rest.iter().fold(Pointer::default(), |place, token| place.below(token)))
 }
 
 fn pointers(patterns: &[Pattern]) -> Vec<Pointer> {

@@ -6,7 +6,7 @@
 
 use super::places::{covers, overlap};
 use super::{Kind, LinkError};
-use crate::contract::{Pattern, Preimage};
+use crate::contract::{Pattern, Preimage, SelfHash};
 
 /// Work on every object of one kind, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,8 +167,8 @@ fn needs(kinds: &[Kind], node: &Node, other: &Node) -> bool {
     let left_out = |omitted: &[Pattern]| omitted.iter().any(|omitted| covers(omitted, place));
     match node.phase {
         Phase::Seal(one) => {
-            let own = kind.declared.self_hash.get(one);
-            node.phase != other.phase && own.is_some_and(|own| !left_out(&own.exclude))
+            let covered = |own: &SelfHash| overlap(&own.of, place) && !left_out(&own.exclude);
+            node.phase != other.phase && kind.declared.self_hash.get(one).is_some_and(covered)
         }
         Phase::Name(one) => kind.namings.get(one).is_some_and(|naming| match &naming.preimage {
             Preimage::Stated(stated) => overlap(stated, place),

@@ -1,9 +1,11 @@
+//! Sets of small documents on their way from one version to the next. Knows no file.
+
 use std::collections::BTreeMap;
 
 use super::*;
 use crate::contract::load_bytes;
 use crate::diagnostic;
-use crate::document::{Value, json};
+use crate::document::{Value, WriteError, json};
 use crate::transform::Effect;
 
 /// A contract of `kind` with `links` below it.
@@ -66,8 +68,8 @@ fn subject<'a>(kind: &'a str, version: &'a str, id: &'a str) -> Subject<'a> {
     Subject { kind, version, id }
 }
 
-fn bytes(value: &Value) -> Vec<u8> {
-    json::write(value, &json::Style::default()).unwrap().into_bytes()
+fn bytes(value: &Value) -> Result<Vec<u8>, WriteError> {
+    json::write(value, &json::Style::default()).map(String::into_bytes)
 }
 
 fn value(text: &str) -> Value {
@@ -86,7 +88,7 @@ impl Scene {
 
     fn add(&mut self, kind: &'static str, id: &str, value: Value) -> Result<(), LinkError> {
         self.links.check_self(subject(kind, "1", id), &value)?;
-        let names = self.links.names(subject(kind, "1", id), &bytes(&value), &value)?;
+        let names = self.links.names(subject(kind, "1", id), &bytes(&value).unwrap(), &value)?;
         let index = self.census.add(&self.links, kind, id, names)?;
         self.objects.push((kind, id.to_owned(), index, value));
         Ok(())
@@ -110,7 +112,7 @@ impl Scene {
         let mut effects = Vec::new();
         for round in self.links.rounds() {
             for (kind, id, index, value) in &mut self.objects {
-                let of_round = self.links.kind(kind)?.0 == round.kind;
+                let of_round = self.links.kind_of(round) == *kind;
                 if of_round && !self.links.is_signed(kind, value)? {
                     let at = subject(kind, "2", id);
                     let census = &mut self.census;
@@ -175,7 +177,8 @@ fn m14_what_refers_follows_what_it_refers_to() {
 
     let mut again = Scene::new(chain());
     for (kind, id, _, value) in &scene.objects {
-        let names = again.links.names(subject(kind, "2", id), &bytes(value), value).unwrap();
+        let names =
+            again.links.names(subject(kind, "2", id), &bytes(value).unwrap(), value).unwrap();
         let index = again.census.add(&again.links, kind, id, names).unwrap();
         again.objects.push((kind, id.clone(), index, value.clone()));
     }
@@ -212,7 +215,7 @@ fn a_reference_by_a_hash_that_an_object_had_once_or_has_of_another_part_is_stale
     let mut scene = linked_set();
     let old = value(r#"{"v":0,"name":"m"}"#);
     let at = subject("manifest", "1", "mani");
-    let former = scene.links.names(at, &bytes(&old), &old).unwrap();
+    let former = scene.links.names(at, &bytes(&old).unwrap(), &old).unwrap();
     let manifest = scene.objects[2].2;
     scene.census.add_former(&scene.links, "manifest", manifest, &former).unwrap();
     let stale = format!(r#"{{"v":1,"manifest":"{}"}}"#, name(&Preimage::JcsSha256, &old));
@@ -280,6 +283,34 @@ fn a_signed_object_stays_and_its_successors_are_told() {
     assert_eq!(places, ["/manifests/0", "/checkpoint", "/file"]);
     assert_eq!(ledger_format::hash::hex(&told[1].1.new_hash), scene.text("check", "/own"));
     assert_ne!(told[1].1.old_hash, told[1].1.new_hash);
+}
+
+/// On the run after the one that migrated what it refers to.
+#[test]
+fn a_signed_object_may_name_what_was_and_no_more() {
+    let mut scene = linked_set();
+    let old = value(r#"{"v":0,"name":"m"}"#);
+    let names =
+        scene.links.names(subject("manifest", "1", "mani"), &bytes(&old).unwrap(), &old).unwrap();
+    let manifest = scene.objects[2].2;
+    scene.census.add_former(&scene.links, "manifest", manifest, &names).unwrap();
+    let hash = |of: &Value| format!("sha256:{}", name(&Preimage::JcsSha256, of));
+    let signed = value(&format!(r#"{{"manifests":["{}"],"sig":"x"}}"#, hash(&old)));
+    let at = subject("certificate", "1", "signed");
+    let found = scene.links.references(at, &signed).unwrap();
+    scene.census.check_signed("signed", &found[0]).unwrap();
+    assert_eq!(
+        scene.census.check("signed", &found[0]).unwrap_err().code(),
+        &diagnostic::LINK_STALE
+    );
+    scene.migrate().unwrap();
+    let told = scene.links.successors(at, &signed, &scene.census).unwrap();
+    let new_hash = ledger_format::hash::hex(&told[0].new_hash);
+    assert_eq!(format!("sha256:{new_hash}"), hash(scene.value("mani")));
+    let nothing = value(&format!(r#"{{"manifests":["sha256:{}"],"sig":"x"}}"#, "0".repeat(64)));
+    let found = scene.links.references(at, &nothing).unwrap();
+    let error = scene.census.check_signed("signed", &found[0]).unwrap_err();
+    assert_eq!(error.code(), &diagnostic::LINK_DANGLING);
 }
 
 #[test]
@@ -414,4 +445,38 @@ fn declarations_that_make_no_sense_are_refused() {
     }
     let unknown = chain().references(subject("x", "1", "x"), &Value::Null).unwrap_err();
     assert_eq!(unknown.to_string(), "x is no declared kind");
+}
+
+#[test]
+fn a_part_may_be_hashed_by_itself() {
+    let links = links(&[(
+        "c",
+        "self_hash:
+  - {at: /head/own, preimage: object_digest, of: /head, exclude: [/head/own], encoding: hex}
+  - {at: /head/body, preimage: object_digest, of: /body, exclude: [], encoding: hex}",
+    )])
+    .unwrap();
+    let body = name(&Preimage::ObjectDigest, &value(r#"{"x":2}"#));
+    let head = name(&Preimage::ObjectDigest, &value(&format!(r#"{{"body":"{body}"}}"#)));
+    let good =
+        value(&format!(r#"{{"v":1,"head":{{"own":"{head}","body":"{body}"}},"body":{{"x":2}}}}"#));
+    let at = subject("c", "1", "c");
+    links.check_self(at, &good).unwrap();
+    let mut changed = value(&json_text(&good).replace(r#""x":2"#, r#""x":3"#));
+    let error = links.check_self(at, &changed).unwrap_err();
+    assert_eq!(error.place().unwrap().to_string(), "/head/body");
+    let mut census = Census::new();
+    let index = census.add(&links, "c", "c", Names::default()).unwrap();
+    for round in links.rounds() {
+        links.relink(round, at, index, &mut changed, &mut bytes, &mut census).unwrap();
+    }
+    links.check_self(at, &changed).unwrap();
+    let error = links.check_self(at, &value(r#"{"head":{"body":"0"}}"#)).unwrap_err();
+    assert_eq!(error.code(), &diagnostic::LINK_INVALID);
+}
+
+fn json_text(value: &Value) -> String {
+    let style =
+        json::Style { indent: None, colon: "".into(), comma: "".into(), ..json::Style::default() };
+    json::write(value, &style).unwrap()
 }

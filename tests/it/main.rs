@@ -3,11 +3,15 @@
 #[cfg(test)]
 mod cli_answers;
 #[cfg(test)]
+mod cli_contracts;
+#[cfg(test)]
 mod cli_evidence;
 #[cfg(test)]
 mod cli_failures;
 #[cfg(test)]
 mod cli_store;
+#[cfg(test)]
+mod contract_schema;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]
@@ -58,9 +62,13 @@ mod job_writes;
 #[cfg(test)]
 mod log_kill;
 #[cfg(test)]
+mod proofs;
+#[cfg(test)]
 mod readers;
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
+mod run_state;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

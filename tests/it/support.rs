@@ -11,7 +11,7 @@ pub(crate) mod trace;
 pub(crate) use history::a_history;
 pub(crate) use ledgers::{Folder, Kept, VecLog, copy, fingerprint, key, log, log_of, sign};
 pub(crate) use place::{Place, Said};
-pub(crate) use schema::{check_against, check_answer};
+pub(crate) use schema::{check_against, check_answer, schema_of};
 pub(crate) use story::{a_migrated_store, done, migrate};
 
 /// Says that `what` is not shown on this machine, where it is seen also if the test then passes: what

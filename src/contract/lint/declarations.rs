@@ -94,7 +94,7 @@ fn schema_error(bytes: &[u8]) -> Result<(), String> {
 
 fn programs(contract: &Contract, notes: &mut Notes) {
     for (position, invariant) in contract.invariants.iter().enumerate() {
-        compile(&invariant.expr, entry("invariants", position).below("expr"), "", notes);
+        compile(contract, &invariant.expr, entry("invariants", position).below("expr"), "", notes);
     }
     let mut ids = BTreeSet::new();
     for (position, invariant) in contract.invariants.iter().enumerate() {
@@ -133,17 +133,25 @@ fn of_steps(contract: &Contract, steps: &[Step], at: &Pointer, notes: &mut Notes
                     Step::Set(_) => "set",
                     _ => "merge",
                 };
-                put.jq.iter().for_each(|text| compile(text, at.below(name).below("jq"), "", notes));
+                put.jq.iter().for_each(|text| {
+                    compile(contract, text, at.below(name).below("jq"), "", notes)
+                });
             }
             Step::Jq(jq) => {
                 let at = at.below("jq");
-                jq.program.iter().for_each(|text| compile(text, at.below("program"), "", notes));
+                jq.program
+                    .iter()
+                    .for_each(|text| compile(contract, text, at.below("program"), "", notes));
                 let file =
                     jq.file.as_ref().and_then(|file| Some((file, contract.scripts.get(file)?)));
                 if let Some((file, bytes)) = file {
                     let text = String::from_utf8_lossy(bytes);
-                    compile(&text, at.below("file"), &format!("{file}: "), notes);
+                    compile(contract, &text, at.below("file"), &format!("{file}: "), notes);
                 }
+            }
+            Step::Ensure(ensure) => {
+                let at = at.below("ensure").below("jq");
+                ensure.jq.iter().for_each(|text| compile(contract, text, at.clone(), "", notes));
             }
             Step::Each(each) => {
                 of_steps(contract, &each.steps, &at.below("each").below("steps"), notes);
@@ -156,8 +164,9 @@ fn of_steps(contract: &Contract, steps: &[Step], at: &Pointer, notes: &mut Notes
     }
 }
 
-fn compile(text: &str, at: Pointer, prefix: &str, notes: &mut Notes) {
-    let Err(error) = Program::compile(text) else { return };
+fn compile(contract: &Contract, text: &str, at: Pointer, prefix: &str, notes: &mut Notes) {
+    let definitions = contract.definitions_text().unwrap_or_default();
+    let Err(error) = Program::with_definitions(text, definitions) else { return };
     let said = match &error {
         JqError::Program(said) => said.clone(),
         other => other.to_string(),
@@ -187,7 +196,8 @@ fn self_hashes(contract: &Contract, notes: &mut Notes) {
     for (position, own) in contract.self_hash.iter().enumerate() {
         let at = entry("self_hash", position);
         let left_out = |pattern: &Pattern| pattern.covers_pattern(&own.at);
-        if !own.exclude.iter().any(left_out) {
+        let lies_in_it = own.at.tokens().starts_with(own.of.tokens());
+        if lies_in_it && !own.exclude.iter().any(left_out) {
             let message =
                 format!("{} is not left out before hashing: no value there could be right", own.at);
             let help = "name the place itself under `exclude`";

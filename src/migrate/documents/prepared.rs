@@ -96,6 +96,22 @@ impl Prepared {
         self.format
     }
 
+    /// The schema of a version.
+    pub fn schema(&self, version: &str) -> Option<&Schema> {
+        self.schemas.get(version)
+    }
+
+    /// Where documents state their version.
+    pub fn version_places(&self) -> &[Pointer] {
+        &self.version_places
+    }
+
+    /// Whether its documents name others, or themselves, by hash.
+    pub(super) fn names_others(&self) -> bool {
+        let Contract { refs, self_hash, signature, .. } = &self.contract;
+        !(refs.is_empty() && self_hash.is_empty() && signature.is_none())
+    }
+
     /// The operator that its migrations name.
     pub fn operator(&self) -> &str {
         self.contract.operator.as_deref().unwrap_or(OPERATOR)
@@ -138,6 +154,13 @@ impl Prepared {
 }
 
 impl Route {
+    /// No way at all.
+    pub(super) fn staying(version: &str) -> Self {
+        let (from, to) = (version.to_owned(), version.to_owned());
+        let (edges, places, back) = (Vec::new(), Vec::new(), Vec::new());
+        Self { chain: vec![from.clone()], from, to, edges, places, back }
+    }
+
     /// The steps that take back the edge of that digest.
     pub(super) fn back(&self, edge: CommitHash) -> Option<&[Step]> {
         let place = self.edges.iter().position(|digest| *digest == edge)?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 /// The published schema of that name.
-fn schema_of(name: &str) -> Value {
+pub(crate) fn schema_of(name: &str) -> Value {
     let path = format!("{}/docs/schemas/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
     let text =
         fs::read_to_string(Path::new(&path)).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -16,22 +16,23 @@ fn schema_of(name: &str) -> Value {
 
 /// Panics unless `answer` has the form of every answer, and its data that of its command's.
 pub(crate) fn check_answer(command: &str, answer: &Value) {
-    check(&schema_of("answer"), answer, "answer").unwrap();
+    check_against(&schema_of("answer"), answer).unwrap();
     assert_eq!(answer["schema"], format!("glyph-ledger/{command}/0"));
     if !answer["data"].is_null() {
-        check(&schema_of(command), &answer["data"], "data").unwrap();
+        check_against(&schema_of(command), &answer["data"]).unwrap();
     }
 }
 
 /// Why `value` is not valid under `schema`.
 pub(crate) fn check_against(schema: &Value, value: &Value) -> Result<(), String> {
-    check(schema, value, "value")
+    check(schema, schema, value, "value")
 }
 
-fn check(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+/// `root` is the schema that references without a file lead into.
+fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
     for (keyword, rule) in schema.as_object().ok_or(format!("{at}: a schema is a map"))? {
         let holds = match keyword.as_str() {
-            "$schema" | "$id" | "title" | "description" => true,
+            "$schema" | "$id" | "$defs" | "title" | "description" => true,
             "type" => types(rule).any(|name| is_of_type(value, name)),
             "const" => value == rule,
             "enum" => rule.as_array().is_some_and(|all| all.contains(value)),
@@ -42,7 +43,7 @@ fn check(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
             }
             "required" => !value.is_object() || types(rule).all(|key| value.get(key).is_some()),
             "properties" => {
-                check_properties(rule, value, at)?;
+                check_properties(root, rule, value, at)?;
                 true
             }
             "additionalProperties" if *rule == Value::Bool(false) => {
@@ -50,24 +51,35 @@ fn check(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
             }
             "additionalProperties" => {
                 for (key, value) in unknown(schema, value) {
-                    check(rule, value, &format!("{at}/{key}"))?;
+                    check(root, rule, value, &format!("{at}/{key}"))?;
                 }
                 true
             }
             "$ref" => {
-                let name = rule.as_str().and_then(|file| file.strip_suffix(".schema.json"));
-                check(&schema_of(name.ok_or("a reference names a file here")?), value, at)?;
-                true
-            }
-            "anyOf" => {
-                rule.as_array().into_iter().flatten().any(|rule| check(rule, value, at).is_ok())
-            }
-            "items" => {
-                for (place, item) in value.as_array().into_iter().flatten().enumerate() {
-                    check(rule, item, &format!("{at}/{place}"))?;
+                let place = rule.as_str().ok_or("a reference is a text")?;
+                if let Some(inside) = place.strip_prefix('#') {
+                    let target = root.pointer(inside).ok_or(format!("{at}: no {place}"))?;
+                    check(root, target, value, at)?;
+                } else {
+                    let name = place.strip_suffix(".schema.json");
+                    let other = schema_of(name.ok_or("a reference names a file here")?);
+                    check(&other, &other, value, at)?;
                 }
                 true
             }
+            "anyOf" => rule
+                .as_array()
+                .into_iter()
+                .flatten()
+                .any(|rule| check(root, rule, value, at).is_ok()),
+            "items" => {
+                for (place, item) in value.as_array().into_iter().flatten().enumerate() {
+                    check(root, rule, item, &format!("{at}/{place}"))?;
+                }
+                true
+            }
+            "minProperties" => entries(value).is_none_or(|number| Some(number) >= rule.as_u64()),
+            "maxProperties" => entries(value).is_none_or(|number| Some(number) <= rule.as_u64()),
             _ => return Err(format!("{at}: the checker does not know {keyword:?}")),
         };
         if !holds {
@@ -77,10 +89,14 @@ fn check(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn check_properties(rules: &Value, value: &Value, at: &str) -> Result<(), String> {
+fn entries(value: &Value) -> Option<u64> {
+    value.as_object().map(|map| map.len() as u64)
+}
+
+fn check_properties(root: &Value, rules: &Value, value: &Value, at: &str) -> Result<(), String> {
     for (key, rule) in rules.as_object().ok_or("properties is a map")? {
         if let Some(value) = value.get(key) {
-            check(rule, value, &format!("{at}/{key}"))?;
+            check(root, rule, value, &format!("{at}/{key}"))?;
         }
     }
     Ok(())
@@ -117,6 +133,10 @@ fn matches_pattern(rule: &Value, value: &Value) -> bool {
     match (rule.as_str(), value.as_str()) {
         (_, None) => true,
         (Some("^[0-9a-f]{64}$"), Some(text)) => text.len() == 64 && hex(text),
+        (Some("^(/([^/~]|~[01])*)*$"), Some(text)) => {
+            text.is_empty()
+                || text.starts_with('/') && !text.replace("~0", "").replace("~1", "").contains('~')
+        }
         (Some("^([0-9a-f]{2})+$"), Some(text)) => {
             !text.is_empty() && text.len().is_multiple_of(2) && hex(text)
         }
@@ -136,11 +156,15 @@ fn the_checker_finds_what_a_schema_forbids() {
             "list": {"type": "array", "items": {"enum": ["a", null]}},
             "map": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 2}},
             "few": {"type": "integer", "maximum": 3},
-            "either": {"anyOf": [{"const": 1}, {"type": "null"}]}
-        }
+            "either": {"anyOf": [{"const": 1}, {"type": "null"}]},
+            "one": {"type": "object", "minProperties": 1, "maxProperties": 1},
+            "place": {"$ref": "#/$defs/place"}
+        },
+        "$defs": {"place": {"type": "string", "pattern": "^(/([^/~]|~[01])*)*$"}}
     });
-    let good = json!({"id": "0f", "list": ["a", null], "map": {"x": 2}, "few": 3, "either": null});
-    assert_eq!(check(&schema, &good, ""), Ok(()));
+    let good = json!({"id": "0f", "list": ["a", null], "map": {"x": 2}, "few": 3, "either": null,
+        "one": {"a": 1}, "place": "/a/~0~1/"});
+    assert_eq!(check_against(&schema, &good), Ok(()));
     for bad in [
         json!([]),
         json!({}),
@@ -151,8 +175,12 @@ fn the_checker_finds_what_a_schema_forbids() {
         json!({"id": "0f", "map": {"x": 1}}),
         json!({"id": "0f", "either": 2}),
         json!({"id": "0f", "few": 4}),
+        json!({"id": "0f", "one": {}}),
+        json!({"id": "0f", "one": {"a": 1, "b": 2}}),
+        json!({"id": "0f", "place": "a"}),
+        json!({"id": "0f", "place": "/a~2"}),
     ] {
-        assert!(check(&schema, &bad, "").is_err(), "{bad}");
+        assert!(check_against(&schema, &bad).is_err(), "{bad}");
     }
-    assert!(check(&json!({"oneOf": []}), &json!(1), "").is_err());
+    assert!(check_against(&json!({"oneOf": []}), &json!(1)).is_err());
 }

@@ -12,7 +12,7 @@ use super::{Finding, Tree};
 const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["demo"],
-    &["migrate", "trust", "verify", "export", "replay", "failure"],
+    &["migrate", "trust", "verify", "export", "replay", "failure", "operators"],
     &["ledger"],
     &["link"],
     &["target", "contract", "objects", "log"],
