@@ -154,7 +154,11 @@ impl Observer for Bar {
             Milestone::Document { done, total } => {
                 self.0.set_length(*total);
                 self.0.set_position(*done);
-                self.0.set_message(format!("{:.0}/s, {} left", self.0.per_sec(), total.saturating_sub(*done)));
+                self.0.set_message(format!(
+                    "{:.0}/s, {} left",
+                    self.0.per_sec(),
+                    total.saturating_sub(*done)
+                ));
             }
             Milestone::Publishing { object } => self.0.set_message(format!("publishing {object}")),
             Milestone::Recorded { .. } | Milestone::Published { .. } => self.0.tick(),

@@ -46,6 +46,7 @@ const BUILT_IN: &[BuiltIn] = &[
         "lines.jq",
         "nbformat-3.schema.json",
         "nbformat-4.schema.json",
+        "text.jq",
         "worksheets.jq",
     ),
     built_in!("run-state", "run-state-0.schema.json", "run-state-1.schema.json", "words.jq"),

@@ -10,10 +10,10 @@ use super::plan::PlanFileError;
 use crate::contract::{ContractError, PathError};
 use crate::diagnostic::{
     ALREADY_HERE, CONFIRMATION_REQUIRED, CONTRACT_EDITED, CONTRACT_INVALID, CURSOR_UNKNOWN, Code,
-    DOCUMENT_CHANGED, Failure, IO, LOSS_UNDECLARED, MANIFEST_INVALID, MIGRATION_VERSION_AMBIGUOUS,
-    MIGRATION_VERSION_UNKNOWN, INTERRUPTED, NO_RUN, NOTHING_HERE, NOTHING_TO_DO, OUTCOME_INVALID, PLAN_EDITED,
-    PLAN_STALE, PUBLISH_CONFLICT, REPLAY_DIVERGENCE, RUN_PENDING, SCHEMA_DRIFT, STORE_DISAGREES, STORE_INVALID,
-    USAGE,
+    DOCUMENT_CHANGED, Failure, INTERRUPTED, IO, LOSS_UNDECLARED, MANIFEST_INVALID,
+    MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_UNKNOWN, NO_RUN, NOTHING_HERE, NOTHING_TO_DO,
+    OUTCOME_INVALID, PLAN_EDITED, PLAN_STALE, PUBLISH_CONFLICT, REPLAY_DIVERGENCE, RUN_PENDING,
+    SCHEMA_DRIFT, STORE_DISAGREES, STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
 use crate::failure::{at_path, plainly};
@@ -359,9 +359,7 @@ impl From<&MigrateError> for Failure {
             },
             MigrateError::DocumentsChanged { .. } => plainly(&DOCUMENT_CHANGED, error),
             MigrateError::ProgramsNotAllowed => plainly(&USAGE, error),
-            MigrateError::Interrupted => {
-                plainly(&INTERRUPTED, error).next(["migration", "resume"])
-            }
+            MigrateError::Interrupted => plainly(&INTERRUPTED, error).next(["migration", "resume"]),
             MigrateError::PlanFile(PlanFileError::Io { path, .. }) => {
                 plainly(&IO, error).at(path.clone())
             }

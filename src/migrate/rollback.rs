@@ -8,7 +8,9 @@ use ledger_format::hash::{CommitHash, LedgerId};
 use super::environment;
 use super::error::MigrateError;
 use super::plan::{Policy, binding};
-use super::run::{Inputs, Observer, RunReport, Subject as _, check_contract, freeze_contract, go_on};
+use super::run::{
+    Inputs, Observer, RunReport, Subject as _, check_contract, freeze_contract, go_on,
+};
 use super::store::Store;
 use crate::effects::Signer;
 use crate::target::glyph_store::Layout;

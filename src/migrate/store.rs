@@ -129,8 +129,11 @@ impl Store {
 pub(super) fn open_objects(ledger: &Ledger) -> Result<Box<dyn Objects>, MigrateError> {
     let dir = ledger.objects_dir();
     // Only a ledger that names no content yet may begin with none.
-    let objects =
-        if ledger.state().size() > 1 { PackObjects::open(&dir)? } else { PackObjects::create(&dir)? };
+    let objects = if ledger.state().size() > 1 {
+        PackObjects::open(&dir)?
+    } else {
+        PackObjects::create(&dir)?
+    };
     forget_work_copies(&ledger.work_dir())?;
     Ok(Box::new(objects))
 }

@@ -56,7 +56,8 @@ impl Collection {
     /// Ids of all documents, each with the place of its contract.
     pub fn find(&self) -> Result<BTreeMap<String, usize>, MigrateError> {
         let contracts = self.contracts.iter().map(Prepared::contract);
-        let globs = contracts.map(|contract| (contract.contract.as_str(), contract.files.as_slice()));
+        let globs =
+            contracts.map(|contract| (contract.contract.as_str(), contract.files.as_slice()));
         Ok(self.tree.find(&target::Kinds::of(globs)?)?)
     }
 

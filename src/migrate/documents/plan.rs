@@ -161,7 +161,11 @@ impl DocumentsPlan {
             return Err(PlanFileError::Form(format!("its schema is {:?}", plan.schema)));
         }
         let actual = plan.computed_id();
-        if actual == plan.id { Ok(plan) } else { Err(PlanFileError::Edited { stated: plan.id, actual }) }
+        if actual == plan.id {
+            Ok(plan)
+        } else {
+            Err(PlanFileError::Edited { stated: plan.id, actual })
+        }
     }
 
     /// Reads the plan file at `path`.
@@ -239,7 +243,9 @@ pub(super) fn bound(documents: &Documents, id: CommitHash) -> Result<Bound, Migr
     let name = ContentHash::from_bytes(*id.as_bytes());
     let bytes = documents.objects.get(&name)?;
     let wrong = || PlanFileError::Form(format!("object {name} is not a plan"));
-    let Ok(Cbor::Array(parts)) = cbor::decode(&bytes, EVENT_DEPTH_MAX) else { return Err(wrong().into()) };
+    let Ok(Cbor::Array(parts)) = cbor::decode(&bytes, EVENT_DEPTH_MAX) else {
+        return Err(wrong().into());
+    };
     let [_, meaning] = parts.as_slice() else { return Err(wrong().into()) };
     cbor::from_value(meaning).map_err(|_| wrong().into())
 }
@@ -312,7 +318,8 @@ impl Making {
         if signed && self.signed.len() < LISTED_MAX {
             self.signed.push(id.clone());
         }
-        let (Some(prepared), Some(route)) = (collection.contracts.get(kind), &evaluation.route) else {
+        let (Some(prepared), Some(route)) = (collection.contracts.get(kind), &evaluation.route)
+        else {
             return;
         };
         if evaluation.status == Status::Current {
@@ -343,8 +350,20 @@ impl Making {
         let (source, mode) = (ContentHash::of(&source.bytes), source.mode);
         let target = ContentHash::of(&outcome.bytes);
         for lossy in evaluation.lost.into_iter().take(LISTED_MAX - self.lossy.len()) {
-            self.lossy.push(LossyValue { object: id.clone(), path: lossy.path, value: lossy.value });
+            self.lossy.push(LossyValue {
+                object: id.clone(),
+                path: lossy.path,
+                value: lossy.value,
+            });
         }
-        self.objects.push(PlannedDocument { id, route: route as u64, source, mode, target, lost, loss });
+        self.objects.push(PlannedDocument {
+            id,
+            route: route as u64,
+            source,
+            mode,
+            target,
+            lost,
+            loss,
+        });
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ledger_format::body::{
-    Body, Cause, Changes, FixedBytes, ObjectMigrated, ObjectObserved, ObjectState, Purpose,
-    ROUTE_EDGES_MAX, RunCommitted, RunPublished, RunRoute, RunStarted, MIXED_VERSIONS,
+    Body, Cause, Changes, FixedBytes, MIXED_VERSIONS, ObjectMigrated, ObjectObserved, ObjectState,
+    Purpose, ROUTE_EDGES_MAX, RunCommitted, RunPublished, RunRoute, RunStarted,
 };
 use ledger_format::hash::{CommitHash, ContentHash, EventId};
 use projections::{OpenRun, Phase};
@@ -108,7 +108,8 @@ pub fn abandon(
     documents.may_sign(signer)?;
     let (run, reason) = (open.run, super::super::run::shortened(reason));
     if open.phase == Phase::Staging {
-        let aborted = ledger_format::body::RunAborted { run, code: "ABANDONED".to_owned(), message: reason };
+        let aborted =
+            ledger_format::body::RunAborted { run, code: "ABANDONED".to_owned(), message: reason };
         documents.record(signer, vec![aborted.into()], observer)?;
         forget_work(documents, run)?;
         return Ok(run);
@@ -148,7 +149,8 @@ fn still_fits(documents: &Documents, plan: &DocumentsPlan) -> Result<(), Migrate
         documents.collection.contracts.iter().any(|prepared| prepared.digest() == route.contract)
     };
     if let Some(route) = plan.routes.iter().find(|route| !known(route)) {
-        let reason = format!("the contract {} {} is another one now", route.kind, route.contract_version);
+        let reason =
+            format!("the contract {} {} is another one now", route.kind, route.contract_version);
         return Err(MigrateError::Stale { reason });
     }
     let mut changed = Vec::new();
@@ -158,7 +160,11 @@ fn still_fits(documents: &Documents, plan: &DocumentsPlan) -> Result<(), Migrate
             changed.push(object.id.clone());
         }
     }
-    if changed.is_empty() { Ok(()) } else { Err(MigrateError::Stale { reason: named("changed", &changed) }) }
+    if changed.is_empty() {
+        Ok(())
+    } else {
+        Err(MigrateError::Stale { reason: named("changed", &changed) })
+    }
 }
 
 fn is_planned(found: &Found, object: &PlannedDocument) -> bool {
@@ -239,7 +245,11 @@ impl Subject for Documents {
         self.collection.tree.root()
     }
 
-    fn work(&mut self, signer: &dyn Signer, observer: &mut dyn Observer) -> Result<(), MigrateError> {
+    fn work(
+        &mut self,
+        signer: &dyn Signer,
+        observer: &mut dyn Observer,
+    ) -> Result<(), MigrateError> {
         let open = self.open_run()?;
         match open.started.purpose {
             Purpose::Migrate => stage(self, &open, signer, observer)?,
@@ -345,8 +355,10 @@ impl Work {
         let kind = |object: &PlannedDocument| {
             usize::try_from(object.route).ok().and_then(|route| of_route.get(route).copied())
         };
-        let mut ids: BTreeMap<String, usize> =
-            planned.values().filter_map(|object| Some((object.id.clone(), kind(object)?))).collect();
+        let mut ids: BTreeMap<String, usize> = planned
+            .values()
+            .filter_map(|object| Some((object.id.clone(), kind(object)?)))
+            .collect();
         let linked = contracts.iter().any(|prepared| prepared.names_others());
         let mut contracts = contracts;
         if linked {
@@ -356,7 +368,8 @@ impl Work {
                 let place = match known {
                     Some(place) => place,
                     None => {
-                        contracts.push(Prepared::of(prepared.contract().clone(), &documents.outside)?);
+                        contracts
+                            .push(Prepared::of(prepared.contract().clone(), &documents.outside)?);
                         contracts.len() - 1
                     }
                 };
@@ -379,13 +392,16 @@ impl Work {
             self.ids.retain(|id, _| !staging.open.migrated.contains(id));
         }
         staging.done = staging.open.migrated.len() as u64;
-        let kinds = Kinds { contracts: &self.contracts, links: &self.links, to: self.to.as_deref() };
+        let kinds =
+            Kinds { contracts: &self.contracts, links: &self.links, to: self.to.as_deref() };
         let tree = &self.tree;
         let load = |id: &str| {
             let found = Places(tree).look(id)?;
             found.ok_or_else(|| MigrateError::Gone { object: id.to_owned() })
         };
-        kinds.work(&self.ids, self.jobs, &load, &mut |done| staging.take(done, &self.contracts, signer, observer))
+        kinds.work(&self.ids, self.jobs, &load, &mut |done| {
+            staging.take(done, &self.contracts, signer, observer)
+        })
     }
 }
 
@@ -411,11 +427,17 @@ impl Staging<'_> {
             return Ok(());
         }
         if !is_planned(&done.source, planned) {
-            return Err(MigrateError::Stale { reason: format!("{} changed while the run was at work", done.id) });
+            return Err(MigrateError::Stale {
+                reason: format!("{} changed while the run was at work", done.id),
+            });
         }
         let evaluation = &done.evaluation;
         let Some(outcome) = &evaluation.result else {
-            let named = evaluation.refusals.iter().take(1).map(|refusal| (done.id.clone(), refusal.clone()));
+            let named = evaluation
+                .refusals
+                .iter()
+                .take(1)
+                .map(|refusal| (done.id.clone(), refusal.clone()));
             return Err(MigrateError::Refused { total: 1, named: named.collect() });
         };
         let target = self.documents.objects.put(&outcome.bytes)?;
@@ -450,7 +472,8 @@ impl Staging<'_> {
             .into(),
         );
         self.done += 1;
-        observer.reached(&Milestone::Document { done: self.done, total: self.planned.len() as u64 });
+        observer
+            .reached(&Milestone::Document { done: self.done, total: self.planned.len() as u64 });
         if self.pending.len() >= BATCH {
             self.flush(signer, observer)?;
         }
@@ -461,7 +484,11 @@ impl Staging<'_> {
         Ok(())
     }
 
-    fn flush(&mut self, signer: &dyn Signer, observer: &mut dyn Observer) -> Result<(), MigrateError> {
+    fn flush(
+        &mut self,
+        signer: &dyn Signer,
+        observer: &mut dyn Observer,
+    ) -> Result<(), MigrateError> {
         if self.pending.is_empty() {
             return Ok(());
         }
@@ -490,7 +517,9 @@ fn commit(
         places += u64::from(held.get(id) != Some(target));
     }
     if !changed.is_empty() {
-        return Err(MigrateError::Stale { reason: named("changed while the run was at work", &changed) });
+        return Err(MigrateError::Stale {
+            reason: named("changed while the run was at work", &changed),
+        });
     }
     let certificate = state.certificates().open_certificate();
     documents.objects.sync()?;
@@ -509,12 +538,19 @@ fn may_replace(open: &OpenRun, found: Option<&Found>, source: Option<&ObjectStat
 
 impl Documents {
     /// The places that the committed run writes to: what stood there, and what is to stand there.
-    fn places_of(&self, open: &OpenRun) -> Result<BTreeMap<String, (Option<ObjectState>, ObjectState)>, MigrateError> {
-        let Phase::Publishing { committed_seq, .. } = open.phase else { return Err(MigrateError::NoRun) };
+    fn places_of(
+        &self,
+        open: &OpenRun,
+    ) -> Result<BTreeMap<String, (Option<ObjectState>, ObjectState)>, MigrateError> {
+        let Phase::Publishing { committed_seq, .. } = open.phase else {
+            return Err(MigrateError::NoRun);
+        };
         let before: States = self.ledger.state_at(committed_seq)?.store().objects.clone();
         let now = &self.ledger.state().store().objects;
         let changed = now.iter().filter(|(id, target)| before.get(*id) != Some(*target));
-        Ok(changed.map(|(id, target)| (id.clone(), (before.get(id).cloned(), target.clone()))).collect())
+        Ok(changed
+            .map(|(id, target)| (id.clone(), (before.get(id).cloned(), target.clone())))
+            .collect())
     }
 }
 
@@ -527,7 +563,9 @@ fn publish(
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
     let open = documents.open_run()?;
-    let Phase::Publishing { places: expected, .. } = open.phase else { return Err(MigrateError::NoRun) };
+    let Phase::Publishing { places: expected, .. } = open.phase else {
+        return Err(MigrateError::NoRun);
+    };
     let places = documents.places_of(&open)?;
     if !compared {
         let mut conflicts = Vec::new();
@@ -551,7 +589,13 @@ fn publish(
             let Some((id, (source, target))) = places.next() else { break };
             let ObjectState::Document { content, mode, bytes: length } = target else { continue };
             bytes += length;
-            batch.push(Place { id, source: source.as_ref(), target, content: *content, mode: *mode });
+            batch.push(Place {
+                id,
+                source: source.as_ref(),
+                target,
+                content: *content,
+                mode: *mode,
+            });
         }
         publish_batch(documents, &open, &batch, observer)?;
     }

@@ -236,7 +236,8 @@ impl Set<'_> {
     fn take_steps(&mut self) {
         let kinds = self.kinds;
         for member in &mut self.members {
-            let (Some(prepared), Some(moved)) = (kinds.contracts.get(member.kind), &member.moved) else {
+            let (Some(prepared), Some(moved)) = (kinds.contracts.get(member.kind), &member.moved)
+            else {
                 continue;
             };
             let kind = prepared.contract().contract.as_str();
@@ -259,7 +260,9 @@ impl Set<'_> {
         for round in kinds.links.rounds() {
             let of_round = kinds.links.kind_of(round);
             for member in &mut self.members {
-                let (Some(index), Some(moved)) = (member.index, &mut member.moved) else { continue };
+                let (Some(index), Some(moved)) = (member.index, &mut member.moved) else {
+                    continue;
+                };
                 let Some(subject) = kinds.subject(member.kind, &moved.route.to, &member.id) else {
                     continue;
                 };

@@ -79,7 +79,9 @@ impl Places<'_> {
         }
         for output in outputs {
             let path = self.0.path(output.id);
-            sync(&path).and_then(|()| sync(folder_of(&path))).map_err(|source| TreeError::Io { path, source })?;
+            sync(&path)
+                .and_then(|()| sync(folder_of(&path)))
+                .map_err(|source| TreeError::Io { path, source })?;
         }
         Ok(())
     }

@@ -84,10 +84,11 @@ pub struct Kinds(Vec<(String, GlobSet)>);
 
 impl Kinds {
     /// Each kind with the globs of its files.
-    pub fn of<'a>(
-        kinds: impl Iterator<Item = (&'a str, &'a [String])>,
-    ) -> Result<Self, TreeError> {
-        kinds.map(|(kind, globs)| Ok((kind.to_owned(), globs_of(kind, globs)?))).collect::<Result<_, _>>().map(Self)
+    pub fn of<'a>(kinds: impl Iterator<Item = (&'a str, &'a [String])>) -> Result<Self, TreeError> {
+        kinds
+            .map(|(kind, globs)| Ok((kind.to_owned(), globs_of(kind, globs)?)))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// The place in the list of the kind that a file is of; none if it is of no kind.
