@@ -3,11 +3,13 @@
 //! and `output` alone writes either of them. Decides nothing about ledgers.
 
 mod apply;
+mod check;
 mod completions;
 mod context;
 mod contracts;
 mod demo;
 mod diff;
+mod documents;
 mod explain;
 mod export;
 mod failure;
@@ -105,6 +107,8 @@ enum Command {
 /// Verbs that stand alone and under `migration`, by one definition.
 #[derive(Debug, Subcommand)]
 enum Job {
+    /// Look at documents: how each stands to its contract. Touches nothing.
+    Check(check::Arguments),
     /// Plan a migration: what it does and what it loses.
     Plan(plan::Arguments),
     /// Carry out a plan.
@@ -155,6 +159,7 @@ impl ContractCommand {
 impl Job {
     fn run(&self, context: &Context, output: &Output) -> Exit {
         match self {
+            Self::Check(arguments) => output.finish(check::run(arguments, context)),
             Self::Plan(arguments) => output.finish(plan::run(arguments, context)),
             Self::Apply(arguments) => output.finish(apply::run(arguments, context)),
             Self::Prove(arguments) => output.finish(prove::run(arguments)),

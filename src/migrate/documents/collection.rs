@@ -12,7 +12,7 @@ use super::super::stage::frozen_contract;
 use super::super::store::{open_objects, remembered_as};
 use super::prepared::{Outside, Prepared};
 use super::work::{Done, Kinds, links_of};
-use crate::contract::{Bundle, Contract};
+use crate::contract::{Bundle, Contract, ContractError};
 use crate::effects::{KernelSyncs, Random, Signer, syncs};
 use crate::ledger::{Ledger, Surroundings};
 use crate::link::Links;
@@ -37,7 +37,15 @@ impl Collection {
         contracts: Vec<Contract>,
         outside: &Outside,
     ) -> Result<Self, MigrateError> {
-        let contracts = contracts.into_iter().map(|contract| Prepared::of(contract, outside));
+        let knows = |name: &str| contracts.iter().any(|c| c.parameters.contains_key(name));
+        if let Some((name, _)) = outside.parameters.iter().find(|(name, _)| !knows(name)) {
+            let rule = format!("no contract has a parameter {name:?}");
+            return Err(ContractError::rule("--set", rule).into());
+        }
+        let contracts = contracts.into_iter().map(|contract| {
+            let outside = outside.of_contract(&contract);
+            Prepared::of(contract, &outside)
+        });
         let contracts = contracts.collect::<Result<Vec<_>, _>>()?;
         let links = links_of(&contracts)?;
         Ok(Self { tree, contracts, links })
@@ -62,7 +70,9 @@ impl Collection {
     }
 
     pub(super) fn kinds<'a>(&'a self, to: Option<&'a str>) -> Kinds<'a> {
-        Kinds { contracts: &self.contracts, links: &self.links, to }
+        // One document alone is looked at without those that it names.
+        let linked = !self.tree.is_one() && self.contracts.iter().any(Prepared::names_others);
+        Kinds { contracts: &self.contracts, links: &self.links, to, linked }
     }
 
     /// What stands in the place of a document that must be there.
@@ -191,7 +201,8 @@ impl Documents {
     /// The contract of that digest: one of those at hand, else one that the ledger froze.
     pub(super) fn prepared(&self, digest: CommitHash) -> Result<Prepared, MigrateError> {
         let frozen = frozen_contract(&self.ledger, &*self.objects, digest)?;
-        Ok(Prepared::of(frozen, &self.outside)?)
+        let outside = self.outside.of_contract(&frozen);
+        Ok(Prepared::of(frozen, &outside)?)
     }
 
     /// The event that freezes a contract, unless it is frozen; refuses one that was used before under the same name and

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ledger_format::hash::CommitHash;
 
 use crate::contract::{Contract, ContractError, Edge, PathError, Paths, Pattern};
-use crate::document::{Format, Pointer, json};
+use crate::document::{Format, Pointer, Value, json};
 use crate::schema::Schema;
 use crate::transform::{Parameters, Program, Programs, Step, inverse};
 
@@ -17,6 +17,16 @@ pub struct Outside {
     pub parameters: Parameters,
     /// Whether steps may run external programs.
     pub allow_programs: bool,
+}
+
+impl Outside {
+    /// What of it is for `contract`: the values that it declares.
+    pub(super) fn of_contract(&self, contract: &Contract) -> Self {
+        let declared = |(name, _): &(&str, &Value)| contract.parameters.contains_key(*name);
+        let given = self.parameters.iter().filter(declared);
+        let parameters = given.map(|(name, value)| (name.to_owned(), value.clone())).collect();
+        Self { parameters, allow_programs: self.allow_programs }
+    }
 }
 
 /// A contract whose programs and schemas are compiled.

@@ -294,7 +294,12 @@ fn stage(
         });
     }
     // What documents of the run refer to may need no migration itself; so all of them are looked at where they are linked.
-    let all = Work::of(documents, contracts, &planned, &of_route)?;
+    let goes_elsewhere = |(route, kind): (&PlannedRoute, &usize)| {
+        let current = contracts.get(*kind).map(|prepared| &prepared.contract().current);
+        (current != Some(&route.to)).then(|| route.to.clone())
+    };
+    let to = routes.iter().zip(&of_route).find_map(goes_elsewhere);
+    let all = Work::of(documents, contracts, &planned, &of_route, to)?;
     let mut staging = Staging { documents, planned: &planned, open, pending: Vec::new(), done: 0 };
     all.run(&mut staging, signer, observer)?;
     staging.flush(signer, observer)
@@ -340,7 +345,9 @@ struct Work {
     contracts: Vec<Prepared>,
     links: crate::link::Links,
     ids: BTreeMap<String, usize>,
+    /// The version to go to, where it is not each kind's current one.
     to: Option<String>,
+    linked: bool,
     tree: crate::target::documents::Tree,
     jobs: usize,
 }
@@ -351,6 +358,7 @@ impl Work {
         contracts: Vec<Prepared>,
         planned: &BTreeMap<String, PlannedDocument>,
         of_route: &[usize],
+        to: Option<String>,
     ) -> Result<Self, MigrateError> {
         let kind = |object: &PlannedDocument| {
             usize::try_from(object.route).ok().and_then(|route| of_route.get(route).copied())
@@ -359,7 +367,7 @@ impl Work {
             .values()
             .filter_map(|object| Some((object.id.clone(), kind(object)?)))
             .collect();
-        let linked = contracts.iter().any(|prepared| prepared.names_others());
+        let linked = documents.collection.contracts.iter().any(Prepared::names_others);
         let mut contracts = contracts;
         if linked {
             for (id, other) in documents.collection.find()? {
@@ -368,8 +376,9 @@ impl Work {
                 let place = match known {
                     Some(place) => place,
                     None => {
-                        contracts
-                            .push(Prepared::of(prepared.contract().clone(), &documents.outside)?);
+                        let contract = prepared.contract().clone();
+                        let outside = documents.outside.of_contract(&contract);
+                        contracts.push(Prepared::of(contract, &outside)?);
                         contracts.len() - 1
                     }
                 };
@@ -378,7 +387,7 @@ impl Work {
         }
         let links = links_of(&contracts)?;
         let (tree, jobs) = (documents.collection.tree.clone(), documents.jobs);
-        Ok(Self { contracts, links, ids, to: None, tree, jobs })
+        Ok(Self { contracts, links, ids, to, linked, tree, jobs })
     }
 
     fn run(
@@ -388,12 +397,12 @@ impl Work {
         observer: &mut dyn Observer,
     ) -> Result<(), MigrateError> {
         // With links every document is needed to tell the new names; else those recorded already are done.
-        if !self.contracts.iter().any(|prepared| prepared.names_others()) {
+        if !self.linked {
             self.ids.retain(|id, _| !staging.open.migrated.contains(id));
         }
         staging.done = staging.open.migrated.len() as u64;
-        let kinds =
-            Kinds { contracts: &self.contracts, links: &self.links, to: self.to.as_deref() };
+        let Self { contracts, links, linked, to, .. } = &self;
+        let kinds = Kinds { contracts, links, to: to.as_deref(), linked: *linked };
         let tree = &self.tree;
         let load = |id: &str| {
             let found = Places(tree).look(id)?;

@@ -22,6 +22,8 @@ pub(super) struct Kinds<'a> {
     pub(super) links: &'a Links,
     /// The version to go to; each kind's current one if `None`.
     pub(super) to: Option<&'a str>,
+    /// Whether documents name each other, so that none can be worked on alone.
+    pub(super) linked: bool,
 }
 
 /// A document that was worked on.
@@ -46,15 +48,11 @@ impl Kinds<'_> {
         load: Load<'_, E>,
         take: &mut dyn FnMut(Done) -> Result<(), E>,
     ) -> Result<(), E> {
-        if self.are_linked() {
+        if self.linked {
             self.together(ids, load, take)
         } else {
             self.apart(ids, jobs.max(1), load, take)
         }
-    }
-
-    fn are_linked(&self) -> bool {
-        self.contracts.iter().any(Prepared::names_others)
     }
 
     fn apart<E: Send>(

@@ -17,7 +17,7 @@ const PROOF_FOLDER: &str = "migration";
 pub(super) const UNFINISHED: (&str, &str) = (".", ".glyph-ledger-new");
 
 /// Most files of a tree. Ids, versions and hashes of each are held in memory while a job runs.
-pub const FILES_MAX: usize = 2_000_000;
+const FILES_MAX: usize = 2_000_000;
 
 /// A tree that cannot be looked through.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +136,11 @@ impl Tree {
     #[must_use]
     pub fn only(self, id: String) -> Self {
         Self { only: Some(id), ..self }
+    }
+
+    /// Whether it is of one document only.
+    pub const fn is_one(&self) -> bool {
+        self.only.is_some()
     }
 
     /// Where it lies.
