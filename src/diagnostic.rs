@@ -200,6 +200,27 @@ catalogue! {
     CONTRACT_VERSION_LOW = 1033, Refused, Error, false,
         "A contract was changed more than its new version says.",
         "Raise contract_version as the message says.";
+    LINK_DANGLING = 1040, Refused, Error, false,
+        "An object refers by hash to an object that is not there.",
+        "Add the object that is named to the target, or mend the reference at the place named.";
+    LINK_STALE = 1041, Unverified, Error, false,
+        "A hash does not match the content that it stands for: something was changed and not hashed again.",
+        "Restore the content of then, or have whoever changed it compute the hash again.";
+    LINK_CYCLE = 1042, Refused, Error, false,
+        "Contracts declare references by hash that lead in a circle, so that no hash can be computed first.",
+        "Exclude one of the places named from the hash that covers it (`exclude`).";
+    LINK_AMBIGUOUS = 1043, Refused, Error, false,
+        "A reference by hash fits several objects whose hashes differ after the migration.",
+        "Remove all but one of the objects named.";
+    LINK_INVALID = 1044, Refused, Error, false,
+        "A place that must hold a hash holds something else, or a value has no canonical form to be hashed.",
+        "Mend the document, or the contract's `refs` and `self_hash`, at the place named.";
+    REQUEST_INVALID = 1050, Refused, Error, false,
+        "What an operator was called with is not what it takes.",
+        "Call it as its request schema says; the message names the place.";
+    CODE_UNREGISTERED = 1051, Refused, Error, false,
+        "An error was to be emitted under a code that is not in the catalogue.",
+        "Use a registered code: `glyph-ledger explain CODE`.";
     LEDGER_MISSING = 1500, Unverified, Fatal, false,
         "A part of the ledger that must be there is not.",
         "Restore the ledger's folder from a backup; an empty one is never started in its place.";

@@ -1,15 +1,24 @@
 //! Documents with exactly what was written in them: the digits of every number, the order of every key, the style of the
 //! text. What was not touched is written again as it was read.
 //!
-//! Knows no file, no contract and no hash. Nothing here rounds, sorts or normalises.
+//! Knows no file, no contract and no hash. Nothing here rounds, sorts or normalises, but for the canonical forms that others
+//! hash ([`canonical`]).
 
+pub mod canonical;
+pub mod cbor;
+mod format;
 pub mod json;
+pub mod jsonl;
+mod lost_form;
 mod map;
 mod number;
 mod pointer;
 mod serial;
 mod unwritable;
+pub mod yaml;
 
+pub use format::{DOCUMENT_BYTES_MAX, Document, Form, Format, Place, ReadError, ReadReason};
+pub use lost_form::{FormKind, LostForm};
 pub use map::{Key, Map};
 pub use number::Number;
 pub use pointer::{Pointer, PointerError};

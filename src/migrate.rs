@@ -8,6 +8,7 @@
 
 #[cfg(test)]
 mod conformance;
+pub mod documents;
 mod environment;
 mod error;
 mod init;

@@ -1,8 +1,8 @@
 //! What the steps of a contract do to a document, and what they leave behind of what they did.
 //!
 //! A step is applied whole or refuses. Every change is recorded as an [`Effect`], with what stood there before, so that
-//! what a run loses is counted from what it did and not from what it promised. Knows no file, no contract as a whole, no
-//! ledger and no time.
+//! what a run loses is counted from what it did and not from what it promised. Knows no contract as a whole
+//! and no ledger; but for `external`, which runs programs that somebody else wrote, no file and no time.
 //!
 //! ```
 //! use glyph_ledger::document::json;
@@ -21,15 +21,24 @@
 //! ```
 
 mod convert;
+mod difference;
 mod effect;
+mod external;
 mod inverse;
 mod jq;
+mod parameters;
+mod programs;
+mod reads;
 mod step;
 mod steps;
 
 pub use convert::is_of_kind;
+pub use difference::{Identity, difference};
 pub use effect::{Effect, Operation, leaves};
+pub use external::ExternalError;
 pub use inverse::{inverse, is_reversible};
-pub use jq::{JqError, Program, Programs};
+pub use jq::{JqError, Program};
+pub use parameters::Parameters;
+pub use programs::Programs;
 pub use step::*;
-pub use steps::{StepError, Trouble, apply};
+pub use steps::{Attempt, StepError, Trouble, apply, attempt};

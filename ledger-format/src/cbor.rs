@@ -12,7 +12,7 @@ mod fields;
 use std::cmp::Ordering;
 
 pub use bridge::{BridgeError, from_bytes, from_value, to_value};
-pub use decode::{DecodeError, Reason, decode};
+pub use decode::{DecodeError, Decoder, Item, Reason, decode};
 pub use fields::{FieldError, Fields};
 
 /// Deepest nesting of an event, state, plan or certificate, counted in arrays and maps. None of

@@ -46,6 +46,13 @@ pub enum ContractError {
     },
 }
 
+impl ContractError {
+    /// A contract that is sound in itself cannot be used as it is asked to be.
+    pub fn rule(contract: &str, rule: impl Into<String>) -> Self {
+        Self::Rule { at: Location::of_file(contract), rule: rule.into() }
+    }
+}
+
 /// Loads the contract at `path`; the files it names are looked up relative to its folder and may not leave it.
 pub fn load_file(path: &Path) -> Result<Contract, ContractError> {
     Source::read(path)?.judge()

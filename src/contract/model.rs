@@ -10,7 +10,7 @@ use super::detector::Detector;
 use super::pattern::Pattern;
 use super::reference::{Reference, SelfHash, Signature};
 use crate::document::Pointer;
-use crate::transform::Step;
+use crate::transform::{JqError, Programs, Step};
 
 /// A contract, parsed and checked: versions exist, edges go up, files are there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct Contract {
     /// Values that are given from outside, and what each is.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
+    /// A file beside the contract with functions of jq that all its programs can use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definitions: Option<String>,
     /// JSON Schemas of versions: files beside the contract.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub schemas: BTreeMap<String, String>,
@@ -50,6 +53,9 @@ pub struct Contract {
     /// What is done with every document once it is at the current version, also if it was there already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub normalize: Vec<Step>,
+    /// What the normalisation is known to lose: [`Pattern`]s.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub normalize_lossy: Vec<String>,
     /// What must hold between a document before and after.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub invariants: Vec<Invariant>,
@@ -173,9 +179,9 @@ impl Contract {
         CommitHash::of("contract", &meaning)
     }
 
-    /// `CommitHash("contract_edge", {edge, scripts})` with the hashes of the edge's own files.
+    /// `CommitHash("contract_edge", {edge, scripts})` with the hashes of the edge's own files, and of the definitions.
     pub fn edge_digest(&self, edge: &Edge) -> CommitHash {
-        let scripts = self.hashes(edge.files());
+        let scripts = self.hashes(edge.files().chain(self.definitions.as_deref()));
         CommitHash::of(
             "contract_edge",
             &cbor::map([("edge", as_value(edge)), ("scripts", scripts)]),
@@ -184,7 +190,8 @@ impl Contract {
 
     /// `CommitHash("contract_normalize", {scripts, normalize})`: what is done at the current version, with its files.
     pub fn normalize_digest(&self) -> CommitHash {
-        let scripts = self.hashes(self.normalize.iter().flat_map(Step::files));
+        let files = self.normalize.iter().flat_map(Step::files);
+        let scripts = self.hashes(files.chain(self.definitions.as_deref()));
         let meaning = cbor::map([("normalize", as_value(&self.normalize)), ("scripts", scripts)]);
         CommitHash::of("contract_normalize", &meaning)
     }
@@ -205,11 +212,29 @@ impl Contract {
         self.format().is_some_and(Format::is_document)
     }
 
-    /// Every file that steps and schemas name.
+    /// Every jq program of its edges and of its normalisation, compiled.
+    pub fn programs(&self) -> Result<Programs, JqError> {
+        let definitions = self.definitions.as_ref().and_then(|name| self.scripts.get(name));
+        let definitions = std::str::from_utf8(definitions.map_or(&[], Vec::as_slice))
+            .map_err(|_| JqError::Program("its definitions are not UTF-8".to_owned()))?;
+        let edges = self.edges.iter();
+        let edges = edges.flat_map(|edge| edge.steps.iter().chain(edge.inverse.iter().flatten()));
+        let steps: Vec<Step> = edges.chain(&self.normalize).cloned().collect();
+        Programs::with_definitions(&steps, &self.scripts, definitions)
+    }
+
+    /// Every file that steps and schemas name, and the definitions.
     pub fn files(&self) -> BTreeSet<&str> {
         let steps = self.normalize.iter().flat_map(Step::files);
         let schemas = self.schemas.values().map(String::as_str);
-        self.edges.iter().flat_map(Edge::files).chain(steps).chain(schemas).collect()
+        let definitions = self.definitions.as_deref();
+        self.edges
+            .iter()
+            .flat_map(Edge::files)
+            .chain(steps)
+            .chain(schemas)
+            .chain(definitions)
+            .collect()
     }
 
     /// Position of a version token, from the oldest.

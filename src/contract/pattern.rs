@@ -22,6 +22,11 @@ impl Pattern {
         self.0.tokens()
     }
 
+    /// The pattern as a pointer, `*` a token as any other.
+    pub const fn as_pointer(&self) -> &Pointer {
+        &self.0
+    }
+
     /// Whether `place`, or a place that holds it, is one of those meant.
     pub fn covers(&self, place: &Pointer) -> bool {
         place.tokens().len() >= self.tokens().len()

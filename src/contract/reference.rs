@@ -6,6 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::pattern::Pattern;
+use crate::document::Pointer;
 
 /// Places that hold the hash of another object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct Reference {
     pub exclude: Vec<Pattern>,
     /// How the hash is written.
     pub encoding: Encoding,
+    /// The versions of the document in which this is so; all, if none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<String>,
 }
 
 /// A place that holds the hash of the document it stands in.
@@ -32,10 +36,16 @@ pub struct SelfHash {
     pub at: Pattern,
     /// What was hashed.
     pub preimage: Preimage,
-    /// Places that are left out before hashing; the hash's own must be one of them.
+    /// The part of the document that is hashed; the whole, if it is not given.
+    #[serde(default, skip_serializing_if = "is_root")]
+    pub of: Pointer,
+    /// Places that are left out before hashing; the hash's own must be one of them, if it lies in that part.
     pub exclude: Vec<Pattern>,
     /// How the hash is written.
     pub encoding: Encoding,
+    /// The versions of the document in which this is so; all, if none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<String>,
 }
 
 /// Objects that somebody signed.
@@ -48,7 +58,8 @@ pub struct Signature {
     pub drop: bool,
 }
 
-/// What is hashed. Written as text, the last one with its tag: `commit:checkpoint_header`.
+/// What is hashed. Written as text, the last two with a tag and a place: `commit:checkpoint_header`,
+/// `stated:/trace_final_hash`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Preimage {
     /// The bytes of the object's file.
@@ -59,6 +70,8 @@ pub enum Preimage {
     JcsSha256,
     /// The object's canonical CBOR in a list behind a tag that says what it is.
     Commit(String),
+    /// Nothing: the hash is the one that the object holds itself at this place.
+    Stated(Pointer),
 }
 
 /// How a hash is written.
@@ -75,7 +88,12 @@ pub enum Encoding {
     Base64,
 }
 
+fn is_root(place: &Pointer) -> bool {
+    place.tokens().is_empty()
+}
+
 const COMMIT: &str = "commit:";
+const STATED: &str = "stated:";
 
 impl fmt::Display for Preimage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,6 +102,7 @@ impl fmt::Display for Preimage {
             Self::ObjectDigest => f.write_str("object_digest"),
             Self::JcsSha256 => f.write_str("jcs_sha256"),
             Self::Commit(tag) => write!(f, "{COMMIT}{tag}"),
+            Self::Stated(place) => write!(f, "{STATED}{place}"),
         }
     }
 }
@@ -97,13 +116,16 @@ impl Serialize for Preimage {
 impl<'de> Deserialize<'de> for Preimage {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
+        if let Some(place) = text.strip_prefix(STATED) {
+            return place.parse().map(Self::Stated).map_err(D::Error::custom);
+        }
         match (text.as_str(), text.strip_prefix(COMMIT)) {
             ("file_bytes", _) => Ok(Self::FileBytes),
             ("object_digest", _) => Ok(Self::ObjectDigest),
             ("jcs_sha256", _) => Ok(Self::JcsSha256),
             (_, Some(tag)) if !tag.is_empty() => Ok(Self::Commit(tag.to_owned())),
             _ => Err(D::Error::custom(format_args!(
-                "{text:?} is none of file_bytes, object_digest, jcs_sha256 and commit:TAG"
+                "{text:?} is none of file_bytes, object_digest, jcs_sha256, commit:TAG and stated:POINTER"
             ))),
         }
     }

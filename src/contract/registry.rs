@@ -27,12 +27,21 @@ macro_rules! built_in {
 }
 
 /// All of them, by name.
-const BUILT_IN: &[BuiltIn] = &[built_in!(
-    "glyph-store",
-    "0002_declare_version.sql",
-    "0002_publication_semantics.sql",
-    "0003_source_labels.sql",
-)];
+const BUILT_IN: &[BuiltIn] = &[
+    built_in!("evidence-metadata"),
+    built_in!(
+        "glyph-store",
+        "0002_declare_version.sql",
+        "0002_publication_semantics.sql",
+        "0003_source_labels.sql",
+    ),
+    built_in!("glyphser-certificate"),
+    built_in!("glyphser-checkpoint"),
+    built_in!("glyphser-manifest"),
+    built_in!("glyphser-trace"),
+    built_in!("run-state", "run-state-0.schema.json", "run-state-1.schema.json", "words.jq"),
+    built_in!("workflow-app", "workflow-app-1.schema.json"),
+];
 
 /// The names of all built-in contracts, in order.
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -31,12 +31,19 @@ pub(super) fn breaches(contract: &Contract, missing: &BTreeMap<String, String>) 
     rules.versions();
     rules.detectors();
     rules.documents_only();
+    rules.hashes();
     rules.schemas();
+    rules.definitions();
+    rules.patterns(&place(&["normalize_lossy"]), &contract.normalize_lossy);
     for (position, edge) in contract.edges.iter().enumerate() {
         rules.edge(&place(&["edges", &position.to_string()]), edge);
     }
     rules.twice();
     rules.steps(&place(&["normalize"]), &contract.normalize, "`normalize`");
+    rules.patterns(&place(&["normalize_lossy"]), &contract.normalize_lossy);
+    if let Some(file) = &contract.definitions {
+        rules.file(place(&["definitions"]), file, "`definitions` is");
+    }
     rules.found
 }
 
@@ -165,7 +172,11 @@ impl Rules<'_> {
             ("files", contract.files.is_empty()),
             ("parameters", contract.parameters.is_empty()),
             ("schemas", contract.schemas.is_empty()),
+            ("definitions", contract.definitions.is_none()),
+            ("definitions", contract.definitions.is_none()),
             ("normalize", contract.normalize.is_empty()),
+            ("normalize_lossy", contract.normalize_lossy.is_empty()),
+            ("normalize_lossy", contract.normalize_lossy.is_empty()),
             ("invariants", contract.invariants.is_empty()),
             ("refs", contract.refs.is_empty()),
             ("self_hash", contract.self_hash.is_empty()),
@@ -177,12 +188,32 @@ impl Rules<'_> {
         }
     }
 
+    /// Versions in which hashes stand.
+    fn hashes(&mut self) {
+        let contract = self.contract;
+        let refs = contract.refs.iter().map(|reference| &reference.versions).enumerate();
+        let own = contract.self_hash.iter().map(|own| &own.versions).enumerate();
+        let all = refs.map(|entry| ("refs", entry)).chain(own.map(|entry| ("self_hash", entry)));
+        for (field, (position, versions)) in all {
+            for (place_in, version) in versions.iter().enumerate() {
+                let at = [field, &position.to_string(), "versions", &place_in.to_string()];
+                self.known(place(&at), version, "a hash's version");
+            }
+        }
+    }
+
     fn schemas(&mut self) {
         let contract = self.contract;
         for (version, file) in &contract.schemas {
             let at = place(&["schemas"]).below(version);
             self.known(at.clone(), version, "a schema's version");
             self.file(at, file, "a schema is");
+        }
+    }
+
+    fn definitions(&mut self) {
+        if let Some(file) = &self.contract.definitions {
+            self.file(place(&["definitions"]), file, "`definitions` names file");
         }
     }
 
@@ -254,6 +285,9 @@ impl Rules<'_> {
             Step::Add(put) | Step::Set(put) | Step::Merge(put)
                 if put.value.is_some() == put.jq.is_some() =>
             {
+                self.broken(at.clone(), format!("a step of {name} must have either value or jq"));
+            }
+            Step::Ensure(ensure) if ensure.value.is_some() == ensure.jq.is_some() => {
                 self.broken(at.clone(), format!("a step of {name} must have either value or jq"));
             }
             Step::Jq(jq) if jq.program.is_some() == jq.file.is_some() => {

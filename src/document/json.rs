@@ -10,6 +10,7 @@ mod write;
 use super::Value;
 
 pub use read::{JsonError, Reason, read};
+pub(super) use read::{Keys, place, read_sharing};
 pub use style::{Escapes, Style};
 pub use write::write;
 

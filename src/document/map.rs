@@ -65,6 +65,10 @@ impl Map {
         if let Some(index) = &mut self.index {
             index.0.insert(Arc::clone(&key), self.entries.len());
         }
+        if self.entries.len() == self.entries.capacity() {
+            // A document has many small maps, which get a key or two: twice the room would be most of its memory.
+            self.entries.reserve_exact((self.entries.len() / 4).max(2));
+        }
         self.entries.push((key, value));
         if self.index.is_none() && self.entries.len() >= INDEXED_FROM {
             self.index_all();
@@ -108,6 +112,11 @@ impl Map {
         true
     }
 
+    /// The entries in order, as they lie in memory.
+    pub fn entries(&self) -> &[(Key, Value)] {
+        &self.entries
+    }
+
     /// The entries in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Key, &Value)> {
         self.entries.iter().map(|(key, value)| (key, value))
@@ -116,6 +125,11 @@ impl Map {
     /// The entries in order, their values to change.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&Key, &mut Value)> {
         self.entries.iter_mut().map(|(key, value)| (&*key, value))
+    }
+
+    /// Takes all entries, into no more memory than they need. What stays is empty, and has room for as many again.
+    pub(super) fn take_exactly(&mut self) -> Self {
+        Self { entries: self.entries.drain(..).collect(), index: self.index.take() }
     }
 
     fn place(&self, key: &str) -> Option<usize> {

@@ -74,6 +74,12 @@ fn position(token: &str) -> Option<usize> {
     (plain && token.bytes().all(|byte| byte.is_ascii_digit())).then(|| token.parse().ok())?
 }
 
+impl FromIterator<String> for Pointer {
+    fn from_iter<I: IntoIterator<Item = String>>(tokens: I) -> Self {
+        Self(tokens.into_iter().collect())
+    }
+}
+
 impl FromStr for Pointer {
     type Err = PointerError;
 

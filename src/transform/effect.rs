@@ -48,7 +48,7 @@ impl Effect {
         Self { op, path, from, before, after, reason, returns: true }
     }
 
-    pub(super) fn removed(path: Pointer, before: Value) -> Self {
+    pub(crate) fn removed(path: Pointer, before: Value) -> Self {
         let (op, from, before, after) = (Operation::Removed, None, Some(before), None);
         Self { op, path, from, before, after, reason: None, returns: false }
     }
@@ -58,9 +58,14 @@ impl Effect {
         Self { op, path, from, before, after, reason: None, returns: true }
     }
 
-    pub(super) fn changed(path: Pointer, before: Value, after: Value, returns: bool) -> Self {
+    pub(crate) fn changed(path: Pointer, before: Value, after: Value, returns: bool) -> Self {
         let (op, from, before, after) = (Operation::Changed, None, Some(before), Some(after));
         Self { op, path, from, before, after, reason: None, returns }
+    }
+
+    /// What stood at `place`, which lies at or below the place of this change.
+    pub fn before_at(&self, place: &Pointer) -> Option<&Value> {
+        relative(&self.path, place)?.get(self.before.as_ref()?)
     }
 
     /// The places of the values that this change takes away for good: every leaf of what was removed, and every leaf that

@@ -2,7 +2,8 @@
 
 use super::convert::back;
 use super::step::{
-    Convert, Each, Group, MapValues, Mapping, Place, Put, Rename, Step, Transfer, Wrap,
+    Convert, Each, Ensure, Group, MapValues, Mapping, Place, Put, Rehash, Rename, Step, Transfer,
+    Wrap,
 };
 use crate::document::Value;
 
@@ -33,6 +34,10 @@ fn of_step(step: &Step) -> Option<Step> {
             let equals = Some(value.clone());
             Some(Step::Remove(Place { path: path.clone(), optional: false, equals }))
         }
+        Step::Ensure(Ensure { path, value: Some(value), optional: false, .. }) => {
+            let equals = Some(value.clone());
+            Some(Step::Remove(Place { path: path.clone(), optional: false, equals }))
+        }
         Step::Convert(Convert { path, to, optional }) => {
             Some(Step::Convert(Convert { path: path.clone(), to: back(*to), optional: *optional }))
         }
@@ -49,6 +54,9 @@ fn of_step(step: &Step) -> Option<Step> {
             let steps = inverse(steps)?;
             Some(Step::Each(Each { path: path.clone(), steps, optional: *optional }))
         }
+        Step::Rehash(step) => {
+            Some(Step::Rehash(Rehash { from: step.to, to: step.from, ..step.clone() }))
+        }
         Step::Require(require) => Some(Step::Require(require.clone())),
         Step::Copy(_)
         | Step::Sql(_)
@@ -57,7 +65,9 @@ fn of_step(step: &Step) -> Option<Step> {
         | Step::Remove(_)
         | Step::When(_)
         | Step::Jq(_)
-        | Step::Add(_) => None,
+        | Step::Program(_)
+        | Step::Add(_)
+        | Step::Ensure(_) => None,
     }
 }
 

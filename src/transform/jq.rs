@@ -2,14 +2,15 @@
 //! environment, no other input, no output beside the result, no end of the process.
 //! Bytes come and go as jq's byte strings.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
+use jaq_core::load::parse::Def;
 use jaq_core::load::{Arena, File, Loader};
+use jaq_core::native::{bome, run as native, v};
 use jaq_core::{Compiler, Ctx, Native, Vars, compile, data, load, unwrap_valr};
 use jaq_json::{Num, Val};
 
-use super::step::{Jq, Step};
+use super::parameters::Parameters;
 use crate::document::json::DEPTH_MAX;
 use crate::document::{Map, Number, Value};
 
@@ -31,85 +32,13 @@ const REFUSED: &[&str] = &[
     "strflocaltime",
 ];
 
-/// The jq programs that steps name, compiled once for all documents.
-#[derive(Debug, Default)]
-pub struct Programs {
-    /// Under their text.
-    inline: BTreeMap<String, Program>,
-    /// Under the names of their files.
-    files: BTreeMap<String, Program>,
-}
+/// What every program sees beside its input: an object of the values given from outside.
+const PARAMETERS: &str = "$parameters";
 
-impl Programs {
-    /// Compiles every program in `steps`, which name no files.
-    pub fn of(steps: &[Step]) -> Result<Self, JqError> {
-        Self::with_files(steps, &BTreeMap::new())
-    }
-
-    /// Compiles every program in `steps`, of which some stand in `files`.
-    pub fn with_files(steps: &[Step], files: &BTreeMap<String, Vec<u8>>) -> Result<Self, JqError> {
-        let mut programs = Self::default();
-        programs.take(steps, files)?;
-        Ok(programs)
-    }
-
-    /// The result of the program of `jq` for `input`.
-    pub(super) fn run_step(&self, jq: &Jq, input: &Value) -> Result<Value, JqError> {
-        match (&jq.program, &jq.file) {
-            (Some(text), None) => self.run(text, input),
-            (None, Some(file)) => {
-                let missing = || JqError::Program(format!("{file} was not compiled"));
-                self.files.get(file).ok_or_else(missing)?.run(input)
-            }
-            _ => Err(JqError::Unclear),
-        }
-    }
-
-    /// The result of the program `text` for `input`.
-    pub(super) fn run(&self, text: &str, input: &Value) -> Result<Value, JqError> {
-        let missing = || JqError::Program("it was not compiled".to_owned());
-        self.inline.get(text).ok_or_else(missing)?.run(input)
-    }
-
-    fn take(&mut self, steps: &[Step], files: &BTreeMap<String, Vec<u8>>) -> Result<(), JqError> {
-        for step in steps {
-            match step {
-                Step::Add(put) | Step::Set(put) | Step::Merge(put) => {
-                    put.jq.iter().try_for_each(|text| self.compile(text))?;
-                }
-                Step::Jq(jq) => match (&jq.program, &jq.file) {
-                    (Some(text), None) => self.compile(text)?,
-                    (None, Some(file)) => self.compile_file(file, files)?,
-                    _ => return Err(JqError::Unclear),
-                },
-                _ => {}
-            }
-            self.take(step.body(), files)?;
-        }
-        Ok(())
-    }
-
-    fn compile(&mut self, text: &str) -> Result<(), JqError> {
-        if !self.inline.contains_key(text) {
-            self.inline.insert(text.to_owned(), Program::compile(text)?);
-        }
-        Ok(())
-    }
-
-    fn compile_file(
-        &mut self,
-        name: &str,
-        files: &BTreeMap<String, Vec<u8>>,
-    ) -> Result<(), JqError> {
-        if !self.files.contains_key(name) {
-            let wrong = |why: &str| JqError::Program(format!("{name} {why}"));
-            let bytes = files.get(name).ok_or_else(|| wrong("is not there"))?;
-            let text = std::str::from_utf8(bytes).map_err(|_| wrong("is not UTF-8"))?;
-            self.files.insert(name.to_owned(), Program::compile(text)?);
-        }
-        Ok(())
-    }
-}
+/// What every program can use beside the functions of jq.
+const DEFINITIONS: &str = r#"def parameter($name):
+    if $parameters | has($name) then $parameters[$name]
+    else error("the parameter \($name) is not given") end;"#;
 
 /// A compiled jq program.
 pub struct Program {
@@ -142,24 +71,42 @@ pub enum JqError {
 impl Program {
     /// Compiles a program.
     pub fn compile(text: &str) -> Result<Self, JqError> {
+        Self::with_definitions(text, "")
+    }
+
+    /// Compiles a program that uses functions of `definitions`.
+    pub fn with_definitions(text: &str, definitions: &str) -> Result<Self, JqError> {
         let allowed = |name: &str| !REFUSED.contains(&name);
         let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+        let defs = defs.filter(|def| allowed(def.name)).map(for_as_long);
+        let own = definitions_of(DEFINITIONS)?.into_iter().chain(definitions_of(definitions)?);
         let funs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
+        let own_funs = [native(("upcase", v(0), |cv| bome(upcase(cv.1))))];
         let arena = Arena::default();
-        let modules = Loader::new(defs.filter(|def| allowed(def.name)))
+        let modules = Loader::new(defs.chain(own))
             .load(&arena, File { code: text, path: () })
             .map_err(|errors| JqError::Program(load_errors(&errors)))?;
         let filter = Compiler::default()
-            .with_funs(funs.filter(|fun| allowed(fun.0)))
+            .with_funs(funs.filter(|fun| allowed(fun.0)).chain(own_funs))
+            .with_global_vars([PARAMETERS])
             .compile(modules)
             .map_err(|errors| JqError::Program(compile_errors(&errors)))?;
         Ok(Self { filter })
     }
 
-    /// The one result of the program for `input`.
+    /// The one result of the program for `input`, without parameters.
     pub fn run(&self, input: &Value) -> Result<Value, JqError> {
-        let context = Ctx::<Data>::new(&self.filter.lut, Vars::new([]));
-        let mut results = self.filter.id.run((context, to_jq(input))).map(unwrap_valr);
+        self.run_with(input, &Parameters::default())
+    }
+
+    /// The one result of the program for `input`.
+    pub fn run_with(&self, input: &Value, parameters: &Parameters) -> Result<Value, JqError> {
+        self.result(to_jq(input), to_jq(&parameters.to_value()))
+    }
+
+    pub(super) fn result(&self, input: Val, parameters: Val) -> Result<Value, JqError> {
+        let context = Ctx::<Data>::new(&self.filter.lut, Vars::new([parameters]));
+        let mut results = self.filter.id.run((context, input)).map(unwrap_valr);
         let result = results.next().ok_or(JqError::Nothing)?;
         let result = result.map_err(|error| JqError::Failed(error.to_string()))?;
         match results.next() {
@@ -168,6 +115,28 @@ impl Program {
             Some(Err(error)) => Err(JqError::Failed(error.to_string())),
         }
     }
+}
+
+/// A definition of jq's own, beside others that live less long.
+const fn for_as_long<'a>(definition: Def<&'static str>) -> Def<&'a str> {
+    definition
+}
+
+/// A text in capital letters, of every script (jq's own `ascii_upcase` leaves all letters beyond ASCII).
+fn upcase(value: Val) -> Result<Val, jaq_core::Error<Val>> {
+    match value {
+        Val::TStr(bytes) => Ok(text(&String::from_utf8_lossy(&bytes).to_uppercase())),
+        other => Err(jaq_core::Error::typ(other, "string")),
+    }
+}
+
+fn text(text: &str) -> Val {
+    Val::utf8_str(text.to_owned())
+}
+
+fn definitions_of(text: &str) -> Result<Vec<Def<&str>>, JqError> {
+    load::parse(text, |parser| parser.defs())
+        .ok_or_else(|| JqError::Program("its definitions are none".to_owned()))
 }
 
 impl fmt::Debug for Program {
@@ -214,17 +183,17 @@ fn compile_errors(errors: &compile::Errors<&str, ()>) -> String {
     words.collect::<Vec<_>>().join("; ")
 }
 
-fn to_jq(value: &Value) -> Val {
+pub(super) fn to_jq(value: &Value) -> Val {
     match value {
         Value::Null => Val::Null,
         Value::Bool(truth) => Val::Bool(*truth),
         Value::Number(number) => Val::Num(to_num(number)),
-        Value::Text(text) => Val::utf8_str(text.to_string()),
+        Value::Text(value) => text(value),
         Value::Bytes(bytes) => Val::byte_str(bytes.to_vec()),
         Value::List(values) => Val::Arr(values.iter().map(to_jq).collect::<Vec<_>>().into()),
-        Value::Map(map) => Val::obj(
-            map.iter().map(|(key, value)| (Val::utf8_str(key.to_string()), to_jq(value))).collect(),
-        ),
+        Value::Map(map) => {
+            Val::obj(map.iter().map(|(key, value)| (text(key), to_jq(value))).collect())
+        }
     }
 }
 
@@ -348,6 +317,15 @@ mod tests {
             run("reduce range(600) as $i (0; [.])", "0"),
             Err(JqError::Value("a value nested too deep"))
         );
+    }
+
+    #[test]
+    fn parameters_are_seen_and_absent_ones_are_null() {
+        let given: Parameters = [("a".to_owned(), Value::text("x"))].into_iter().collect();
+        let program = Program::compile("[., $parameters.a, $parameters.b]").unwrap();
+        let list = |a| Value::List(vec![1.into(), a, Value::Null]);
+        assert_eq!(program.run_with(&1.into(), &given).unwrap(), list(Value::text("x")));
+        assert_eq!(program.run(&1.into()).unwrap(), list(Value::Null));
     }
 
     #[test]

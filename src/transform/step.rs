@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Pointer, Value};
+use crate::glyphser::Formula;
 
 /// One step of an edge or of a normalisation: a map with one key, the name of the operation.
 ///
@@ -45,8 +46,15 @@ pub enum Step {
     When(When),
     /// Refuses the document unless what stands at a place, if anything does, is of a kind.
     Require(Require),
+    /// Sees to it that a value of a kind stands at a place: puts one where there is none, and refuses the document where
+    /// there is one of another kind.
+    Ensure(Ensure),
     /// Puts the one result of a jq program in the place of its input.
     Jq(Jq),
+    /// Computes a hash by another formula, after comparing what stands there with the present one.
+    Rehash(Rehash),
+    /// Puts the one result of an external program in the place of its input.
+    Program(External),
 }
 
 /// A key and its new name.
@@ -84,10 +92,14 @@ pub struct Put {
     /// The value.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
-    /// A jq program that makes the value of the whole document.
+    /// A jq program that makes the value of the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jq: Option<String>,
-    /// Why, as the list of changes says it.
+    /// The places that the program sees of the document (`*` in a place: each element, each value); all of it, if this is
+    /// not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<Vec<Pointer>>,
+    /// Why, as the list of changes says it. Of `merge`, `{key}` in it is the key that was put.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -267,6 +279,38 @@ pub struct Require {
     pub message: String,
 }
 
+/// A kind of value that must stand at a place, and the value to put where nothing stands. Exactly one of `value` and `jq`
+/// is given.
+///
+/// In the place of a value of another kind it puts its own and goes on, so that everything that refuses the document is
+/// found at once; the document stays refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ensure {
+    /// The place.
+    pub path: Pointer,
+    /// The kind.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// The value.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+    /// A jq program that makes the value of the document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jq: Option<String>,
+    /// The places that the program sees of the document, as in [`Put`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<Vec<Pointer>>,
+    /// Whether nothing is put where nothing stands.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub optional: bool,
+    /// Why, as the list of changes says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the refusal says.
+    pub message: String,
+}
+
 /// A jq program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -280,6 +324,23 @@ pub struct Jq {
     /// A file beside the contract that holds the program, in the place of `program`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+}
+
+/// A hash over a part of the document, and how it is computed before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rehash {
+    /// Where the hash stands: 64 lower-case hexadecimal digits, or 32 bytes. It keeps that form.
+    pub at: Pointer,
+    /// What is hashed.
+    pub over: Pointer,
+    /// How what stands there must have been computed; anything else is refused.
+    pub from: Formula,
+    /// How it is computed from now on. The same formula again only compares.
+    pub to: Formula,
+    /// Whether it may be absent.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub optional: bool,
 }
 
 impl Step {
@@ -304,8 +365,38 @@ impl Step {
             Self::Jq(jq) => jq.file.as_deref(),
             _ => None,
         };
-        own.into_iter().chain(self.body().iter().flat_map(Self::files)).collect()
+        let external = match self {
+            Self::Program(external) => external.files.as_slice(),
+            _ => &[],
+        };
+        let own = own.into_iter().chain(external.iter().map(String::as_str));
+        own.chain(self.body().iter().flat_map(Self::files)).collect()
     }
+}
+
+/// An external program. It runs only where whoever runs the steps allows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct External {
+    /// What it reads and replaces.
+    #[serde(default)]
+    pub path: Pointer,
+    /// The program, which is one of `files` or an absolute path, and its arguments.
+    pub argv: Vec<String>,
+    /// Names of the files, kept with the contract, that lie in the folder in which it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// The SHA-256 of the program, as lower-case hexadecimal digits: for an absolute path, and only for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Milliseconds after which it is killed.
+    #[serde(default = "timeout_ms")]
+    pub timeout_ms: u64,
+}
+
+/// Time for a program that the contract gives none: most need far less, and nobody wants to wait longer.
+const fn timeout_ms() -> u64 {
+    10_000
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]

@@ -1,14 +1,21 @@
 //! Applying steps.
 
+use ledger_format::hash::hex;
+
 use super::convert::{converted, is_of_kind};
+use super::difference::difference_below;
 use super::effect::Effect;
+use super::external::ExternalError;
 use super::inverse::is_bijective;
-use super::jq::{JqError, Programs};
+use super::jq::JqError;
+use super::programs::Programs;
 use super::step::{
-    Condition, Convert, Each, Group, Jq, Kind, MapValues, Otherwise, Place, Put, Rename, Require,
-    Step, Transfer, When, Wrap,
+    Condition, Convert, Each, Ensure, External, Group, Jq, Kind, MapValues, Otherwise, Place, Put,
+    Rehash, Rename, Require, Step, Transfer, When, Wrap,
 };
+use crate::diagnostic::{self, Code};
 use crate::document::{Map, Pointer, Value};
+use crate::glyphser::{self, Formula, FormulaReason};
 
 /// A step that refused. The document is then neither what it was nor what it was to become, and of no use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +25,17 @@ pub struct StepError {
     pub path: Pointer,
     /// Why.
     pub trouble: Trouble,
+}
+
+impl StepError {
+    /// The registered code.
+    pub const fn code(&self) -> &'static Code {
+        match self.trouble {
+            Trouble::Stale { .. } => &diagnostic::LINK_STALE,
+            Trouble::NoHash | Trouble::Formula(_) => &diagnostic::LINK_INVALID,
+            _ => &diagnostic::STEP_FAILED,
+        }
+    }
 }
 
 /// Why a step refused.
@@ -50,8 +68,26 @@ pub enum Trouble {
     /// A jq program has no one result for it.
     #[error(transparent)]
     Jq(JqError),
+    /// The place must hold a hash and does not.
+    #[error("expected 64 lower-case hexadecimal digits, or 32 bytes")]
+    NoHash,
+    /// The hash there is not that of the content.
+    #[error(
+        "states {stated}, its content has {present}: it was changed and not hashed again, or is of another version"
+    )]
+    Stale {
+        /// The hash that stands there.
+        stated: String,
+        /// The hash of the content.
+        present: String,
+    },
+    /// A hash cannot be computed.
+    #[error("{0}")]
+    Formula(FormulaReason),
+    /// An external program has no result for it.
+    #[error(transparent)]
+    External(ExternalError),
     /// The contract refuses it in its own words.
-
     #[error("{0}")]
     Required(String),
     /// The root has no name and no place of its own.
@@ -71,14 +107,38 @@ pub fn apply(
     programs: &Programs,
     document: &mut Value,
 ) -> Result<Vec<Effect>, StepError> {
-    let mut work = Work { effects: Vec::new(), base: Pointer::default(), programs };
-    work.steps(steps, document)?;
-    Ok(work.effects)
+    let attempt = attempt(steps, programs, document);
+    match attempt.refusals.into_iter().next() {
+        None => Ok(attempt.effects),
+        Some(refusal) => Err(refusal),
+    }
+}
+
+/// What came of applying steps, be the document refused or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// What was changed.
+    pub effects: Vec<Effect>,
+    /// Why the document is refused, in the order in which it was found; nothing, if it is not.
+    pub refusals: Vec<StepError>,
+    /// Whether all steps were taken; otherwise the last refusal is that of the step that could not be.
+    pub complete: bool,
+}
+
+/// Applies `steps` to `document` as [`apply`] does, and goes on behind every refusal that allows it ([`Step::Ensure`]). A document that was refused is of no use afterwards.
+pub fn attempt(steps: &[Step], programs: &Programs, document: &mut Value) -> Attempt {
+    let (effects, refusals) = (Vec::new(), Vec::new());
+    let mut work = Work { effects, refusals, base: Pointer::default(), programs };
+    let stopped = work.steps(steps, document).err();
+    let complete = stopped.is_none();
+    work.refusals.extend(stopped);
+    Attempt { effects: work.effects, refusals: work.refusals, complete }
 }
 
 struct Work<'a> {
     programs: &'a Programs,
     effects: Vec<Effect>,
+    refusals: Vec<StepError>,
     /// Where in the document the value stands that steps are applied to.
     base: Pointer,
 }
@@ -106,7 +166,10 @@ impl Work<'_> {
             Step::Each(step) => self.each(step, root),
             Step::When(step) => self.when(step, root),
             Step::Require(step) => self.require(step, root),
+            Step::Ensure(step) => self.ensure(step, root),
             Step::Jq(step) => self.jq(step, root),
+            Step::Rehash(step) => self.rehash(step, root),
+            Step::Program(step) => self.program(step, root),
             Step::Sql(_) => Err(self.refuse(&Pointer::default(), Trouble::NotForDocuments)),
         }
     }
@@ -157,13 +220,13 @@ impl Work<'_> {
         if step.path.get(root).is_some() {
             return Ok(());
         }
-        let value = self.value(step, root)?;
+        let value = self.value(&step.into(), root)?;
         self.note(Effect::added(step.path.under(&self.base), value.clone(), step.reason.clone()));
         self.put(&step.path, root, value)
     }
 
     fn set(&mut self, step: &Put, root: &mut Value) -> Result<(), StepError> {
-        let value = self.value(step, root)?;
+        let value = self.value(&step.into(), root)?;
         let Some(stands) = step.path.get_mut(root) else { return self.add(step, root) };
         if *stands == value {
             return Ok(());
@@ -175,7 +238,7 @@ impl Work<'_> {
     }
 
     fn merge(&mut self, step: &Put, root: &mut Value) -> Result<(), StepError> {
-        let Value::Map(more) = self.value(step, root)? else {
+        let Value::Map(more) = self.value(&step.into(), root)? else {
             return Err(self.refuse(
                 &step.path,
                 Trouble::Kind { expected: Kind::Object.name(), found: "another value" },
@@ -190,7 +253,8 @@ impl Work<'_> {
         }
         for (key, value) in added {
             let place = step.path.below(&key).under(&self.base);
-            self.note(Effect::added(place, value, step.reason.clone()));
+            let reason = step.reason.as_ref().map(|reason| reason.replace("{key}", &key));
+            self.note(Effect::added(place, value, reason));
         }
         Ok(())
     }
@@ -341,7 +405,40 @@ impl Work<'_> {
         let Some(stands) = step.path.get_mut(root) else { return self.absent(&step.path, false) };
         let value = self.programs.run_step(step, stands);
         let value = value.map_err(|error| self.refuse(&step.path, Trouble::Jq(error)))?;
-        self.change(&step.path, stands, value, false);
+        self.replace(&step.path, stands, value);
+        Ok(())
+    }
+
+    fn program(&mut self, step: &External, root: &mut Value) -> Result<(), StepError> {
+        let Some(stands) = step.path.get_mut(root) else { return self.absent(&step.path, false) };
+        let value = self.programs.run_external(step, stands);
+        let value = value.map_err(|error| self.refuse(&step.path, Trouble::External(error)))?;
+        self.replace(&step.path, stands, value);
+        Ok(())
+    }
+
+    fn rehash(&mut self, step: &Rehash, root: &mut Value) -> Result<(), StepError> {
+        let Some(stands) = step.at.get(root) else {
+            return self.absent(&step.at, step.optional);
+        };
+        let stated =
+            glyphser::held(stands).ok_or_else(|| self.refuse(&step.at, Trouble::NoHash))?;
+        let Some(over) = step.over.get(root) else { return self.absent(&step.over, false) };
+        let by = |formula: Formula| {
+            let hash = formula.hash(over);
+            hash.map_err(|error| {
+                self.refuse(&error.place.under(&step.over), Trouble::Formula(error.reason))
+            })
+        };
+        let present = by(step.from)?;
+        if present != stated {
+            let trouble = Trouble::Stale { stated: hex(&stated), present: hex(&present) };
+            return Err(self.refuse(&step.at, trouble));
+        }
+        let value = glyphser::held_like(stands, &by(step.to)?);
+        if let Some(stands) = step.at.get_mut(root) {
+            self.change(&step.at, stands, value, true);
+        }
         Ok(())
     }
 
@@ -352,6 +449,47 @@ impl Work<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    fn ensure(&mut self, step: &Ensure, root: &mut Value) -> Result<(), StepError> {
+        let stands = step.path.get(root);
+        if stands.map_or(step.optional, |value| is_of_kind(value, step.kind)) {
+            return Ok(());
+        }
+        let value = self.value(&step.into(), root)?;
+        let reason = step.reason.clone();
+        let Some(stands) = step.path.get_mut(root) else {
+            self.note(Effect::added(step.path.under(&self.base), value.clone(), reason));
+            return self.put(&step.path, root, value);
+        };
+        let before = std::mem::replace(stands, value.clone());
+        let effect = Effect::changed(step.path.under(&self.base), before, value, false);
+        self.note(Effect { reason, ..effect });
+        let refusal = self.refuse(&step.path, Trouble::Required(step.message.clone()));
+        self.refusals.push(refusal);
+        Ok(())
+    }
+}
+
+/// Where a step takes the value from that it puts.
+struct Source<'a> {
+    path: &'a Pointer,
+    value: Option<&'a Value>,
+    jq: Option<&'a str>,
+    reads: Option<&'a [Pointer]>,
+}
+
+impl<'a> From<&'a Put> for Source<'a> {
+    fn from(step: &'a Put) -> Self {
+        let (value, jq, reads) = (step.value.as_ref(), step.jq.as_deref(), step.reads.as_deref());
+        Self { path: &step.path, value, jq, reads }
+    }
+}
+
+impl<'a> From<&'a Ensure> for Source<'a> {
+    fn from(step: &'a Ensure) -> Self {
+        let (value, jq, reads) = (step.value.as_ref(), step.jq.as_deref(), step.reads.as_deref());
+        Self { path: &step.path, value, jq, reads }
     }
 }
 
@@ -372,17 +510,23 @@ impl Work<'_> {
         }
     }
 
-    /// What a step puts: the value it names, or what its program makes of the document.
-    fn value(&self, step: &Put, root: &Value) -> Result<Value, StepError> {
-        match (&step.value, &step.jq) {
-            (Some(value), None) => Ok(value.clone()),
-            (None, Some(program)) => self.computed(program, &step.path, root),
-            _ => Err(self.refuse(&step.path, Trouble::ValueOrProgram)),
-        }
+    /// Puts the result of a program in the place of its input, and notes in what they differ.
+    fn replace(&mut self, path: &Pointer, stands: &mut Value, value: Value) {
+        let before = std::mem::replace(stands, value);
+        let (base, identity) = (path.under(&self.base), self.programs.identity());
+        self.effects.extend(difference_below(&base, &before, stands, identity));
     }
 
-    fn computed(&self, program: &str, path: &Pointer, input: &Value) -> Result<Value, StepError> {
-        self.programs.run(program, input).map_err(|error| self.refuse(path, Trouble::Jq(error)))
+    /// What a step puts: the value it names, or what its program makes of the document.
+    fn value(&self, source: &Source<'_>, root: &Value) -> Result<Value, StepError> {
+        match (source.value, source.jq) {
+            (Some(value), None) => Ok(value.clone()),
+            (None, Some(program)) => {
+                let value = self.programs.run_jq(program, source.reads, root);
+                value.map_err(|error| self.refuse(source.path, Trouble::Jq(error)))
+            }
+            _ => Err(self.refuse(source.path, Trouble::ValueOrProgram)),
+        }
     }
 
     /// Puts `value` where nothing stands: under a new key of an object that is there.
@@ -617,6 +761,43 @@ mod tests {
         }
     }
 
+    const CHAINED: &str = r#"{"records":[{"kind":"RUN_HEADER","schema_version":"1","run_id":"r1"},{"kind":"ITER","t":0,"rank":0,"operator_seq":0,"operator_id":"op.a","loss_total":0.1},{"kind":"RUN_END","status":"OK"}],"head":"f78a647484049aab14d089285c1b5232c500dcd8b467313a114deae5de7ed8e6"}"#;
+
+    #[test]
+    fn a_hash_is_computed_by_another_formula_and_back() {
+        let step = r#"[{"rehash":{"at":"/head","over":"/records","from":"trace_chain_t3","to":"trace_chain_t4"}}]"#;
+        let t4 = "d8fa73fbfbdecede32c4609bed56d423947cf6b4374422517e25b15935e78604";
+        let (after, effects) = run(step, CHAINED);
+        assert!(after.ends_with(&format!("\"head\":\"{t4}\"}}")), "{after}");
+        assert_eq!(effects.len(), 1);
+        assert!(effects[0].lost().is_empty());
+        let compared = step.replace("t4", "t3");
+        assert_eq!(run(&compared, CHAINED), (CHAINED.to_owned(), Vec::new()));
+    }
+
+    #[test]
+    fn a_hash_that_does_not_fit_its_content_is_stale() {
+        let step = |from: &str| {
+            format!(
+                r#"[{{"rehash":{{"at":"/head","over":"/records","from":"{from}","to":"trace_chain_t4"}}}}]"#
+            )
+        };
+        for (step, before, expected) in [
+            (step("trace_chain_t2"), CHAINED.to_owned(), "/head: states f78a6474"),
+            (step("trace_chain_t3"), CHAINED.replace("op.a", "op.b"), "/head: states f78a6474"),
+            (step("trace_chain_t3"), CHAINED.replace("\"f78", "\"F78"), "/head: expected 64"),
+            (
+                step("trace_chain_t3"),
+                CHAINED.replace("{\"kind\":\"RUN_END\",\"status\":\"OK\"}", "7"),
+                "/records/2: expected a record",
+            ),
+            (step("trace_chain_t3"), "{}".to_owned(), "/head: nothing stands here"),
+        ] {
+            let message = refused(&step, &before);
+            assert!(message.starts_with(expected), "{message}");
+        }
+    }
+
     #[test]
     fn loss_is_what_the_inverse_does_not_bring_back() {
         let lost = |text: &str, before: &str| -> Vec<String> {
@@ -657,5 +838,43 @@ mod tests {
         assert_eq!(effects[0].reason.as_deref(), Some("v is required"));
         assert_eq!(effects[1].op, Operation::Moved);
         assert_eq!(effects[1].from.as_ref().map(ToString::to_string).as_deref(), Some("/l"));
+    }
+
+    #[test]
+    fn what_a_program_changed_is_told_leaf_by_leaf() {
+        let told = |effects: &[Effect]| -> Vec<String> {
+            effects.iter().map(|effect| format!("{:?} {}", effect.op, effect.path)).collect()
+        };
+        let (after, effects) = run(
+            r#"[{"each":{"path":"/l","steps":[{"jq":{"path":"/x","program":".a += 1 | del(.b) | .c = 3"}}]}}]"#,
+            r#"{"l":[{"x":{"a":1,"b":2,"d":4}}]}"#,
+        );
+        assert_eq!(after, r#"{"l":[{"x":{"a":2,"d":4,"c":3}}]}"#);
+        assert_eq!(told(&effects), ["Changed /l/0/x/a", "Removed /l/0/x/b", "Added /l/0/x/c"]);
+        let lost: Vec<_> = effects.iter().flat_map(Effect::lost).map(|at| at.to_string()).collect();
+        assert_eq!(lost, ["/l/0/x/a", "/l/0/x/b"]);
+
+        let steps = steps(r#"[{"jq":{"path":"/l","program":"reverse"}}]"#);
+        let identity = [("/l".parse().unwrap(), "/id".parse().unwrap())].into();
+        let programs = Programs::of(&steps).unwrap().with_identity(identity);
+        let mut value = document(r#"{"l":[{"id":1},{"id":2}]}"#);
+        assert_eq!(apply(&steps, &programs, &mut value), Ok(vec![]));
+        assert_eq!(written(&value), r#"{"l":[{"id":2},{"id":1}]}"#);
+    }
+
+    #[test]
+    fn external_programs_run_where_they_are_allowed() {
+        let steps = steps(r#"[{"program":{"path":"/a","argv":["x"],"files":["x"]}}]"#);
+        let programs = Programs::of(&steps).unwrap();
+        let refused = apply(&steps, &programs, &mut document(r#"{"a":1}"#)).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "/a: an external program runs only where programs are allowed"
+        );
+        let files = [("x".to_owned(), b"#!/bin/sh\necho 2".to_vec())].into();
+        let mut value = document(r#"{"a":1}"#);
+        let effects = apply(&steps, &programs.allow_external(files), &mut value).unwrap();
+        assert_eq!(written(&value), r#"{"a":2}"#);
+        assert_eq!(effects.iter().flat_map(Effect::lost).count(), 1);
     }
 }

@@ -74,31 +74,48 @@ pub fn decode(bytes: &[u8], depth_max: usize) -> Result<Value, DecodeError> {
 
 /// Reads canonical bytes item by item. The one place that knows the profile's rules; what the items
 /// become is for its callers.
-pub(super) struct Decoder<'a> {
+#[derive(Debug)]
+pub struct Decoder<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 /// One item: a scalar, or the header of an array or map of so many items or entries.
-#[derive(Clone, Copy)]
-pub(super) enum Item<'a> {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Item<'a> {
+    /// `null`.
     Null,
+    /// `false` or `true`.
     Bool(bool),
+    /// An integer.
     Integer(Integer),
+    /// A binary64 number.
     Float(Float),
+    /// A byte string.
     Bytes(&'a [u8]),
+    /// A text string.
     Text(&'a str),
+    /// An array of so many items, which follow.
     Array(usize),
+    /// A map of so many entries, which follow: [`Decoder::key`], then the value.
     Map(usize),
 }
 
 impl<'a> Decoder<'a> {
-    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+    /// A reader at the first of `bytes`.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
+    /// Offset of the next byte.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.at
+    }
+
     /// The next item. An array or map needs a `depth_left` of at least 1; its items have one less.
-    pub(super) fn item(&mut self, depth_left: usize) -> Result<Item<'a>, DecodeError> {
+    pub fn item(&mut self, depth_left: usize) -> Result<Item<'a>, DecodeError> {
         let start = self.at;
         let (major, low) = self.initial()?;
         match major {
@@ -119,7 +136,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// The key of a map's next entry, which must come after `previous`.
-    pub(super) fn key(&mut self, previous: Option<&str>) -> Result<&'a str, DecodeError> {
+    pub fn key(&mut self, previous: Option<&str>) -> Result<&'a str, DecodeError> {
         let start = self.at;
         let (major, low) = self.initial()?;
         if major != MAJOR_TEXT {
@@ -155,7 +172,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Nothing may follow the value.
-    pub(super) const fn finish(&self) -> Result<(), DecodeError> {
+    pub const fn finish(&self) -> Result<(), DecodeError> {
         if self.at < self.bytes.len() { Err(error(self.at, Reason::Trailing)) } else { Ok(()) }
     }
 

@@ -45,6 +45,8 @@ pub enum Reason {
     Depth,
     /// Something stands after the value.
     Trailing,
+    /// A line without a value, where each line has one.
+    EmptyLine,
 }
 
 impl fmt::Display for Reason {
@@ -60,29 +62,44 @@ impl fmt::Display for Reason {
             Self::Escape => f.write_str("no such escape"),
             Self::Depth => write!(f, "nested deeper than {DEPTH_MAX} levels"),
             Self::Trailing => f.write_str("something stands after the value"),
+            Self::EmptyLine => f.write_str("an empty line"),
         }
     }
 }
 
+/// Every name seen in one document, so that equal names share their memory.
+pub(in super::super) type Keys = HashSet<Key>;
+
 /// Reads the one value of `text`.
 pub fn read(text: &[u8]) -> Result<Json, JsonError> {
+    read_sharing(text, &mut Keys::default())
+}
+
+/// Reads the one value of `text`, which has names in common with other texts.
+pub(in super::super) fn read_sharing(text: &[u8], keys: &mut Keys) -> Result<Json, JsonError> {
     let text = match std::str::from_utf8(text) {
         Ok(text) => text,
         Err(error) => return Err(located(text, error.valid_up_to(), Reason::NotUtf8)),
     };
-    let mut reader = Reader { text, at: 0, depth: 0, keys: HashSet::new(), seen: Seen::default() };
+    let (maps, lists) = (Vec::new(), Vec::new());
+    let mut reader = Reader { text, at: 0, depth: 0, keys, seen: Seen::default(), maps, lists };
     reader.document().map_err(|Wrong(reason)| located(text.as_bytes(), reader.at, reason))
 }
 
 fn located(text: &[u8], at: usize, reason: Reason) -> JsonError {
+    let (line, column) = place(text, at);
+    JsonError { line, column, reason }
+}
+
+/// The line and the character in it, both from 1, of byte `at` of `text`.
+pub(in super::super) fn place(text: &[u8], at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
     let line_start =
         before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     let line = before.split(|byte| *byte == b'\n').count();
     // Bytes that go on with a character are none of their own.
     let in_line = before.get(line_start..).unwrap_or_default();
-    let column = 1 + in_line.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
-    JsonError { line, column, reason }
+    (line, 1 + in_line.iter().filter(|byte| **byte & 0xc0 != 0x80).count())
 }
 
 /// What is wrong at the reader's place.
@@ -93,9 +110,11 @@ struct Reader<'a> {
     /// The next byte; always at the beginning of a character.
     at: usize,
     depth: usize,
-    /// Every name seen, so that equal names share their memory.
-    keys: HashSet<Key>,
+    keys: &'a mut Keys,
     seen: Seen<'a>,
+    /// Emptied room, one for each level that was open at once: what is read grows there, and takes what it needs.
+    maps: Vec<Map>,
+    lists: Vec<Vec<Value>>,
 }
 
 impl<'a> Reader<'a> {
@@ -144,18 +163,22 @@ impl<'a> Reader<'a> {
     }
 
     fn list(&mut self) -> Result<Value, Wrong> {
-        let mut values = Vec::new();
+        let mut values = self.lists.pop().unwrap_or_default();
         self.between(b']', "a comma or ]", |reader| {
             values.push(reader.value()?);
             Ok(())
         })?;
-        Ok(Value::List(values))
+        let exactly = Value::List(exact(&mut values));
+        self.lists.push(values);
+        Ok(exactly)
     }
 
     fn map(&mut self) -> Result<Value, Wrong> {
-        let mut map = Map::new();
+        let mut map = self.maps.pop().unwrap_or_default();
         self.between(b'}', "a comma or }", |reader| reader.entry(&mut map))?;
-        Ok(map.into())
+        let exactly = map.take_exactly();
+        self.maps.push(map);
+        Ok(exactly.into())
     }
 
     fn entry(&mut self, map: &mut Map) -> Result<(), Wrong> {
@@ -339,6 +362,12 @@ impl<'a> Reader<'a> {
     fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
+}
+
+/// All of `values`, in no more memory than they need. What stays is empty, and has room for as many again.
+#[expect(clippy::drain_collect, reason = "the room stays, which is what this is for")]
+fn exact(values: &mut Vec<Value>) -> Vec<Value> {
+    values.drain(..).collect()
 }
 
 /// A text between quotation marks.

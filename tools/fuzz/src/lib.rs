@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod contract;
+mod documents;
 mod files;
 mod folder;
 mod format;
@@ -186,6 +187,42 @@ pub const TARGETS: &[Target] = &[
         heap_bytes: MIB,
         heap_bytes_per_byte: 1_024,
         input_bytes_max: 8 * KIB,
+    },
+    Target {
+        name: "json",
+        about: "JSON documents: written again they say the same, and what is lost beside that is told",
+        check: documents::json,
+        seeds: seeds::json_documents,
+        heap_bytes: 64 * KIB,
+        heap_bytes_per_byte: 512,
+        input_bytes_max: 8 * KIB,
+    },
+    Target {
+        name: "jsonl",
+        about: "lines of JSON: as documents, and each line as it is alone",
+        check: documents::jsonl,
+        seeds: seeds::jsonl_documents,
+        heap_bytes: 64 * KIB,
+        heap_bytes_per_byte: 512,
+        input_bytes_max: 8 * KIB,
+    },
+    Target {
+        name: "yaml",
+        about: "YAML documents: written again they say the same, and what is lost beside that is told",
+        check: documents::yaml,
+        seeds: seeds::yaml_documents,
+        heap_bytes: 256 * KIB,
+        heap_bytes_per_byte: 1_024,
+        input_bytes_max: 4 * KIB,
+    },
+    Target {
+        name: "cbor-document",
+        about: "CBOR documents: one encoding each, every number by its digits",
+        check: documents::cbor,
+        seeds: seeds::values,
+        heap_bytes: 64 * KIB,
+        heap_bytes_per_byte: 512,
+        input_bytes_max: 4 * KIB,
     },
     Target {
         name: "bundle",

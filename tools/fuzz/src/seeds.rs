@@ -262,10 +262,31 @@ pub(crate) fn scripts() -> BTreeMap<String, Vec<u8>> {
 }
 
 pub(crate) fn contracts() -> Vec<Vec<u8>> {
-    let yaml = include_bytes!("../../../src/target/glyph_store/contract/contract.yaml");
+    let yaml = include_bytes!("../../../src/contract/built_in/glyph-store/contract.yaml");
     let contract = built_in_contract().expect("the built-in contract loads");
     let json = serde_json::to_vec(&contract).expect("a contract has a JSON form");
     vec![yaml.to_vec(), json]
+}
+
+pub(crate) fn json_documents() -> Vec<Vec<u8>> {
+    let pretty =
+        "{\n  \"a\": [1, 2.50, -0, 1e5],\n  \"b\": {\"\\u00e9\": null},\n  \"c\": \"x\\ny\"\n}\n";
+    let special = "{\"$number\":\"1.0\",\"n\":{\"$bytes\":\"00\"},\"m\":{\"$$number\":true}}";
+    [pretty, special, "[\n\t1,\n\t[]\n]", "12345678901234567890123"].map(Into::into).into()
+}
+
+pub(crate) fn jsonl_documents() -> Vec<Vec<u8>> {
+    let mixed = "{\"a\": 1}\n{\"a\":1}\r\n[1, 2]  \n\"\\ud83d\\ude00\"";
+    [mixed, "1\n2\n", ""].map(Into::into).into()
+}
+
+pub(crate) fn yaml_documents() -> Vec<Vec<u8>> {
+    let workflow = "# about\non: push\njobs:\n  - run: |\n      make\n      test\n    'if': \"no\" # why\n  - - 1.50\n    - ~\n";
+    let flush = "---\r\na:\r\n- {b: [], c: &x d}\r\n- >-\r\n  f\r\n  g\r\n";
+    let odd = "? \"k\\x00\"\n: 2001-01-01\n? 'it''s'\n:\n    e: 'x\n\n      y'\n";
+    let quoted =
+        "'a: b': 'c #d'\n'- e': \"f:\"\n'---': '? g'\n'1': ' h '\n'': '&i'\nj: \"k\\nl\\n \\nm\"\n";
+    [workflow, flush, odd, quoted, "[a, {b: c}]\n", "x: |+\n  y\n\n"].map(Into::into).into()
 }
 
 pub(crate) fn bundles() -> Vec<Vec<u8>> {

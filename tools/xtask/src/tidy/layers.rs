@@ -12,11 +12,13 @@ use super::{Finding, Tree};
 const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["demo"],
-    &["migrate", "trust", "verify", "export", "replay", "failure"],
+    &["migrate", "trust", "verify", "export", "replay", "failure", "operators"],
     &["ledger"],
+    &["link"],
     &["target", "contract", "objects", "log"],
-    &["transform"],
-    &["effects", "diagnostic", "document"],
+    &["transform", "schema"],
+    &["effects", "diagnostic", "glyphser"],
+    &["document"],
     &["projections"],
     &["ledger_format"],
 ];

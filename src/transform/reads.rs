@@ -1,0 +1,91 @@
+//! The part of a document that a program sees. What it does not read is not converted for it.
+
+use std::collections::BTreeMap;
+
+use jaq_json::Val;
+
+use super::jq::to_jq;
+use crate::document::{Pointer, Value};
+
+/// In a place that is read: each element of a list, each value of an object.
+const EACH: &str = "*";
+
+/// What of `document` a program sees: all of it, or what stands at the places that it reads, each where it stands. Lists
+/// keep their length; what is not read is absent from objects, and null in lists.
+pub(super) fn seen(document: &Value, reads: Option<&[Pointer]>) -> Val {
+    let Some(reads) = reads else { return to_jq(document) };
+    let mut wanted = Wanted::default();
+    for place in reads {
+        wanted.add(place.tokens());
+    }
+    wanted.of(document)
+}
+
+/// Places, as a tree.
+#[derive(Default)]
+struct Wanted<'a> {
+    whole: bool,
+    below: BTreeMap<&'a str, Self>,
+}
+
+impl<'a> Wanted<'a> {
+    fn add(&mut self, tokens: &'a [String]) {
+        match tokens.split_first() {
+            Some((token, rest)) => self.below.entry(token).or_default().add(rest),
+            None => self.whole = true,
+        }
+    }
+
+    fn under(&self, token: &str) -> Option<&Self> {
+        self.below.get(token).or_else(|| self.below.get(EACH))
+    }
+
+    fn of(&self, value: &Value) -> Val {
+        match value {
+            Value::Map(map) if !self.whole => {
+                let wanted = map.iter().filter_map(|(key, value)| {
+                    Some((Val::utf8_str(key.to_string()), self.under(key)?.of(value)))
+                });
+                Val::obj(wanted.collect())
+            }
+            Value::List(values) if !self.whole => {
+                let each = self.below.get(EACH);
+                let seen = values.iter().enumerate().map(|(place, value)| {
+                    let named = || self.below.get(place.to_string().as_str());
+                    each.or_else(named).map_or(Val::Null, |wanted| wanted.of(value))
+                });
+                Val::Arr(seen.collect::<Vec<_>>().into())
+            }
+            whole => to_jq(whole),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::json;
+
+    fn seen_of(document: &str, reads: &[&str]) -> String {
+        let document = json::read(document.as_bytes()).unwrap().value;
+        let reads: Vec<Pointer> = reads.iter().map(|place| place.parse().unwrap()).collect();
+        seen(&document, Some(&reads)).to_string()
+    }
+
+    #[test]
+    fn a_program_sees_what_it_reads_where_it_stands() {
+        let document = r#"{"a":{"b":1,"c":2},"l":[{"x":1,"y":2},"z",[3]],"d":null}"#;
+        for (reads, expected) in [
+            (&[][..], "{}"),
+            (&[""], document),
+            (&["/a/b", "/d", "/none"], r#"{"a":{"b":1},"d":null}"#),
+            (&["/a/b", "/a"], r#"{"a":{"b":1,"c":2}}"#),
+            (&["/l/*/x"], r#"{"l":[{"x":1},"z",[null]]}"#),
+            (&["/l/1"], r#"{"l":[null,"z",null]}"#),
+            (&["/*/b"], r#"{"a":{"b":1},"l":[null,null,null],"d":null}"#),
+            (&["/d/deeper"], r#"{"d":null}"#),
+        ] {
+            assert_eq!(seen_of(document, reads), expected, "{reads:?}");
+        }
+    }
+}
