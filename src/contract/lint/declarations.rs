@@ -8,6 +8,7 @@ use super::super::pattern::Pattern;
 use super::super::reference::Encoding;
 use super::{Notes, Severity, entry, place};
 use crate::document::{Pointer, json};
+use crate::schema::Schema;
 use crate::transform::{JqError, Program, Step};
 
 pub(super) fn check(contract: &Contract, kinds: &BTreeSet<String>, notes: &mut Notes) {
@@ -75,26 +76,34 @@ fn schemas(contract: &Contract, notes: &mut Notes) {
     for (version, file) in &contract.schemas {
         // A file that is not there is a rule of the loader's.
         let Some(bytes) = contract.scripts.get(file) else { continue };
-        if let Err(error) = schema_error(bytes) {
-            let message = format!("{file}: {error}");
+        if let Err(message) = schema_error(file, bytes) {
             let help = "schemas are JSON Schema, draft 2020-12, as strict JSON";
             notes.add("schema", Severity::Error, place(&["schemas", version]), message, help);
         }
     }
 }
 
-/// What is wrong with a schema, as far as its text tells.
-fn schema_error(bytes: &[u8]) -> Result<(), String> {
-    let schema = json::read(bytes).map_err(|error| error.to_string())?.value;
-    match schema {
-        crate::document::Value::Map(_) | crate::document::Value::Bool(_) => Ok(()),
-        other => Err(format!("a schema is an object or a boolean, not {}", other.kind())),
-    }
+/// What is wrong with a schema.
+fn schema_error(name: &str, bytes: &[u8]) -> Result<(), String> {
+    let schema = json::read(bytes).map_err(|error| format!("{name}: {error}"))?.value;
+    Schema::compile(name, &schema).map(drop).map_err(|error| error.to_string())
 }
 
 fn programs(contract: &Contract, notes: &mut Notes) {
+    let definitions = definitions(contract);
+    if Program::with_definitions(".", &definitions).is_err() {
+        // Each program would say it again.
+        return compile(".", &definitions, place(&["definitions"]), "", notes);
+    }
+    let definitions = definitions.as_str();
     for (position, invariant) in contract.invariants.iter().enumerate() {
-        compile(contract, &invariant.expr, entry("invariants", position).below("expr"), "", notes);
+        compile(
+            &invariant.expr,
+            definitions,
+            entry("invariants", position).below("expr"),
+            "",
+            notes,
+        );
     }
     let mut ids = BTreeSet::new();
     for (position, invariant) in contract.invariants.iter().enumerate() {
@@ -112,18 +121,31 @@ fn programs(contract: &Contract, notes: &mut Notes) {
     }
     for (position, edge) in contract.edges.iter().enumerate() {
         let at = entry("edges", position);
-        of_steps(contract, &edge.steps, &at.below("steps"), notes);
+        of_steps(contract, &edge.steps, &at.below("steps"), definitions, notes);
         of_steps(
             contract,
             edge.inverse.as_deref().unwrap_or_default(),
             &at.below("inverse"),
+            definitions,
             notes,
         );
     }
-    of_steps(contract, &contract.normalize, &place(&["normalize"]), notes);
+    of_steps(contract, &contract.normalize, &place(&["normalize"]), definitions, notes);
 }
 
-fn of_steps(contract: &Contract, steps: &[Step], at: &Pointer, notes: &mut Notes) {
+/// The definitions that every program of the contract sees.
+fn definitions(contract: &Contract) -> String {
+    let bytes = contract.definitions.as_ref().and_then(|file| contract.scripts.get(file));
+    String::from_utf8_lossy(bytes.map_or(&[], Vec::as_slice)).into_owned()
+}
+
+fn of_steps(
+    contract: &Contract,
+    steps: &[Step],
+    at: &Pointer,
+    definitions: &str,
+    notes: &mut Notes,
+) {
     for (position, step) in steps.iter().enumerate() {
         let at = at.below(&position.to_string());
         match step {
@@ -134,38 +156,49 @@ fn of_steps(contract: &Contract, steps: &[Step], at: &Pointer, notes: &mut Notes
                     _ => "merge",
                 };
                 put.jq.iter().for_each(|text| {
-                    compile(contract, text, at.below(name).below("jq"), "", notes);
+                    compile(text, definitions, at.below(name).below("jq"), "", notes);
                 });
+            }
+            Step::Ensure(ensure) => {
+                let at = at.below("ensure").below("jq");
+                ensure.jq.iter().for_each(|text| compile(text, definitions, at.clone(), "", notes));
             }
             Step::Jq(jq) => {
                 let at = at.below("jq");
                 jq.program
                     .iter()
-                    .for_each(|text| compile(contract, text, at.below("program"), "", notes));
+                    .for_each(|text| compile(text, definitions, at.below("program"), "", notes));
                 let file =
                     jq.file.as_ref().and_then(|file| Some((file, contract.scripts.get(file)?)));
                 if let Some((file, bytes)) = file {
                     let text = String::from_utf8_lossy(bytes);
-                    compile(contract, &text, at.below("file"), &format!("{file}: "), notes);
+                    compile(&text, definitions, at.below("file"), &format!("{file}: "), notes);
                 }
             }
-            Step::Ensure(ensure) => {
-                let at = at.below("ensure").below("jq");
-                ensure.jq.iter().for_each(|text| compile(contract, text, at.clone(), "", notes));
-            }
             Step::Each(each) => {
-                of_steps(contract, &each.steps, &at.below("each").below("steps"), notes);
+                of_steps(
+                    contract,
+                    &each.steps,
+                    &at.below("each").below("steps"),
+                    definitions,
+                    notes,
+                );
             }
             Step::When(when) => {
-                of_steps(contract, &when.steps, &at.below("when").below("steps"), notes);
+                of_steps(
+                    contract,
+                    &when.steps,
+                    &at.below("when").below("steps"),
+                    definitions,
+                    notes,
+                );
             }
             _ => {}
         }
     }
 }
 
-fn compile(contract: &Contract, text: &str, at: Pointer, prefix: &str, notes: &mut Notes) {
-    let definitions = contract.definitions_text().unwrap_or_default();
+fn compile(text: &str, definitions: &str, at: Pointer, prefix: &str, notes: &mut Notes) {
     let Err(error) = Program::with_definitions(text, definitions) else { return };
     let said = match &error {
         JqError::Program(said) => said.clone(),
