@@ -3,16 +3,19 @@
 //! and `output` alone writes either of them. Decides nothing about ledgers.
 
 mod apply;
+mod check;
 mod completions;
 mod context;
 mod contracts;
 mod demo;
 mod diff;
+mod documents;
 mod explain;
 mod export;
 mod failure;
 mod globals;
 mod init;
+mod interrupt;
 mod job;
 mod lint;
 mod list;
@@ -24,6 +27,8 @@ mod output;
 mod path;
 mod plan;
 mod progress;
+mod proof;
+mod prove;
 mod replay;
 mod resume;
 mod rim;
@@ -102,10 +107,17 @@ enum Command {
 /// Verbs that stand alone and under `migration`, by one definition.
 #[derive(Debug, Subcommand)]
 enum Job {
+    /// Look at documents: how each stands to its contract. Touches nothing.
+    Check(check::Arguments),
     /// Plan a migration: what it does and what it loses.
     Plan(plan::Arguments),
     /// Carry out a plan.
     Apply(apply::Arguments),
+    /// Show that the migration of a document has the properties its contract requires, and keep the proof.
+    Prove(prove::Arguments),
+    /// Look at a proof that was kept.
+    #[command(subcommand)]
+    Proof(proof::Verb),
 }
 
 #[derive(Debug, Subcommand)]
@@ -147,8 +159,11 @@ impl ContractCommand {
 impl Job {
     fn run(&self, context: &Context, output: &Output) -> Exit {
         match self {
+            Self::Check(arguments) => output.finish(check::run(arguments, context)),
             Self::Plan(arguments) => output.finish(plan::run(arguments, context)),
             Self::Apply(arguments) => output.finish(apply::run(arguments, context)),
+            Self::Prove(arguments) => output.finish(prove::run(arguments)),
+            Self::Proof(proof::Verb::Verify(arguments)) => output.finish(proof::run(arguments)),
         }
     }
 }
@@ -224,13 +239,13 @@ fn program_name(argv: &[OsString]) -> &'static str {
     NAMES.into_iter().find(|name| started.is_some_and(|started| started == *name)).unwrap_or(full)
 }
 
-/// The name of the command proper: `plan` for `migration plan`.
+/// The name of the command proper: `plan` for `migration plan`, `proof` for `proof verify`.
 fn innermost(matches: &clap::ArgMatches) -> String {
     let mut name = String::new();
     let mut inside = matches.subcommand();
     while let Some((command, below)) = inside {
         command.clone_into(&mut name);
-        inside = below.subcommand();
+        inside = below.subcommand().filter(|_| command != "proof");
     }
     name
 }

@@ -251,6 +251,18 @@ catalogue! {
     LOG_FULL = 1509, Failed, Error, false,
         "An event or batch exceeds a limit of the log.",
         "This is a defect of the program; report it.";
+    PROOF_INVALID = 1510, Unverified, Fatal, false,
+        "A file is not a proof as it was written: it was cut off or edited, or contradicts itself.",
+        "Make the proof again: `glyph-ledger prove TARGET --contract CONTRACT`.";
+    PROOF_FOREIGN = 1511, Unverified, Error, false,
+        "A proof is not of the document, or not of the contract, that it is compared with.",
+        "Name the document that the proof was made of, and the contract as it was then.";
+    PROOF_TAKEN = 1512, Unverified, Error, false,
+        "Where a proof must be kept stands something else. It was not touched.",
+        "Look at what stands there; move it away, and prove again.";
+    PROPERTY_MISSING = 1513, Unverified, Error, false,
+        "Something that the contract requires of a migration was not seen to hold.",
+        "Mend the contract: the proof names the property, and a document that fails if one was generated.";
     KEY_MISSING = 1700, Unverified, Error, false,
         "There is no private key to sign with.",
         "Name it with --key FILE, or restore it; only `init` makes a new one.";
@@ -317,6 +329,9 @@ catalogue! {
     NOTHING_TO_DO = 1813, Usage, Error, false,
         "The plan leads from a version to itself.",
         "`glyph-ledger status` tells what there is to do.";
+    INTERRUPTED = 1814, Interrupted, Error, true,
+        "The run was asked to stop. What it had done is recorded, and it stays open.",
+        "Go on with `migration resume`, or give the run up with `migration resume --abandon REASON`.";
     INTERNAL = 1899, Failed, Fatal, false,
         "The program has a defect.",
         "Report it with the message and the command.";
@@ -329,6 +344,12 @@ catalogue! {
     NOT_RECOMPUTABLE = 1902, NotFullyChecked, Warn, false,
         "Some steps cannot be run again here.",
         "The message names the reason for each.";
+    NOT_PROVED_AGAIN = 1903, NotFullyChecked, Warn, false,
+        "The proof is whole; what it says was not seen again here.",
+        "Name the document as it was before, and the contract: `glyph-ledger proof verify FILE TARGET --contract CONTRACT`.";
+    CASES_UNSUPPORTED = 1904, NotFullyChecked, Error, false,
+        "No documents can be generated from the schema of this version.",
+        "Leave out --cases, or say what the schema asks with the keywords that are understood.";
 }
 
 #[cfg(test)]

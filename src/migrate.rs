@@ -15,6 +15,7 @@ mod init;
 mod loss;
 mod observe;
 mod plan;
+pub mod proof;
 mod publish;
 mod recompute;
 mod rollback;

@@ -8,6 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::cbor::{self, BridgeError, Value};
 use crate::hash::{CommitHash, ContentHash, EventId};
 
+/// Most edges that one `run.route` lists: together they fill little more than half an event, and
+/// leave room for two version tokens.
+pub const ROUTE_EDGES_MAX: usize = 64;
+
+/// The version token of an open store: each of its objects has a version of its own.
+pub const MIXED_VERSIONS: &str = "mixed";
+
 /// A body that does not fit the schema of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
@@ -82,8 +89,12 @@ bodies! {
     ObjectObserved = "object.observed",
     /// A contract was used for the first time and from now on means these bytes.
     ContractFrozen = "contract.frozen",
+    /// It was tried whether a contract keeps what it promises of one object.
+    ProofRecorded = "proof.recorded",
     /// A run began.
     RunStarted = "run.started",
+    /// One way through a contract that objects of a run take, or the next stretch of it.
+    RunRoute = "run.route",
     /// One step of a run ran on one object's work copy.
     ObjectStaged = "object.staged",
     /// One object of a run reached its target, beside the store.
@@ -104,6 +115,7 @@ impl Body {
     /// The run this event belongs to, where it belongs to one begun earlier.
     pub const fn run(&self) -> Option<EventId> {
         match self {
+            Self::RunRoute(body) => Some(body.run),
             Self::ObjectStaged(body) => Some(body.run),
             Self::ObjectMigrated(body) => Some(body.run),
             Self::RunCommitted(body) => Some(body.run),
@@ -118,6 +130,7 @@ impl Body {
     pub fn object(&self) -> Option<&str> {
         match self {
             Self::ObjectObserved(body) => Some(&body.object),
+            Self::ProofRecorded(body) => Some(&body.object),
             Self::ObjectStaged(body) => Some(&body.object),
             Self::ObjectMigrated(body) => Some(&body.object),
             _ => None,
@@ -136,6 +149,7 @@ impl Body {
             Self::ObjectObserved(body) => state(&body.state).into_iter().collect(),
             Self::RunPublished(body) => body.audit.iter().filter_map(state).collect(),
             Self::ContractFrozen(body) => vec![body.bundle],
+            Self::ProofRecorded(body) => vec![body.proof],
             Self::RunStarted(body) => vec![body.environment],
             Self::ObjectStaged(body) => vec![match body.result {
                 StagedContent::Document { content } => content,
@@ -280,6 +294,22 @@ pub struct StoreAdopted {
     pub origin: Origin,
     /// Number of objects observed as its baseline.
     pub objects: u64,
+    /// Whether objects may join later, each with a version of its own.
+    #[serde(default, skip_serializing_if = "is_false", deserialize_with = "only_true")]
+    pub open: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it may skip by reference")]
+const fn is_false(truth: &bool) -> bool {
+    !*truth
+}
+
+/// A field that is absent where it does not hold says nothing but `true`.
+fn only_true<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    if bool::deserialize(deserializer)? {
+        return Ok(true);
+    }
+    Err(serde::de::Error::custom("expected true, or no such field"))
 }
 
 /// Why an object was looked at.
@@ -292,6 +322,8 @@ pub enum Cause {
     DataChange,
     /// Found after a run was abandoned.
     Abandoned,
+    /// It came into the care of an open store after that was adopted.
+    Joined,
 }
 
 /// Body of `object.observed`.
@@ -320,6 +352,32 @@ pub struct ContractFrozen {
     pub bundle: ContentHash,
 }
 
+/// Body of `proof.recorded`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProofRecorded {
+    /// What was tried: an object id.
+    pub object: String,
+    /// Digest of the contract.
+    pub contract: CommitHash,
+    /// Digest of everything that the outcome depends on, so that equal proofs are made once.
+    pub fingerprint: CommitHash,
+    /// The proof as bytes.
+    pub proof: ContentHash,
+    /// Whether the contract kept its promises.
+    pub pass: bool,
+}
+
+/// What a rollback does with documents that somebody changed since they were recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Changes {
+    /// They stay as they are.
+    Keep,
+    /// They go back too.
+    Discard,
+}
+
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -338,8 +396,9 @@ pub struct RunStarted {
     pub purpose: Purpose,
     /// The plan it carries out (SPEC §8.2).
     pub plan: CommitHash,
-    /// Digest of the contract it follows.
-    pub contract: CommitHash,
+    /// Digest of the contract it follows; none where its objects take routes of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<CommitHash>,
     /// Version before.
     pub from: String,
     /// Version after.
@@ -360,6 +419,29 @@ pub struct RunStarted {
     /// The plan id the operator typed to accept its loss, where it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted_loss: Option<CommitHash>,
+    /// For a rollback of documents: what it does with those that were changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Changes>,
+}
+
+/// Body of `run.route`: a way that objects of the run take. Routes are numbered from 0; one of more
+/// than [`ROUTE_EDGES_MAX`] edges goes on in the next event, with the same number, contract and
+/// versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRoute {
+    /// The run.
+    pub run: EventId,
+    /// The route's number within the run.
+    pub route: u64,
+    /// Digest of the contract it leads through.
+    pub contract: CommitHash,
+    /// Version before.
+    pub from: String,
+    /// Version after.
+    pub to: String,
+    /// Digests of its edges, or of the next of them, in the order they are walked.
+    pub edges: Vec<CommitHash>,
 }
 
 /// Content of an object between two steps.
@@ -414,6 +496,9 @@ pub struct ObjectMigrated {
     pub run: EventId,
     /// The object.
     pub object: String,
+    /// Number of the route it took, where the run has routes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<u64>,
     /// The operator that migrated it.
     pub operator: String,
     /// What it was.
@@ -530,6 +615,7 @@ pub(crate) mod samples {
                 version: "1".into(),
                 origin: Origin::Adopted,
                 objects: 3,
+                open: true,
             }
             .into(),
             ObjectObserved {
@@ -545,10 +631,18 @@ pub(crate) mod samples {
                 bundle: content,
             }
             .into(),
+            ProofRecorded {
+                object: "state.json".into(),
+                contract: commit,
+                fingerprint: commit,
+                proof: content,
+                pass: true,
+            }
+            .into(),
             RunStarted {
                 purpose: Purpose::Migrate,
                 plan: commit,
-                contract: commit,
+                contract: Some(commit),
                 from: "1".into(),
                 to: "2".into(),
                 to_size: None,
@@ -558,6 +652,16 @@ pub(crate) mod samples {
                 environment: content,
                 objects: 2,
                 accepted_loss: Some(commit),
+                changes: Some(Changes::Keep),
+            }
+            .into(),
+            RunRoute {
+                run,
+                route: 1,
+                contract: commit,
+                from: "1".into(),
+                to: "3".into(),
+                edges: vec![commit, commit],
             }
             .into(),
             ObjectStaged {
@@ -571,6 +675,7 @@ pub(crate) mod samples {
             ObjectMigrated {
                 run,
                 object: "manifest.yaml".into(),
+                route: Some(1),
                 operator: "Glyphser.Migrate.Manifest".into(),
                 source: document.clone(),
                 target: document,
@@ -615,5 +720,35 @@ mod tests {
     fn the_samples_cover_every_kind_once() {
         let kinds: Vec<_> = samples::every_kind().iter().map(Body::kind).collect();
         assert_eq!(kinds, Body::KINDS);
+    }
+
+    #[test]
+    fn a_store_that_is_not_open_does_not_say_so() {
+        let Some(Body::StoreAdopted(open)) = samples::every_kind().into_iter().nth(1) else {
+            panic!("the samples are in the order of kinds")
+        };
+        let closed = Body::from(StoreAdopted { open: false, ..open.clone() });
+        let (Value::Map(open), Value::Map(mut closed)) =
+            (Body::from(open).to_value().unwrap(), closed.to_value().unwrap())
+        else {
+            panic!("bodies are maps")
+        };
+        assert_eq!((open.get("open"), closed.get("open")), (Some(&Value::Bool(true)), None));
+        closed.insert("open", Value::Bool(false));
+        let read = Body::from_bytes("store.adopted", &Value::Map(closed).encode());
+        assert!(matches!(read, Err(BodyError::Schema { kind: "store.adopted", .. })), "{read:?}");
+    }
+
+    #[test]
+    fn the_longest_route_of_one_event_fits_it_with_room_for_versions() {
+        let edges = vec![CommitHash::of("x", &Value::Null); ROUTE_EDGES_MAX];
+        let run = EventId::of(b"run");
+        let (route, contract) = (u64::MAX, CommitHash::of("x", &Value::Null));
+        let version = "v".repeat(500);
+        let (from, to) = (version.clone(), version);
+        let body = Body::from(RunRoute { run, route, contract, from, to, edges });
+        let bytes = body.to_value().unwrap().encode().len();
+        // The envelope takes some 300 bytes more.
+        assert!(bytes + 300 <= crate::event::EVENT_BYTES_MAX, "{bytes}");
     }
 }

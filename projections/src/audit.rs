@@ -31,6 +31,12 @@ pub struct AuditLine {
     pub line: ContentHash,
 }
 
+impl AuditTrail {
+    pub(crate) fn entries(&self) -> usize {
+        self.events.len() + self.lines.len()
+    }
+}
+
 impl Projection for Audit {
     const NAME: &'static str = "audit";
     const VERSION: u64 = 1;

@@ -8,7 +8,7 @@ use ledger_format::cbor::{self, Value};
 use ledger_format::hash::CommitHash;
 use serde::{Deserialize, Serialize};
 
-use crate::{Entry, Illegal, Projection, require};
+use crate::{Entry, Illegal, Projection, Route, Routes, require};
 
 /// The fold of certificates.
 pub struct Certificates;
@@ -24,8 +24,11 @@ pub struct CertificateBook {
     started: Option<RunStarted>,
     /// Edges walked so far, by object.
     paths: BTreeMap<String, Vec<CommitHash>>,
-    /// Claims made so far, by object.
-    claims: BTreeMap<String, Claim>,
+    /// Routes that objects of the open run take.
+    #[serde(default, skip_serializing_if = "Routes::is_empty")]
+    routes: Routes,
+    /// Hashes of the claims made so far, by object.
+    claims: BTreeMap<String, CommitHash>,
     /// Values lost so far.
     lost: u64,
 }
@@ -50,8 +53,9 @@ pub struct Certificate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
-    /// Digest of the contract.
-    pub contract_digest: CommitHash,
+    /// Digest of the contract; null in the hash where objects were put back without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract_digest: Option<CommitHash>,
     /// Kind of object.
     pub object_kind: String,
     /// Object id.
@@ -80,14 +84,24 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// The claim that a run makes of one object, given the edges it walked.
-    pub fn new(started: &RunStarted, path: Vec<CommitHash>, body: &ObjectMigrated) -> Self {
+    /// The claim that a run makes of one object: of one that took a route, by that route, else by
+    /// what the run set out to do and the edges of the object's steps.
+    pub fn new(
+        started: &RunStarted,
+        route: Option<&Route>,
+        path: Vec<CommitHash>,
+        body: &ObjectMigrated,
+    ) -> Self {
+        let (contract_digest, from, to, path) = match route {
+            Some(route) => (Some(route.contract), &route.from, &route.to, route.edges.clone()),
+            None => (started.contract, &started.from, &started.to, path),
+        };
         Self {
-            contract_digest: started.contract,
+            contract_digest,
             object_kind: body.target.kind().to_owned(),
             object_id: body.object.clone(),
-            from: started.from.clone(),
-            to: started.to.clone(),
+            from: from.clone(),
+            to: to.clone(),
             path,
             source_hash: CommitHash::from_bytes(body.source.claim_hash()),
             target_hash: CommitHash::from_bytes(body.target.claim_hash()),
@@ -103,8 +117,12 @@ impl Claim {
     pub fn hash(&self) -> CommitHash {
         // Every field is text, bytes or a list of them, all of which can be encoded.
         let mut value = cbor::to_value(self).unwrap_or(Value::Null);
-        if let (Value::Map(claim), None) = (&mut value, self.inputs_hash) {
-            claim.insert("inputs_hash", Value::Null);
+        if let Value::Map(claim) = &mut value {
+            let optional =
+                [("contract_digest", self.contract_digest), ("inputs_hash", self.inputs_hash)];
+            for (name, _) in optional.into_iter().filter(|(_, hash)| hash.is_none()) {
+                claim.insert(name, Value::Null);
+            }
         }
         CommitHash::of("migration_certificate", &value)
     }
@@ -119,7 +137,7 @@ pub fn inputs_hash(clock_ms: u64, seed: &[u8; 32]) -> CommitHash {
 impl CertificateBook {
     /// The certificate of the open run as far as its objects have got.
     pub fn open_certificate(&self) -> CommitHash {
-        let hashes = self.claims.values().map(|claim| claim.hash().into()).collect();
+        let hashes = self.claims.values().map(|claim| (*claim).into()).collect();
         CommitHash::of("migration_run", &Value::Array(hashes))
     }
 
@@ -131,19 +149,25 @@ impl CertificateBook {
     fn forget_open_run(&mut self) {
         self.started = None;
         self.paths.clear();
+        self.routes = Routes::default();
         self.claims.clear();
         self.lost = 0;
     }
 
-    /// Claims of the open run, by object id.
-    pub fn open_claims(&self) -> impl Iterator<Item = &Claim> {
-        self.claims.values()
+    /// Hashes of the open run's claims, by object id. The claims themselves follow from the run's
+    /// events ([`Claim::new`]).
+    pub fn open_claims(&self) -> impl Iterator<Item = (&str, &CommitHash)> {
+        self.claims.iter().map(|(object, claim)| (object.as_str(), claim))
+    }
+
+    pub(crate) fn entries(&self) -> usize {
+        self.issued.len() + self.paths.len() + self.routes.len() + self.claims.len()
     }
 }
 
 impl Projection for Certificates {
     const NAME: &'static str = "certificates";
-    const VERSION: u64 = 1;
+    const VERSION: u64 = 2;
     type State = CertificateBook;
 
     fn check(state: &CertificateBook, entry: Entry<'_>) -> Result<(), Illegal> {
@@ -167,6 +191,7 @@ impl Projection for Certificates {
     fn advance(state: &mut CertificateBook, entry: Entry<'_>) {
         match &entry.event.body {
             Body::RunStarted(started) => state.started = Some(started.clone()),
+            Body::RunRoute(body) => state.routes.push(body),
             Body::ObjectStaged(body) => {
                 let path = state.paths.entry(body.object.clone()).or_default();
                 if path.last() != Some(&body.edge) {
@@ -176,7 +201,9 @@ impl Projection for Certificates {
             Body::ObjectMigrated(body) => {
                 if let Some(started) = &state.started {
                     let path = state.paths.remove(&body.object).unwrap_or_default();
-                    state.claims.insert(body.object.clone(), Claim::new(started, path, body));
+                    let route = body.route.and_then(|route| state.routes.get(route));
+                    let claim = Claim::new(started, route, path, body);
+                    state.claims.insert(body.object.clone(), claim.hash());
                     state.lost = state.lost.saturating_add(body.lost);
                 }
             }

@@ -44,6 +44,16 @@ impl FrozenContracts {
         let versions = self.contracts.get(name)?;
         versions.iter().find(|frozen| frozen.contract_version == contract_version)
     }
+
+    pub(crate) fn entries(&self) -> usize {
+        self.contracts.values().map(Vec::len).sum()
+    }
+
+    fn check_frozen(&self, contract: &CommitHash, whose: &str) -> Result<(), Illegal> {
+        require(self.by_digest(contract).is_some(), || {
+            format!("the {whose}'s contract {} is not frozen", contract.short())
+        })
+    }
 }
 
 impl Projection for Contracts {
@@ -62,9 +72,10 @@ impl Projection for Contracts {
                     )
                 })
             }
-            Body::RunStarted(body) => require(state.by_digest(&body.contract).is_some(), || {
-                format!("the run's contract {} is not frozen", body.contract.short())
-            }),
+            Body::RunStarted(body) => {
+                body.contract.map_or(Ok(()), |contract| state.check_frozen(&contract, "run"))
+            }
+            Body::RunRoute(body) => state.check_frozen(&body.contract, "route"),
             _ => Ok(()),
         }
     }

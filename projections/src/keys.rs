@@ -32,6 +32,10 @@ impl KeyRing {
         self.keys.get(&actor.to_string())
     }
 
+    pub(crate) fn entries(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Every key that may sign.
     pub fn iter(&self) -> impl Iterator<Item = &AuthorisedKey> {
         self.keys.values()

@@ -1,12 +1,12 @@
 //! The progress of runs: which may begin, which step comes next, how each ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledger_format::body::{AuditAppend, Body, ObjectState, Purpose, RunStarted, StagedContent};
 use ledger_format::hash::{CommitHash, EventId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Entry, Illegal, Projection, require};
+use crate::{Entry, Illegal, Projection, Routes, require};
 
 /// The fold of runs.
 pub struct Runs;
@@ -34,8 +34,11 @@ pub struct OpenRun {
     pub started: RunStarted,
     /// Results of the steps done so far, by object.
     pub steps: BTreeMap<String, Vec<StagedContent>>,
+    /// Ways that its objects take, where it follows no contract as a whole.
+    #[serde(default, skip_serializing_if = "Routes::is_empty")]
+    pub routes: Routes,
     /// Objects that have reached their target.
-    pub migrated: Vec<String>,
+    pub migrated: BTreeSet<String>,
     /// How far it is.
     pub phase: Phase,
 }
@@ -119,9 +122,37 @@ impl Outcome {
     }
 }
 
+impl RunBook {
+    pub(crate) fn entries(&self) -> usize {
+        let open = self.open.as_ref();
+        let open = open.map_or(0, |run| run.steps.len() + run.routes.len() + run.migrated.len());
+        open + self.finished.len()
+    }
+}
+
+impl OpenRun {
+    /// Whether its objects take routes of their own.
+    fn has_routes(&self) -> bool {
+        self.started.contract.is_none() && self.started.purpose == Purpose::Migrate
+    }
+
+    /// An object takes a route of the run exactly if the run has routes.
+    fn check_route(&self, object: &str, route: Option<u64>) -> Result<(), Illegal> {
+        match route {
+            None => require(!self.has_routes(), || format!("{object} takes no route of the run")),
+            Some(number) => {
+                require(self.has_routes(), || format!("{object} takes a route, the run has none"))?;
+                require(self.routes.get(number).is_some(), || {
+                    format!("{object} takes route {number}, the run has {}", self.routes.len())
+                })
+            }
+        }
+    }
+}
+
 impl Projection for Runs {
     const NAME: &'static str = "runs";
-    const VERSION: u64 = 1;
+    const VERSION: u64 = 2;
     type State = RunBook;
 
     fn check(state: &RunBook, entry: Entry<'_>) -> Result<(), Illegal> {
@@ -137,7 +168,17 @@ impl Projection for Runs {
         let open =
             open.ok_or_else(|| Illegal::new(format!("run {} is not open", named.short())))?;
         match (body, &open.phase) {
+            (Body::RunRoute(route), Phase::Staging) => {
+                require(open.has_routes(), || "the run's objects take no routes".into())?;
+                require(open.migrated.is_empty(), || {
+                    "a route comes before the first object that is migrated".into()
+                })?;
+                open.routes.check(route)
+            }
             (Body::ObjectStaged(step), Phase::Staging) => {
+                require(open.started.contract.is_some(), || {
+                    "a step follows the run's contract, and the run has none".into()
+                })?;
                 require(!open.migrated.contains(&step.object), || {
                     format!("{} has reached its target already", step.object)
                 })?;
@@ -147,6 +188,7 @@ impl Projection for Runs {
                 })
             }
             (Body::ObjectMigrated(body), Phase::Staging) => {
+                open.check_route(&body.object, body.route)?;
                 let staged = open.steps.get(&body.object).and_then(|steps| steps.last());
                 require(staged.is_none_or(|staged| leads_to(staged, &body.target)), || {
                     format!("the target of {} is not what its last step made", body.object)
@@ -189,7 +231,8 @@ impl Projection for Runs {
                 started_seq: seq,
                 started: started.clone(),
                 steps: BTreeMap::new(),
-                migrated: Vec::new(),
+                routes: Routes::default(),
+                migrated: BTreeSet::new(),
                 phase: Phase::Staging,
             });
             return;
@@ -200,7 +243,11 @@ impl Projection for Runs {
                 open.steps.entry(body.object.clone()).or_default().push(body.result);
                 return;
             }
-            Body::ObjectMigrated(body) => return open.migrated.push(body.object.clone()),
+            Body::RunRoute(body) => return open.routes.push(body),
+            Body::ObjectMigrated(body) => {
+                open.migrated.insert(body.object.clone());
+                return;
+            }
             Body::RunCommitted(body) => {
                 open.phase = Phase::Publishing {
                     committed_seq: seq,

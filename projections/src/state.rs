@@ -114,6 +114,19 @@ impl State {
         self.chain.size()
     }
 
+    /// Number of entries that the state holds: about what its digest and a cache of it cost. Itself
+    /// it costs next to nothing.
+    pub fn entries(&self) -> u64 {
+        let mut entries = 0;
+        macro_rules! count {
+            ($projection:ident, $state:expr) => {
+                entries += $state.entries() as u64
+            };
+        }
+        for_each_projection!(self, count);
+        entries
+    }
+
     /// Who may sign.
     pub const fn keys(&self) -> &KeyRing {
         &self.keys

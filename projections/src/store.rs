@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger_format::body::{Body, Cause, ObjectState, Origin};
+use ledger_format::body::{Body, Cause, MIXED_VERSIONS, ObjectState, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::{Entry, Illegal, Projection, require};
@@ -18,6 +18,10 @@ pub struct StoreState {
     /// Name of the contract that describes it; `None` until it is adopted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract: Option<String>,
+    /// Whether objects may join it, each with a version of its own; its version is then
+    /// [`MIXED_VERSIONS`].
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub open: bool,
     /// Version token; empty until it is adopted.
     pub version: String,
     /// Where it came from.
@@ -29,12 +33,40 @@ pub struct StoreState {
     pub pending_publish: bool,
     /// Targets of the open run, which become the objects' states when it is committed.
     pub staged: BTreeMap<String, ObjectState>,
+    /// Of an open store: the objects of a committed run until it ends. Should it be abandoned, they
+    /// are those left in an unknown state.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unpublished: BTreeSet<String>,
     /// Objects that an abandoned run left in an unknown state, until each was observed.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unsettled: BTreeSet<String>,
     /// Version the open run goes to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staged_version: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it may skip by reference")]
+const fn is_false(truth: &bool) -> bool {
+    !*truth
+}
+
+impl StoreState {
+    pub(crate) fn entries(&self) -> usize {
+        let sets = self.unpublished.len() + self.unsettled.len();
+        self.objects.len() + self.staged.len() + sets
+    }
+
+    /// Whether no run is under way between its start and its publication.
+    const fn is_idle(&self) -> bool {
+        self.staged_version.is_none() && !self.pending_publish
+    }
+
+    /// Whether a store of this kind can be at `version`: an open one has none but its constant.
+    fn check_version(open: bool, version: &str) -> Result<(), Illegal> {
+        require(!open || version == MIXED_VERSIONS, || {
+            format!("the version of an open store is {MIXED_VERSIONS}, not {version}")
+        })
+    }
 }
 
 impl Projection for Store {
@@ -62,6 +94,7 @@ impl Projection for Store {
             }
             Body::StoreAdopted(body) => {
                 require(state.contract.is_none(), || "the store is adopted already".into())?;
+                StoreState::check_version(body.open, &body.version)?;
                 require(body.objects == state.objects.len() as u64, || {
                     format!("{} objects were observed, not {}", state.objects.len(), body.objects)
                 })
@@ -70,6 +103,10 @@ impl Projection for Store {
                 require(state.contract.is_some(), || "no store is adopted yet".into())?;
                 require(body.from == state.version, || {
                     format!("the store is at version {}, not {}", state.version, body.from)
+                })?;
+                StoreState::check_version(state.open, &body.to)?;
+                require(state.open || body.contract.is_some(), || {
+                    "a run without a contract needs an open store".into()
                 })
             }
             Body::ObjectMigrated(body) => {
@@ -107,6 +144,7 @@ impl Projection for Store {
                 None | Some(ObjectState::Log { .. }) => Ok(()),
                 Some(_) => Err(Illegal::new("an audit file is a log")),
             },
+            Body::RunAbandoned(body) => StoreState::check_version(state.open, &body.version),
             _ => Ok(()),
         }
     }
@@ -121,12 +159,17 @@ impl Projection for Store {
                 state.contract = Some(body.contract.clone());
                 state.version.clone_from(&body.version);
                 state.origin = Some(body.origin);
+                state.open = body.open;
             }
             Body::RunStarted(body) => state.staged_version = Some(body.to.clone()),
             Body::ObjectMigrated(body) => {
                 state.staged.insert(body.object.clone(), body.target.clone());
             }
-            Body::RunCommitted(_) => {
+            Body::RunCommitted(body) => {
+                if state.open {
+                    let audit = body.audit.iter().map(|audit| audit.object.clone());
+                    state.unpublished = state.staged.keys().cloned().chain(audit).collect();
+                }
                 state.objects.append(&mut state.staged);
                 if let Some(version) = state.staged_version.take() {
                     state.version = version;
@@ -135,6 +178,7 @@ impl Projection for Store {
             }
             Body::RunPublished(body) => {
                 state.pending_publish = false;
+                state.unpublished.clear();
                 if let Some(audit) = &body.audit {
                     let log = state.objects.values_mut().find(|held| held.kind() == audit.kind());
                     if let Some(log) = log {
@@ -149,7 +193,11 @@ impl Projection for Store {
             Body::RunAbandoned(body) => {
                 state.pending_publish = false;
                 state.version.clone_from(&body.version);
-                state.unsettled = state.objects.keys().cloned().collect();
+                state.unsettled = if state.open {
+                    std::mem::take(&mut state.unpublished)
+                } else {
+                    state.objects.keys().cloned().collect()
+                };
             }
             _ => {}
         }
@@ -166,12 +214,23 @@ fn check_observed(
     if cause == Cause::Baseline {
         require(state.contract.is_none(), || "a baseline comes before store.adopted".into())?;
         require(held.is_none(), || format!("{object} has a baseline already"))?;
-        // The log that a published run writes to is told by its kind alone.
-        let log = state.objects.iter().find(|(_, held)| held.kind() == found.kind());
-        let log = log.filter(|_| matches!(found, ObjectState::Log { .. }));
+        // The log that a published run writes to is told by its kind alone. Looked for only where a
+        // log was found, of which there is one: this is asked of every object of a baseline.
+        if matches!(found, ObjectState::Document { .. } | ObjectState::Database { .. }) {
+            return Ok(());
+        }
+        let log = state.objects.iter().find(|(_, held)| matches!(held, ObjectState::Log { .. }));
         return log.map_or(Ok(()), |(log, _)| {
             Err(Illegal::new(format!("{object} is a log, and a store has one: {log}")))
         });
+    }
+    if cause == Cause::Joined {
+        require(state.open, || "objects join an open store only".into())?;
+        require(held.is_none(), || format!("{object} is in the store's care already"))?;
+        require(matches!(found, ObjectState::Document { .. }), || {
+            format!("{object} is a {}, and only documents join", found.kind())
+        })?;
+        return require(state.is_idle(), || format!("{object} cannot join while a run is open"));
     }
     let Some(held) = held else {
         return Err(Illegal::new(format!("{object} was never adopted")));
@@ -185,7 +244,7 @@ fn check_observed(
         (ObjectState::Log { bytes: before, .. }, ObjectState::Log { bytes: after, .. }) => {
             cause == Cause::Abandoned || after >= before
         }
-        _ => state.staged_version.is_none() && !state.pending_publish,
+        _ => state.is_idle(),
     };
     require(grows_only, || format!("{object} cannot be observed so at this point"))
 }

@@ -5,9 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::context::Context;
+use super::documents::{self, Settings, Working};
 use super::job::{self, Bar, RunAnswer};
 use super::output::Done;
 use crate::diagnostic::Failure;
+use crate::migrate::documents::{
+    Documents, DocumentsPlan, DocumentsPolicy, apply as apply_documents, plan as plan_documents,
+};
 use crate::migrate::{Consent, MigrateError, Plan, Policy, apply, plan};
 
 #[derive(Debug, Args)]
@@ -20,10 +24,16 @@ pub(super) struct Arguments {
     /// Do not ask; never accepts a loss
     #[arg(long, short)]
     yes: bool,
+    #[command(flatten)]
+    working: Working,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<RunAnswer>, Failure> {
-    let Arguments { plan: file, accept_lossy, yes: _ } = arguments;
+    let Arguments { plan: file, accept_lossy, yes: _, working } = arguments;
+    let of_documents = documents::open(context, working, None)?;
+    if let Some((documents, settings)) = of_documents {
+        return of_tree(arguments, documents, &settings, context);
+    }
     let loaded = match file {
         Some(file) => Some(Plan::load(file).map_err(MigrateError::from)?),
         None => None,
@@ -37,8 +47,38 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<RunAn
     let size = store.ledger().state().size();
     let consent = Consent(accept_lossy.clone());
     let mut bar = Bar::new(context);
+    bar.listen()?;
     let report = apply(&mut store, &plan, &consent, job::inputs()?, &signer, &mut bar)
         .map_err(|error| job::told(refused(error, arguments), &store, size))?;
+    Ok(Done::new(RunAnswer::from(report)).next(&["verify-chain", "--objects"]).next(&["undo"]))
+}
+
+/// The same for a tree of documents.
+fn of_tree(
+    arguments: &Arguments,
+    mut documents: Documents,
+    settings: &Settings,
+    context: &Context,
+) -> Result<Done<RunAnswer>, Failure> {
+    let signer = context.signer()?;
+    let plan = match &arguments.plan {
+        Some(file) => DocumentsPlan::load(file).map_err(MigrateError::from)?,
+        None => {
+            let policy = DocumentsPolicy {
+                allow_loss: true,
+                allow_programs: arguments.working.allow_programs,
+                parameters: settings.parameters().collect(),
+            };
+            plan_documents(&mut documents, None, policy)?
+        }
+    };
+    let size = documents.ledger().state().size();
+    let consent = Consent(arguments.accept_lossy.clone());
+    let mut bar = Bar::new(context);
+    bar.listen()?;
+    let report =
+        apply_documents(&mut documents, &plan, &consent, job::inputs()?, &signer, &mut bar)
+            .map_err(|error| job::told_of(refused(error, arguments), documents.ledger(), size))?;
     Ok(Done::new(RunAnswer::from(report)).next(&["verify-chain", "--objects"]).next(&["undo"]))
 }
 

@@ -38,7 +38,11 @@ impl Context {
 
     /// Where the ledger is, or is known to have been.
     pub(super) fn locate(&self) -> Result<Located, Failure> {
-        let dir = self.ledger_dir()?;
+        self.locate_at(self.ledger_dir()?)
+    }
+
+    /// The same for a ledger whose folder is known.
+    pub(super) fn locate_at(&self, dir: PathBuf) -> Result<Located, Failure> {
         let surroundings = self.surroundings()?;
         let place = place(&dir)?;
         // A place known to have held a ledger is never "nothing here": opening says what is wrong.
@@ -167,6 +171,11 @@ impl Context {
         let is_store =
             itself.manifest().exists() || folder.file_name().is_some_and(|name| name == ".glyph");
         if is_store { itself } else { Layout::new(folder.join(".glyph")) }
+    }
+
+    /// The ledger's folder for the documents of `folder`.
+    pub(super) fn ledger_for_documents(&self, folder: &Path) -> PathBuf {
+        self.globals.ledger.clone().unwrap_or_else(|| folder.join(LEDGER_FOLDER))
     }
 
     /// Whether stdout is for one JSON object.

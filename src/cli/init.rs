@@ -1,22 +1,27 @@
 //! `init`: a ledger for a store, made new or adopted as it is.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use ledger_format::body::{ObjectState, Origin};
+use ledger_format::body::{MIXED_VERSIONS, ObjectState, Origin};
 use ledger_format::hash::{KeyId, LedgerId};
 use serde::Serialize;
 
 use super::context::Context;
-use super::job;
+use super::documents::{Described, Working};
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
+use super::words::count;
+use super::{failure, job};
 use crate::contract::load_file;
-use crate::diagnostic::Failure;
+use crate::diagnostic::{Failure, USAGE};
 use crate::effects::{Signer, SystemRandom};
+use crate::migrate::documents::{Documents, OpenDocuments};
 use crate::migrate::{InitOptions, init};
+use crate::target::documents::Tree;
 use crate::target::glyph_store::Layout;
 
 #[derive(Debug, Args)]
@@ -27,9 +32,11 @@ pub(super) struct Arguments {
     /// Name of the project, for a new store; else the folder's name
     #[arg(long)]
     project: Option<String>,
-    /// The contract that describes the store; else the built-in one for `.glyph` stores
-    #[arg(long, value_name = "FILE")]
-    contract: Option<PathBuf>,
+    /// Take the documents of the folder into care, not a store
+    #[arg(long)]
+    documents: bool,
+    #[command(flatten)]
+    described: Described,
 }
 
 #[derive(Serialize)]
@@ -42,6 +49,9 @@ pub(super) struct Initialised {
     origin: Origin,
     version: String,
     objects: Vec<Object>,
+    /// Number of documents found, of a ledger for documents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    documents: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -52,9 +62,13 @@ struct Object {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initialised>, Failure> {
+    if arguments.documents {
+        return of_documents(arguments, context);
+    }
+    let contract = store_contract(&arguments.described)?;
     let layout = context.store_to_init(&arguments.folder);
     let mut open = job::open_at(context, layout)?;
-    if let Some(contract) = &arguments.contract {
+    if let Some(contract) = contract {
         open.contract = load_file(contract)?;
     }
     let (signer, key_created) = context.signer_or_new()?;
@@ -63,7 +77,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initi
     let (store, ledger) = (open.layout.root().to_owned(), open.ledger.clone());
     let options = InitOptions { open, project, signer: Arc::new(signer) };
     let (_, adoption) = init(options, &mut SystemRandom)?;
-    if let Some(contract) = &arguments.contract {
+    if let Some(contract) = contract {
         job::remember_contract(&ledger, contract)?;
     }
     let objects = adoption.objects.into_iter().map(|(id, state)| Object::of(id, &state)).collect();
@@ -76,8 +90,62 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initi
         origin: adoption.origin,
         version: adoption.version,
         objects,
+        documents: None,
     };
     Ok(Done::new(answer).next(&["status"]).next(&["plan", "-o", "plan.json"]))
+}
+
+/// The contract of a store: one file, or the built-in one.
+fn store_contract(described: &Described) -> Result<Option<&Path>, Failure> {
+    let told = match (described.contract.as_slice(), described.set.is_empty()) {
+        ([], true) => return Ok(None),
+        ([contract], true) => return Ok(Some(Path::new(contract))),
+        (_, true) => "a store has one contract; several are for documents",
+        (_, false) => "the contract of a store takes no values; those are for documents",
+    };
+    Err(Failure::new(&USAGE, told).next(["init", "--documents"]))
+}
+
+/// A ledger for the documents of a folder. None of them is touched, and none is in its care before it is first migrated.
+fn of_documents(arguments: &Arguments, context: &Context) -> Result<Done<Initialised>, Failure> {
+    let settings = arguments.described.settings()?;
+    let contracts = settings.contracts()?;
+    if contracts.is_empty() {
+        let told = "name the contracts of the documents: built-in ones by name, others by file";
+        return Err(Failure::new(&USAGE, told).at("--contract").next(["migration", "list"]));
+    }
+    let folder = &arguments.folder;
+    if !fs::metadata(folder).map_err(failure::io(folder))?.is_dir() {
+        let told = format!("{} is no folder", folder.display());
+        return Err(Failure::new(&USAGE, told).at(folder.display().to_string()));
+    }
+    let ledger = context.ledger_for_documents(folder);
+    let (signer, key_created) = context.signer_or_new()?;
+    let key = signer.key_id();
+    let working = Working::default();
+    let open = OpenDocuments {
+        tree: Tree::new(folder.clone()),
+        ledger: ledger.clone(),
+        contracts,
+        outside: settings.outside(&working),
+        jobs: working.jobs(),
+        surroundings: context.surroundings()?,
+    };
+    let documents = Documents::init(open, &signer, &mut SystemRandom)?;
+    settings.write(&ledger)?;
+    let found = documents.collection().find()?.len() as u64;
+    let answer = Initialised {
+        ledger: documents.ledger().id(),
+        store: folder.clone(),
+        key,
+        key_file: context.key_file()?,
+        key_created,
+        origin: Origin::Adopted,
+        version: MIXED_VERSIONS.to_owned(),
+        objects: Vec::new(),
+        documents: Some(found),
+    };
+    Ok(Done::new(answer).next(&["check"]).next(&["plan", "-o", "plan.json"]))
 }
 
 /// A name for the project of a new store: that of the folder it lies in.
@@ -105,7 +173,12 @@ impl Answer for Initialised {
             Origin::Created => "created a store",
             Origin::Adopted => "adopted the store",
         };
-        let head = format!("{done} of version {} at {}", self.version, self.store.display());
+        let head = match self.documents {
+            None => format!("{done} of version {} at {}", self.version, self.store.display()),
+            Some(found) => {
+                format!("a ledger for {} at {}", count(found, "document"), self.store.display())
+            }
+        };
         writeln!(out, "{}", paint.strong(head))?;
         writeln!(out, "  ledger  {}", self.ledger)?;
         let made = if self.key_created { " (new)" } else { "" };

@@ -14,10 +14,11 @@ use super::context::Context;
 use super::output::Answer;
 use super::terminal::Paint;
 use super::words::count;
-use super::{failure, progress};
+use super::{failure, interrupt, progress};
 use crate::contract::{Contract, load_file};
 use crate::diagnostic::Failure;
 use crate::effects::{Clock as _, Random as _, SystemClock, SystemRandom};
+use crate::ledger::Ledger;
 use crate::migrate::{Inputs, MigrateError, Milestone, Observer, OpenStore, RunReport, Store};
 use crate::target::glyph_store::{Layout, built_in_contract};
 
@@ -63,14 +64,19 @@ pub(super) fn remember_contract(ledger: &Path, contract: &Path) -> Result<(), Fa
 
 /// What is said of a job that did not end: with the run still open, how to go on with it.
 pub(super) fn told(failure: Failure, store: &Store, size_before: u64) -> Failure {
-    match store.pending() {
+    told_of(failure, store.ledger(), size_before)
+}
+
+/// The same, by the ledger alone.
+pub(super) fn told_of(failure: Failure, ledger: &Ledger, size_before: u64) -> Failure {
+    match &ledger.state().runs().open {
         Some(open) if open.phase == Phase::Staging => failure
             .not_done("the store was not touched; the run stays open")
             .next(["migration", "resume"]),
         Some(_) if failure.next.is_empty() => failure
             .not_done("the run is committed and not published everywhere yet")
             .next(["migration", "resume"]),
-        None if store.ledger().state().size() > size_before => {
+        None if ledger.state().size() > size_before => {
             failure.not_done("the store was not touched; the ledger has recorded the attempt")
         }
         _ => failure,
@@ -137,6 +143,12 @@ impl Bar {
 }
 
 impl Bar {
+    /// From now on an interruption stops the run where that is safe.
+    #[expect(clippy::unused_self, reason = "who listens is who is asked")]
+    pub(super) fn listen(&self) -> Result<(), Failure> {
+        interrupt::listen().map_err(failure::io(Path::new("signals")))
+    }
+
     /// Does `work` with the bar out of the way.
     pub(super) fn aside(&self, work: impl FnOnce()) {
         self.0.suspend(work);
@@ -151,9 +163,22 @@ impl Observer for Bar {
                 self.0.set_position(*done);
                 self.0.set_message((*script).to_owned());
             }
+            Milestone::Document { done, total } => {
+                self.0.set_length(*total);
+                self.0.set_position(*done);
+                self.0.set_message(format!(
+                    "{:.0}/s, {} left",
+                    self.0.per_sec(),
+                    total.saturating_sub(*done)
+                ));
+            }
             Milestone::Publishing { object } => self.0.set_message(format!("publishing {object}")),
             Milestone::Recorded { .. } | Milestone::Published { .. } => self.0.tick(),
         }
+    }
+
+    fn wants_to_stop(&self) -> bool {
+        interrupt::wanted()
     }
 }
 

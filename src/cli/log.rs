@@ -111,11 +111,15 @@ impl Role {
         match body {
             Body::RunStarted(_) => Self::First,
             Body::RunPublished(_) | Body::RunAborted(_) | Body::RunAbandoned(_) => Self::Last,
-            Body::ObjectStaged(_) | Body::ObjectMigrated(_) | Body::RunCommitted(_) => Self::Within,
+            Body::RunRoute(_)
+            | Body::ObjectStaged(_)
+            | Body::ObjectMigrated(_)
+            | Body::RunCommitted(_) => Self::Within,
             Body::LedgerCreated(_)
             | Body::StoreAdopted(_)
             | Body::ObjectObserved(_)
             | Body::ContractFrozen(_)
+            | Body::ProofRecorded(_)
             | Body::StateRecorded(_) => Self::Outside,
         }
     }

@@ -7,13 +7,15 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
+use super::documents::{self, Working};
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
 use super::{failure, job};
 use crate::diagnostic::Failure;
-use crate::migrate::{MigrateError, Plan, Policy, plan};
+use crate::migrate::documents::{DocumentsPlan, DocumentsPolicy, plan as plan_documents};
+use crate::migrate::{MigrateError, Plan, PlanFileError, Policy, plan};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -26,13 +28,15 @@ pub(super) struct Arguments {
     /// Refuse a plan that loses anything
     #[arg(long)]
     refuse_loss: bool,
+    #[command(flatten)]
+    working: Working,
 }
 
 #[derive(Serialize)]
-pub(super) struct Planned {
-    plan: Plan,
-    values_lost: u64,
-    file: Option<PathBuf>,
+#[serde(untagged)]
+pub(super) enum Planned {
+    Store { plan: Plan, values_lost: u64, file: Option<PathBuf> },
+    Documents { plan: Box<DocumentsPlan>, values_lost: u64, file: Option<PathBuf> },
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Planned>, Failure> {
@@ -42,16 +46,34 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
         NewFile::at(file, is_plan)
     });
     let output = output.transpose()?;
-    let mut store = job::open(context)?;
-    let policy = Policy { allow_loss: !arguments.refuse_loss };
-    let plan = plan(&mut store, arguments.to.as_deref(), policy)?;
-    if let (Some(output), Some(file)) = (output, &arguments.output) {
-        let text = plan.to_json().map_err(MigrateError::from)?;
-        output.make(0o666, |out| out.write_all(text.as_bytes()).map_err(failure::io(file)))?;
-    }
-    let (empty, lost, id) = (plan.is_empty(), plan.lost(), plan.id.short());
     let file = arguments.output.clone();
-    let done = Done::new(Planned { plan, values_lost: lost, file: file.clone() });
+    let keep = |text: Result<String, PlanFileError>| -> Result<(), Failure> {
+        let (Some(output), Some(file)) = (output, &arguments.output) else { return Ok(()) };
+        let text = text.map_err(MigrateError::from)?;
+        output.make(0o666, |out| out.write_all(text.as_bytes()).map_err(failure::io(file)))
+    };
+    let to = arguments.to.as_deref();
+    let of_documents = documents::open(context, &arguments.working, None)?;
+    let (empty, lost, id, planned) = if let Some((mut documents, settings)) = of_documents {
+        let policy = DocumentsPolicy {
+            allow_loss: !arguments.refuse_loss,
+            allow_programs: arguments.working.allow_programs,
+            parameters: settings.parameters().collect(),
+        };
+        let plan = plan_documents(&mut documents, to, policy)?;
+        keep(plan.to_json())?;
+        let (empty, lost, id) = (plan.is_empty(), plan.lost, plan.id.short());
+        let (plan, file) = (Box::new(plan), file.clone());
+        (empty, lost, id, Planned::Documents { plan, values_lost: lost, file })
+    } else {
+        let mut store = job::open(context)?;
+        let policy = Policy { allow_loss: !arguments.refuse_loss };
+        let plan = plan(&mut store, to, policy)?;
+        keep(plan.to_json())?;
+        let (empty, lost, id) = (plan.is_empty(), plan.lost(), plan.id.short());
+        (empty, lost, id, Planned::Store { plan, values_lost: lost, file: file.clone() })
+    };
+    let done = Done::new(planned);
     let Some(file) = file.filter(|_| !empty) else { return Ok(done) };
     let file = file.display().to_string();
     Ok(match lost {
@@ -61,12 +83,16 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
 }
 
 fn is_plan(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes).is_ok_and(|text| Plan::from_json(text).is_ok())
+    std::str::from_utf8(bytes)
+        .is_ok_and(|text| Plan::from_json(text).is_ok() || DocumentsPlan::from_json(text).is_ok())
 }
 
 impl Answer for Planned {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        let plan = &self.plan;
+        let (plan, values_lost) = match self {
+            Self::Store { plan, values_lost, .. } => (plan, *values_lost),
+            Self::Documents { plan, .. } => return write_documents(plan, out, paint),
+        };
         if plan.is_empty() {
             return writeln!(out, "version {} is the one asked for; nothing to do", plan.from);
         }
@@ -82,10 +108,10 @@ impl Answer for Planned {
                 plain(&step.script)
             )?;
         }
-        if self.values_lost == 0 {
+        if values_lost == 0 {
             return writeln!(out, "  loses nothing");
         }
-        let lost = count(self.values_lost, "value");
+        let lost = count(values_lost, "value");
         writeln!(out, "  {}", paint.warning(format_args!("loses {lost}")))?;
         for (what, loss) in &plan.loss {
             let gone = if loss.dropped { " (dropped)" } else { "" };
@@ -93,4 +119,48 @@ impl Answer for Planned {
         }
         Ok(())
     }
+}
+
+fn write_documents(plan: &DocumentsPlan, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    let unchanged = count(plan.unchanged, "document");
+    if plan.is_empty() {
+        return writeln!(out, "nothing to do: {unchanged} as they should be");
+    }
+    writeln!(out, "{}", paint.strong(format_args!("plan {}", plan.id.short())))?;
+    for (number, route) in (0..).zip(&plan.routes) {
+        let documents = plan.objects.iter().filter(|object| object.route == number).count() as u64;
+        let way = if route.edges.is_empty() {
+            format!("normalise {}", route.from)
+        } else {
+            format!("{} -> {}", route.from, route.to)
+        };
+        let (kind, documents) = (plain(&route.kind), count(documents, "document"));
+        writeln!(out, "  {kind} {}  {}: {documents}", plain(&route.contract_version), plain(&way))?;
+    }
+    writeln!(out, "  {unchanged} unchanged; {} will be kept", count(plan.bytes_kept, "byte"))?;
+    for signed in &plan.signed {
+        writeln!(out, "  {} is signed, and stays as it is", plain(signed))?;
+    }
+    for form in &plan.form_lost {
+        writeln!(out, "  {}", paint.faint(format_args!("form: {}", plain(form))))?;
+    }
+    if plan.lost == 0 {
+        return writeln!(out, "  loses nothing");
+    }
+    writeln!(out, "  {}", paint.warning(format_args!("loses {}", count(plan.lost, "value"))))?;
+    for lossy in &plan.lossy {
+        let value = serde_json::to_string(&lossy.value).unwrap_or_default();
+        writeln!(
+            out,
+            "    {}#{}  {}",
+            plain(&lossy.object),
+            plain(&lossy.path.to_string()),
+            plain(&value)
+        )?;
+    }
+    let shown = plan.lossy.len() as u64;
+    if plan.lost > shown {
+        writeln!(out, "    and {} more; all of them are kept with the run", plan.lost - shown)?;
+    }
+    Ok(())
 }

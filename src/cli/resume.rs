@@ -7,10 +7,12 @@ use ledger_format::hash::EventId;
 use serde::Serialize;
 
 use super::context::Context;
+use super::documents::{self, Working};
 use super::job::{self, Bar, RunAnswer};
 use super::output::{Answer, Done};
 use super::terminal::Paint;
 use crate::diagnostic::Failure;
+use crate::migrate::documents::{abandon as abandon_documents, resume as resume_documents};
 use crate::migrate::{abandon, resume};
 
 #[derive(Debug, Args)]
@@ -18,6 +20,8 @@ pub(super) struct Arguments {
     /// Give the run up instead, for this reason; what its places hold is recorded
     #[arg(long, value_name = "REASON")]
     abandon: Option<String>,
+    #[command(flatten)]
+    working: Working,
 }
 
 #[derive(Serialize)]
@@ -29,9 +33,25 @@ pub(super) enum Resumed {
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resumed>, Failure> {
     let signer = context.signer()?;
+    let mut bar = Bar::new(context);
+    bar.listen()?;
+    if let Some((mut documents, _)) = documents::open(context, &arguments.working, None)? {
+        let size = documents.ledger().state().size();
+        let answer = match &arguments.abandon {
+            None => {
+                let report = resume_documents(&mut documents, &signer, &mut bar)
+                    .map_err(|error| job::told_of(error.into(), documents.ledger(), size))?;
+                Resumed::Run(report.into())
+            }
+            Some(reason) => {
+                let abandoned = abandon_documents(&mut documents, reason, &signer, &mut bar)?;
+                Resumed::Abandoned { abandoned }
+            }
+        };
+        return Ok(Done::new(answer).next(&["status"]));
+    }
     let mut store = job::open(context)?;
     let size = store.ledger().state().size();
-    let mut bar = Bar::new(context);
     let answer = match &arguments.abandon {
         None => {
             let report = resume(&mut store, &signer, &mut bar)

@@ -3,15 +3,18 @@
 use std::io::{self, Write};
 
 use clap::Args;
+use ledger_format::body::Changes;
 use serde::Serialize;
 
 use super::context::Context;
+use super::documents::{self, Working};
 use super::job::{self, Bar, RunAnswer};
 use super::output::{Answer, Done};
 use super::terminal::Paint;
-use crate::diagnostic::{Failure, NOTHING_TO_UNDO};
+use crate::diagnostic::{Failure, NOTHING_TO_UNDO, USAGE};
 use crate::ledger::{Cursor, CursorError};
-use crate::migrate::{RollbackOptions, rollback};
+use crate::migrate::documents::rollback as rollback_documents;
+use crate::migrate::{RollbackOptions, RunReport, rollback};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -24,9 +27,12 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Args)]
 pub(super) struct How {
-    /// Go back even though the manifest was changed; the change is recorded first
+    /// Go back even though documents were changed; the changes are recorded first
     #[arg(long)]
     discard_changes: bool,
+    /// Leave documents that were changed as they are (only where a tree of documents is in care)
+    #[arg(long, conflicts_with = "discard_changes")]
+    keep_changes: bool,
 }
 
 #[derive(Serialize)]
@@ -52,14 +58,38 @@ pub(super) fn undo(how: &How, context: &Context) -> Result<Done<RolledBack>, Fai
 
 fn go_back(to: &Cursor, how: &How, context: &Context) -> Result<Done<RolledBack>, Failure> {
     let signer = context.signer()?;
+    let mut bar = Bar::new(context);
+    if let Some((mut documents, _)) = documents::open(context, &Working::default(), None)? {
+        let ledger = documents.ledger();
+        let size = ledger.resolve(to).map_err(|error: CursorError| Failure::from(error))?;
+        let before = ledger.state().size();
+        let changes = match (how.keep_changes, how.discard_changes) {
+            (true, _) => Some(Changes::Keep),
+            (_, true) => Some(Changes::Discard),
+            _ => None,
+        };
+        bar.listen()?;
+        let report =
+            rollback_documents(&mut documents, size, changes, job::inputs()?, &signer, &mut bar)
+                .map_err(|error| job::told_of(error.into(), documents.ledger(), before))?;
+        return Ok(answer(report));
+    }
+    if how.keep_changes {
+        let told = "a store goes back as a whole: --keep-changes is for trees of documents";
+        return Err(Failure::new(&USAGE, told).at("--keep-changes"));
+    }
     let mut store = job::open(context)?;
     let size = store.ledger().resolve(to).map_err(|error: CursorError| Failure::from(error))?;
     let before = store.ledger().state().size();
     let options = RollbackOptions { discard_changes: how.discard_changes };
-    let mut bar = Bar::new(context);
+    bar.listen()?;
     let report = rollback(&mut store, size, options, job::inputs()?, &signer, &mut bar)
         .map_err(|error| job::told(error.into(), &store, before))?;
-    Ok(match report {
+    Ok(answer(report))
+}
+
+fn answer(report: Option<RunReport>) -> Done<RolledBack> {
+    match report {
         None => Done::new(RolledBack::Nothing { unchanged: true }),
         Some(report) => {
             let forward = format!("{}", report.run);
@@ -71,7 +101,7 @@ fn go_back(to: &Cursor, how: &How, context: &Context) -> Result<Done<RolledBack>
                 &forward,
             ])
         }
-    })
+    }
 }
 
 impl Answer for RolledBack {

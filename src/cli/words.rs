@@ -1,6 +1,6 @@
 //! Events in the words of a log line. Knows what each kind says; knows no form of output.
 
-use ledger_format::body::{Body, Cause, Origin, Purpose};
+use ledger_format::body::{Body, Cause, Changes, Origin, Purpose};
 use ledger_format::hash::KeyId;
 
 /// What an event concerns, in a few words.
@@ -13,23 +13,39 @@ pub(super) fn summary(body: &Body) -> String {
                 Origin::Adopted => "adopted",
             };
             let objects = count(body.objects, "object");
-            format!("{} at version {}, {origin}, {objects}", body.contract, body.version)
+            let open = if body.open { ", open" } else { "" };
+            format!("{} at version {}, {origin}, {objects}{open}", body.contract, body.version)
         }
         Body::ObjectObserved(body) => {
             let cause = match body.cause {
                 Cause::Baseline => "baseline",
                 Cause::DataChange => "data change",
                 Cause::Abandoned => "after a run was abandoned",
+                Cause::Joined => "joined",
             };
             format!("{}, {cause}", body.object)
         }
         Body::ContractFrozen(body) => format!("{} {}", body.contract, body.contract_version),
+        Body::ProofRecorded(body) => {
+            let outcome = if body.pass { "passed" } else { "failed" };
+            format!("{}, {outcome}, contract {}", body.object, body.contract.short())
+        }
         Body::RunStarted(body) => {
             let purpose = match body.purpose {
                 Purpose::Migrate => "migrate",
                 Purpose::Rollback => "roll back",
             };
-            format!("{purpose} {} -> {}, plan {}", body.from, body.to, body.plan.short())
+            let changes = match body.changes {
+                None => "",
+                Some(Changes::Keep) => ", changed documents stay",
+                Some(Changes::Discard) => ", changed documents too",
+            };
+            format!("{purpose} {} -> {}, plan {}{changes}", body.from, body.to, body.plan.short())
+        }
+        Body::RunRoute(body) => {
+            let edges = count(body.edges.len() as u64, "edge");
+            let (number, contract) = (body.route, body.contract.short());
+            format!("{number}: {} -> {}, {edges} of contract {contract}", body.from, body.to)
         }
         Body::ObjectStaged(body) => format!("{}, step {}", body.object, body.step),
         Body::ObjectMigrated(body) if body.lost == 0 => body.object.clone(),

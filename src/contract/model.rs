@@ -212,11 +212,16 @@ impl Contract {
         self.format().is_some_and(Format::is_document)
     }
 
+    /// The functions of jq that all its programs can use.
+    pub fn definitions_text(&self) -> Result<&str, JqError> {
+        let definitions = self.definitions.as_ref().and_then(|name| self.scripts.get(name));
+        std::str::from_utf8(definitions.map_or(&[], Vec::as_slice))
+            .map_err(|_| JqError::Program("its definitions are not UTF-8".to_owned()))
+    }
+
     /// Every jq program of its edges and of its normalisation, compiled.
     pub fn programs(&self) -> Result<Programs, JqError> {
-        let definitions = self.definitions.as_ref().and_then(|name| self.scripts.get(name));
-        let definitions = std::str::from_utf8(definitions.map_or(&[], Vec::as_slice))
-            .map_err(|_| JqError::Program("its definitions are not UTF-8".to_owned()))?;
+        let definitions = self.definitions_text()?;
         let edges = self.edges.iter();
         let edges = edges.flat_map(|edge| edge.steps.iter().chain(edge.inverse.iter().flatten()));
         let steps: Vec<Step> = edges.chain(&self.normalize).cloned().collect();

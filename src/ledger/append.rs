@@ -88,9 +88,13 @@ impl Ledger {
         Ok(appended)
     }
 
-    /// Whether the next batch begins with the digest of the state.
-    const fn must_record(&self) -> bool {
-        self.state.size() - self.recorded_size >= cache::RECORD_EVERY_EVENTS
+    /// Whether the next batch begins with the digest of the state. Digest and cache cost as much as the
+    /// state holds, so a state that grows waits longer: two events for each of its entries. So what
+    /// recording costs is bounded by a constant for each event, however many objects there are.
+    fn must_record(&self) -> bool {
+        let wait =
+            cache::RECORD_EVERY_EVENTS.saturating_add(self.state.entries().saturating_mul(2));
+        self.state.size() - self.recorded_size >= wait
     }
 
     fn append_batch(
@@ -204,7 +208,7 @@ mod tests {
     use std::time::Duration;
 
     use ed25519_dalek::SigningKey;
-    use ledger_format::body::{Cause, ObjectObserved, ObjectState};
+    use ledger_format::body::{Cause, ObjectObserved, ObjectState, Origin, StoreAdopted};
     use ledger_format::hash::ContentHash;
 
     use super::*;
@@ -259,32 +263,58 @@ mod tests {
         assert_eq!(ledger.state().size(), 2);
     }
 
-    #[test]
-    fn a_full_batch_is_one_batch_also_where_a_digest_comes_first() {
+    /// A ledger whose store has `objects` objects, that change over and over: how many events each of
+    /// its batches has after `appends` full ones.
+    fn batches(objects: usize, appends: usize) -> Vec<Vec<&'static str>> {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("ledger");
         let signer = KeySigner::new(SigningKey::from_bytes(&[7; 32]));
-        let pins = Arc::new(MemoryPins::default());
-        let surroundings =
-            Surroundings { clock: Arc::new(FixedClock(1)), pins, wait: Duration::ZERO };
-        let mut ledger = Ledger::create(&dir, &dir, &signer, [2; 16], surroundings).unwrap();
-        let state = ObjectState::Document { content: ContentHash::of(b""), bytes: 0, mode: 0 };
-        let observed = |n: u64| -> Body {
-            let (object, state) = (n.to_string(), state.clone());
-            ObjectObserved { object, cause: Cause::Baseline, state }.into()
+        let pins = Arc::<MemoryPins>::default();
+        let mut ledger = Ledger::create(&dir, &dir, &signer, [2; 16], surroundings(&pins)).unwrap();
+        let adopted = StoreAdopted {
+            contract: "glyph-store".into(),
+            version: "1".into(),
+            origin: Origin::Adopted,
+            objects: objects as u64,
+            open: false,
         };
-        let full = BATCH_EVENTS_MAX as u64;
-        let mut appended = 0;
-        while ledger.state().size() < cache::RECORD_EVERY_EVENTS + full {
-            let bodies = (appended..appended + full).map(observed).collect();
-            assert_eq!(ledger.append(&signer, bodies).unwrap().len(), BATCH_EVENTS_MAX);
-            appended += full;
+        let baseline = (0..objects).map(|object| observed(&object.to_string()));
+        let content = ContentHash::of(b"");
+        let state = ObjectState::Document { content, bytes: 0, mode: 0 };
+        let changed = ObjectObserved { object: "0".into(), cause: Cause::DataChange, state };
+        let changes = std::iter::repeat_with(|| changed.clone().into());
+        let mut bodies = baseline.chain([adopted.into()]).chain(changes);
+        for _ in 0..appends {
+            let full: Vec<Body> = bodies.by_ref().take(BATCH_EVENTS_MAX).collect();
+            assert_eq!(ledger.append(&signer, full).unwrap().len(), BATCH_EVENTS_MAX);
         }
-        let batches = ledger.batches(1..u64::MAX).map(|batch| batch.unwrap().events.len());
-        let batches: Vec<_> = batches.collect();
-        let (last, before) = batches.split_last().unwrap();
-        assert!(before.iter().all(|count| *count == BATCH_EVENTS_MAX), "{batches:?}");
+        let kinds = |batch: Batch| {
+            let kind = |bytes: &Vec<u8>| Event::decode(bytes).unwrap().body.kind();
+            batch.events.iter().map(kind).collect()
+        };
+        ledger.batches(1..u64::MAX).map(|batch| kinds(batch.unwrap())).collect()
+    }
+
+    #[test]
+    fn a_full_batch_is_one_batch_also_where_a_digest_comes_first() {
+        let batches = batches(1, 12);
+        let sizes: Vec<_> = batches.iter().map(Vec::len).collect();
+        let (last, before) = sizes.split_last().unwrap();
+        assert!(before.iter().all(|count| *count == BATCH_EVENTS_MAX), "{sizes:?}");
         // The digest took the place of one event, which therefore came alone.
-        assert_eq!(*last, 1, "{batches:?}");
+        assert_eq!((*last, batches[batches.len() - 2][0]), (1, "state.recorded"), "{sizes:?}");
+    }
+
+    /// What a digest costs grows with the state, so it comes the later the more the state holds.
+    #[test]
+    fn a_state_of_more_objects_is_recorded_later() {
+        let recorded = |objects, appends| -> Vec<_> {
+            let events = batches(objects, appends).into_iter().flatten();
+            let recorded = (1..).zip(events).filter(|(_, kind)| *kind == "state.recorded");
+            recorded.map(|(seq, _)| seq).collect()
+        };
+        assert_eq!(recorded(1, 15), [11_001]);
+        assert_eq!(recorded(2_000, 15), [] as [i32; 0]);
+        assert_eq!(recorded(2_000, 16), [15_001]);
     }
 }

@@ -10,8 +10,8 @@ use projections::State;
 const FOLDER: &str = "cache";
 const STATE: &str = "state";
 
-/// Number of events after which the state's digest is recorded again, so that a cache can be trusted
-/// up to there. Folding this many takes some ten milliseconds.
+/// Number of events after which the digest of a small state is recorded again, so that a cache can be
+/// trusted up to there. Folding this many takes some ten milliseconds.
 pub(super) const RECORD_EVERY_EVENTS: u64 = 10_000;
 
 /// The cached state, if there is one that reads. Nothing may rest on it until its digest was found in

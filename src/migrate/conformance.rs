@@ -6,7 +6,11 @@ use ledger_format::hash::{CommitHash, ContentHash, LedgerId};
 
 use super::loss::{LossSummary, LostValues};
 use super::plan::{Plan, PlannedObject, PlannedStep, Policy, SCHEMA, binding};
+use super::proof::{
+    self, Cases, ContractName, Counterexample, Loss, Observed, Proof, Property, Seen, Status,
+};
 use super::rollback;
+use crate::document::{Number, Value};
 use crate::target::glyph_store::{Layout, migration_line};
 
 #[test]
@@ -17,6 +21,8 @@ fn plans_and_what_they_bind_are_as_recorded() {
         Plan::from_json(std::str::from_utf8(text).unwrap())
     });
     suite.one_way("plan object", |draw| plan(draw).preimage());
+    let text = |proof: &Proof| proof.to_json().into_bytes();
+    suite.both_ways("migration proof", proof, text, |text| proof::parse("a file", text));
     suite.one_way("policy", |draw| Policy { allow_loss: draw.truth() }.hash().as_bytes().to_vec());
     suite
         .one_way("source binding", |draw| binding(&state(draw), &draw.text(1)).as_bytes().to_vec());
@@ -63,6 +69,76 @@ fn plan(draw: &mut Draw) -> Plan {
     };
     plan.id = plan.computed_id();
     plan
+}
+
+fn proof(draw: &mut Draw) -> Proof {
+    let mut proof = Proof {
+        schema: proof::SCHEMA.to_owned(),
+        contract: ContractName { name: draw.text(2), version: draw.text(1), digest: commit(draw) },
+        status: match draw.pick("Status", &["Current", "Normalized", "Migrated", "Unsupported"]) {
+            "Current" => Status::Current,
+            "Normalized" => Status::Normalized,
+            "Migrated" => Status::Migrated,
+            _ => Status::Unsupported,
+        },
+        from: draw.text(1),
+        to: draw.text(1),
+        chain: draw.list(3, |draw| draw.text(1)),
+        edges: draw.list(3, commit),
+        steps: draw.list(3, commit),
+        policy: commit(draw),
+        source: ContentHash::from_bytes(draw.array()),
+        result: ContentHash::from_bytes(draw.array()),
+        loss: Loss {
+            values: draw.number(),
+            hash: commit(draw),
+            first: draw.list(2, |draw| format!("/{}", draw.text(1)).parse().unwrap_or_default()),
+        },
+        observed: Observed {
+            validates_at_current: seen(draw),
+            append_only: seen(draw),
+            idempotent: seen(draw),
+            source_immutable: seen(draw),
+            deterministic: seen(draw),
+            round_trips: seen(draw),
+            declared_matches_observed: seen(draw),
+        },
+        required: draw.list(7, property),
+        cases: draw.truth().then(|| Cases {
+            asked: draw.number(),
+            checked: draw.number(),
+            counterexample: draw.truth().then(|| counterexample(draw)),
+        }),
+        errors: draw.list(2, |draw| draw.text(2)),
+        pass: false,
+    };
+    proof.pass = proof.passes();
+    proof
+}
+
+fn seen(draw: &mut Draw) -> Seen {
+    match draw.pick("Seen", &["Holds", "Fails", "NotApplicable"]) {
+        "Holds" => Seen::Holds,
+        "Fails" => Seen::Fails,
+        _ => Seen::NotApplicable,
+    }
+}
+
+fn property(draw: &mut Draw) -> Property {
+    let names = Property::ALL.map(Property::name);
+    let name = draw.pick("Property", &names);
+    *Property::ALL.iter().find(|property| property.name() == name).unwrap()
+}
+
+fn counterexample(draw: &mut Draw) -> Counterexample {
+    let number = Number::parse("1.50").unwrap();
+    let values = [Value::Null, Value::Number(number), Value::text(draw.text(2))];
+    Counterexample {
+        case: draw.number(),
+        fails: draw.list(2, property),
+        errors: draw.list(2, |draw| draw.text(2)),
+        document: Value::List(values.into()),
+    }
 }
 
 fn loss(draw: &mut Draw) -> LossSummary {

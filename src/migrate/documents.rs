@@ -3,13 +3,26 @@
 //! `prepared` and `evaluation` are pure: bytes in, verdict and bytes out. Whoever checks, plans, applies, proves or computes
 //! again asks them, so that what was planned is what is applied.
 
+mod check;
+mod collection;
 mod evaluation;
+mod plan;
 mod prepared;
 mod refusal;
+mod rollback;
+mod run;
+mod work;
 
+pub use check::{Checked, check};
+pub use collection::{Collection, Documents, OpenDocuments};
 pub use evaluation::{Evaluation, Lost, Moved, Outcome, Read, Status};
+pub use plan::{
+    DocumentsPlan, DocumentsPolicy, LISTED_MAX, LossyValue, PlannedDocument, PlannedRoute, plan,
+};
 pub use prepared::{Outside, Prepared, Route};
 pub use refusal::Refusal;
+pub use rollback::rollback;
+pub use run::{abandon, apply, resume};
 
 #[cfg(test)]
 mod tests;

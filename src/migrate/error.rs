@@ -5,19 +5,22 @@ use std::path::PathBuf;
 
 use ledger_format::hash::{CommitHash, EventId};
 
+use super::documents::Refusal;
 use super::plan::PlanFileError;
 use crate::contract::{ContractError, PathError};
 use crate::diagnostic::{
     ALREADY_HERE, CONFIRMATION_REQUIRED, CONTRACT_EDITED, CONTRACT_INVALID, CURSOR_UNKNOWN, Code,
-    DOCUMENT_CHANGED, Failure, IO, LOSS_UNDECLARED, MANIFEST_INVALID, MIGRATION_VERSION_AMBIGUOUS,
-    MIGRATION_VERSION_UNKNOWN, NO_RUN, NOTHING_HERE, NOTHING_TO_DO, OUTCOME_INVALID, PLAN_EDITED,
-    PLAN_STALE, PUBLISH_CONFLICT, REPLAY_DIVERGENCE, RUN_PENDING, SCHEMA_DRIFT, STORE_DISAGREES,
-    USAGE,
+    DOCUMENT_CHANGED, Failure, INTERRUPTED, IO, LOSS_UNDECLARED, MANIFEST_INVALID,
+    MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_UNKNOWN, NO_RUN, NOTHING_HERE, NOTHING_TO_DO,
+    OUTCOME_INVALID, PLAN_EDITED, PLAN_STALE, PUBLISH_CONFLICT, REPLAY_DIVERGENCE, RUN_PENDING,
+    SCHEMA_DRIFT, STORE_DISAGREES, STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
 use crate::failure::{at_path, plainly};
 use crate::ledger::{AppendError, FoldError, LedgerError};
+use crate::link::LinkError;
 use crate::objects::ObjectsError;
+use crate::target::documents::TreeError;
 use crate::target::glyph_store::{AuditError, CreateError, ManifestError};
 use crate::target::sqlite::{ContentError, DatabaseError, ImageError, PublishError, StepError};
 
@@ -71,6 +74,38 @@ pub enum MigrateError {
     /// A new store could not be made.
     #[error(transparent)]
     Create(#[from] CreateError),
+    /// A tree of documents.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// Documents that name each other by hash.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// A document that was there is gone.
+    #[error("{object} is gone")]
+    Gone {
+        /// The document.
+        object: String,
+    },
+    /// Documents that cannot be migrated.
+    #[error("{}", refused_in_words(*total, named))]
+    Refused {
+        /// Number of documents.
+        total: u64,
+        /// The first of them, each with its first reason.
+        named: Vec<(String, Refusal)>,
+    },
+    /// Documents that somebody changed since they were recorded.
+    #[error("{named}")]
+    DocumentsChanged {
+        /// Which.
+        named: String,
+    },
+    /// External programs would run, and nobody allowed it.
+    #[error("the plan runs external programs, and --allow-programs was not given")]
+    ProgramsNotAllowed,
+    /// Somebody asked the run to stop.
+    #[error("stopped as asked; the run stays open")]
+    Interrupted,
     /// No random bytes.
     #[error(transparent)]
     Random(#[from] NoRandomness),
@@ -305,6 +340,26 @@ impl From<&MigrateError> for Failure {
             MigrateError::Path(error) => error.into(),
             MigrateError::Create(error) => error.into(),
             MigrateError::Random(error) => error.into(),
+            MigrateError::Tree(tree) => match tree {
+                TreeError::Io { path, .. } => at_path(&IO, error, path),
+                TreeError::Link { path }
+                | TreeError::Special { path }
+                | TreeError::Name { path }
+                | TreeError::TooMany { root: path } => at_path(&STORE_INVALID, error, path),
+                TreeError::Ambiguous { id, .. } => plainly(&CONTRACT_INVALID, error).at(id),
+                TreeError::NoFiles { .. } | TreeError::Pattern { .. } => {
+                    plainly(&CONTRACT_INVALID, error)
+                }
+            },
+            MigrateError::Link(link) => plainly(link.code(), error),
+            MigrateError::Gone { object } => plainly(&DOCUMENT_CHANGED, error).at(object),
+            MigrateError::Refused { named, .. } => match named.first() {
+                Some((id, refusal)) => plainly(refusal.code, error).at(id).next(["check", id]),
+                None => plainly(&OUTCOME_INVALID, error),
+            },
+            MigrateError::DocumentsChanged { .. } => plainly(&DOCUMENT_CHANGED, error),
+            MigrateError::ProgramsNotAllowed => plainly(&USAGE, error),
+            MigrateError::Interrupted => plainly(&INTERRUPTED, error).next(["migration", "resume"]),
             MigrateError::PlanFile(PlanFileError::Io { path, .. }) => {
                 plainly(&IO, error).at(path.clone())
             }
@@ -353,5 +408,14 @@ impl From<&MigrateError> for Failure {
                 .next(["migration", "resume"]),
             MigrateError::BeforeAdoption => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
         }
+    }
+}
+
+fn refused_in_words(total: u64, named: &[(String, Refusal)]) -> String {
+    let each = named.iter().map(|(id, refusal)| format!("{id}: {}", refusal.message));
+    let shown = each.collect::<Vec<_>>().join("; ");
+    match total.saturating_sub(named.len() as u64) {
+        0 => shown,
+        more => format!("{shown}; and {more} more documents"),
     }
 }

@@ -127,6 +127,7 @@ pub fn adopt(
         version: version.clone(),
         origin,
         objects: objects.len() as u64,
+        open: false,
     };
     let bodies = baseline.chain([adopted.into()]).collect();
     store.ledger.append(signer, bodies)?;

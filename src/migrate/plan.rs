@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::error::MigrateError;
 use super::loss::{self, LossSummary, MeasuredLoss};
 use super::observe::{LiveDatabase, VERSION_ROW, document};
+use super::run::Subject as _;
 use super::space;
 use super::store::{Store, read_manifest};
 use crate::contract::{Edge, resolve};

@@ -15,8 +15,8 @@ use projections::{OpenRun, Phase};
 
 use super::error::MigrateError;
 use super::observe::{LiveDatabase, document};
-use super::run::{Milestone, Observer};
-use super::stage::frozen_contract;
+use super::run::{Milestone, Observer, Subject as _};
+use super::stage::{contract_of, frozen_contract};
 use super::store::Store;
 use crate::effects::Signer;
 use crate::target::glyph_store::{Layout, manifest_version, migration_line, read_prefix};
@@ -160,7 +160,7 @@ fn sources(store: &Store, open: &OpenRun) -> Result<States, MigrateError> {
 /// Going up the manifest is published first, going down last: so an old program is refused in
 /// between, never misled.
 fn goes_up(store: &Store, open: &OpenRun) -> Result<bool, MigrateError> {
-    let contract = frozen_contract(&store.ledger, &*store.objects, open.started.contract)?;
+    let contract = frozen_contract(&store.ledger, &*store.objects, contract_of(&open.started)?)?;
     Ok(contract.position(&open.started.to) >= contract.position(&open.started.from))
 }
 

@@ -8,7 +8,7 @@ use ledger_format::hash::EventId;
 
 use super::error::MigrateError;
 use super::plan::{exemptions, script};
-use super::stage::{frozen_contract, step_inputs};
+use super::stage::{contract_of, frozen_contract, step_inputs};
 use crate::contract::resolve;
 use crate::ledger::Ledger;
 use crate::objects::Objects;
@@ -89,7 +89,7 @@ impl Run {
         ledger: &Ledger,
         objects: &dyn Objects,
     ) -> Result<Vec<RecomputedStep>, MigrateError> {
-        let contract = frozen_contract(ledger, objects, self.started.contract)?;
+        let contract = frozen_contract(ledger, objects, contract_of(&self.started)?)?;
         let edges = resolve(&contract, &self.started.from, &self.started.to)?;
         let sources = ledger.state_at(self.seq)?.store().objects.clone();
         let mut found: BTreeMap<&str, Vec<StagedContent>> = BTreeMap::new();

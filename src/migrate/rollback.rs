@@ -8,7 +8,9 @@ use ledger_format::hash::{CommitHash, LedgerId};
 use super::environment;
 use super::error::MigrateError;
 use super::plan::{Policy, binding};
-use super::run::{Inputs, Observer, RunReport, check_contract, freeze_contract, go_on};
+use super::run::{
+    Inputs, Observer, RunReport, Subject as _, check_contract, freeze_contract, go_on,
+};
 use super::store::Store;
 use crate::effects::Signer;
 use crate::target::glyph_store::Layout;
@@ -69,7 +71,7 @@ pub fn rollback(
     let started = RunStarted {
         purpose: Purpose::Rollback,
         plan,
-        contract: store.contract.digest(),
+        contract: Some(store.contract.digest()),
         from: store.ledger.state().store().version.clone(),
         to: then.version,
         to_size: Some(size),
@@ -79,6 +81,7 @@ pub fn rollback(
         environment,
         objects: now.len() as u64,
         accepted_loss: None,
+        changes: None,
     };
     store.record(signer, vec![started.into()], observer)?;
     go_on(store, signer, observer).map(Some)

@@ -1,5 +1,7 @@
 //! Runs: begin, work, commit, publish; and go on with one that was interrupted.
 
+use std::path::{Path, PathBuf};
+
 use ledger_format::body::{
     Body, Cause, ContractFrozen, FixedBytes, ObjectObserved, Purpose, RunAbandoned, RunAborted,
     RunStarted,
@@ -13,11 +15,11 @@ use super::observe::{LiveDatabase, document};
 use super::plan::{Plan, still_fits};
 use super::publish::{Live, publish, settle_manifest};
 use super::space;
-use super::stage::{stage, work_folder};
+use super::stage::stage;
 use super::store::{Store, detect, read_manifest};
 use crate::contract::Bundle;
 use crate::effects::Signer;
-use crate::ledger::AppendError;
+use crate::ledger::{AppendError, Ledger};
 use crate::target::glyph_store::{Layout, manifest_version, read_prefix};
 
 /// The clock and randomness that a run's steps see, recorded with it.
@@ -56,6 +58,13 @@ pub enum Milestone<'a> {
         /// Number of events in the ledger.
         size: u64,
     },
+    /// A document was worked on.
+    Document {
+        /// Documents done.
+        done: u64,
+        /// Documents in all.
+        total: u64,
+    },
     /// A place is about to be written.
     Publishing {
         /// The object.
@@ -72,6 +81,11 @@ pub enum Milestone<'a> {
 pub trait Observer {
     /// The run has reached `milestone`.
     fn reached(&mut self, milestone: &Milestone<'_>);
+
+    /// Whether the run is to stop where that is safe. It stays open and is resumed like one that was killed.
+    fn wants_to_stop(&self) -> bool {
+        false
+    }
 }
 
 /// An observer that does nothing.
@@ -80,6 +94,117 @@ pub struct Silent;
 
 impl Observer for Silent {
     fn reached(&mut self, _milestone: &Milestone<'_>) {}
+}
+
+/// What runs work on: they begin, stage, commit and publish in the same way whatever it is.
+pub(super) trait Subject {
+    /// What is held from the commit until the outputs are in their places.
+    type Live;
+
+    /// The ledger.
+    fn book(&self) -> &Ledger;
+
+    /// The ledger, to append to it.
+    fn book_mut(&mut self) -> &mut Ledger;
+
+    /// Where it lies on this machine.
+    fn root(&self) -> &Path;
+
+    /// Stages what is left to stage, and commits the open run.
+    fn work(
+        &mut self,
+        signer: &dyn Signer,
+        observer: &mut dyn Observer,
+    ) -> Result<Self::Live, MigrateError>;
+
+    /// Puts the outputs of the committed run into their places.
+    fn publish(
+        &mut self,
+        signer: &dyn Signer,
+        live: Option<Self::Live>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), MigrateError>;
+
+    /// The run under way.
+    fn open_run(&self) -> Result<OpenRun, MigrateError> {
+        self.book().state().runs().open.clone().ok_or(MigrateError::NoRun)
+    }
+
+    /// Refuses while a run is under way, and while the ledger has nothing in its care.
+    fn must_be_idle(&self) -> Result<(), MigrateError> {
+        let state = self.book().state();
+        if let Some(open) = &state.runs().open {
+            let phase = match open.phase {
+                Phase::Staging => "not committed yet",
+                Phase::Publishing { .. } => "committed and not published yet",
+            };
+            return Err(MigrateError::Pending { run: open.run, phase });
+        }
+        if state.store().contract.is_none() {
+            return Err(MigrateError::NotAdopted { ledger: self.book().dir().to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Refuses a key that may not sign in the ledger, before anything is done that only an event of that key could tell of.
+    fn may_sign(&self, signer: &dyn Signer) -> Result<(), MigrateError> {
+        let (key, ledger) = (signer.key_id(), self.book());
+        match ledger.state().keys().get(&key) {
+            Some(_) => Ok(()),
+            None => Err(AppendError::Unauthorised { key, ledger: ledger.id() }.into()),
+        }
+    }
+
+    /// Appends events and says so. Objects they name are durable already.
+    fn record(
+        &mut self,
+        signer: &dyn Signer,
+        bodies: Vec<Body>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), MigrateError> {
+        self.book_mut().append(signer, bodies)?;
+        observer.reached(&Milestone::Recorded { size: self.book().state().size() });
+        Ok(())
+    }
+
+    /// The folder that a run works in.
+    fn work_folder(&self, run: EventId) -> PathBuf {
+        self.book().work_dir().join(run.to_string())
+    }
+}
+
+impl Subject for Store {
+    type Live = Live;
+
+    fn book(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    fn book_mut(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+
+    fn root(&self) -> &Path {
+        self.layout.root()
+    }
+
+    fn work(
+        &mut self,
+        signer: &dyn Signer,
+        observer: &mut dyn Observer,
+    ) -> Result<Live, MigrateError> {
+        stage(self, signer, observer)?;
+        Live::commit(self, signer, observer)
+    }
+
+    fn publish(
+        &mut self,
+        signer: &dyn Signer,
+        live: Option<Live>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), MigrateError> {
+        publish(self, signer, live, observer)
+    }
 }
 
 /// What a run came to.
@@ -117,7 +242,7 @@ pub fn apply(
     if plan.is_empty() {
         return Err(MigrateError::NothingToDo { version: plan.to.clone() });
     }
-    let accepted_loss = check_consent(plan, consent)?;
+    let accepted_loss = check_consent(plan.id, plan.lost(), plan.policy.allow_loss, consent)?;
     check_contract(store)?;
     still_fits(store, plan)?;
     let mut bodies = freeze_contract(store)?;
@@ -134,7 +259,7 @@ pub fn apply(
     let started = RunStarted {
         purpose: Purpose::Migrate,
         plan: plan.id,
-        contract: plan.contract,
+        contract: Some(plan.contract),
         from: plan.from.clone(),
         to: plan.to.clone(),
         to_size: None,
@@ -144,6 +269,7 @@ pub fn apply(
         environment,
         objects: plan.objects.len() as u64,
         accepted_loss,
+        changes: None,
     };
     store.record(signer, vec![started.into()], observer)?;
     go_on(store, signer, observer)
@@ -229,36 +355,27 @@ fn version_found(
 
 /// From wherever the open run is to its end. An error before it is committed ends it as aborted,
 /// unless the same command may simply succeed later.
-pub(super) fn go_on(
-    store: &mut Store,
+pub(super) fn go_on<S: Subject>(
+    subject: &mut S,
     signer: &dyn Signer,
     observer: &mut dyn Observer,
 ) -> Result<RunReport, MigrateError> {
-    let open = store.pending().cloned().ok_or(MigrateError::NoRun)?;
+    let open = subject.open_run()?;
     let live = match open.phase {
         Phase::Publishing { .. } => None,
-        Phase::Staging => match work(store, signer, observer) {
+        Phase::Staging => match subject.work(signer, observer) {
             Ok(live) => Some(live),
             Err(error) if error.code().retryable => return Err(error),
-            Err(error) => return Err(abort(store, signer, &open, error, observer)),
+            Err(error) => return Err(abort(subject, signer, &open, error, observer)),
         },
     };
-    publish(store, signer, live, observer)?;
-    forget_work(store, open.run)?;
-    report(store, &open)
+    subject.publish(signer, live, observer)?;
+    forget_work(subject, open.run)?;
+    report(subject.book(), &open)
 }
 
-fn work(
-    store: &mut Store,
-    signer: &dyn Signer,
-    observer: &mut dyn Observer,
-) -> Result<Live, MigrateError> {
-    stage(store, signer, observer)?;
-    Live::commit(store, signer, observer)
-}
-
-fn abort(
-    store: &mut Store,
+fn abort<S: Subject>(
+    subject: &mut S,
     signer: &dyn Signer,
     open: &OpenRun,
     error: MigrateError,
@@ -267,10 +384,10 @@ fn abort(
     let aborted = RunAborted {
         run: open.run,
         code: error.code().id.to_owned(),
-        message: shortened(&without_place(store, &error.to_string())),
+        message: shortened(&without_place(subject.root(), &error.to_string())),
     };
-    match store.record(signer, vec![aborted.into()], observer) {
-        Ok(()) => match forget_work(store, open.run) {
+    match subject.record(signer, vec![aborted.into()], observer) {
+        Ok(()) => match forget_work(subject, open.run) {
             Ok(()) => error,
             Err(left) => left,
         },
@@ -282,12 +399,12 @@ fn abort(
 const MESSAGE_BYTES_MAX: usize = 2_000;
 
 /// The message without where on this machine the store lies.
-fn without_place(store: &Store, message: &str) -> String {
-    let root = store.layout.root().display().to_string();
+fn without_place(root: &Path, message: &str) -> String {
+    let root = root.display().to_string();
     if root.len() > 1 { message.replace(&root, "") } else { message.to_owned() }
 }
 
-fn shortened(message: &str) -> String {
+pub(super) fn shortened(message: &str) -> String {
     let mut end = message.len().min(MESSAGE_BYTES_MAX);
     while !message.is_char_boundary(end) {
         end -= 1;
@@ -295,8 +412,8 @@ fn shortened(message: &str) -> String {
     message.get(..end).unwrap_or_default().to_owned()
 }
 
-fn report(store: &Store, open: &OpenRun) -> Result<RunReport, MigrateError> {
-    let issued = store.ledger.state().certificates().issued.last();
+fn report(ledger: &Ledger, open: &OpenRun) -> Result<RunReport, MigrateError> {
+    let issued = ledger.state().certificates().issued.last();
     let issued = issued.ok_or(MigrateError::NoRun)?;
     Ok(RunReport {
         run: open.run,
@@ -306,12 +423,12 @@ fn report(store: &Store, open: &OpenRun) -> Result<RunReport, MigrateError> {
         certificate: issued.certificate,
         objects_migrated: issued.objects,
         lost: issued.lost,
-        size: store.ledger.state().size(),
+        size: ledger.state().size(),
     })
 }
 
-fn forget_work(store: &Store, run: EventId) -> Result<(), MigrateError> {
-    let path = work_folder(store, run);
+pub(super) fn forget_work<S: Subject>(subject: &S, run: EventId) -> Result<(), MigrateError> {
+    let path = subject.work_folder(run);
     match std::fs::remove_dir_all(&path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -319,18 +436,21 @@ fn forget_work(store: &Store, run: EventId) -> Result<(), MigrateError> {
     }
 }
 
-fn check_consent(plan: &Plan, consent: &Consent) -> Result<Option<CommitHash>, MigrateError> {
-    let lost = plan.lost();
+/// Whether somebody accepted that the plan called `plan` loses `lost` values: its id then, if it loses any.
+pub(super) fn check_consent(
+    plan: CommitHash,
+    lost: u64,
+    allow_loss: bool,
+    consent: &Consent,
+) -> Result<Option<CommitHash>, MigrateError> {
     match &consent.0 {
-        _ if lost > 0 && !plan.policy.allow_loss => Err(MigrateError::LossRefused { lost }),
-        None if lost > 0 => Err(MigrateError::Unconfirmed { plan: plan.id, lost }),
+        _ if lost > 0 && !allow_loss => Err(MigrateError::LossRefused { lost }),
+        None if lost > 0 => Err(MigrateError::Unconfirmed { plan, lost }),
         None => Ok(None),
-        Some(typed)
-            if typed.len() >= CONSENT_DIGITS_MIN && plan.id.to_string().starts_with(typed) =>
-        {
-            Ok((lost > 0).then_some(plan.id))
+        Some(typed) if typed.len() >= CONSENT_DIGITS_MIN && plan.to_string().starts_with(typed) => {
+            Ok((lost > 0).then_some(plan))
         }
-        Some(typed) => Err(MigrateError::WrongConsent { plan: plan.id, typed: typed.clone() }),
+        Some(typed) => Err(MigrateError::WrongConsent { plan, typed: typed.clone() }),
     }
 }
 
@@ -359,28 +479,4 @@ pub(super) fn freeze_contract(store: &mut Store) -> Result<Vec<Body>, MigrateErr
     let contract = store.contract.contract.clone();
     let contract_version = store.contract.contract_version.clone();
     Ok(vec![ContractFrozen { contract, contract_version, digest, bundle }.into()])
-}
-
-impl Store {
-    /// Refuses a key that may not sign in the ledger, before anything is done that only an event of
-    /// that key could tell of.
-    pub(super) fn may_sign(&self, signer: &dyn Signer) -> Result<(), MigrateError> {
-        let key = signer.key_id();
-        match self.ledger.state().keys().get(&key) {
-            Some(_) => Ok(()),
-            None => Err(AppendError::Unauthorised { key, ledger: self.ledger.id() }.into()),
-        }
-    }
-
-    /// Appends events and says so. Objects they name are durable already.
-    pub(super) fn record(
-        &mut self,
-        signer: &dyn Signer,
-        bodies: Vec<Body>,
-        observer: &mut dyn Observer,
-    ) -> Result<(), MigrateError> {
-        self.ledger.append(signer, bodies)?;
-        observer.reached(&Milestone::Recorded { size: self.ledger.state().size() });
-        Ok(())
-    }
 }

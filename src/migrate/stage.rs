@@ -14,7 +14,7 @@ use super::error::MigrateError;
 use super::loss::{self, MeasuredLoss};
 use super::observe::{LiveDatabase, document_state};
 use super::plan::{exemptions, loss_bound, script};
-use super::run::{Milestone, Observer};
+use super::run::{Milestone, Observer, Subject as _};
 use super::store::Store;
 use crate::contract::{Bundle, Contract, Edge, resolve};
 use crate::effects::Signer;
@@ -55,11 +55,6 @@ pub(super) fn stage(
     Ok(())
 }
 
-/// The folder of a run's work copy.
-pub(super) fn work_folder(store: &Store, run: EventId) -> std::path::PathBuf {
-    store.ledger.work_dir().join(run.to_string())
-}
-
 struct Staging {
     run: EventId,
     contract: Contract,
@@ -72,7 +67,7 @@ impl Staging {
     fn of(store: &Store, open: &OpenRun) -> Result<Self, MigrateError> {
         Ok(Self {
             run: open.run,
-            contract: frozen_contract(&store.ledger, &*store.objects, open.started.contract)?,
+            contract: frozen_contract(&store.ledger, &*store.objects, contract_of(&open.started)?)?,
             started: open.started.clone(),
             recorded: open.steps.clone(),
             pending: Vec::new(),
@@ -120,6 +115,7 @@ impl Staging {
         Ok(ObjectMigrated {
             run: self.run,
             object: Layout::MANIFEST.to_owned(),
+            route: None,
             operator: MANIFEST_OPERATOR.to_owned(),
             source,
             target,
@@ -142,7 +138,7 @@ impl Staging {
         let ObjectState::Database { page_root, .. } = source else {
             return Err(MigrateError::DocumentChanged { object: Layout::DATABASE.to_owned() });
         };
-        let folder = work_folder(store, self.run);
+        let folder = store.work_folder(self.run);
         let io = |source| MigrateError::Io { path: folder.clone(), source };
         fs::create_dir_all(&folder).map_err(io)?;
         let mut copy = WorkCopy::create(&folder, &page_root, &*store.objects)?;
@@ -190,6 +186,7 @@ impl Staging {
         Ok(ObjectMigrated {
             run: self.run,
             object: Layout::DATABASE.to_owned(),
+            route: None,
             operator: DATABASE_OPERATOR.to_owned(),
             source,
             target,
@@ -268,6 +265,7 @@ fn restore(store: &Store, open: &OpenRun) -> Result<Vec<ObjectMigrated>, Migrate
         migrated.push(ObjectMigrated {
             run: open.run,
             object: object.to_owned(),
+            route: None,
             operator: RESTORE_OPERATOR.to_owned(),
             source: recorded_state(store, object)?,
             target,
@@ -279,6 +277,14 @@ fn restore(store: &Store, open: &OpenRun) -> Result<Vec<ObjectMigrated>, Migrate
         });
     }
     Ok(migrated)
+}
+
+/// Digest of the contract that a run on a store's database follows. A run whose objects take routes
+/// of their own follows none as a whole.
+pub(super) fn contract_of(started: &RunStarted) -> Result<CommitHash, MigrateError> {
+    started.contract.ok_or_else(|| MigrateError::Outcome {
+        check: "the run follows no contract as a whole, as a run on a glyph store does".into(),
+    })
 }
 
 /// The contract of that digest, from the ledger's own objects.

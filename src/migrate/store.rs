@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use projections::{OpenRun, Phase};
+use projections::OpenRun;
 
 use super::error::MigrateError;
 use super::observe::{self, LiveDatabase};
@@ -75,15 +75,7 @@ impl Store {
             let (adopted, offered) = (adopted.clone(), contract.contract);
             return Err(MigrateError::OtherContract { adopted, offered });
         }
-        let dir = ledger.objects_dir();
-        // Only a ledger that names no content yet may begin with none.
-        let objects = if ledger.state().size() > 1 {
-            PackObjects::open(&dir)?
-        } else {
-            PackObjects::create(&dir)?
-        };
-        let objects = Box::new(objects);
-        forget_work_copies(&ledger.work_dir())?;
+        let objects = open_objects(&ledger)?;
         Ok(Self { layout, contract, objects, ledger, wait })
     }
 
@@ -112,21 +104,6 @@ impl Store {
         self.ledger.state().runs().open.as_ref()
     }
 
-    /// Refuses while a run is under way, and while the ledger has no store.
-    pub(super) fn must_be_idle(&self) -> Result<(), MigrateError> {
-        if let Some(open) = self.pending() {
-            let phase = match open.phase {
-                Phase::Staging => "not committed yet",
-                Phase::Publishing { .. } => "committed and not published yet",
-            };
-            return Err(MigrateError::Pending { run: open.run, phase });
-        }
-        if self.ledger.state().store().contract.is_none() {
-            return Err(MigrateError::NotAdopted { ledger: self.ledger.dir().to_owned() });
-        }
-        Ok(())
-    }
-
     /// The version that manifest and database agree on, which must be the ledger's too.
     pub(super) fn detect(
         &self,
@@ -146,6 +123,19 @@ impl Store {
         }
         Ok(version)
     }
+}
+
+/// The stored content of a ledger. Whatever killed jobs left behind of their work is removed.
+pub(super) fn open_objects(ledger: &Ledger) -> Result<Box<dyn Objects>, MigrateError> {
+    let dir = ledger.objects_dir();
+    // Only a ledger that names no content yet may begin with none.
+    let objects = if ledger.state().size() > 1 {
+        PackObjects::open(&dir)?
+    } else {
+        PackObjects::create(&dir)?
+    };
+    forget_work_copies(&ledger.work_dir())?;
+    Ok(Box::new(objects))
 }
 
 /// Removes what killed jobs left behind. Whoever has the ledger open is alone in it, and a run that is

@@ -799,6 +799,72 @@ mod tests {
     }
 
     #[test]
+    fn what_must_be_of_a_kind_is_put_in_or_refused_and_the_rest_is_still_looked_at() {
+        let steps = steps(
+            r#"[{"ensure":{"path":"/l","type":"array","value":[],"reason":"r","message":"l must be a list"}},
+                {"ensure":{"path":"/o","type":"object","jq":"{n: (.l | length)}","reads":["/l"],"message":"no o"}},
+                {"ensure":{"path":"/x","type":"array","value":[],"optional":true,"message":"no x"}},
+                {"add":{"path":"/o/m","value":1}}]"#,
+        );
+        let programs = Programs::of(&steps).unwrap();
+        for (before, after, refusals) in [
+            ("{}", r#"{"l":[],"o":{"n":0,"m":1}}"#, &[][..]),
+            (r#"{"o":{},"l":[7],"x":[]}"#, r#"{"o":{"m":1},"l":[7],"x":[]}"#, &[]),
+            (
+                r#"{"l":1,"x":null,"o":[]}"#,
+                r#"{"l":[],"x":[],"o":{"n":0,"m":1}}"#,
+                &["/l: l must be a list", "/o: no o", "/x: no x"],
+            ),
+        ] {
+            let mut value = document(before);
+            let done = attempt(&steps, &programs, &mut value);
+            let words: Vec<String> = done.refusals.iter().map(ToString::to_string).collect();
+            assert_eq!(
+                (written(&value).as_str(), words.as_slice()),
+                (after, &refusals.iter().map(ToString::to_string).collect::<Vec<_>>()[..])
+            );
+            assert!(done.complete);
+            assert_eq!(
+                apply(&steps, &programs, &mut document(before)).is_ok(),
+                refusals.is_empty()
+            );
+        }
+        let done = attempt(&steps[3..], &programs, &mut document("{}"));
+        assert!(!done.complete);
+        assert_eq!(done.refusals.len(), 1);
+    }
+
+    #[test]
+    fn values_from_outside_are_seen_or_missed_by_name() {
+        let steps = steps(
+            r#"[{"merge":{"path":"","jq":"{a: parameter(\"p\"), b: $parameters.q}","reason":"{key} is required"}}]"#,
+        );
+        let programs = Programs::of(&steps).unwrap();
+        let error = apply(&steps, &programs, &mut document("{}")).unwrap_err().to_string();
+        assert!(error.contains("the parameter p is not given"), "{error}");
+        let given = [("p", Value::text("x"))].into_iter().collect();
+        let mut value = document("{}");
+        let effects = apply(&steps, &programs.with_parameters(given), &mut value).unwrap();
+        assert_eq!(written(&value), r#"{"a":"x","b":null}"#);
+        let reasons: Vec<_> =
+            effects.iter().filter_map(|effect| effect.reason.as_deref()).collect();
+        assert_eq!(reasons, ["a is required", "b is required"]);
+    }
+
+    #[test]
+    fn programs_share_definitions() {
+        let steps = steps(r#"[{"add":{"path":"/b","jq":".a | loud"}}]"#);
+        let none = std::collections::BTreeMap::new();
+        let programs =
+            Programs::with_definitions(&steps, &none, "def loud: upcase + \"!\";").unwrap();
+        let mut value = document("{\"a\":\"stra\u{df}e \u{e9}\"}");
+        apply(&steps, &programs, &mut value).unwrap();
+        assert_eq!(written(&value), "{\"a\":\"stra\u{df}e \u{e9}\",\"b\":\"STRASSE \u{c9}!\"}");
+        assert!(Programs::with_definitions(&steps, &none, "def loud").is_err());
+        assert!(Programs::of(&steps).is_err());
+    }
+
+    #[test]
     fn loss_is_what_the_inverse_does_not_bring_back() {
         let lost = |text: &str, before: &str| -> Vec<String> {
             run(text, before)

@@ -32,6 +32,7 @@ impl Observer for Names<'_> {
     fn reached(&mut self, milestone: &Milestone<'_>) {
         self.0.push(match milestone {
             Milestone::Step { .. } => "step".to_owned(),
+            Milestone::Document { .. } => "document".to_owned(),
             Milestone::Recorded { .. } => "recorded".to_owned(),
             Milestone::Publishing { object } => format!("publishing {object}"),
             Milestone::Published { object } => format!("published {object}"),

@@ -62,9 +62,13 @@ mod job_writes;
 #[cfg(test)]
 mod log_kill;
 #[cfg(test)]
+mod proofs;
+#[cfg(test)]
 mod readers;
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
+mod run_state;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

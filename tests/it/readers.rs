@@ -11,9 +11,10 @@ use glyph_ledger::export::{ExportReport, Form, Reader, export, export_flat, veri
 use glyph_ledger::log::{Batch, ReadLog as _};
 use glyph_ledger::verify::{Fault, Outcome, Unobserved};
 use ledger_format::body::{
-    AuditAppend, Body, Cause, ContractFrozen, FixedBytes, LedgerCreated, ObjectMigrated,
-    ObjectObserved, ObjectStaged, ObjectState, Origin, Purpose, RunAbandoned, RunAborted,
-    RunCommitted, RunPublished, RunStarted, StagedContent, StateRecorded, StoreAdopted, Verdict,
+    AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, LedgerCreated, ObjectMigrated,
+    ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose, ROUTE_EDGES_MAX,
+    RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent,
+    StateRecorded, StoreAdopted, Verdict,
 };
 use ledger_format::cbor::Value as Cbor;
 use ledger_format::event::Event;
@@ -350,7 +351,7 @@ fn every_edge() -> Vec<Body> {
     let content = ContentHash::of(b"content");
     let mut bodies = Vec::new();
     for state in states() {
-        for cause in [Cause::Baseline, Cause::DataChange, Cause::Abandoned] {
+        for cause in [Cause::Baseline, Cause::DataChange, Cause::Abandoned, Cause::Joined] {
             bodies.push(ObjectObserved { object: "o".into(), cause, state: state.clone() }.into());
         }
         bodies.push(migrated(run, "o", &state).into());
@@ -368,6 +369,7 @@ fn every_edge() -> Vec<Body> {
     bodies.push(started("1", Some(0), Some(hash("plan")), 0).into());
     bodies.push(started("1", Some(MOST), None, u64::MAX).into());
     bodies.extend(TEXTS.iter().flat_map(|text| with_text(run, text)));
+    bodies.extend([0, 1, ROUTE_EDGES_MAX].map(|edges| route(run, MOST, "1", edges).into()));
     bodies.push(StateRecorded { size: MOST, digest: hash("state") }.into());
     bodies
 }
@@ -378,8 +380,16 @@ fn with_text(run: EventId, text: &str) -> Vec<Body> {
     let audit =
         AuditAppend { object: text(), bytes: 0, content: ContentHash::of(b"before"), line: text() };
     vec![
-        StoreAdopted { contract: text(), version: text(), origin: Origin::Created, objects: 0 }
-            .into(),
+        StoreAdopted {
+            contract: text(),
+            version: text(),
+            origin: Origin::Created,
+            objects: 0,
+            open: text().is_empty(),
+        }
+        .into(),
+        proof(&text(), text().is_empty()).into(),
+        route(run, 0, &text(), 1).into(),
         ObjectObserved { object: text(), cause: Cause::DataChange, state: document.clone() }.into(),
         ContractFrozen {
             contract: text(),
@@ -418,7 +428,7 @@ fn started(
     RunStarted {
         purpose: if to_size.is_some() { Purpose::Rollback } else { Purpose::Migrate },
         plan: hash("plan"),
-        contract: hash("contract"),
+        contract: to_size.is_none().then(|| hash("contract")),
         from: version.to_owned(),
         to: version.to_owned(),
         to_size,
@@ -428,6 +438,22 @@ fn started(
         environment: ContentHash::of(b"environment"),
         objects: 1,
         accepted_loss,
+        changes: to_size.map(|size| if size == 0 { Changes::Keep } else { Changes::Discard }),
+    }
+}
+
+fn route(run: EventId, route: u64, version: &str, edges: usize) -> RunRoute {
+    let (from, to) = (version.to_owned(), version.to_owned());
+    RunRoute { run, route, contract: hash("contract"), from, to, edges: vec![hash("edge"); edges] }
+}
+
+fn proof(object: &str, pass: bool) -> ProofRecorded {
+    ProofRecorded {
+        object: object.to_owned(),
+        contract: hash("contract"),
+        fingerprint: hash("fingerprint"),
+        proof: ContentHash::of(b"proof"),
+        pass,
     }
 }
 
@@ -436,6 +462,7 @@ fn migrated(run: EventId, text: &str, state: &ObjectState) -> ObjectMigrated {
     ObjectMigrated {
         run,
         object: text.to_owned(),
+        route: text.is_empty().then_some(MOST),
         operator: text.to_owned(),
         source: state.clone(),
         target: state.clone(),

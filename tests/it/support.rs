@@ -9,7 +9,9 @@ mod story;
 pub(crate) mod trace;
 
 pub(crate) use history::a_history;
-pub(crate) use ledgers::{Folder, Kept, VecLog, copy, fingerprint, key, log, log_of, sign};
+pub(crate) use ledgers::{
+    Folder, Kept, VecLog, copy, fingerprint, key, log, log_of, log_of_documents, sign,
+};
 pub(crate) use place::{Place, Said};
 pub(crate) use schema::{check_against, check_answer, schema_of};
 pub(crate) use story::{a_migrated_store, done, migrate};

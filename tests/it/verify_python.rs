@@ -13,7 +13,7 @@ use ledger_format::hash::hex;
 use ledger_format::head::SignedHead;
 use serde_json::Value;
 
-use crate::support::{Place, VecLog, a_migrated_store, done, key, log};
+use crate::support::{Place, VecLog, a_migrated_store, done, key, log, log_of_documents};
 
 /// What the tools of `tools/verify` say to `arguments`.
 fn python(script: &str, arguments: &[&str]) -> Output {
@@ -208,8 +208,10 @@ fn the_python_verifier_gives_the_known_answers_of_the_format() {
 #[test]
 fn l10_both_verifiers_accept_histories_with_every_kind_of_event() {
     let bench = Bench::new();
-    for seed in 0..8 {
-        let log = log(seed, &[1, 30, 2, 150, 40, 1, 3, 90]);
+    let sizes = [1, 30, 2, 150, 40, 1, 3, 90];
+    let logs =
+        (0..8).flat_map(|seed| [(seed, log(seed, &sizes)), (seed, log_of_documents(seed, &sizes))]);
+    for (seed, log) in logs {
         let file = bench.export(&log);
         let head = bench.path("head");
         fs::write(&head, log.head().encode()).unwrap();
@@ -241,8 +243,9 @@ fn l10_both_verifiers_refuse_every_kind_of_damage_at_the_same_place() {
 #[test]
 fn both_verifiers_agree_about_single_bytes_changed_at_random() {
     let bench = Bench::new();
-    for seed in 1..=3 {
-        let file = bench.export(&log(seed, &SIZES));
+    let logs = [log(1, &SIZES), log(2, &SIZES), log_of_documents(3, &SIZES)];
+    for (seed, log) in (1_u64..).zip(&logs) {
+        let file = bench.export(log);
         let folder = format!("bytes of seed {seed}");
         python_done("damage.py", &["bytes", &file, &seed.to_string(), "150", &bench.path(&folder)]);
         assert_eq!(bench.compare(&folder).0, 150);
@@ -253,8 +256,9 @@ fn both_verifiers_agree_about_single_bytes_changed_at_random() {
 fn both_verifiers_agree_about_events_changed_at_random_and_signed_anew() {
     let bench = Bench::new();
     let mut refused = 0;
-    for seed in 1..=3 {
-        let file = bench.export(&log(seed, &SIZES));
+    let logs = [log(1, &SIZES), log_of_documents(2, &SIZES), log_of_documents(3, &SIZES)];
+    for (seed, log) in (1_u64..).zip(&logs) {
+        let file = bench.export(log);
         let folder = format!("events of seed {seed}");
         let seed = seed.to_string();
         python_done("damage.py", &["events", &file, &secret(), &seed, "150", &bench.path(&folder)]);

@@ -473,6 +473,8 @@ def signed_by_the_owner(export):
         yield "an event with " + name, True, b"".join(lines)
     for case in out_of_place(export):
         yield case
+    for case in documents_out_of_place(export):
+        yield case
     for field in event:
         fields = {name: value for name, value in event.items() if name != field}
         changed = export.with_event(middle, v.encode(fields))
@@ -533,6 +535,161 @@ def out_of_place(export):
         "kind": "object.observed", "body": {**seen["body"], "cause": "data_change", "state": {
             "log": {**seen["body"]["state"]["log"], "bytes": 0}}}})
     yield case("an observation that a run left, without one", committed, seen)
+
+
+def documents_out_of_place(export):
+    """The same for what an open store and its runs have, told behind the first contract that is frozen."""
+    kinds = [export.event(at)["kind"] for at in range(len(export.events))]
+    adopted, frozen = kinds.index("store.adopted"), kinds.index("contract.frozen")
+    begun = next((at for at in range(frozen) if kinds[at] == "run.started"), None)
+    assert begun is None, "the export's first run is before its first contract"
+    log = next(at for at in range(adopted) if "log" in export.event(at)["body"].get("state", {}))
+    contract = export.event(frozen)["body"]["digest"]
+    of = {at: {"kind": kinds[at], "body": export.event(at)["body"]} for at in range(frozen + 1)}
+    is_open = {"kind": "store.adopted", "body": {**of[adopted]["body"], "open": True, "version": v.MIXED}}
+    edge = v.sha256(b"edge")
+    content = v.sha256(b"")
+
+    def history(*instead, store=is_open):
+        """With another store.adopted, and these behind the frozen contract."""
+        before = [at for at in range(adopted, frozen + 1) if kinds[at] != "state.recorded"]
+        before = [store if at == adopted else of[at] for at in before]
+        return export.cut(adopted, *before, *instead)
+
+    def case(what, *instead, refused=True, store=is_open):
+        return "documents: " + what, refused, b"".join(history(*instead, store=store).lines())
+
+    def joined(name="a.json", state=None, cause="joined"):
+        state = state or {"document": {"mode": 420, "bytes": 0, "content": content}}
+        return {"kind": "object.observed", "body": {"cause": cause, "state": state, "object": name}}
+
+    started_body = {
+        "to": v.MIXED, "from": v.MIXED, "plan": edge, "seed": edge, "policy": edge, "objects": 1, "purpose": "migrate",
+        "clock_ms": 0, "environment": content}
+
+    def started(**fields):
+        return {"kind": "run.started", "body": {**started_body, **fields}}
+
+    def run_of(*before):
+        """The id of the run that the last of these starts."""
+        return v.sha256(b"\x00" + history(*before).events[-1])
+
+    def route(run, **fields):
+        return {"kind": "run.route", "body": {
+            "to": "2", "run": run, "from": "1", "edges": [edge], "route": 0, "contract": contract, **fields}}
+
+    def migrated(run, **fields):
+        body = {"run": run, "loss": edge, "lost": 0, "route": 0, "object": "a.json",
+                "source": joined()["body"]["state"], "target": {"document": {"mode": 420, "bytes": 1, "content": edge}}, "operator": "o", "verdicts": {},
+                "reads_inputs": False, **fields}
+        return {"kind": "object.migrated", "body": {name: item for name, item in body.items() if item is not None}}
+
+    def state_behind(*instead):
+        state = v.State()
+        for data in history(*instead).events:
+            event = v.decode(data)
+            state.step(event, event["body"], v.sha256(b"\x00" + data))
+        return state
+
+    def committed(run, *before, **fields):
+        certificate = v.certificate_of(state_behind(*before).certificates["claims"])
+        return {"kind": "run.committed", "body": {"run": run, "places": 1, "certificate": certificate, **fields}}
+
+    def recorded(*before):
+        events = history(*before).events
+        return {"kind": "state.recorded", "body": {"size": len(events), "digest": state_behind(*before).digest()}}
+
+    closed = of[adopted]
+    yield case("an open store", refused=False)
+    yield case("an open store of a version", store={**is_open, "body": {**is_open["body"], "version": "1"}})
+    yield case("a store that is said not to be open", store={**is_open, "body": {**is_open["body"], "open": False}})
+    yield case("one joins", joined(), refused=False)
+    yield case("one joins a store that is not open", joined(), store=closed)
+    yield case("one joins twice", joined(), joined())
+    yield case("one joins that has a baseline", joined("manifest.yaml"))
+    yield case("a database joins", joined(state={"database": {"rows": edge, "schema": edge, "page_root": edge}}))
+    yield case("a log joins", joined(state={"log": {"tail": content, "bytes": 0, "content": content}}))
+    yield case("one joins before the store is adopted", refused=True, store=joined())
+    yield case("a baseline behind store.adopted", joined(cause="baseline"))
+    yield case("one joins during a run", joined(), started(), joined("b.json"))
+    yield case("a run without a contract", started(), refused=False)
+    yield case("a run without a contract in a store that is not open", started(
+        **{"from": closed["body"]["version"]}), store=closed)
+    yield case("a run with a contract", started(contract=contract), refused=False)
+    yield case("a run with a contract that is not frozen", started(contract=edge))
+    yield case("a run to a version", started(to="2"))
+    begin = (joined(), started())
+    run = run_of(*begin)
+    first = (*begin, route(run))
+    yield case("a route", *first, refused=False)
+    yield case("a route of no edge", *begin, route(run, edges=[]), refused=False)
+    yield case("a route of 64 edges", *begin, route(run, edges=[edge] * 64), refused=False)
+    yield case("a route of 65 edges", *begin, route(run, edges=[edge] * 65))
+    yield case("a route that begins at 1", *begin, route(run, route=1))
+    yield case("a route of a contract that is not frozen", *begin, route(run, contract=edge))
+    yield case("a route of another run", *begin, route(edge))
+    yield case("a route without a run", joined(), route(edge))
+    yield case("a route that goes on", *first, route(run), refused=False)
+    yield case("a second route", *first, route(run, route=1, to="3"), refused=False)
+    yield case("a route left out", *first, route(run, route=2))
+    yield case("an earlier route goes on", *first, route(run, route=1), route(run))
+    for name in ("to", "from"):
+        yield case("a route goes on with another " + name, *first, route(run, **{name: "9"}))
+    follows = (joined(), started(contract=contract))
+    yield case("a route in a run with a contract", *follows, route(run_of(*follows)))
+    back = (joined(), started(purpose="rollback", changes="keep"))
+    yield case("a route in a rollback", *back, route(run_of(*back)))
+    moved = (*first, migrated(run))
+    yield case("an object that takes a route", *moved, refused=False)
+    yield case("an object that takes no route", *first, migrated(run, route=None))
+    yield case("an object that takes a route that is not there", *first, migrated(run, route=1))
+    yield case("an object that takes a route without any", *begin, migrated(run))
+    yield case("an object with a route in a run with a contract", *follows, migrated(run_of(*follows)))
+    yield case("an object with a route in a rollback", *back, migrated(run_of(*back)))
+    returned = (*back, migrated(run_of(*back), route=None))
+    yield case("an object without one in a rollback", *returned, refused=False)
+    yield case("a rollback by no contract", *returned, committed(run_of(*back), *returned), refused=False)
+    two = (joined(), joined("b.json"), started(objects=2))
+    other = run_of(*two)
+    yield case("a route behind an object", *two, route(other), migrated(other), route(other, route=1))
+    yield case("a step in a run without a contract", *first, {"kind": "object.staged", "body": {
+        "run": run, "edge": edge, "step": 0, "object": "a.json", "result": {"document": {"content": edge}}}})
+    done = (*moved, committed(run, *moved))
+    yield case("a run is committed", *done, refused=False)
+    yield case("with another certificate", *moved, committed(run, *moved, certificate=edge))
+    # The certificate of the same object by another route.
+    detour = (*begin, route(run, edges=[edge, edge]), migrated(run))
+    yield case("with the certificate of another route", *detour, committed(run, *moved))
+    yield case("with the certificate of that route", *detour, committed(run, *detour), refused=False)
+    yield case("one joins before a run is published", *done, joined("b.json"))
+    yield case("a run is published", *done, {"kind": "run.published", "body": {"run": run, "places": 1}}, refused=False)
+    given_up = {"kind": "run.abandoned", "body": {"run": run, "places": 0, "reason": "", "version": v.MIXED}}
+    gone = (*done, given_up)
+    yield case("a run is abandoned", *gone, refused=False)
+    yield case("a run is abandoned at a version", *done, {**given_up, "body": {**given_up["body"], "version": "2"}})
+    yield case("an abandoned run's object not observed", *gone, joined("b.json"))
+    settled = (*gone, joined(cause="abandoned"))
+    yield case("an abandoned run's object observed, and no other", *settled, joined("b.json"), refused=False)
+    yield case("an object that is not the abandoned run's", *gone, joined("manifest.yaml", cause="abandoned"))
+    yield case("an abandoned run's object observed twice", *settled, joined(cause="abandoned"))
+    held = of[log]["body"]["state"]["log"]
+    line = {"line": "x\n", "bytes": held["bytes"], "object": of[log]["body"]["object"], "content": held["content"]}
+    noted = (*moved, committed(run, *moved, audit=line), given_up)
+    seen = {"kind": "object.observed", "body": {**of[log]["body"], "cause": "abandoned"}}
+    yield case("an abandoned run's log not observed", *noted, joined(cause="abandoned"), joined("b.json"))
+    noted = (*noted, joined(cause="abandoned"), seen)
+    yield case("an abandoned run's log observed", *noted, joined("b.json"), refused=False)
+    proof = {"kind": "proof.recorded", "body": {
+        "pass": True, "proof": edge, "object": "a.json", "contract": edge, "fingerprint": edge}}
+    yield case("a proof", proof, refused=False)
+    yield case("a proof within a run", *first, proof, refused=False)
+    yield case("a proof before an abandoned run's objects", *gone, proof)
+    for name, before in (("a route", first), ("an object", moved), ("a commit", done), ("a run given up", gone),
+                         ("one who joined", (joined(),)), ("the rest", settled)):
+        right = recorded(*before)
+        other = {**right, "body": {**right["body"], "digest": edge}}
+        yield case("a state recorded behind " + name, *before, right, refused=False)
+        yield case("another state recorded behind " + name, *before, other)
 
 
 def cbor(export):
@@ -712,13 +869,16 @@ def transplanted(export, dice):
     return "event %d (%s) is %s" % (at, export.event(at)["kind"], kind), None, b"".join(changed.lines()), None
 
 
+OPTIONAL = ["to_size", "audit", "loss_list", "accepted_loss", "open", "route", "contract", "changes", "x"]
+
+
 def changed_value(value, dice, depth):
     if isinstance(value, dict) and value and depth > 0 and dice.randrange(8):
         name = dice.choice(sorted(value))
         if depth == 1 and dice.randrange(6) == 0:
             return {key: item for key, item in value.items() if key != name}
         if depth == 1 and dice.randrange(8) == 0:
-            return {**value, dice.choice(["to_size", "audit", "loss_list", "accepted_loss", "x"]): any_value(dice)}
+            return {**value, dice.choice(OPTIONAL): any_value(dice)}
         return {**value, name: changed_value(value[name], dice, depth - 1)}
     if dice.randrange(3) == 0:
         return any_value(dice)
@@ -730,7 +890,8 @@ def changed_value(value, dice, depth):
         return dice.choice([value[:-1], value + b"\0", value[:-1] + b"\0", value.hex(), list(value)])
     if isinstance(value, str):
         return dice.choice([value + "x", "", value.encode(), value.upper(), {value: None}, [value], "baseline", "log",
-                            "data_change", "abandoned", "created", "rollback", "manifest.yaml", "\u2028\x1f\"\\"])
+                            "data_change", "abandoned", "joined", "created", "rollback", "mixed", "keep",
+                            "manifest.yaml", "\u2028\x1f\"\\"])
     if isinstance(value, dict):
         return dice.choice([list(value.values()), {}, None, {**value, "x": 0}, dict(list(value.items())[1:])])
     return any_value(dice)

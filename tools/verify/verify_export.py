@@ -35,6 +35,9 @@ NUMBER_MAX = 2**53 - 1
 NOTE_BYTES = 3500
 LINE_BYTES = 69464
 BATCH_EVENTS = 1000
+ROUTE_EDGES = 64
+
+MIXED = "mixed"  # the version of every open store, §6.2
 
 FAULTS_SHOWN = 100  # with --keep-going; the rest is counted
 
@@ -545,6 +548,10 @@ def boolean(value):
     return None if type(value) is bool else "not true or false"
 
 
+def true(value):
+    return None if value is True else "not true"
+
+
 def one_of(*words):
     return lambda value: None if type(value) is str and value in words else "not one of %s" % ", ".join(words)
 
@@ -558,6 +565,14 @@ def map_to(schema):
         if type(value) is not dict:
             return "not a map"
         return first("%s: %s", ((name, schema(item)) for name, item in value.items()))
+    return check
+
+
+def list_of(schema, most):
+    def check(value):
+        if type(value) is not list or len(value) > most:
+            return "not a list of at most %d" % most
+        return first("item %d: %s", ((at, schema(item)) for at, item in enumerate(value)))
     return check
 
 
@@ -613,19 +628,22 @@ EVENT = closed({
 BODIES = {
     "ledger.created": closed({"nonce": octets(16), "public_key": HASH}),
     "store.adopted": closed({
-        "origin": one_of("created", "adopted"), "objects": UINT, "version": text, "contract": text}),
+        "origin": one_of("created", "adopted"), "objects": UINT, "version": text, "contract": text}, {"open": true}),
     "object.observed": closed({
-        "cause": one_of("baseline", "data_change", "abandoned"), "state": OBJECT_STATE, "object": text}),
+        "cause": one_of("baseline", "data_change", "abandoned", "joined"), "state": OBJECT_STATE, "object": text}),
     "contract.frozen": closed({"bundle": HASH, "digest": HASH, "contract": text, "contract_version": text}),
+    "proof.recorded": closed({"pass": boolean, "proof": HASH, "object": text, "contract": HASH, "fingerprint": HASH}),
     "run.started": closed({
         "to": text, "from": text, "plan": HASH, "seed": HASH, "policy": HASH, "objects": UINT,
-        "purpose": one_of("migrate", "rollback"), "clock_ms": UINT, "contract": HASH, "environment": HASH,
-    }, {"to_size": UINT, "accepted_loss": HASH}),
+        "purpose": one_of("migrate", "rollback"), "clock_ms": UINT, "environment": HASH,
+    }, {"changes": one_of("keep", "discard"), "to_size": UINT, "contract": HASH, "accepted_loss": HASH}),
+    "run.route": closed({
+        "to": text, "run": HASH, "from": text, "edges": list_of(HASH, ROUTE_EDGES), "route": UINT, "contract": HASH}),
     "object.staged": closed({"run": HASH, "edge": HASH, "step": UINT, "object": text, "result": STAGED_CONTENT}),
     "object.migrated": closed({
         "run": HASH, "loss": HASH, "lost": UINT, "object": text, "source": OBJECT_STATE, "target": OBJECT_STATE,
         "operator": text, "verdicts": VERDICTS, "reads_inputs": boolean,
-    }, {"loss_list": HASH}),
+    }, {"route": UINT, "loss_list": HASH}),
     "run.committed": closed({"run": HASH, "places": UINT, "certificate": HASH}, {"audit": AUDIT_APPEND}),
     "run.published": closed({"run": HASH, "places": UINT}, {"audit": OBJECT_STATE}),
     "run.aborted": closed({"run": HASH, "code": text, "message": text}),
@@ -642,20 +660,25 @@ def need(condition, cause):
         raise Fault("order", cause)
 
 
+VERSIONS = {"keys": 1, "contracts": 1, "store": 1, "runs": 2, "certificates": 2, "audit": 1}
+
+
 class State:
-    """The six projections, each in the form of which its digest is taken. What an event may do is asked of them."""
+    """The six projections, each in the form of which its digest is taken, only that lists in byte order are sets here.
+    What an event may do is asked of them."""
 
     def __init__(self):
         self.keys = {"keys": {}}
         self.contracts = {"contracts": {}}
-        self.store = {"staged": {}, "objects": {}, "version": "", "pending_publish": False}
+        self.store = {"staged": {}, "objects": {}, "version": "", "pending_publish": False,
+                      "unsettled": set(), "unpublished": set()}
         self.runs = {"finished": []}
         self.certificates = {"lost": 0, "paths": {}, "claims": {}, "issued": []}
         self.audit = {"lines": [], "events": {}}
 
     def step(self, event, body, event_id):
         kind = event["kind"]
-        if "unsettled" in self.store and kind != "state.recorded":
+        if self.store["unsettled"] and kind != "state.recorded":
             settles = kind == "object.observed" and body["cause"] == "abandoned"
             need(settles and body["object"] in self.store["unsettled"],
                  "after an abandoned run each object is observed once, with cause abandoned, before anything else")
@@ -667,9 +690,22 @@ class State:
 
     def digest(self):
         return commit_hash("projection_state", {
-            name: commit_hash("projection/%s/1" % name, getattr(self, name))
-            for name in ("keys", "contracts", "store", "runs", "certificates", "audit")
+            name: commit_hash("projection/%s/%d" % (name, version), self.form(name))
+            for name, version in VERSIONS.items()
         })
+
+    def form(self, name):
+        """A projection's state as §6.3 has it: with lists for sets, and without those that are absent where empty."""
+        state = dict(getattr(self, name))
+        if name == "store":
+            for field in ("unsettled", "unpublished"):
+                if state[field]:
+                    state[field] = in_byte_order(state[field])
+                else:
+                    del state[field]
+        if name == "runs" and "open" in state:
+            state["open"] = {**state["open"], "migrated": in_byte_order(state["open"]["migrated"])}
+        return state
 
     def ledger_created(self, event, body, _):
         need(event["seq"] == 0, "ledger.created stands only at the beginning")
@@ -681,12 +717,26 @@ class State:
              "contract %s version %s was frozen before" % (body["contract"], body["contract_version"]))
         frozen.append({name: body[name] for name in ("bundle", "digest", "contract_version")})
 
+    def is_frozen(self, digest):
+        return any(one["digest"] == digest for versions in self.contracts["contracts"].values() for one in versions)
+
+    def proof_recorded(self, event, body, _):
+        """Nothing is asked of it, and no state changes."""
+
     def store_adopted(self, event, body, _):
         need("origin" not in self.store, "the store was adopted before")
         need(body["objects"] == len(self.store["objects"]),
              "store.adopted counts %d objects, %d have a baseline" % (body["objects"], len(self.store["objects"])))
-        for name in ("origin", "version", "contract"):
-            self.store[name] = body[name]
+        for name in ("origin", "version", "contract", "open"):
+            if name in body:
+                self.store[name] = body[name]
+        self.need_mixed(body["version"])
+
+    def is_open(self):
+        return "open" in self.store
+
+    def need_mixed(self, version):
+        need(not self.is_open() or version == MIXED, "the version of an open store is %s, not %s" % (MIXED, version))
 
     def object_observed(self, event, body, _):
         name, state, cause = body["object"], body["state"], body["cause"]
@@ -696,16 +746,19 @@ class State:
             need(held is None, "a second baseline of %s" % name)
             need(kind_of(state) != "log" or all(kind_of(one) != "log" for one in self.store["objects"].values()),
                  "%s is a second log, a store has one at most" % name)
+        elif cause == "joined":
+            need(self.is_open(), "%s joins a store that is not open" % name)
+            need(held is None, "%s joins and was observed before" % name)
+            need(kind_of(state) == "document", "%s joins and is a %s" % (name, kind_of(state)))
+            need("open" not in self.runs, "%s joins while a run is open" % name)
         else:
             need(held is not None, "%s has no baseline" % name)
             need(kind_of(held) == kind_of(state), "%s was a %s and is observed as a %s" % (
                 name, kind_of(held), kind_of(state)))
             need("open" not in self.runs or kind_of(state) == "log", "while a run is open only logs are observed")
             if cause == "abandoned":
-                need(name in self.store.get("unsettled", ()), "cause abandoned without an abandoned run")
+                need(name in self.store["unsettled"], "cause abandoned without an abandoned run")
                 self.store["unsettled"].remove(name)
-                if not self.store["unsettled"]:
-                    del self.store["unsettled"]
             elif kind_of(state) == "log":
                 need(state["log"]["bytes"] >= held["log"]["bytes"], "the log %s shrinks" % name)
         self.store["objects"][name] = state
@@ -715,20 +768,42 @@ class State:
         need("open" not in self.runs, "a run is open")
         need(body["from"] == self.store["version"], "the run starts from version %s, the store has %s" % (
             body["from"], self.store["version"]))
-        frozen = [one["digest"] for versions in self.contracts["contracts"].values() for one in versions]
-        need(body["contract"] in frozen, "no contract of the run's digest was frozen")
+        self.need_mixed(body["to"])
+        if "contract" in body:
+            need(self.is_frozen(body["contract"]), "no contract of the run's digest was frozen")
+        else:
+            need(self.is_open(), "a run without a contract in a store that is not open")
         self.store["staged_version"] = body["to"]
         self.certificates["started"] = body
         self.runs["open"] = {
-            "run": event_id, "phase": "staging", "steps": {}, "started": body, "migrated": [],
+            "run": event_id, "phase": "staging", "steps": {}, "started": body, "migrated": set(),
             "started_seq": event["seq"]}
 
     def staging(self, what):
         need(self.runs["open"]["phase"] == "staging", "%s after the run was committed" % what)
         return self.runs["open"]
 
+    def run_route(self, event, body, _):
+        run = self.staging("run.route")
+        need(has_routes(run["started"]), "the run's objects take no routes")
+        need(not run["migrated"], "a route behind the first object that is migrated")
+        need(self.is_frozen(body["contract"]), "no contract of the route's digest was frozen")
+        known = len(run.get("routes", ()))
+        named = {name: body[name] for name in ("to", "from", "contract")}
+        if known and body["route"] == known - 1:
+            need(all(run["routes"][-1][name] == named[name] for name in named),
+                 "route %d goes on with another contract or version" % body["route"])
+        else:
+            need(body["route"] == known, "route %d, expected %d" % (body["route"], known))
+        for state in (run, self.certificates):
+            routes = state.setdefault("routes", [])
+            if body["route"] == known:
+                routes.append({**named, "edges": []})
+            routes[-1]["edges"].extend(body["edges"])
+
     def object_staged(self, event, body, _):
         run = self.staging("object.staged")
+        need("contract" in run["started"], "a step in a run without a contract")
         name = body["object"]
         need(name not in run["migrated"], "a step of %s, which is migrated" % name)
         steps = run["steps"].setdefault(name, [])
@@ -743,16 +818,22 @@ class State:
         name, source, target = body["object"], body["source"], body["target"]
         need(name not in run["migrated"], "%s is migrated twice" % name)
         need(len(run["migrated"]) < run["started"]["objects"], "more objects than the run announced")
+        need(("route" in body) == has_routes(run["started"]), "an object takes a route exactly where its run has routes")
+        route = None
+        if "route" in body:
+            routes = run.get("routes", ())
+            need(body["route"] < len(routes), "%s takes route %d of %d" % (name, body["route"], len(routes)))
+            route = routes[body["route"]]
         need(self.store["objects"].get(name) == source, "the source of %s is not what the ledger holds" % name)
         need(kind_of(source) == kind_of(target), "%s changes its kind" % name)
         if name in run["steps"]:
             (kind, content), = run["steps"][name][-1].items()
             need(kind == kind_of(target) and all(target[kind][field] == content[field] for field in content),
                  "the target of %s is not what its last step made" % name)
-        run["migrated"].append(name)
+        run["migrated"].add(name)
         self.store["staged"][name] = target
-        claim = claim_of(run["started"], body, self.certificates["paths"].pop(name, []))
-        self.certificates["claims"][name] = claim
+        claim = claim_of(run["started"], body, self.certificates["paths"].pop(name, []), route)
+        self.certificates["claims"][name] = commit_hash("migration_certificate", claim)
         self.certificates["lost"] = min(self.certificates["lost"] + body["lost"], 2**64 - 1)
 
     def run_committed(self, event, body, _):
@@ -777,6 +858,10 @@ class State:
             "to": started["to"], "from": started["from"], "lost": lost, "objects": len(run["migrated"]),
             "certificate": certificate})
         self.forget_claims()
+        if self.is_open():
+            self.store["unpublished"] = set(self.store["staged"])
+            if "audit" in body:
+                self.store["unpublished"].add(body["audit"]["object"])
         self.store["objects"].update(self.store["staged"])
         self.store["staged"] = {}
         self.store["version"] = self.store.pop("staged_version")
@@ -801,6 +886,7 @@ class State:
                  "the audit file is too short to hold the run's line")
             self.store["objects"][line["object"]] = body["audit"]
         self.store["pending_publish"] = False
+        self.store["unpublished"] = set()
         self.finish(event, {"published": outcome(commit)})
 
     def run_aborted(self, event, body, _):
@@ -813,9 +899,10 @@ class State:
     def run_abandoned(self, event, body, _):
         commit = self.publishing("run.abandoned")
         self.store["pending_publish"] = False
+        self.need_mixed(body["version"])
         self.store["version"] = body["version"]
-        if self.store["objects"]:
-            self.store["unsettled"] = sorted(self.store["objects"], key=str.encode)
+        self.store["unsettled"] = self.store["unpublished"] if self.is_open() else set(self.store["objects"])
+        self.store["unpublished"] = set()
         self.finish(event, {"abandoned": outcome(commit)})
 
     def state_recorded(self, event, body, _):
@@ -826,12 +913,21 @@ class State:
     def forget_claims(self):
         self.certificates.update(lost=0, paths={}, claims={})
         del self.certificates["started"]
+        self.certificates.pop("routes", None)
 
     def finish(self, event, outcome):
         run = self.runs.pop("open")
         finished = {name: run["started"][name] for name in ("to", "from", "plan", "purpose")}
         finished.update(run=run["run"], outcome=outcome, started_seq=run["started_seq"], ended_seq=event["seq"])
         self.runs["finished"].append(finished)
+
+
+def in_byte_order(names):
+    return sorted(names, key=str.encode)
+
+
+def has_routes(started):
+    return "contract" not in started and started["purpose"] == "migrate"
 
 
 def outcome(commit):
@@ -842,19 +938,18 @@ def kind_of(state):
     return next(iter(state))
 
 
-def claim_of(started, migrated, path):
-    """What the run claims of one object (§8.5), in the form of the state: without inputs_hash where that is null."""
-    claim = {
-        "to": started["to"], "from": started["from"], "path": path, "verdicts": migrated["verdicts"],
+def claim_of(started, migrated, path, route):
+    """What the run claims of one object (§8.5): of one that took a route, by that route."""
+    way = route or {**started, "edges": path}
+    inputs = {"seed": started["seed"], "clock_ms": started["clock_ms"]}
+    return {
+        "to": way["to"], "from": way["from"], "path": way["edges"], "verdicts": migrated["verdicts"],
         "loss_hash": migrated["loss"], "object_id": migrated["object"], "object_kind": kind_of(migrated["source"]),
         "operator_id": migrated["operator"], "source_hash": claimed(migrated["source"]),
-        "target_hash": claimed(migrated["target"]), "contract_digest": started["contract"],
+        "target_hash": claimed(migrated["target"]), "contract_digest": way.get("contract"),
         "migration_policy_hash": started["policy"],
+        "inputs_hash": commit_hash("migration_inputs", inputs) if migrated["reads_inputs"] else None,
     }
-    if migrated["reads_inputs"]:
-        inputs = {"seed": started["seed"], "clock_ms": started["clock_ms"]}
-        claim["inputs_hash"] = commit_hash("migration_inputs", inputs)
-    return claim
 
 
 def claimed(state):
@@ -863,10 +958,7 @@ def claimed(state):
 
 
 def certificate_of(claims):
-    return commit_hash("migration_run", [
-        commit_hash("migration_certificate", {"inputs_hash": None, **claims[name]})
-        for name in sorted(claims, key=str.encode)
-    ])
+    return commit_hash("migration_run", [claims[name] for name in in_byte_order(claims)])
 
 
 # --- heads, §7 --------------------------------------------------------------------------------------------------------

@@ -3,9 +3,10 @@
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use ledger_format::body::{
-    AuditAppend, Body, Cause, ContractFrozen, FixedBytes, LedgerCreated, ObjectMigrated,
-    ObjectObserved, ObjectStaged, ObjectState, Origin, Purpose, RunAbandoned, RunAborted,
-    RunCommitted, RunPublished, RunStarted, StagedContent, StateRecorded, StoreAdopted, Verdict,
+    AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, LedgerCreated, MIXED_VERSIONS,
+    ObjectMigrated, ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose,
+    RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent,
+    StateRecorded, StoreAdopted, Verdict,
 };
 use ledger_format::cbor::{Map, Value, map};
 use ledger_format::chain::Chain;
@@ -64,6 +65,7 @@ pub(crate) fn history() -> Made<History> {
         version: "1".into(),
         origin: Origin::Adopted,
         objects: 3,
+        open: false,
     })?;
     writer.append(ContractFrozen {
         contract: "glyph-store".into(),
@@ -106,7 +108,7 @@ pub(crate) fn other_events() -> Made<Vec<Vec<u8>>> {
     let run = history.events.get(6).map_or(EventId::GENESIS, |(id, _)| *id);
     let (prev, _) = history.events.last().ok_or("the history is empty")?;
     let document = StagedContent::Document { content: ContentHash::of(MANIFEST_2.as_bytes()) };
-    let bodies: Vec<Body> = vec![
+    let mut bodies: Vec<Body> = vec![
         RunStarted {
             purpose: Purpose::Rollback,
             from: "2".into(),
@@ -124,6 +126,7 @@ pub(crate) fn other_events() -> Made<Vec<Vec<u8>>> {
             version: "2".into(),
             origin: Origin::Created,
             objects: 0,
+            open: false,
         }
         .into(),
         RunCommitted { run, certificate: stand_in("certificate"), places: 0, audit: None }.into(),
@@ -133,8 +136,55 @@ pub(crate) fn other_events() -> Made<Vec<Vec<u8>>> {
             .into(),
         StateRecorded { size: 12, digest: stand_in("state") }.into(),
     ];
+    bodies.extend(of_documents(run));
     let encode = |body| Ok(event(12, *prev, body).encode()?);
     bodies.into_iter().map(encode).collect()
+}
+
+/// What an open store and its runs need beyond that.
+fn of_documents(run: EventId) -> Vec<Body> {
+    let mixed = || MIXED_VERSIONS.to_owned();
+    let route = |route, edges: &[&str]| RunRoute {
+        run,
+        route,
+        contract: stand_in("contract"),
+        from: "1".into(),
+        to: "3".into(),
+        edges: edges.iter().map(|edge| stand_in(edge)).collect(),
+    };
+    let started = RunStarted { contract: None, from: mixed(), to: mixed(), ..started() };
+    let back = RunStarted {
+        purpose: Purpose::Rollback,
+        to_size: Some(6),
+        accepted_loss: None,
+        ..started.clone()
+    };
+    vec![
+        StoreAdopted {
+            contract: "documents".into(),
+            version: mixed(),
+            origin: Origin::Adopted,
+            objects: 1,
+            open: true,
+        }
+        .into(),
+        observed("state.json", Cause::Joined, manifest(MANIFEST_1)).into(),
+        started.into(),
+        RunStarted { changes: Some(Changes::Keep), ..back.clone() }.into(),
+        RunStarted { changes: Some(Changes::Discard), ..back }.into(),
+        route(0, &["edge", "edge 2"]).into(),
+        route(1, &[]).into(),
+        ObjectMigrated { route: Some(1), ..migrated(run, "state.json", MANIFEST_1, MANIFEST_2) }
+            .into(),
+        ProofRecorded {
+            object: "state.json".into(),
+            contract: stand_in("contract"),
+            fingerprint: stand_in("fingerprint"),
+            proof: ContentHash::of(b"proof"),
+            pass: false,
+        }
+        .into(),
+    ]
 }
 
 /// The vectors' key.
@@ -187,7 +237,7 @@ fn started() -> RunStarted {
     RunStarted {
         purpose: Purpose::Migrate,
         plan: stand_in("plan"),
-        contract: stand_in("contract"),
+        contract: Some(stand_in("contract")),
         from: "1".into(),
         to: "2".into(),
         to_size: None,
@@ -197,6 +247,7 @@ fn started() -> RunStarted {
         environment: ContentHash::of(b"environment"),
         objects: 2,
         accepted_loss: Some(stand_in("plan")),
+        changes: None,
     }
 }
 
@@ -214,6 +265,7 @@ fn migrated(run: EventId, object: &str, source: &str, target: &str) -> ObjectMig
     ObjectMigrated {
         run,
         object: object.into(),
+        route: None,
         operator: "Glyphser.Migrate.Manifest".into(),
         source: manifest(source),
         target: manifest(target),
@@ -263,7 +315,7 @@ fn claim(started: &RunStarted, path: &[CommitHash], body: &ObjectMigrated) -> Co
         Value::Null
     };
     let claim = map([
-        ("contract_digest", started.contract.into()),
+        ("contract_digest", started.contract.map_or(Value::Null, Value::from)),
         ("object_kind", body.target.kind().into()),
         ("object_id", body.object.as_str().into()),
         ("from", started.from.as_str().into()),

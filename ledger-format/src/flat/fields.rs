@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::de::value::{BorrowedStrDeserializer, Error};
+use serde::de::value::{BorrowedStrDeserializer, Error, SeqDeserializer};
 use serde::de::{
     DeserializeOwned, DeserializeSeed, EnumAccess, Error as _, Expected, MapAccess, VariantAccess,
     Visitor,
@@ -12,17 +12,20 @@ use serde::{Deserializer, forward_to_deserialize_any};
 
 use crate::body::{
     Body, ContractFrozen, LedgerCreated, ObjectMigrated, ObjectObserved, ObjectStaged,
-    RunAbandoned, RunAborted, RunCommitted, RunPublished, RunStarted, StateRecorded, StoreAdopted,
+    ProofRecorded, RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted,
+    StateRecorded, StoreAdopted,
 };
 
 /// Path and type of every field of every kind.
 pub(super) fn of_every_kind() -> BTreeSet<(String, String)> {
-    let kinds: [fn(&mut Found, usize); 12] = [
+    let kinds: [fn(&mut Found, usize); 14] = [
         ask::<LedgerCreated>,
         ask::<StoreAdopted>,
         ask::<ObjectObserved>,
         ask::<ContractFrozen>,
+        ask::<ProofRecorded>,
         ask::<RunStarted>,
+        ask::<RunRoute>,
         ask::<ObjectStaged>,
         ask::<ObjectMigrated>,
         ask::<RunCommitted>,
@@ -34,8 +37,8 @@ pub(super) fn of_every_kind() -> BTreeSet<(String, String)> {
     assert_eq!(kinds.len(), Body::KINDS.len());
     let mut found = Found::new();
     for kind in kinds {
-        // Each round answers every choice with its next variant; none has more than three.
-        (0..6).for_each(|round| kind(&mut found, round));
+        // Each round answers every choice with its next variant; none has more than four.
+        (0..12).for_each(|round| kind(&mut found, round));
     }
     found
 }
@@ -102,6 +105,12 @@ impl<'de> Deserializer<'de> for Asked<'_> {
         visitor.visit_some(self)
     }
 
+    /// A list is one field.
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.write_down("Text");
+        visitor.visit_seq(SeqDeserializer::new(std::iter::empty::<()>()))
+    }
+
     /// A map with an open set of keys is one field.
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let (path, round) = (self.path, self.round);
@@ -125,13 +134,13 @@ impl<'de> Deserializer<'de> for Asked<'_> {
         names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        assert!(names.len() <= 3, "{names:?}: more rounds are needed");
+        assert!(names.len() <= 4, "{names:?}: more rounds are needed");
         visitor.visit_enum(Variant { name: names[self.round % names.len()], of: self })
     }
 
     forward_to_deserialize_any! {
         i8 i16 i32 i64 i128 u8 u16 u128 f32 f64 char str byte_buf unit unit_struct newtype_struct
-        seq tuple tuple_struct identifier ignored_any
+        tuple tuple_struct identifier ignored_any
     }
 }
 

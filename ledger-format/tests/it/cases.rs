@@ -3,9 +3,10 @@
 
 use conformance::{Draw, variant};
 use ledger_format::body::{
-    AuditAppend, Body, Cause, ContractFrozen, FixedBytes, LedgerCreated, ObjectMigrated,
-    ObjectObserved, ObjectStaged, ObjectState, Origin, Purpose, RunAbandoned, RunAborted,
-    RunCommitted, RunPublished, RunStarted, StagedContent, StateRecorded, StoreAdopted, Verdict,
+    AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, LedgerCreated, ObjectMigrated,
+    ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose, RunAbandoned,
+    RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent, StateRecorded,
+    StoreAdopted, Verdict,
 };
 use ledger_format::event::{AT_MS_MAX, Event, SEQ_MAX};
 use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId};
@@ -28,7 +29,9 @@ pub(crate) fn body(draw: &mut Draw) -> Body {
         StoreAdopted => store_adopted(draw).into(),
         ObjectObserved => object_observed(draw).into(),
         ContractFrozen => contract_frozen(draw).into(),
+        ProofRecorded => proof_recorded(draw).into(),
         RunStarted => run_started(draw).into(),
+        RunRoute => run_route(draw).into(),
         ObjectStaged => object_staged(draw).into(),
         ObjectMigrated => object_migrated(draw).into(),
         RunCommitted => run_committed(draw).into(),
@@ -45,7 +48,13 @@ pub(crate) fn ledger_created(draw: &mut Draw) -> LedgerCreated {
 
 pub(crate) fn store_adopted(draw: &mut Draw) -> StoreAdopted {
     let origin = variant!(draw, Origin { Created => Origin::Created, Adopted => Origin::Adopted });
-    StoreAdopted { contract: draw.text(2), version: draw.text(1), origin, objects: draw.number() }
+    StoreAdopted {
+        contract: draw.text(2),
+        version: draw.text(1),
+        origin,
+        objects: draw.number(),
+        open: draw.truth(),
+    }
 }
 
 pub(crate) fn object_observed(draw: &mut Draw) -> ObjectObserved {
@@ -53,6 +62,7 @@ pub(crate) fn object_observed(draw: &mut Draw) -> ObjectObserved {
         Baseline => Cause::Baseline,
         DataChange => Cause::DataChange,
         Abandoned => Cause::Abandoned,
+        Joined => Cause::Joined,
     });
     ObjectObserved { object: draw.text(3), cause, state: object_state(draw) }
 }
@@ -62,11 +72,21 @@ pub(crate) fn contract_frozen(draw: &mut Draw) -> ContractFrozen {
     ContractFrozen { contract, contract_version, digest: commit(draw), bundle: content(draw) }
 }
 
+pub(crate) fn proof_recorded(draw: &mut Draw) -> ProofRecorded {
+    ProofRecorded {
+        object: draw.text(3),
+        contract: commit(draw),
+        fingerprint: commit(draw),
+        proof: content(draw),
+        pass: draw.truth(),
+    }
+}
+
 pub(crate) fn run_started(draw: &mut Draw) -> RunStarted {
     RunStarted {
         purpose: variant!(draw, Purpose { Migrate => Purpose::Migrate, Rollback => Purpose::Rollback }),
         plan: commit(draw),
-        contract: commit(draw),
+        contract: draw.maybe(commit),
         from: draw.text(1),
         to: draw.text(1),
         to_size: draw.maybe(Draw::number),
@@ -76,6 +96,20 @@ pub(crate) fn run_started(draw: &mut Draw) -> RunStarted {
         environment: content(draw),
         objects: draw.number(),
         accepted_loss: draw.maybe(commit),
+        changes: draw.maybe(
+            |draw| variant!(draw, Changes { Keep => Changes::Keep, Discard => Changes::Discard }),
+        ),
+    }
+}
+
+pub(crate) fn run_route(draw: &mut Draw) -> RunRoute {
+    RunRoute {
+        run: run(draw),
+        route: draw.number(),
+        contract: commit(draw),
+        from: draw.text(1),
+        to: draw.text(1),
+        edges: draw.list(5, commit),
     }
 }
 
@@ -97,6 +131,7 @@ pub(crate) fn object_migrated(draw: &mut Draw) -> ObjectMigrated {
     ObjectMigrated {
         run: run(draw),
         object: draw.text(3),
+        route: draw.maybe(Draw::number),
         operator: draw.text(2),
         source: object_state(draw),
         target: object_state(draw),

@@ -63,7 +63,9 @@ fn bodies(suite: &mut Suite) {
     of_kind(suite, "store.adopted", cases::store_adopted);
     of_kind(suite, "object.observed", cases::object_observed);
     of_kind(suite, "contract.frozen", cases::contract_frozen);
+    of_kind(suite, "proof.recorded", cases::proof_recorded);
     of_kind(suite, "run.started", cases::run_started);
+    of_kind(suite, "run.route", cases::run_route);
     of_kind(suite, "object.staged", cases::object_staged);
     of_kind(suite, "object.migrated", cases::object_migrated);
     of_kind(suite, "run.committed", cases::run_committed);

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use ledger_format::body::Body;
+use ledger_format::body::{Body, ROUTE_EDGES_MAX};
 use ledger_format::cbor::{EVENT_DEPTH_MAX, VALUE_DEPTH_MAX};
 use ledger_format::column::{Column, Holds};
 use ledger_format::event::{AT_MS_MAX, EVENT_BYTES_MAX, FORMAT, SEQ_MAX};
@@ -30,6 +30,7 @@ fn the_limits_are_those_of_the_code() {
         ("AT_MS_MAX", AT_MS_MAX.into()),
         ("NUMBER_MAX", NUMBER_MAX),
         ("NOTE_BYTES_MAX", NOTE_BYTES_MAX as i128),
+        ("ROUTE_EDGES_MAX", ROUTE_EDGES_MAX as i128),
         ("PROOF_NODES_MAX", PROOF_NODES_MAX as i128),
         ("FRAME_BYTES_MAX", FRAME_BYTES_MAX as i128),
         ("LINE_BYTES_MAX", LINE_BYTES_MAX as i128),

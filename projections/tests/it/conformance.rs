@@ -13,8 +13,8 @@ use ledger_format::event::Event;
 use ledger_format::hash::{EventId, LedgerId, NodeHash};
 use ledger_format::tree::Frontier;
 use projections::{
-    Audit, Certificates, Claim, Contracts, Entry, Keys, Outcome, Phase, Projection, RunBook, Runs,
-    State, Store, inputs_hash,
+    Audit, Certificates, Claim, Contracts, Entry, Keys, Outcome, Phase, Projection, Routes,
+    RunBook, Runs, State, Store, inputs_hash,
 };
 
 use crate::cases;
@@ -109,7 +109,11 @@ fn folded<P: Projection>(events: &[(Event, EventId)]) -> Value {
 fn claim(draw: &mut Draw) -> Claim {
     let body: ObjectMigrated = cases::object_migrated(draw);
     let path = draw.list(3, |draw| cases::contract_frozen(draw).digest);
-    Claim::new(&cases::run_started(draw), path, &body)
+    let mut routes = Routes::default();
+    if draw.truth() {
+        routes.push(&cases::run_route(draw));
+    }
+    Claim::new(&cases::run_started(draw), routes.get(0), path, &body)
 }
 
 /// A cache with one key more, anywhere, is another cache: none may be passed over.

@@ -2,19 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use ledger_format::body::{Body, Cause, ObjectObserved, ObjectStaged, RunStarted, StagedContent};
+use ledger_format::body::{
+    Body, Cause, ObjectMigrated, ObjectObserved, ObjectStaged, RunRoute, RunStarted, StagedContent,
+};
 use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value};
 use ledger_format::event::Event;
 use ledger_format::hash::{CommitHash, ContentHash, EventId};
 use projections::{Entry, Illegal, State};
 use quickcheck::quickcheck;
 
-use crate::history::{History, Names, append, stamp};
+use crate::history::{History, MANIFEST, Names, append, stamp};
 
 const KEY: [u8; 32] = [5; 32];
 
 fn history(seed: u64, events: usize) -> (State, Vec<Vec<u8>>) {
-    let mut history = History::new(seed, KEY, Names);
+    let history = History::new(seed, KEY, Names);
+    let mut history = if seed % 2 == 0 { history.of_documents() } else { history };
     let mut state = State::new(history.ledger());
     let mut stored = Vec::new();
     for _ in 0..events {
@@ -42,7 +45,7 @@ fn empty(stored: &[Vec<u8>]) -> State {
 
 #[test]
 fn the_histories_hold_every_kind_of_event() {
-    let (_, stored) = history(1, 400);
+    let (_, stored) = history(2, 400);
     let kinds: BTreeSet<_> =
         stored.iter().map(|bytes| Event::decode(bytes).unwrap().body.kind()).collect();
     assert_eq!(kinds, Body::KINDS.iter().copied().collect());
@@ -50,13 +53,15 @@ fn the_histories_hold_every_kind_of_event() {
 
 #[test]
 fn a_cache_taken_anywhere_reads_back_to_the_same_state() {
-    let (_, stored) = history(1, 400);
-    let mut state = empty(&stored);
-    for bytes in &stored {
-        let again = State::from_cache(&state.to_cache()).unwrap();
-        assert_eq!(again, state);
-        assert_eq!(again.digests(), state.digests());
-        apply(&mut state, bytes).unwrap();
+    for seed in [1, 2] {
+        let (_, stored) = history(seed, 400);
+        let mut state = empty(&stored);
+        for bytes in &stored {
+            let again = State::from_cache(&state.to_cache()).unwrap();
+            assert_eq!(again, state);
+            assert_eq!(again.digests(), state.digests());
+            apply(&mut state, bytes).unwrap();
+        }
     }
 }
 
@@ -124,7 +129,11 @@ fn illegal(state: &State, next: &Event) -> Vec<Event> {
             vec![bent]
         }
         Body::ObjectObserved(body) => {
-            body.object.push_str(".other");
+            match (body.cause, &body.state) {
+                // Any other name may join, but none twice.
+                (Cause::Joined, _) => body.object = MANIFEST.into(),
+                _ => body.object.push_str(".other"),
+            }
             if state.store().contract.is_some() { vec![bent] } else { vec![] }
         }
         Body::ContractFrozen(body) => match state.contracts().by_identity("glyph-store", "1") {
@@ -136,8 +145,15 @@ fn illegal(state: &State, next: &Event) -> Vec<Event> {
         },
         Body::RunStarted(body) => {
             let from = RunStarted { from: format!("{}.other", body.from), ..body.clone() };
-            body.contract = hash;
+            body.contract = Some(hash);
             vec![from.into(), bent]
+        }
+        Body::ProofRecorded(_) => vec![],
+        Body::RunRoute(body) => {
+            let number = RunRoute { route: body.route + 2, ..body.clone() };
+            let contract = RunRoute { contract: hash, ..body.clone() };
+            body.run = other;
+            vec![number.into(), contract.into(), bent]
         }
         Body::ObjectStaged(body) => {
             let mut step = body.clone();
@@ -148,23 +164,29 @@ fn illegal(state: &State, next: &Event) -> Vec<Event> {
         Body::ObjectMigrated(body) => {
             let mut source = body.clone();
             source.object.push_str(".other");
+            let route = if body.route.is_some() { None } else { Some(0) };
+            let route = ObjectMigrated { route, ..body.clone() };
             body.run = other;
-            vec![source.into(), bent]
+            vec![source.into(), route.into(), bent]
         }
         Body::RunCommitted(body) => {
             let mut places = body.clone();
             places.places += 1;
             let mut certificate = body.clone();
             certificate.certificate = hash;
-            if let Some(audit) = &mut body.audit {
-                audit.bytes += 1;
+            match &mut body.audit {
+                Some(audit) => audit.bytes += 1,
+                None => body.run = other,
             }
             vec![places.into(), certificate.into(), bent]
         }
         Body::RunPublished(body) => {
             let mut places = body.clone();
             places.places += 1;
-            body.audit = None;
+            match body.audit.take() {
+                Some(_) => {}
+                None => body.run = other,
+            }
             vec![places.into(), bent]
         }
         Body::RunAborted(body) => {

@@ -2,13 +2,14 @@
 //! failure can be had again. Shared by the tests of everything that reads histories.
 
 use ledger_format::body::{
-    AuditAppend, Body, Cause, ContractFrozen, FixedBytes, LedgerCreated, ObjectMigrated,
-    ObjectObserved, ObjectStaged, ObjectState, Origin, Purpose, RunAbandoned, RunAborted,
-    RunCommitted, RunPublished, RunStarted, StagedContent, StateRecorded, StoreAdopted, Verdict,
+    AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, LedgerCreated, MIXED_VERSIONS,
+    ObjectMigrated, ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose,
+    RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent,
+    StateRecorded, StoreAdopted, Verdict,
 };
 use ledger_format::event::Event;
 use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId};
-use projections::{Entry, OpenRun, Phase, State};
+use projections::{Entry, OpenRun, Phase, Route, State};
 
 pub(crate) const MANIFEST: &str = "manifest.yaml";
 pub(crate) const DATABASE: &str = "store.db";
@@ -64,13 +65,20 @@ pub(crate) struct History<M> {
     made: u64,
     /// What the last step made.
     staged: Option<ObjectState>,
+    /// Whether documents join the store.
+    open: bool,
 }
 
 impl<M: Matter> History<M> {
     pub(crate) fn new(seed: u64, public_key: [u8; 32], matter: M) -> Self {
         let nonce = [7; 16];
         let (audit, staged) = (Vec::new(), None);
-        Self { public_key, nonce, matter, dice: Dice(seed), audit, made: 0, staged }
+        Self { public_key, nonce, matter, dice: Dice(seed), audit, made: 0, staged, open: false }
+    }
+
+    /// With a store that documents join.
+    pub(crate) fn of_documents(self) -> Self {
+        Self { open: true, ..self }
     }
 
     pub(crate) fn ledger(&self) -> LedgerId {
@@ -106,9 +114,10 @@ impl<M: Matter> History<M> {
             }
             None => StoreAdopted {
                 contract: "glyph-store".into(),
-                version: "1".into(),
+                version: if self.open { MIXED_VERSIONS } else { "1" }.into(),
                 origin: Origin::Adopted,
                 objects: OBJECTS.len() as u64,
+                open: self.open,
             }
             .into(),
         }
@@ -125,26 +134,88 @@ impl<M: Matter> History<M> {
             }
             (1, Some(_)) => self.freeze(&format!("1.{made}")),
             (_, Some(frozen)) => {
-                let hash = |tag| CommitHash::of(tag, &made.into());
-                let rollback = self.dice.roll(2) == 0;
-                RunStarted {
-                    purpose: if rollback { Purpose::Rollback } else { Purpose::Migrate },
-                    plan: hash("migration_plan"),
-                    contract: frozen.digest,
-                    from: state.store().version.clone(),
-                    to: made.to_string(),
-                    to_size: rollback.then_some(1),
-                    policy: hash("policy"),
-                    clock_ms: made,
-                    seed: FixedBytes([3; 32]),
-                    environment: self.matter.content(b"environment"),
-                    objects: 1 + self.dice.roll(2),
-                    accepted_loss: made.is_multiple_of(2).then_some(hash("migration_plan")),
+                if self.open && self.dice.roll(3) != 0 {
+                    return self.rest_among_documents(state);
                 }
-                .into()
+                let objects = 1 + self.dice.roll(2);
+                self.start(state, Some(frozen.digest), objects).into()
             }
             (_, None) => self.freeze("1"),
         }
+    }
+
+    /// What only an open store knows.
+    fn rest_among_documents(&mut self, state: &State) -> Body {
+        let made = self.made();
+        let held = documents(state).count() as u64;
+        match self.dice.roll(4) {
+            0 if held < 6 => {
+                let object = format!("documents/{made}.json");
+                let state = self.object(&object);
+                ObjectObserved { object, cause: Cause::Joined, state }.into()
+            }
+            1 => ProofRecorded {
+                object: format!("documents/{made}.json"),
+                contract: CommitHash::of("contract", &made.into()),
+                fingerprint: CommitHash::of("fingerprint", &made.into()),
+                proof: self.matter.content(format!("proof {made}").as_bytes()),
+                pass: made.is_multiple_of(2),
+            }
+            .into(),
+            _ => {
+                let objects = 1 + self.dice.roll(held);
+                self.start(state, None, objects).into()
+            }
+        }
+    }
+
+    fn start(&mut self, state: &State, contract: Option<CommitHash>, objects: u64) -> RunStarted {
+        let made = self.made();
+        let hash = |tag| CommitHash::of(tag, &made.into());
+        let rollback = self.dice.roll(if contract.is_some() { 2 } else { 4 }) == 0;
+        let changes = if made.is_multiple_of(2) { Changes::Keep } else { Changes::Discard };
+        RunStarted {
+            purpose: if rollback { Purpose::Rollback } else { Purpose::Migrate },
+            plan: hash("migration_plan"),
+            contract,
+            from: state.store().version.clone(),
+            to: if self.open { MIXED_VERSIONS.into() } else { made.to_string() },
+            to_size: rollback.then_some(1),
+            policy: hash("policy"),
+            clock_ms: made,
+            seed: FixedBytes([3; 32]),
+            environment: self.matter.content(b"environment"),
+            objects,
+            accepted_loss: made.is_multiple_of(2).then_some(hash("migration_plan")),
+            changes: (rollback && contract.is_none()).then_some(changes),
+        }
+    }
+
+    /// The next route of the open run, or more of the last one.
+    fn route(&mut self, state: &State, open: &OpenRun) -> Body {
+        let made = self.made();
+        let contract = state.contracts().by_identity("glyph-store", "1").unwrap().digest;
+        let edge = |number: u64| CommitHash::of("edge", &(made + number).into());
+        let edges = (0..self.dice.roll(4)).map(edge).collect();
+        let next = RunRoute {
+            run: open.run,
+            route: open.routes.len() as u64,
+            contract,
+            from: made.to_string(),
+            to: (made + 1).to_string(),
+            edges,
+        };
+        match open.routes.iter().last() {
+            Some(Route { contract, from, to, .. }) if self.dice.roll(2) == 0 => RunRoute {
+                route: next.route - 1,
+                contract: *contract,
+                from: from.clone(),
+                to: to.clone(),
+                ..next
+            },
+            _ => next,
+        }
+        .into()
     }
 
     fn freeze(&mut self, version: &str) -> Body {
@@ -181,9 +252,16 @@ impl<M: Matter> History<M> {
                 let line = format!("{{\"run\":\"{run}\"}}\n");
                 let audit =
                     AuditAppend { object: AUDIT.into(), bytes: *bytes, content: *content, line };
+                let audit = Some(audit).filter(|_| !self.open || self.dice.roll(2) == 0);
                 let certificate = state.certificates().open_certificate();
-                RunCommitted { run, certificate, places, audit: Some(audit) }.into()
+                RunCommitted { run, certificate, places, audit }.into()
             }
+            Phase::Staging if open.started.contract.is_none() => match self.dice.roll(8) {
+                0 => RunAborted { run, code: "STEP_FAILED".into(), message: "no".into() }.into(),
+                1 | 2 if may_have_routes(open) => self.route(state, open),
+                _ if may_have_routes(open) && open.routes.is_empty() => self.route(state, open),
+                _ => self.migrate(state, open),
+            },
             Phase::Staging => match self.dice.roll(5) {
                 0 => {
                     RunAborted { run, code: "STEP_FAILED".into(), message: "no such table".into() }
@@ -212,7 +290,14 @@ impl<M: Matter> History<M> {
 
     fn migrate(&mut self, state: &State, open: &OpenRun) -> Body {
         let made = self.made();
-        let object = OBJECTS[open.migrated.len()].to_owned();
+        let object = match open.started.contract {
+            Some(_) => OBJECTS[open.migrated.len()].to_owned(),
+            None => {
+                documents(state).find(|object| !open.migrated.contains(*object)).unwrap().clone()
+            }
+        };
+        let routes = open.routes.len() as u64;
+        let route = (routes > 0).then(|| self.dice.roll(routes));
         let source = state.store().objects[&object].clone();
         let target = match self.staged.take().filter(|_| open.steps.contains_key(&object)) {
             Some(staged) => staged,
@@ -224,6 +309,7 @@ impl<M: Matter> History<M> {
         ObjectMigrated {
             run: open.run,
             object,
+            route,
             operator: "Glyphser.Migrate".into(),
             source,
             target,
@@ -245,6 +331,11 @@ impl<M: Matter> History<M> {
                 ObjectState::Document { content, bytes: text.len() as u64, mode: 0o640 }
             }
             DATABASE => self.matter.database(made),
+            document if document.starts_with("documents/") => {
+                let text = format!("{{\"made\":{made}}}");
+                let content = self.matter.content(text.as_bytes());
+                ObjectState::Document { content, bytes: text.len() as u64, mode: 0o644 }
+            }
             _ => self.log(format!("{{\"line\":{made}}}\n").as_bytes()),
         }
     }
@@ -260,6 +351,15 @@ impl<M: Matter> History<M> {
         self.made += 1;
         self.made
     }
+}
+
+fn documents(state: &State) -> impl Iterator<Item = &String> {
+    let documents = state.store().objects.iter().filter(|(_, held)| held.kind() == "document");
+    documents.map(|(object, _)| object)
+}
+
+fn may_have_routes(open: &OpenRun) -> bool {
+    open.started.purpose == Purpose::Migrate && open.migrated.is_empty()
 }
 
 /// The event that would carry `body` next, and its bytes.

@@ -6,6 +6,8 @@ mod cases;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod folds;
 #[cfg(test)]
 mod history;

@@ -124,7 +124,7 @@ impl Evaluation {
         Cbor::Array(lost.collect())
     }
 
-    fn refused(detected: Option<String>, refusals: Vec<Refusal>) -> Self {
+    pub(super) fn refused(detected: Option<String>, refusals: Vec<Refusal>) -> Self {
         Self {
             status: Status::Unsupported,
             detected,
@@ -159,6 +159,15 @@ impl Prepared {
         let document = Document::read(self.format(), bytes)?;
         let version = detect_document(self.contract(), &document.value)?.to_owned();
         Ok(Read { document, version })
+    }
+
+    /// A document that stays where it is.
+    pub(super) fn take_nothing(&self, read: Read) -> Moved {
+        let route = Arc::new(Route::staying(&read.version));
+        let (effects, lost, refusals) = (Vec::new(), Vec::new(), Vec::new());
+        let round_trips = Verdict::NotApplicable;
+        let value = read.document.value.clone();
+        Moved { read, route, value, effects, lost, refusals, round_trips }
     }
 
     /// Takes the steps of every edge on the way, and at the current version those of the normalisation.
@@ -239,6 +248,7 @@ impl Prepared {
         let mut verdicts = BTreeMap::new();
         let mut result = None;
         let mut form_lost = Vec::new();
+        let mut rewritten = false;
         if refusals.is_empty() {
             let schema = self.schemas.get(&route.to);
             let violations = schema.and_then(|schema| schema.validate(&value).err());
@@ -250,9 +260,11 @@ impl Prepared {
             verdicts.insert("round_trips".to_owned(), round_trips);
         }
         if refusals.is_empty() {
-            let bytes = if value == read.document.value {
+            let unchanged = effects.is_empty() && value == read.document.value;
+            let bytes = if unchanged {
                 Ok(source.to_vec())
             } else {
+                rewritten = true;
                 form_lost = read.document.lost_form(source);
                 read.document.with(value.clone()).write()
             };
@@ -265,10 +277,10 @@ impl Prepared {
             Status::Unsupported
         } else if !route.edges.is_empty() {
             Status::Migrated
-        } else if effects.is_empty() {
-            Status::Current
-        } else {
+        } else if rewritten {
             Status::Normalized
+        } else {
+            Status::Current
         };
         let (detected, route) = (Some(read.version), Some(route));
         Evaluation { status, detected, route, effects, lost, form_lost, refusals, verdicts, result }
@@ -308,6 +320,18 @@ impl Prepared {
 }
 
 impl Moved {
+    /// Takes note of what was done before any step: a signature taken off, which the contract declares by saying so.
+    pub(super) fn after_unsigning(mut self, effects: Vec<Effect>) -> Self {
+        for effect in &effects {
+            for path in effect.lost() {
+                let value = effect.before_at(&path).cloned().unwrap_or(Value::Null);
+                self.lost.push(Lost { edge: None, path, value });
+            }
+        }
+        self.effects.splice(0..0, effects);
+        self
+    }
+
     /// Takes note of what was lost; what is not declared refuses the document.
     fn declare(&mut self, lost: Vec<Lost>, edge: &str, patterns: &[String]) {
         for lost in lost {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ledger_format::hash::CommitHash;
 
 use crate::contract::{Contract, ContractError, Edge, PathError, Paths, Pattern};
-use crate::document::{Format, Pointer, json};
+use crate::document::{Format, Pointer, Value, json};
 use crate::schema::Schema;
 use crate::transform::{Parameters, Program, Programs, Step, inverse};
 
@@ -17,6 +17,16 @@ pub struct Outside {
     pub parameters: Parameters,
     /// Whether steps may run external programs.
     pub allow_programs: bool,
+}
+
+impl Outside {
+    /// What of it is for `contract`: the values that it declares.
+    pub(super) fn of_contract(&self, contract: &Contract) -> Self {
+        let declared = |(name, _): &(&str, &Value)| contract.parameters.contains_key(*name);
+        let given = self.parameters.iter().filter(declared);
+        let parameters = given.map(|(name, value)| (name.to_owned(), value.clone())).collect();
+        Self { parameters, allow_programs: self.allow_programs }
+    }
 }
 
 /// A contract whose programs and schemas are compiled.
@@ -96,6 +106,22 @@ impl Prepared {
         self.format
     }
 
+    /// The schema of a version.
+    pub fn schema(&self, version: &str) -> Option<&Schema> {
+        self.schemas.get(version)
+    }
+
+    /// Where documents state their version.
+    pub fn version_places(&self) -> &[Pointer] {
+        &self.version_places
+    }
+
+    /// Whether its documents name others, or themselves, by hash.
+    pub(super) fn names_others(&self) -> bool {
+        let Contract { refs, self_hash, signature, .. } = &self.contract;
+        !(refs.is_empty() && self_hash.is_empty() && signature.is_none())
+    }
+
     /// The operator that its migrations name.
     pub fn operator(&self) -> &str {
         self.contract.operator.as_deref().unwrap_or(OPERATOR)
@@ -138,6 +164,13 @@ impl Prepared {
 }
 
 impl Route {
+    /// No way at all.
+    pub(super) fn staying(version: &str) -> Self {
+        let (from, to) = (version.to_owned(), version.to_owned());
+        let (edges, places, back) = (Vec::new(), Vec::new(), Vec::new());
+        Self { chain: vec![from.clone()], from, to, edges, places, back }
+    }
+
     /// The steps that take back the edge of that digest.
     pub(super) fn back(&self, edge: CommitHash) -> Option<&[Step]> {
         let place = self.edges.iter().position(|digest| *digest == edge)?;

@@ -7,7 +7,7 @@ use ledger_format::body::Verdict;
 use super::*;
 use crate::contract::load_bytes;
 
-const CONTRACT: &str = r#"
+const CONTRACT: &str = r"
 contract: book
 contract_version: 1.0.0
 format: json
@@ -37,7 +37,7 @@ normalize:
   - {add: {path: /tags, value: []}}
 invariants:
   - {id: title-stays, expr: '(.source.title // .source.titel) == .target.title'}
-"#;
+";
 
 fn prepared(text: &str) -> Prepared {
     let schema = br#"{"type": "object", "required": ["title"]}"#.to_vec();

@@ -29,10 +29,20 @@ pub(super) fn number(
     let (high, under) = (bounds("maximum"), bounds("exclusiveMaximum"));
     let multiples = bounds("multipleOf");
     let given = || low.iter().chain(&over).chain(&high).chain(&under).chain(&multiples);
-    if given().next().is_none() && lean == Lean::Free && dice.once_in(4) {
+    let open = low.len() + over.len() == 0 || high.len() + under.len() == 0;
+    if open && multiples.is_empty() && lean == Lean::Free && dice.once_in(4) {
         let fractions: &[&str] = if integer { &[] } else { &UNUSUAL_FRACTIONS };
-        let unusual: Vec<&str> = UNUSUAL.iter().chain(fractions).copied().collect();
-        return Some(Value::Number(Number::parse(dice.one_of(&unusual)?)?));
+        let allowed = |text: &&str| {
+            let number = Decimal::read(text);
+            low.iter().all(|bound| *bound <= number)
+                && over.iter().all(|bound| *bound < number)
+                && high.iter().all(|bound| number <= *bound)
+                && under.iter().all(|bound| number < *bound)
+        };
+        let unusual: Vec<&str> = UNUSUAL.iter().chain(fractions).copied().filter(allowed).collect();
+        if let Some(digits) = dice.one_of(&unusual) {
+            return Number::parse(digits).map(Value::Number);
+        }
     }
     let more = if integer || !multiples.is_empty() { 0 } else { DECIMALS };
     let scale = given().map(Decimal::decimals).max().unwrap_or(0).max(more);

@@ -42,6 +42,7 @@ pub(crate) fn a_history(place: &Place) {
             version: "1".into(),
             origin: Origin::Adopted,
             objects: 1,
+            open: false,
         }
         .into(),
         ContractFrozen {
@@ -66,7 +67,7 @@ fn started() -> RunStarted {
     RunStarted {
         purpose: Purpose::Migrate,
         plan: digest("plan"),
-        contract: digest("contract"),
+        contract: Some(digest("contract")),
         from: "1".into(),
         to: "2".into(),
         to_size: None,
@@ -76,6 +77,7 @@ fn started() -> RunStarted {
         environment: ContentHash::of(b"environment"),
         objects: 1,
         accepted_loss: Some(digest("plan")),
+        changes: None,
     }
 }
 
@@ -83,6 +85,7 @@ fn migrated(run: ledger_format::hash::EventId) -> ObjectMigrated {
     ObjectMigrated {
         run,
         object: MANIFEST.into(),
+        route: None,
         operator: "Glyphser.Migrate.Manifest".into(),
         source: manifest("1"),
         target: manifest("2"),

@@ -104,6 +104,12 @@ pub(crate) fn log(seed: u64, sizes: &[usize]) -> VecLog {
     log_of(&mut History::new(seed, key(1).verifying_key().to_bytes(), Names), sizes).0
 }
 
+/// The same of an open store, with documents that join it and runs with routes.
+pub(crate) fn log_of_documents(seed: u64, sizes: &[usize]) -> VecLog {
+    let history = History::new(seed, key(1).verifying_key().to_bytes(), Names);
+    log_of(&mut history.of_documents(), sizes).0
+}
+
 pub(crate) fn log_of<M: Matter>(history: &mut History<M>, sizes: &[usize]) -> (VecLog, State) {
     let mut state = State::new(history.ledger());
     let mut batches = Vec::new();

@@ -93,6 +93,7 @@ impl Growth {
             version: "1".to_owned(),
             origin: Origin::Adopted,
             objects: 1,
+            open: false,
         };
         ledger.append(&signer(), vec![growth.next(Cause::Baseline), adopted.into()])?;
         Ok(growth)

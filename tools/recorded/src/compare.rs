@@ -3,13 +3,15 @@
 //! Where the project decided otherwise on purpose, that one decision is undone in its answer, and what is left must equal
 //! the recorded answer: a reason explains what follows from it and nothing else.
 
+use std::collections::BTreeSet;
+
 use glyph_ledger::contract::VersionError;
 use glyph_ledger::document::{Map, Value, json};
 use glyph_ledger::transform::{Effect, Operation, Parameters};
 
 use crate::ecmascript::{ordered, rounded, stable_hash};
 use crate::ours::{Outcome, Prepared};
-use crate::reason::{Reason, Traits};
+use crate::reason::{Reason, allowed_by};
 use crate::recorded::{CaseError, Recorded};
 
 /// A difference, and why it is meant to be; without a reason it is a mistake.
@@ -42,7 +44,7 @@ pub(crate) fn compare(
             return Ok(found.0);
         }
     };
-    let traits = Traits::of(&source);
+    let traits = allowed_by(&source);
     let folder = [("processCwd", Value::text(case.text("/processCwd")?))];
     let place = [("statePath", Value::text(case.text("/statePath")?))];
 
@@ -50,10 +52,7 @@ pub(crate) fn compare(
     let answer = Answer::of(&contracts.run_state, &source, &parameters, &traits);
     let (check, prove) = (case.at("/check")?, case.at("/prove")?);
     if check.find("/throws").is_some() {
-        found.note(
-            "check: the recorded tool stops".into(),
-            traits.own_text.then_some(Reason::Crash),
-        );
+        found.note("check: the recorded tool stops".into(), traits.get(&Reason::Crash).copied());
     } else {
         found.undone("check", &answer);
         found.verdict("check", check, &answer)?;
@@ -64,10 +63,7 @@ pub(crate) fn compare(
     let answer = Answer::of(&contracts.run_state, &source, &parameters, &traits);
     let report = case.at("/stateCheck")?;
     if report.find("/throws").is_some() {
-        found.note(
-            "report: the recorded tool stops".into(),
-            traits.own_text.then_some(Reason::Crash),
-        );
+        found.note("report: the recorded tool stops".into(), traits.get(&Reason::Crash).copied());
     } else {
         found.undone("report", &answer);
         found.report(report, &answer)?;
@@ -85,12 +81,14 @@ struct Answer<'a> {
     prepared: &'a Prepared,
     source: Value,
     outcome: Outcome,
+    /// Whether the result has what its version must have.
+    validates: bool,
     /// Whether the result has nothing more to change.
     idempotent: bool,
     /// Whether nothing that was there went away.
     append_only: bool,
     undone: Vec<Reason>,
-    traits: &'a Traits,
+    traits: &'a BTreeSet<Reason>,
 }
 
 impl<'a> Answer<'a> {
@@ -98,7 +96,7 @@ impl<'a> Answer<'a> {
         prepared: &'a Prepared,
         source: &'a Value,
         parameters: &Parameters,
-        traits: &'a Traits,
+        traits: &'a BTreeSet<Reason>,
     ) -> Self {
         let outcome = prepared.migrate(source, parameters);
         let mut undone = Vec::new();
@@ -110,10 +108,11 @@ impl<'a> Answer<'a> {
             None => (source.clone(), outcome),
         };
         let again = outcome.result.as_ref().map(|result| prepared.migrate(result, parameters));
+        let validates = outcome.result.as_ref().is_some_and(|result| prepared.validates(result));
         let idempotent = again.is_some_and(|again| again.status() == "current");
         let append_only = outcome.effects.iter().all(|effect| !loses(effect));
         let mut answer =
-            Self { prepared, source, outcome, idempotent, append_only, undone, traits };
+            Self { prepared, source, outcome, validates, idempotent, append_only, undone, traits };
         answer.undo_stage();
         answer.undo_zero();
         answer
@@ -121,7 +120,7 @@ impl<'a> Answer<'a> {
 
     /// As if a list were a loop stage when its text is one.
     fn undo_stage(&mut self) {
-        if self.traits.stage_in_a_list && self.take_effect("/loopStage") {
+        if self.traits.contains(&Reason::StageInAList) && self.take_effect("/loopStage") {
             self.append_only = self.outcome.effects.iter().all(|effect| !loses(effect));
             self.undone.push(Reason::StageInAList);
         }
@@ -129,7 +128,7 @@ impl<'a> Answer<'a> {
 
     /// As if a state that says version 0 had to stay at it, and were refused for that.
     fn undo_zero(&mut self) {
-        if self.traits.says_zero && self.take_effect("/schemaVersion") {
+        if self.traits.contains(&Reason::ExplicitZero) && self.take_effect("/schemaVersion") {
             self.outcome.errors.push("Expected schemaVersion 1; found 0.".to_owned());
             self.undone.push(Reason::ExplicitZero);
         }
@@ -226,9 +225,10 @@ impl Found {
         if refused && same_words.is_some_and(|words| errors == [words]) {
             return Ok(true);
         }
-        let reason = match refused {
-            true => Some(Reason::VersionRefused),
-            false => ours.traits.one_but_not_written_so.then_some(Reason::VersionNotAnInteger),
+        let reason = if refused {
+            Some(Reason::VersionRefused)
+        } else {
+            ours.traits.get(&Reason::VersionNotAnInteger).copied()
         };
         self.note(format!("{what}: {error}"), reason);
         Ok(true)
@@ -358,7 +358,7 @@ impl Found {
         let result_hash = stable_hash(result);
         self.equal(what, &recorded.text("/resultHash")?, &result_hash.as_str());
 
-        let validates = supported && ours.prepared.validates(result);
+        let validates = supported && ours.validates;
         let idempotent = supported && ours.idempotent;
         self.equal(what, &recorded.truth("/validatesAtCurrent")?, &validates);
         self.equal(what, &recorded.truth("/idempotent")?, &idempotent);

@@ -6,12 +6,15 @@ use glyph_ledger::contract::{
     Contract, ContractError, VersionError, detect_document, load_file, resolve,
 };
 use glyph_ledger::document::Value;
+use glyph_ledger::document::json::{self, JsonError};
+use glyph_ledger::schema::{Schema, SchemaError};
 use glyph_ledger::transform::{Effect, JqError, Parameters, Programs, attempt};
 
 /// A contract, ready for documents.
 pub(crate) struct Prepared {
     pub(crate) contract: Contract,
     programs: Programs,
+    schema: Schema,
 }
 
 /// A contract that cannot be made ready.
@@ -21,6 +24,12 @@ pub(crate) enum PrepareError {
     Contract(#[from] ContractError),
     #[error(transparent)]
     Program(#[from] JqError),
+    #[error("there is no schema of the current version")]
+    NoSchema,
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
 }
 
 /// What came of a document.
@@ -41,13 +50,16 @@ impl Prepared {
     pub(crate) fn load(path: &Path) -> Result<Self, PrepareError> {
         let contract = load_file(path)?;
         let programs = contract.programs()?;
-        Ok(Self { contract, programs })
+        let file = contract.schemas.get(&contract.current);
+        let bytes =
+            file.and_then(|file| contract.scripts.get(file)).ok_or(PrepareError::NoSchema)?;
+        let schema = Schema::compile(&contract.contract, &json::read(bytes)?.value)?;
+        Ok(Self { contract, programs, schema })
     }
 
     /// Whether `document` has what its current version must have.
-    #[expect(clippy::unused_self, reason = "schemas are not compiled here yet")]
-    pub(crate) fn validates(&self, _document: &Value) -> bool {
-        true
+    pub(crate) fn validates(&self, document: &Value) -> bool {
+        self.schema.is_valid(document)
     }
 
     pub(crate) fn migrate(&self, source: &Value, parameters: &Parameters) -> Outcome {

@@ -1,9 +1,10 @@
 //! Why an answer of this project may differ from the recorded one: each reason as decided in
 //! `docs/decisions/0012-where-run-states-differ.md`. A reason is found by looking at the document, never at the name of a case.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use glyph_ledger::document::{Value, json};
+use glyph_ledger::document::{Number, Value, json};
 
 use crate::ecmascript;
 
@@ -73,38 +74,29 @@ impl fmt::Display for Reason {
 /// The loop stages there are.
 const STAGES: [&str; 5] = ["interpret", "act", "observe", "adjust", "checkpoint"];
 
-/// What the reasons that do not show in an answer alone ask about a document.
-pub(crate) struct Traits {
-    /// Its version is 0, in so many words.
-    pub(crate) says_zero: bool,
-    /// Its version is the number 1 in another spelling.
-    pub(crate) one_but_not_written_so: bool,
-    /// Its loop stage is no text, but its text is one.
-    pub(crate) stage_in_a_list: bool,
-    /// Something that is made a text is an object that brings its own way to become one.
-    pub(crate) own_text: bool,
-}
-
-impl Traits {
-    pub(crate) fn of(document: &Value) -> Self {
-        let at =
-            |path: &[&str]| path.iter().try_fold(document, |value, key| value.as_map()?.get(key));
-        let texts = [&["cwd"][..], &["loopStage"], &["workflow", "id"], &["paths", "auditDir"]];
-        let version = match at(&["schemaVersion"]) {
-            Some(Value::Number(number)) => Some(number),
-            _ => None,
-        };
-        Self {
-            says_zero: version.is_some_and(|number| number.digits() == "0"),
-            one_but_not_written_so: version.is_some_and(|number| {
-                number.digits() != "1" && number.to_f64().to_bits() == 1_f64.to_bits()
-            }),
-            stage_in_a_list: at(&["loopStage"]).is_some_and(|stage| {
-                stage.as_text().is_none() && STAGES.contains(&ecmascript::text(stage).as_str())
-            }),
-            own_text: texts.into_iter().filter_map(at).any(has_own_text),
-        }
-    }
+/// The reasons that do not show in an answer alone, as far as `document` allows them.
+pub(crate) fn allowed_by(document: &Value) -> BTreeSet<Reason> {
+    let at = |path: &[&str]| path.iter().try_fold(document, |value, key| value.as_map()?.get(key));
+    let texts = [&["cwd"][..], &["loopStage"], &["workflow", "id"], &["paths", "auditDir"]];
+    let version = match at(&["schemaVersion"]) {
+        Some(Value::Number(number)) => Some(number),
+        _ => None,
+    };
+    let is_one = |number: &Number| number.to_f64().to_bits() == 1_f64.to_bits();
+    let is_stage = |stage: &Value| STAGES.contains(&ecmascript::text(stage).as_str());
+    let holds = [
+        (Reason::ExplicitZero, version.is_some_and(|number| number.digits() == "0")),
+        (
+            Reason::VersionNotAnInteger,
+            version.is_some_and(|number| number.digits() != "1" && is_one(number)),
+        ),
+        (
+            Reason::StageInAList,
+            at(&["loopStage"]).is_some_and(|stage| stage.as_text().is_none() && is_stage(stage)),
+        ),
+        (Reason::Crash, texts.into_iter().filter_map(at).any(has_own_text)),
+    ];
+    holds.into_iter().filter(|(_, holds)| *holds).map(|(reason, _)| reason).collect()
 }
 
 fn has_own_text(value: &Value) -> bool {
@@ -112,5 +104,27 @@ fn has_own_text(value: &Value) -> bool {
         Value::Map(map) => map.contains("toString"),
         Value::List(values) => values.iter().any(has_own_text),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_allows_what_stands_in_it() {
+        for (document, reasons) in [
+            (r#"{"schemaVersion":0,"loopStage":"act"}"#, &[Reason::ExplicitZero][..]),
+            (r#"{"schemaVersion":-0}"#, &[]),
+            (r#"{"schemaVersion":10e-1}"#, &[Reason::VersionNotAnInteger]),
+            (r#"{"schemaVersion":1,"loopStage":[["act"]]}"#, &[Reason::StageInAList]),
+            (r#"{"loopStage":["act","act"]}"#, &[]),
+            (r#"{"cwd":[{"toString":1}]}"#, &[Reason::Crash]),
+            (r#"{"cwd":{"deeper":{"toString":1}},"toString":1}"#, &[]),
+            ("[]", &[]),
+        ] {
+            let value = json::read(document.as_bytes()).unwrap().value;
+            assert_eq!(allowed_by(&value).into_iter().collect::<Vec<_>>(), reasons, "{document}");
+        }
     }
 }

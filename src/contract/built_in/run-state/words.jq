@@ -3,8 +3,9 @@
 # The white space that trim takes away, as the inside of a class of characters.
 def white: "\t\n\u000b\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff";
 
-# The input if it is a text with more in it than white space; otherwise nothing.
-def filled: strings | select(test("[^" + white + "]"));
+# The input if it is a text with more in it than white space; otherwise nothing. Most texts show it by their first
+# character, which is found out faster.
+def filled: strings | select(.[:1] >= "!" and .[:1] <= "~" or test("[^" + white + "]"));
 
 # The input as the text that String makes of it.
 def text:
@@ -60,22 +61,18 @@ def run_place:
   first((.paths.runDir | filled), run_folder, path_of((.cwd | text), ".cw", "runs", run_name));
 
 # The phases of a run, in the order in which its tasks first name them. A task counts if it has an identifier; of several
-# tasks with one identifier the first one says whether it is completed.
+# tasks with one identifier the first one says whether it is completed. Takes each task a fixed number of times.
 def phases:
-  [(.tasks // [])
-    | to_entries[]
-    | .key as $place
-    | .value
+  [.tasks[]
     | objects
-    | {place: $place, id: first(.id | filled), phase: first((.phase | filled), "Workflow"), done: (.status == "completed")}]
-  | group_by(.id)
-  | map(.[0].done as $done | .[] | .done = $done)
-  | sort_by(.place)
-  | group_by(.phase)
-  | sort_by(.[0].place)
+    | (.id | filled) as $id
+    | [$id, first((.phase | filled), "Workflow"), .status == "completed"]]
+  | (reduce reverse[] as $task ({}; .[$task[0]] = $task[2])) as $done
+  | reduce .[] as $task ({}; .[$task[1]] += [$task[0]])
+  | to_entries
   | map({
-      id: (.[0].phase | slug),
-      name: .[0].phase,
-      status: (if all(.done) then "completed" else "pending" end),
-      taskIds: map(.id)
+      id: (.key | slug),
+      name: .key,
+      status: (if all(.value[]; $done[.]) then "completed" else "pending" end),
+      taskIds: .value
     });

@@ -1,0 +1,210 @@
+//! `check`: how documents stand to their contracts. Touches nothing.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::context::Context;
+use super::documents::{self, Described, Working};
+use super::output::{Answer, Done};
+use super::terminal::{Paint, plain};
+use super::words::count;
+use crate::diagnostic::{Exit, Failure, NOTHING_HERE};
+use crate::document::LostForm;
+use crate::migrate::documents::{Checked, LISTED_MAX, Lost, Refusal, Status, check};
+use crate::transform::Effect;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The document, or a folder of documents
+    #[arg(default_value = ".")]
+    target: PathBuf,
+    #[command(flatten)]
+    described: Described,
+    #[command(flatten)]
+    working: Working,
+    /// Version to check the way to; else each contract's current one
+    #[arg(long, value_name = "VERSION")]
+    to: Option<String>,
+    /// End with exit code 10 when a migration is pending
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct Verdicts {
+    documents: Vec<Listed>,
+    /// Documents that are not listed because all is well with them and there are many.
+    not_listed: u64,
+    current: u64,
+    normalized: u64,
+    migrated: u64,
+    unsupported: u64,
+    recorded: bool,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    id: String,
+    contract: String,
+    status: Status,
+    detected_version: Option<String>,
+    current_version: String,
+    reachable: bool,
+    chain: Vec<String>,
+    changes: u64,
+    changed: Vec<Effect>,
+    lost: u64,
+    lossy: Vec<Lost>,
+    form_lost: Vec<LostForm>,
+    signed: bool,
+    errors: Vec<Refusal>,
+}
+
+/// Most documents that are listed in full.
+const LISTED_DOCUMENTS_MAX: usize = 1_000;
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verdicts>, Failure> {
+    let Arguments { target, described, working, to, detailed_exitcode } = arguments;
+    let settings = match documents::here(context)? {
+        Some((_, settings)) if described.contract.is_empty() && described.set.is_empty() => {
+            settings
+        }
+        _ => described.settings()?,
+    };
+    let recorded = documents::here(context)?.is_some();
+    let collection = documents::collection(target, &settings, working)?;
+    let mut verdicts = Verdicts {
+        documents: Vec::new(),
+        not_listed: 0,
+        current: 0,
+        normalized: 0,
+        migrated: 0,
+        unsupported: 0,
+        recorded,
+    };
+    check(&collection, to.as_deref(), working.jobs(), &mut |checked| {
+        verdicts.take(checked);
+        Ok(())
+    })?;
+    if verdicts.total() == 0 {
+        let told = format!(
+            "no document at {}: no contract says that a file there is of its kind",
+            target.display()
+        );
+        let failure = Failure::new(&NOTHING_HERE, told).at(target.display().to_string());
+        return Err(failure.next(["migration", "list"]));
+    }
+    let refused = verdicts
+        .documents
+        .iter()
+        .find_map(|one| Some((one.id.clone(), one.errors.first()?.clone())));
+    let pending = verdicts.migrated + verdicts.normalized > 0;
+    let unsupported = verdicts.unsupported;
+    let mut done = Done::new(verdicts);
+    if let Some((id, refusal)) = refused {
+        let more =
+            if unsupported > 1 { format!(", and {} more", unsupported - 1) } else { String::new() };
+        let place = refusal.path.filter(|path| !path.tokens().is_empty());
+        let place = place.map_or_else(|| id.clone(), |path| format!("{id}#{path}"));
+        done =
+            done.found(Failure::new(refusal.code, format!("{}{more}", refusal.message)).at(place));
+    } else if *detailed_exitcode && pending {
+        done = done.exit(Exit::Pending);
+    }
+    if !recorded {
+        done = done.note("not recorded: no ledger has these documents in its care");
+    }
+    Ok(done)
+}
+
+impl Verdicts {
+    const fn total(&self) -> u64 {
+        self.current + self.normalized + self.migrated + self.unsupported
+    }
+
+    fn take(&mut self, checked: Checked) {
+        let count = match checked.evaluation.status {
+            Status::Current => &mut self.current,
+            Status::Normalized => &mut self.normalized,
+            Status::Migrated => &mut self.migrated,
+            Status::Unsupported => &mut self.unsupported,
+        };
+        *count += 1;
+        if self.documents.len() < LISTED_DOCUMENTS_MAX {
+            self.documents.push(Listed::of(checked));
+        } else {
+            self.not_listed += 1;
+        }
+    }
+}
+
+impl Listed {
+    fn of(checked: Checked) -> Self {
+        let Checked { id, contract, current, evaluation, signed } = checked;
+        let (changes, lost) = (evaluation.effects.len() as u64, evaluation.lost.len() as u64);
+        Self {
+            id,
+            contract,
+            status: evaluation.status,
+            detected_version: evaluation.detected,
+            current_version: current,
+            reachable: evaluation.route.is_some(),
+            chain: evaluation.route.map_or_else(Vec::new, |route| route.chain.clone()),
+            changes,
+            changed: evaluation.effects.into_iter().take(LISTED_MAX).collect(),
+            lost,
+            lossy: evaluation.lost.into_iter().take(LISTED_MAX).collect(),
+            form_lost: evaluation.form_lost.into_iter().take(LISTED_MAX).collect(),
+            signed,
+            errors: evaluation.refusals,
+        }
+    }
+}
+
+impl Answer for Verdicts {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        for one in &self.documents {
+            let status = match one.status {
+                Status::Current => "current",
+                Status::Normalized => "normalized",
+                Status::Migrated => "migrated",
+                Status::Unsupported => "unsupported",
+            };
+            let version = one.detected_version.as_deref().unwrap_or("?");
+            let way = match one.chain.as_slice() {
+                [] => format!("version {}", plain(version)),
+                chain => plain(&chain.join(" -> ")).to_string(),
+            };
+            let changes = count(one.changes, "change");
+            let status =
+                if one.errors.is_empty() { paint.strong(status) } else { paint.warning(status) };
+            writeln!(
+                out,
+                "{status}  {}  {} {way}, {changes}",
+                plain(&one.id),
+                plain(&one.contract)
+            )?;
+            for lossy in &one.lossy {
+                writeln!(out, "  loses  {}", plain(&lossy.path.to_string()))?;
+            }
+            for form in &one.form_lost {
+                writeln!(out, "  form   {form}")?;
+            }
+            for error in &one.errors {
+                writeln!(out, "  {}  {}", error.code.id, plain(&error.message))?;
+            }
+        }
+        if self.total() > 1 {
+            let Self { current, normalized, migrated, unsupported, .. } = self;
+            writeln!(
+                out,
+                "{} current, {normalized} to normalize, {migrated} to migrate, {unsupported} unsupported",
+                current
+            )?;
+        }
+        Ok(())
+    }
+}

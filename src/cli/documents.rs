@@ -1,0 +1,230 @@
+//! Trees of documents on the command line: which contracts describe them, what their steps get from outside, and opening
+//! them with their ledger.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::context::{Context, Located};
+use super::{contracts, failure};
+use crate::contract::{Contract, registry};
+use crate::diagnostic::{Failure, NOTHING_HERE, USAGE};
+use crate::document::{Value, json};
+use crate::migrate::documents::{Collection, Documents, OpenDocuments, Outside};
+use crate::target::documents::Tree;
+
+/// Name of the file in a ledger's folder that says what documents are in its care.
+const SETTINGS_FILE: &str = "documents.json";
+
+/// Most threads that work on documents.
+const JOBS_MAX: u64 = 1024;
+
+/// What describes documents that are not in the care of a ledger, or are to come into it.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Described {
+    /// A contract of the documents: the name of one that is built in, or a file; may be given several times
+    #[arg(long, value_name = "CONTRACT")]
+    pub(super) contract: Vec<String>,
+    /// A value that the contracts' steps get from outside: JSON, or else a text
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) set: Vec<String>,
+}
+
+/// How work on documents is done.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Working {
+    /// Let steps run the external programs that contracts of documents name
+    #[arg(long)]
+    pub(super) allow_programs: bool,
+    /// Number of threads that work on documents; else as many as there are processors
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=JOBS_MAX))]
+    pub(super) jobs: Option<u64>,
+}
+
+/// What a ledger of documents was set up with.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    contracts: Vec<String>,
+    parameters: Vec<(String, Value)>,
+}
+
+impl Working {
+    pub(super) fn jobs(&self) -> usize {
+        let given = self.jobs.and_then(|jobs| usize::try_from(jobs).ok());
+        given.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from))
+    }
+}
+
+impl Described {
+    /// As it is remembered: contracts that are files by where they lie.
+    pub(super) fn settings(&self) -> Result<Settings, Failure> {
+        let contracts = self.contract.iter().map(|named| {
+            let path = Path::new(named);
+            if path.exists() {
+                let path = fs::canonicalize(path).map_err(failure::io(path))?;
+                Ok(path.display().to_string())
+            } else {
+                Ok(named.clone())
+            }
+        });
+        let contracts = contracts.collect::<Result<_, Failure>>()?;
+        let parameters = self.set.iter().map(|given| parameter(given)).collect::<Result<_, _>>()?;
+        Ok(Settings { contracts, parameters })
+    }
+}
+
+impl Settings {
+    pub(super) fn contracts(&self) -> Result<Vec<Contract>, Failure> {
+        let load = |named: &String| {
+            let contract = contracts::named(named).and_then(|source| source.judge());
+            contract.map_err(|error| Failure::from(&error))
+        };
+        self.contracts.iter().map(load).collect()
+    }
+
+    pub(super) fn outside(&self, working: &Working) -> Outside {
+        let parameters = self.parameters.iter().cloned().collect();
+        Outside { parameters, allow_programs: working.allow_programs }
+    }
+
+    /// Values given from outside, by name.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = (String, Value)> {
+        self.parameters.iter().cloned()
+    }
+
+    fn read(ledger: &Path) -> Result<Option<Self>, Failure> {
+        let file = ledger.join(SETTINGS_FILE);
+        match fs::read(&file) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+                Failure::new(&USAGE, format!("not the settings of documents: {error}"))
+                    .at(file.display().to_string())
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failure::io(&file)(error)),
+        }
+    }
+
+    pub(super) fn write(&self, ledger: &Path) -> Result<(), Failure> {
+        let file = ledger.join(SETTINGS_FILE);
+        let text = serde_json::to_string_pretty(self).unwrap_or_default();
+        fs::write(&file, text + "\n").map_err(failure::io(&file))
+    }
+}
+
+/// The settings of the ledger here, if it is one of documents; looked for as every ledger is.
+pub(super) fn here(context: &Context) -> Result<Option<(PathBuf, Settings)>, Failure> {
+    let Ok(dir) = context.ledger_dir() else { return Ok(None) };
+    Ok(Settings::read(&dir)?.map(|settings| (dir, settings)))
+}
+
+/// The tree that the ledger in `dir` has in its care: the folder it lies in.
+pub(super) fn tree_of(dir: &Path) -> Result<PathBuf, Failure> {
+    let dir = fs::canonicalize(dir).map_err(failure::io(dir))?;
+    Ok(dir.parent().map_or_else(|| dir.clone(), Path::to_owned))
+}
+
+/// Documents and their ledger, open, if the ledger here is one of documents. `only` is a document of theirs.
+pub(super) fn open(
+    context: &Context,
+    working: &Working,
+    only: Option<&Path>,
+) -> Result<Option<(Documents, Settings)>, Failure> {
+    let Some((dir, settings)) = here(context)? else {
+        return match only {
+            None => Ok(None),
+            Some(_) => {
+                let told = "a document can be named only where a ledger has documents in its care";
+                Err(Failure::new(&NOTHING_HERE, told).next(["init", "--documents"]))
+            }
+        };
+    };
+    let Located { dir, surroundings, .. } = context.locate_at(dir)?;
+    let root = tree_of(&dir)?;
+    let mut tree = Tree::new(root.clone());
+    if let Some(only) = only {
+        tree = tree.only(id_in(&root, only)?);
+    }
+    let open = OpenDocuments {
+        tree,
+        ledger: dir,
+        contracts: settings.contracts()?,
+        outside: settings.outside(working),
+        jobs: working.jobs(),
+        surroundings,
+    };
+    Ok(Some((Documents::open(open)?, settings)))
+}
+
+/// The documents of `target`, without a ledger: a file or a folder.
+pub(super) fn collection(
+    target: &Path,
+    settings: &Settings,
+    working: &Working,
+) -> Result<Collection, Failure> {
+    let found = fs::metadata(target).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            Failure::new(&NOTHING_HERE, format!("{} is not there", target.display()))
+                .at(target.display().to_string())
+        }
+        _ => failure::io(target)(error),
+    })?;
+    let mut contracts = settings.contracts()?;
+    if contracts.is_empty() {
+        contracts = built_in()?;
+    }
+    let tree = if found.is_dir() {
+        Tree::new(target.to_owned())
+    } else {
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        Tree::new(folder.to_owned()).only(id_in(folder, target)?)
+    };
+    let known: Vec<_> = settings.parameters.iter().map(|(name, _)| name.as_str()).collect();
+    // A value is for those contracts that know it; one that none knows is a slip.
+    if let Some(name) = known
+        .iter()
+        .find(|name| !contracts.iter().any(|contract| contract.parameters.contains_key(**name)))
+    {
+        let told = format!("no contract has a parameter {name:?}");
+        return Err(Failure::new(&USAGE, told).at("--set"));
+    }
+    Ok(Collection::of(tree, contracts, &settings.outside(working))?)
+}
+
+/// Every built-in contract of documents.
+fn built_in() -> Result<Vec<Contract>, Failure> {
+    let loaded = registry::names()
+        .map(|name| registry::load_named(name).map_err(|error| Failure::from(&error)));
+    let loaded = loaded.collect::<Result<Vec<_>, _>>()?;
+    Ok(loaded
+        .into_iter()
+        .filter(Contract::is_of_documents)
+        .filter(|contract| !contract.files.is_empty())
+        .collect())
+}
+
+/// The id of the file `path` in the tree at `root`.
+fn id_in(root: &Path, path: &Path) -> Result<String, Failure> {
+    let absolute = fs::canonicalize(
+        path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+    );
+    let absolute = absolute.map_err(failure::io(path))?.join(path.file_name().unwrap_or_default());
+    let root = fs::canonicalize(root).map_err(failure::io(root))?;
+    let inside = absolute.strip_prefix(&root).ok().and_then(Path::to_str);
+    inside.map(str::to_owned).ok_or_else(|| {
+        let told = format!("{} does not lie in {}", path.display(), root.display());
+        Failure::new(&USAGE, told).at(path.display().to_string())
+    })
+}
+
+fn parameter(given: &str) -> Result<(String, Value), Failure> {
+    let wrong = || Failure::new(&USAGE, format!("{given:?} is not NAME=VALUE")).at("--set");
+    let (name, value) = given.split_once('=').ok_or_else(wrong)?;
+    let value = json::read(value.as_bytes()).map_or_else(|_| Value::text(value), |json| json.value);
+    Ok((name.to_owned(), value))
+}

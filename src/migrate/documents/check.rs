@@ -1,0 +1,40 @@
+//! Looking at documents without changing anything: how each stands to its contract.
+
+use super::super::error::MigrateError;
+use super::collection::Collection;
+use super::evaluation::Evaluation;
+
+/// A document that was looked at.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// Its id.
+    pub id: String,
+    /// The name of its contract.
+    pub contract: String,
+    /// The contract's current version.
+    pub current: String,
+    /// What the contract makes of it.
+    pub evaluation: Evaluation,
+    /// Whether somebody signed it, so that it stays as it is.
+    pub signed: bool,
+}
+
+/// Looks at every document and hands each to `take`, in the order of ids. Touches nothing.
+pub fn check(
+    collection: &Collection,
+    to: Option<&str>,
+    jobs: usize,
+    take: &mut dyn FnMut(Checked) -> Result<(), MigrateError>,
+) -> Result<(), MigrateError> {
+    collection.work(to, jobs, &mut |done| {
+        let Some(prepared) = collection.contracts().get(done.kind) else { return Ok(()) };
+        let contract = prepared.contract();
+        take(Checked {
+            id: done.id,
+            contract: contract.contract.clone(),
+            current: to.unwrap_or(&contract.current).to_owned(),
+            evaluation: done.evaluation,
+            signed: done.signed,
+        })
+    })
+}

@@ -1,0 +1,241 @@
+//! A tree of documents in the care of a ledger, opened together.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use ledger_format::body::{Body, MIXED_VERSIONS, ObjectState, Origin, StoreAdopted};
+use ledger_format::hash::{CommitHash, ContentHash};
+
+use super::super::error::MigrateError;
+use super::super::observe::document_state;
+use super::super::stage::frozen_contract;
+use super::super::store::{open_objects, remembered_as};
+use super::prepared::{Outside, Prepared};
+use super::work::{Done, Kinds, links_of};
+use crate::contract::{Bundle, Contract, ContractError};
+use crate::effects::{KernelSyncs, Random, Signer, syncs};
+use crate::ledger::{Ledger, Surroundings};
+use crate::link::Links;
+use crate::objects::Objects;
+use crate::target::documents::{self as target, Found, Places, Tree};
+
+/// The name under which a tree of documents is in a ledger's care: it has a contract for each kind of document and none of
+/// its own.
+const TREE_CONTRACT: &str = "documents";
+
+/// Documents whose kinds are known.
+pub struct Collection {
+    pub(super) tree: Tree,
+    pub(super) contracts: Vec<Prepared>,
+    pub(super) links: Links,
+}
+
+impl Collection {
+    /// The documents of `tree` that `contracts` describe. Refuses contracts that cannot be used together.
+    pub fn of(
+        tree: Tree,
+        contracts: Vec<Contract>,
+        outside: &Outside,
+    ) -> Result<Self, MigrateError> {
+        let knows = |name: &str| contracts.iter().any(|c| c.parameters.contains_key(name));
+        if let Some((name, _)) = outside.parameters.iter().find(|(name, _)| !knows(name)) {
+            let rule = format!("no contract has a parameter {name:?}");
+            return Err(ContractError::rule("--set", rule).into());
+        }
+        let contracts = contracts.into_iter().map(|contract| {
+            let outside = outside.of_contract(&contract);
+            Prepared::of(contract, &outside)
+        });
+        let contracts = contracts.collect::<Result<Vec<_>, _>>()?;
+        let links = links_of(&contracts)?;
+        Ok(Self { tree, contracts, links })
+    }
+
+    /// Where the documents lie.
+    pub const fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The kinds.
+    pub fn contracts(&self) -> &[Prepared] {
+        &self.contracts
+    }
+
+    /// Ids of all documents, each with the place of its contract.
+    pub fn find(&self) -> Result<BTreeMap<String, usize>, MigrateError> {
+        let contracts = self.contracts.iter().map(Prepared::contract);
+        let globs =
+            contracts.map(|contract| (contract.contract.as_str(), contract.files.as_slice()));
+        Ok(self.tree.find(&target::Kinds::of(globs)?)?)
+    }
+
+    pub(super) fn kinds<'a>(&'a self, to: Option<&'a str>) -> Kinds<'a> {
+        // One document alone is looked at without those that it names.
+        let linked = !self.tree.is_one() && self.contracts.iter().any(Prepared::names_others);
+        Kinds { contracts: &self.contracts, links: &self.links, to, linked }
+    }
+
+    /// What stands in the place of a document that must be there.
+    pub(super) fn load(&self, id: &str) -> Result<Found, MigrateError> {
+        let found = Places(&self.tree).look(id)?;
+        found.ok_or_else(|| MigrateError::Gone { object: id.to_owned() })
+    }
+
+    /// Works on every document as it is, and hands each to `take` in the order of ids.
+    pub(super) fn work(
+        &self,
+        to: Option<&str>,
+        jobs: usize,
+        take: &mut dyn FnMut(Done) -> Result<(), MigrateError>,
+    ) -> Result<(), MigrateError> {
+        let load = |id: &str| self.load(id);
+        self.kinds(to).work(&self.find()?, jobs, &load, take)
+    }
+}
+
+/// What is needed to open documents and their ledger.
+#[derive(Clone)]
+pub struct OpenDocuments {
+    /// Where they lie.
+    pub tree: Tree,
+    /// Where their ledger lies.
+    pub ledger: PathBuf,
+    /// The kinds of documents.
+    pub contracts: Vec<Contract>,
+    /// What steps get from outside.
+    pub outside: Outside,
+    /// Number of threads that work on documents.
+    pub jobs: usize,
+    /// Clock, pins and patience.
+    pub surroundings: Surroundings,
+}
+
+/// Documents whose ledger is open. Nobody else has it open.
+pub struct Documents {
+    pub(super) collection: Collection,
+    pub(super) outside: Outside,
+    pub(super) jobs: usize,
+    // Closed before the ledger is: who waits for the ledger finds the objects free.
+    pub(super) objects: Box<dyn Objects>,
+    pub(super) ledger: Ledger,
+}
+
+impl Documents {
+    /// Opens the ledger and prepares the contracts. Looks at no document.
+    pub fn open(open: OpenDocuments) -> Result<Self, MigrateError> {
+        let place = remembered_as(&open.ledger)?;
+        let ledger = Ledger::open(&open.ledger, &place, open.surroundings.clone())?;
+        Self::with_ledger(open, ledger)
+    }
+
+    /// Creates a ledger for the documents of a tree, or finishes creating it. No document is touched, and none is in its
+    /// care yet: each joins when it is first migrated.
+    pub fn init(
+        open: OpenDocuments,
+        signer: &dyn Signer,
+        random: &mut dyn Random,
+    ) -> Result<Self, MigrateError> {
+        let place = remembered_as(&open.ledger)?;
+        let known = open.surroundings.pins.ledger_at(&place);
+        let known = known.map_err(crate::ledger::LedgerError::Pin)?;
+        let mut documents = if open.ledger.exists() || known.is_some() {
+            Self::open(open)?
+        } else {
+            // What cannot be used is refused before anything is made.
+            Collection::of(open.tree.clone(), open.contracts.clone(), &open.outside)?;
+            if let Some(parent) = open.ledger.parent() {
+                let io = |source| MigrateError::Io { path: parent.to_owned(), source };
+                syncs::make_folder(&KernelSyncs, parent).map_err(io)?;
+            }
+            let mut nonce = [0; 16];
+            nonce.iter_mut().zip(random.bytes32()?).for_each(|(held, drawn)| *held = drawn);
+            let surroundings = open.surroundings.clone();
+            let ledger = Ledger::create(&open.ledger, &place, signer, nonce, surroundings)?;
+            Self::with_ledger(open, ledger)?
+        };
+        if documents.ledger.state().store().contract.is_some() {
+            let root = documents.collection.tree.root().to_owned();
+            let ledger = documents.ledger.id().to_string();
+            return Err(MigrateError::AlreadyAdopted { root, ledger });
+        }
+        let adopted = StoreAdopted {
+            contract: TREE_CONTRACT.to_owned(),
+            version: MIXED_VERSIONS.to_owned(),
+            origin: Origin::Adopted,
+            objects: 0,
+            open: true,
+        };
+        documents.ledger.append(signer, vec![adopted.into()])?;
+        Ok(documents)
+    }
+
+    /// Documents with a ledger that the caller has opened.
+    pub fn with_ledger(open: OpenDocuments, ledger: Ledger) -> Result<Self, MigrateError> {
+        let OpenDocuments { tree, contracts, outside, jobs, .. } = open;
+        if let Some(adopted) = &ledger.state().store().contract
+            && !ledger.state().store().open
+        {
+            let (adopted, offered) = (adopted.clone(), TREE_CONTRACT.to_owned());
+            return Err(MigrateError::OtherContract { adopted, offered });
+        }
+        let collection = Collection::of(tree, contracts, &outside)?;
+        let objects = open_objects(&ledger)?;
+        Ok(Self { collection, outside, jobs, objects, ledger })
+    }
+
+    /// The ledger.
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Stored content.
+    pub fn objects(&self) -> &dyn Objects {
+        &*self.objects
+    }
+
+    /// The documents.
+    pub const fn collection(&self) -> &Collection {
+        &self.collection
+    }
+
+    /// The contract of that digest: one of those at hand, else one that the ledger froze.
+    pub(super) fn prepared(&self, digest: CommitHash) -> Result<Prepared, MigrateError> {
+        let frozen = frozen_contract(&self.ledger, &*self.objects, digest)?;
+        let outside = self.outside.of_contract(&frozen);
+        Ok(Prepared::of(frozen, &outside)?)
+    }
+
+    /// The event that freezes a contract, unless it is frozen; refuses one that was used before under the same name and
+    /// version with another meaning.
+    pub(super) fn freeze(&mut self, contract: &Contract) -> Result<Option<Body>, MigrateError> {
+        let digest = contract.digest();
+        let contracts = self.ledger.state().contracts();
+        if contracts.by_digest(&digest).is_some() {
+            return Ok(None);
+        }
+        let (name, version) = (&contract.contract, &contract.contract_version);
+        if let Some(frozen) = contracts.by_identity(name, version) {
+            return Err(MigrateError::ContractEdited {
+                name: name.clone(),
+                version: version.clone(),
+                frozen: frozen.digest,
+                actual: digest,
+            });
+        }
+        let bundle = self.objects.put(Bundle::of(contract).bytes())?;
+        let (contract, contract_version) = (name.clone(), version.clone());
+        let frozen =
+            ledger_format::body::ContractFrozen { contract, contract_version, digest, bundle };
+        Ok(Some(frozen.into()))
+    }
+}
+
+/// The state of what stands in a place.
+pub(super) fn state_of(found: &Found) -> ObjectState {
+    document_state(&found.bytes, found.mode)
+}
+
+/// The bytes that a state names.
+pub(super) const fn content_of(state: &ObjectState) -> Option<ContentHash> {
+    if let ObjectState::Document { content, .. } = state { Some(*content) } else { None }
+}

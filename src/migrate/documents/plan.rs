@@ -1,0 +1,369 @@
+//! Planning the migration of documents: every one is worked on, and what becomes of it is bound by its hash, so that what
+//! is applied later is what was looked at.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value as Cbor};
+use ledger_format::hash::{CommitHash, ContentHash, LedgerId};
+use serde::{Deserialize, Serialize};
+
+use super::super::environment;
+use super::super::error::MigrateError;
+use super::super::plan::PlanFileError;
+use super::super::run::Subject as _;
+use super::collection::Documents;
+use super::evaluation::Status;
+use super::refusal::Refusal;
+use crate::document::{Pointer, Value};
+use crate::transform::Parameters;
+
+/// A plan for documents: everything that applying it will do, under one id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentsPlan {
+    /// Form of this file.
+    pub schema: String,
+    /// `CommitHash("documents_plan", …)` (SPEC §8.2).
+    pub id: CommitHash,
+    /// The ledger it was made for.
+    pub ledger: LedgerId,
+    /// What is allowed.
+    pub policy: DocumentsPolicy,
+    /// The ways that documents take.
+    pub routes: Vec<PlannedRoute>,
+    /// The documents that change, in the order of their ids.
+    pub objects: Vec<PlannedDocument>,
+    /// What is lost, in part; all of it is kept with the run.
+    pub lossy: Vec<LossyValue>,
+    /// Number of values lost.
+    pub lost: u64,
+    /// Documents whose form changes although no value does, at most [`LISTED_MAX`].
+    pub form_lost: Vec<String>,
+    /// Number of documents that stay as they are.
+    pub unchanged: u64,
+    /// Documents that stay as they are because somebody signed them, at most [`LISTED_MAX`].
+    pub signed: Vec<String>,
+    /// Bytes of the documents that change: they are kept.
+    pub bytes_kept: u64,
+    /// Digest of program, libraries and platform it was made with.
+    pub environment: ContentHash,
+}
+
+/// What a run on documents is allowed to do (SPEC §8.3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentsPolicy {
+    /// Whether values may be lost, once that was confirmed by typing the plan's id.
+    pub allow_loss: bool,
+    /// Whether steps may run external programs.
+    pub allow_programs: bool,
+    /// Values given from outside.
+    pub parameters: BTreeMap<String, Value>,
+}
+
+/// A way that planned documents take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedRoute {
+    /// The kind of document.
+    pub kind: String,
+    /// The contract's own version.
+    pub contract_version: String,
+    /// Digest of the contract.
+    pub contract: CommitHash,
+    /// Version before.
+    pub from: String,
+    /// Version after.
+    pub to: String,
+    /// Digests of the edges.
+    pub edges: Vec<CommitHash>,
+}
+
+/// A document of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedDocument {
+    /// Object id.
+    pub id: String,
+    /// The way it takes, by its place in the list.
+    pub route: u64,
+    /// Its bytes now.
+    pub source: ContentHash,
+    /// Its permission bits.
+    pub mode: u32,
+    /// Its bytes after.
+    pub target: ContentHash,
+    /// Number of values it loses.
+    pub lost: u64,
+    /// Digest of what it loses.
+    pub loss: CommitHash,
+}
+
+/// One value that is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LossyValue {
+    /// The document.
+    pub object: String,
+    /// Where it stands.
+    pub path: Pointer,
+    /// What stands there.
+    pub value: Value,
+}
+
+/// Form of a plan's file.
+const SCHEMA: &str = "glyph-ledger/documents-plan/0";
+
+/// Tag of a plan's id.
+const TAG: &str = "documents_plan";
+
+/// Most entries of the lists of a plan that are for people to read.
+pub const LISTED_MAX: usize = 100;
+
+/// Most refused documents that one error names.
+const REFUSED_NAMED_MAX: usize = 20;
+
+/// Longest plan file read, in bytes: a plan lists documents, each in a few hundred bytes.
+const PLAN_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+impl DocumentsPolicy {
+    /// `CommitHash("migration_policy", {allow_loss, allow_programs, parameters})` (SPEC §8.3).
+    pub fn hash(&self) -> CommitHash {
+        // Values are written by their digits and text, all of which can be encoded.
+        CommitHash::of("migration_policy", &cbor::to_value(self).unwrap_or(Cbor::Null))
+    }
+
+    /// The values as steps see them.
+    pub(super) fn parameters(&self) -> Parameters {
+        self.parameters.iter().map(|(name, value)| (name, value.clone())).collect()
+    }
+}
+
+impl DocumentsPlan {
+    /// Whether a file's text is a plan of this form, and not one for a store.
+    pub fn is_one(text: &str) -> bool {
+        text.get(..text.len().min(200)).unwrap_or(text).contains(SCHEMA)
+    }
+
+    /// The plan as its file's text.
+    pub fn to_json(&self) -> Result<String, PlanFileError> {
+        serde_json::to_string_pretty(self)
+            .map(|text| text + "\n")
+            .map_err(|error| PlanFileError::Form(error.to_string()))
+    }
+
+    /// Reads a plan and checks that its content has its id.
+    pub fn from_json(text: &str) -> Result<Self, PlanFileError> {
+        let plan: Self =
+            serde_json::from_str(text).map_err(|error| PlanFileError::Form(error.to_string()))?;
+        if plan.schema != SCHEMA {
+            return Err(PlanFileError::Form(format!("its schema is {:?}", plan.schema)));
+        }
+        let actual = plan.computed_id();
+        if actual == plan.id {
+            Ok(plan)
+        } else {
+            Err(PlanFileError::Edited { stated: plan.id, actual })
+        }
+    }
+
+    /// Reads the plan file at `path`.
+    pub fn load(path: &Path) -> Result<Self, PlanFileError> {
+        let io = |source| PlanFileError::Io { path: path.display().to_string(), source };
+        if std::fs::metadata(path).map_err(io)?.len() > PLAN_BYTES_MAX {
+            return Err(PlanFileError::Form(format!("longer than {PLAN_BYTES_MAX} bytes")));
+        }
+        Self::from_json(&std::fs::read_to_string(path).map_err(io)?)
+    }
+
+    /// Whether there is nothing to do.
+    pub const fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    /// What the id is the hash of. Kept in the ledger's objects under the plan's id by the run that applies it, so that a
+    /// resumed run is bound by the same plan.
+    pub(super) fn preimage(&self) -> Vec<u8> {
+        Cbor::Array(vec![Cbor::from(TAG), self.meaning()]).encode()
+    }
+
+    fn computed_id(&self) -> CommitHash {
+        CommitHash::of(TAG, &self.meaning())
+    }
+
+    fn meaning(&self) -> Cbor {
+        let meaning = Bound {
+            ledger: self.ledger,
+            policy: self.policy.clone(),
+            routes: self.routes.clone(),
+            objects: self.objects.iter().map(Row::from).collect(),
+        };
+        // Texts, hashes and integers, all of which can be encoded.
+        cbor::to_value(&meaning).unwrap_or(Cbor::Null)
+    }
+}
+
+/// What a plan binds.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Bound {
+    pub(super) ledger: LedgerId,
+    pub(super) policy: DocumentsPolicy,
+    pub(super) routes: Vec<PlannedRoute>,
+    pub(super) objects: Vec<Row>,
+}
+
+/// A document as it is bound: id, route, source, mode, target, number of lost values and their digest.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Row(
+    pub(super) String,
+    pub(super) u64,
+    pub(super) ContentHash,
+    pub(super) u32,
+    pub(super) ContentHash,
+    pub(super) u64,
+    pub(super) CommitHash,
+);
+
+impl From<&PlannedDocument> for Row {
+    fn from(of: &PlannedDocument) -> Self {
+        Self(of.id.clone(), of.route, of.source, of.mode, of.target, of.lost, of.loss)
+    }
+}
+
+impl From<Row> for PlannedDocument {
+    fn from(Row(id, route, source, mode, target, lost, loss): Row) -> Self {
+        Self { id, route, source, mode, target, lost, loss }
+    }
+}
+
+/// The plan called `id`, as it was kept when its run began.
+pub(super) fn bound(documents: &Documents, id: CommitHash) -> Result<Bound, MigrateError> {
+    let name = ContentHash::from_bytes(*id.as_bytes());
+    let bytes = documents.objects.get(&name)?;
+    let wrong = || PlanFileError::Form(format!("object {name} is not a plan"));
+    let Ok(Cbor::Array(parts)) = cbor::decode(&bytes, EVENT_DEPTH_MAX) else {
+        return Err(wrong().into());
+    };
+    let [_, meaning] = parts.as_slice() else { return Err(wrong().into()) };
+    cbor::from_value(meaning).map_err(|_| wrong().into())
+}
+
+/// Plans the migration of all documents, each to version `to` or its kind's current one. Appends nothing and changes
+/// nothing. If any document cannot be migrated, none is planned.
+pub fn plan(
+    documents: &mut Documents,
+    to: Option<&str>,
+    policy: DocumentsPolicy,
+) -> Result<DocumentsPlan, MigrateError> {
+    documents.must_be_idle()?;
+    let mut making = Making::default();
+    let collection = &documents.collection;
+    collection.work(to, documents.jobs, &mut |done| {
+        making.take(collection, done);
+        Ok(())
+    })?;
+    if !making.refused.is_empty() {
+        return Err(MigrateError::Refused { total: making.refused_total, named: making.refused });
+    }
+    if making.lost > 0 && !policy.allow_loss {
+        return Err(MigrateError::LossRefused { lost: making.lost });
+    }
+    let mut plan = DocumentsPlan {
+        schema: SCHEMA.to_owned(),
+        id: CommitHash::of(TAG, &Cbor::Null),
+        ledger: documents.ledger.id(),
+        policy,
+        routes: making.routes,
+        objects: making.objects,
+        lossy: making.lossy,
+        lost: making.lost,
+        form_lost: making.form_lost,
+        unchanged: making.unchanged,
+        signed: making.signed,
+        bytes_kept: making.bytes_kept,
+        environment: ContentHash::of(&environment::bytes()),
+    };
+    plan.id = plan.computed_id();
+    Ok(plan)
+}
+
+#[derive(Default)]
+struct Making {
+    routes: Vec<PlannedRoute>,
+    objects: Vec<PlannedDocument>,
+    lossy: Vec<LossyValue>,
+    lost: u64,
+    form_lost: Vec<String>,
+    unchanged: u64,
+    signed: Vec<String>,
+    bytes_kept: u64,
+    refused: Vec<(String, Refusal)>,
+    refused_total: u64,
+}
+
+impl Making {
+    fn take(&mut self, collection: &super::Collection, done: super::work::Done) {
+        let super::work::Done { id, kind, source, evaluation, signed } = done;
+        let loss = evaluation.loss_hash();
+        let Some(outcome) = &evaluation.result else {
+            self.refused_total += 1;
+            let refusal = evaluation.refusals.into_iter().next();
+            if self.refused.len() < REFUSED_NAMED_MAX {
+                self.refused.extend(refusal.map(|refusal| (id, refusal)));
+            }
+            return;
+        };
+        if signed && self.signed.len() < LISTED_MAX {
+            self.signed.push(id.clone());
+        }
+        let (Some(prepared), Some(route)) = (collection.contracts.get(kind), &evaluation.route)
+        else {
+            return;
+        };
+        if evaluation.status == Status::Current {
+            self.unchanged += 1;
+            return;
+        }
+        let contract = prepared.contract();
+        let route = PlannedRoute {
+            kind: contract.contract.clone(),
+            contract_version: contract.contract_version.clone(),
+            contract: prepared.digest(),
+            from: route.from.clone(),
+            to: route.to.clone(),
+            edges: route.edges.clone(),
+        };
+        let known = self.routes.iter().position(|known| *known == route);
+        let route = known.unwrap_or_else(|| {
+            self.routes.push(route);
+            self.routes.len() - 1
+        });
+        if !evaluation.form_lost.is_empty() && self.form_lost.len() < LISTED_MAX {
+            let first = evaluation.form_lost.first().map(ToString::to_string);
+            self.form_lost.extend(first.map(|first| format!("{id}: {first}")));
+        }
+        let lost = evaluation.lost.len() as u64;
+        self.lost += lost;
+        self.bytes_kept += source.bytes.len() as u64;
+        let (source, mode) = (ContentHash::of(&source.bytes), source.mode);
+        let target = ContentHash::of(&outcome.bytes);
+        for lossy in evaluation.lost.into_iter().take(LISTED_MAX - self.lossy.len()) {
+            self.lossy.push(LossyValue {
+                object: id.clone(),
+                path: lossy.path,
+                value: lossy.value,
+            });
+        }
+        self.objects.push(PlannedDocument {
+            id,
+            route: route as u64,
+            source,
+            mode,
+            target,
+            lost,
+            loss,
+        });
+    }
+}

@@ -1,0 +1,667 @@
+//! Runs on documents: every source is kept, every result staged, one event commits them, then they are put into their
+//! places. The engine is that of all runs; what is here is how documents are read, worked on and written.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ledger_format::body::{
+    Body, Cause, Changes, FixedBytes, MIXED_VERSIONS, ObjectMigrated, ObjectObserved, ObjectState,
+    Purpose, ROUTE_EDGES_MAX, RunCommitted, RunPublished, RunRoute, RunStarted,
+};
+use ledger_format::hash::{CommitHash, ContentHash, EventId};
+use projections::{OpenRun, Phase};
+
+use super::super::environment;
+use super::super::error::MigrateError;
+use super::super::observe::document_state;
+use super::super::run::{
+    Consent, Inputs, Milestone, Observer, RunReport, Subject, check_consent, forget_work, go_on,
+};
+use super::collection::{Documents, content_of, state_of};
+use super::plan::{Bound, DocumentsPlan, PlannedDocument, PlannedRoute, bound};
+use super::prepared::Prepared;
+use super::rollback;
+use super::work::{Done, Kinds, links_of};
+use crate::effects::Signer;
+use crate::ledger::Ledger;
+use crate::target::documents::{Found, Output, Places};
+
+/// Documents recorded together, and put into their places together. A document that was not recorded yet is worked on
+/// again on resuming; outputs of this many documents are held at a time.
+const BATCH: usize = 900;
+
+/// Bytes of outputs that are held at a time while they are put into their places.
+const BATCH_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Most documents that one error names.
+const NAMED_MAX: usize = 20;
+
+type States = BTreeMap<String, ObjectState>;
+
+/// Carries out `plan`. If it loses anything, `consent` must be its id.
+pub fn apply(
+    documents: &mut Documents,
+    plan: &DocumentsPlan,
+    consent: &Consent,
+    inputs: Inputs,
+    signer: &dyn Signer,
+    observer: &mut dyn Observer,
+) -> Result<RunReport, MigrateError> {
+    documents.must_be_idle()?;
+    documents.may_sign(signer)?;
+    if plan.is_empty() {
+        return Err(MigrateError::NothingToDo { version: "its kind's current version".to_owned() });
+    }
+    if plan.ledger != documents.ledger.id() {
+        return Err(MigrateError::Stale { reason: "it was made for another ledger".into() });
+    }
+    may_run_programs(plan.policy.allow_programs, documents)?;
+    let accepted_loss = check_consent(plan.id, plan.lost, plan.policy.allow_loss, consent)?;
+    still_fits(documents, plan)?;
+    let mut bodies = freeze(documents, &plan.routes)?;
+    let environment = documents.objects.put(&environment::bytes())?;
+    documents.objects.put(&plan.preimage())?;
+    take_sources(documents, plan, &mut bodies, signer, observer)?;
+    documents.objects.sync()?;
+    if !bodies.is_empty() {
+        documents.record(signer, bodies, observer)?;
+    }
+    let started = RunStarted {
+        purpose: Purpose::Migrate,
+        plan: plan.id,
+        contract: None,
+        from: MIXED_VERSIONS.to_owned(),
+        to: MIXED_VERSIONS.to_owned(),
+        to_size: None,
+        policy: plan.policy.hash(),
+        clock_ms: inputs.clock_ms,
+        seed: FixedBytes(inputs.seed),
+        environment,
+        objects: plan.objects.len() as u64,
+        accepted_loss,
+        changes: None,
+    };
+    documents.record(signer, vec![started.into()], observer)?;
+    go_on(documents, signer, observer)
+}
+
+/// Goes on with the run under way.
+pub fn resume(
+    documents: &mut Documents,
+    signer: &dyn Signer,
+    observer: &mut dyn Observer,
+) -> Result<RunReport, MigrateError> {
+    documents.open_run()?;
+    documents.may_sign(signer)?;
+    go_on(documents, signer, observer)
+}
+
+/// Ends the run under way without its outputs: aborts it if it was not committed, else gives up publishing it and records
+/// what its places hold.
+pub fn abandon(
+    documents: &mut Documents,
+    reason: &str,
+    signer: &dyn Signer,
+    observer: &mut dyn Observer,
+) -> Result<EventId, MigrateError> {
+    let open = documents.open_run()?;
+    documents.may_sign(signer)?;
+    let (run, reason) = (open.run, super::super::run::shortened(reason));
+    if open.phase == Phase::Staging {
+        let aborted =
+            ledger_format::body::RunAborted { run, code: "ABANDONED".to_owned(), message: reason };
+        documents.record(signer, vec![aborted.into()], observer)?;
+        forget_work(documents, run)?;
+        return Ok(run);
+    }
+    let targets = documents.places_of(&open)?;
+    let mut places = 0;
+    let mut observed = Vec::new();
+    for (id, (_, target)) in &targets {
+        Places(&documents.collection.tree).forget(id)?;
+        let found = documents.collection.load(id)?;
+        documents.objects.put(&found.bytes)?;
+        let state = state_of(&found);
+        places += u64::from(state == *target);
+        observed.push(observation(id, Cause::Abandoned, state));
+    }
+    documents.objects.sync()?;
+    let version = MIXED_VERSIONS.to_owned();
+    let abandoned = ledger_format::body::RunAbandoned { run, reason, places, version };
+    let bodies = std::iter::once(abandoned.into()).chain(observed).collect();
+    documents.record(signer, bodies, observer)?;
+    forget_work(documents, run)?;
+    Ok(run)
+}
+
+/// Programs run only where whoever runs this says so, whatever a plan says.
+fn may_run_programs(planned: bool, documents: &Documents) -> Result<(), MigrateError> {
+    if planned && !documents.outside.allow_programs {
+        Err(MigrateError::ProgramsNotAllowed)
+    } else {
+        Ok(())
+    }
+}
+
+/// Refuses a plan that was made with other contracts, parameters, or documents than there are now.
+fn still_fits(documents: &Documents, plan: &DocumentsPlan) -> Result<(), MigrateError> {
+    let known = |route: &PlannedRoute| {
+        documents.collection.contracts.iter().any(|prepared| prepared.digest() == route.contract)
+    };
+    if let Some(route) = plan.routes.iter().find(|route| !known(route)) {
+        let reason =
+            format!("the contract {} {} is another one now", route.kind, route.contract_version);
+        return Err(MigrateError::Stale { reason });
+    }
+    let mut changed = Vec::new();
+    for object in &plan.objects {
+        let found = Places(&documents.collection.tree).look(&object.id)?;
+        if !found.is_some_and(|found| is_planned(&found, object)) {
+            changed.push(object.id.clone());
+        }
+    }
+    if changed.is_empty() {
+        Ok(())
+    } else {
+        Err(MigrateError::Stale { reason: named("changed", &changed) })
+    }
+}
+
+fn is_planned(found: &Found, object: &PlannedDocument) -> bool {
+    found.mode == object.mode && ContentHash::of(&found.bytes) == object.source
+}
+
+/// The documents in words, as many as one error names.
+pub(super) fn named(what: &str, ids: &[String]) -> String {
+    let shown: Vec<&str> = ids.iter().take(NAMED_MAX).map(String::as_str).collect();
+    match ids.len().saturating_sub(shown.len()) {
+        0 => format!("{what}: {}", shown.join(", ")),
+        more => format!("{what}: {} and {more} more", shown.join(", ")),
+    }
+}
+
+pub(super) fn observation(id: &str, cause: Cause, state: ObjectState) -> Body {
+    ObjectObserved { object: id.to_owned(), cause, state }.into()
+}
+
+fn freeze(documents: &mut Documents, routes: &[PlannedRoute]) -> Result<Vec<Body>, MigrateError> {
+    let contracts = documents.collection.contracts.iter().map(Prepared::contract);
+    let used = contracts.filter(|contract| {
+        let digest = contract.digest();
+        routes.iter().any(|route| route.contract == digest)
+    });
+    let used: Vec<_> = used.cloned().collect();
+    let mut bodies = Vec::new();
+    for contract in &used {
+        bodies.extend(documents.freeze(contract)?);
+    }
+    Ok(bodies)
+}
+
+/// Keeps every source and records those that the ledger does not have as they are.
+fn take_sources(
+    documents: &mut Documents,
+    plan: &DocumentsPlan,
+    bodies: &mut Vec<Body>,
+    signer: &dyn Signer,
+    observer: &mut dyn Observer,
+) -> Result<(), MigrateError> {
+    for object in &plan.objects {
+        let found = documents.collection.load(&object.id)?;
+        if !is_planned(&found, object) {
+            let reason = named("changed", std::slice::from_ref(&object.id));
+            return Err(MigrateError::Stale { reason });
+        }
+        documents.objects.put(&found.bytes)?;
+        let state = state_of(&found);
+        let cause = match documents.ledger.state().store().objects.get(&object.id) {
+            None => Cause::Joined,
+            Some(held) if *held != state => Cause::DataChange,
+            Some(_) => continue,
+        };
+        bodies.push(observation(&object.id, cause, state));
+        if bodies.len() >= BATCH {
+            documents.objects.sync()?;
+            documents.record(signer, std::mem::take(bodies), observer)?;
+        }
+    }
+    Ok(())
+}
+
+impl Subject for Documents {
+    /// Documents have no locks: what was compared last before the commit is compared again, place by place, as each is
+    /// written.
+    type Live = ();
+
+    fn book(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    fn book_mut(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+
+    fn root(&self) -> &Path {
+        self.collection.tree.root()
+    }
+
+    fn work(
+        &mut self,
+        signer: &dyn Signer,
+        observer: &mut dyn Observer,
+    ) -> Result<(), MigrateError> {
+        let open = self.open_run()?;
+        match open.started.purpose {
+            Purpose::Migrate => stage(self, &open, signer, observer)?,
+            Purpose::Rollback => rollback::stage(self, &open, signer, observer)?,
+        }
+        commit(self, &open, signer, observer)
+    }
+
+    fn publish(
+        &mut self,
+        signer: &dyn Signer,
+        live: Option<()>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), MigrateError> {
+        publish(self, live.is_some(), signer, observer)
+    }
+}
+
+/// Works on every document of the open run that is not recorded yet.
+fn stage(
+    documents: &mut Documents,
+    open: &OpenRun,
+    signer: &dyn Signer,
+    observer: &mut dyn Observer,
+) -> Result<(), MigrateError> {
+    let Bound { policy, routes, objects, .. } = bound(documents, open.started.plan)?;
+    may_run_programs(policy.allow_programs, documents)?;
+    documents.outside.parameters = policy.parameters();
+    let planned: BTreeMap<String, PlannedDocument> =
+        objects.into_iter().map(|row| (row.0.clone(), row.into())).collect();
+    announce(documents, open, &routes, signer, observer)?;
+    let mut contracts: Vec<Prepared> = Vec::new();
+    let mut of_route = Vec::new();
+    for route in &routes {
+        let known = contracts.iter().position(|known| known.digest() == route.contract);
+        of_route.push(match known {
+            Some(known) => known,
+            None => {
+                contracts.push(documents.prepared(route.contract)?);
+                contracts.len() - 1
+            }
+        });
+    }
+    // What documents of the run refer to may need no migration itself; so all of them are looked at where they are linked.
+    let goes_elsewhere = |(route, kind): (&PlannedRoute, &usize)| {
+        let current = contracts.get(*kind).map(|prepared| &prepared.contract().current);
+        (current != Some(&route.to)).then(|| route.to.clone())
+    };
+    let to = routes.iter().zip(&of_route).find_map(goes_elsewhere);
+    let all = Work::of(documents, contracts, &planned, &of_route, to)?;
+    let mut staging = Staging { documents, planned: &planned, open, pending: Vec::new(), done: 0 };
+    all.run(&mut staging, signer, observer)?;
+    staging.flush(signer, observer)
+}
+
+/// Records the routes of a run, unless they are.
+fn announce(
+    documents: &mut Documents,
+    open: &OpenRun,
+    routes: &[PlannedRoute],
+    signer: &dyn Signer,
+    observer: &mut dyn Observer,
+) -> Result<(), MigrateError> {
+    let mut bodies: Vec<Body> = Vec::new();
+    for (number, planned) in (0_u64..).zip(routes) {
+        let held = open.routes.get(number).map_or(0, |held| held.edges.len());
+        let begun = open.routes.get(number).is_some();
+        if begun && held == planned.edges.len() {
+            continue;
+        }
+        let rest = planned.edges.get(held..).unwrap_or_default();
+        let mut stretches: Vec<&[CommitHash]> = rest.chunks(ROUTE_EDGES_MAX).collect();
+        if stretches.is_empty() {
+            stretches.push(&[]);
+        }
+        bodies.extend(stretches.into_iter().map(|edges| {
+            let route = RunRoute {
+                run: open.run,
+                route: number,
+                contract: planned.contract,
+                from: planned.from.clone(),
+                to: planned.to.clone(),
+                edges: edges.to_vec(),
+            };
+            Body::from(route)
+        }));
+    }
+    if bodies.is_empty() { Ok(()) } else { documents.record(signer, bodies, observer) }
+}
+
+/// Everything that is worked on to stage a run.
+struct Work {
+    contracts: Vec<Prepared>,
+    links: crate::link::Links,
+    ids: BTreeMap<String, usize>,
+    /// The version to go to, where it is not each kind's current one.
+    to: Option<String>,
+    linked: bool,
+    tree: crate::target::documents::Tree,
+    jobs: usize,
+}
+
+impl Work {
+    fn of(
+        documents: &Documents,
+        contracts: Vec<Prepared>,
+        planned: &BTreeMap<String, PlannedDocument>,
+        of_route: &[usize],
+        to: Option<String>,
+    ) -> Result<Self, MigrateError> {
+        let kind = |object: &PlannedDocument| {
+            usize::try_from(object.route).ok().and_then(|route| of_route.get(route).copied())
+        };
+        let mut ids: BTreeMap<String, usize> = planned
+            .values()
+            .filter_map(|object| Some((object.id.clone(), kind(object)?)))
+            .collect();
+        let linked = documents.collection.contracts.iter().any(Prepared::names_others);
+        let mut contracts = contracts;
+        if linked {
+            for (id, other) in documents.collection.find()? {
+                let Some(prepared) = documents.collection.contracts.get(other) else { continue };
+                let known = contracts.iter().position(|known| known.digest() == prepared.digest());
+                let place = match known {
+                    Some(place) => place,
+                    None => {
+                        let contract = prepared.contract().clone();
+                        let outside = documents.outside.of_contract(&contract);
+                        contracts.push(Prepared::of(contract, &outside)?);
+                        contracts.len() - 1
+                    }
+                };
+                ids.entry(id).or_insert(place);
+            }
+        }
+        let links = links_of(&contracts)?;
+        let (tree, jobs) = (documents.collection.tree.clone(), documents.jobs);
+        Ok(Self { contracts, links, ids, to, linked, tree, jobs })
+    }
+
+    fn run(
+        mut self,
+        staging: &mut Staging<'_>,
+        signer: &dyn Signer,
+        observer: &mut dyn Observer,
+    ) -> Result<(), MigrateError> {
+        // With links every document is needed to tell the new names; else those recorded already are done.
+        if !self.linked {
+            self.ids.retain(|id, _| !staging.open.migrated.contains(id));
+        }
+        staging.done = staging.open.migrated.len() as u64;
+        let Self { contracts, links, linked, to, .. } = &self;
+        let kinds = Kinds { contracts, links, to: to.as_deref(), linked: *linked };
+        let tree = &self.tree;
+        let load = |id: &str| {
+            let found = Places(tree).look(id)?;
+            found.ok_or_else(|| MigrateError::Gone { object: id.to_owned() })
+        };
+        kinds.work(&self.ids, self.jobs, &load, &mut |done| {
+            staging.take(done, &self.contracts, signer, observer)
+        })
+    }
+}
+
+struct Staging<'a> {
+    documents: &'a mut Documents,
+    planned: &'a BTreeMap<String, PlannedDocument>,
+    open: &'a OpenRun,
+    pending: Vec<Body>,
+    done: u64,
+}
+
+impl Staging<'_> {
+    /// Takes a result: it must be the planned one, hash for hash.
+    fn take(
+        &mut self,
+        done: Done,
+        contracts: &[Prepared],
+        signer: &dyn Signer,
+        observer: &mut dyn Observer,
+    ) -> Result<(), MigrateError> {
+        let Some(planned) = self.planned.get(&done.id) else { return Ok(()) };
+        if self.open.migrated.contains(&done.id) {
+            return Ok(());
+        }
+        if !is_planned(&done.source, planned) {
+            return Err(MigrateError::Stale {
+                reason: format!("{} changed while the run was at work", done.id),
+            });
+        }
+        let evaluation = &done.evaluation;
+        let Some(outcome) = &evaluation.result else {
+            let named = evaluation
+                .refusals
+                .iter()
+                .take(1)
+                .map(|refusal| (done.id.clone(), refusal.clone()));
+            return Err(MigrateError::Refused { total: 1, named: named.collect() });
+        };
+        let target = self.documents.objects.put(&outcome.bytes)?;
+        let loss = evaluation.loss_hash();
+        if (target, loss) != (planned.target, planned.loss) {
+            return Err(MigrateError::Diverged {
+                object: done.id.clone(),
+                step: 0,
+                recorded: planned.target.to_string(),
+                actual: target.to_string(),
+            });
+        }
+        let loss_list = match evaluation.lost.len() {
+            0 => None,
+            _ => Some(self.documents.objects.put(&evaluation.loss_list().encode())?),
+        };
+        let operator = contracts.get(done.kind).map_or("", Prepared::operator).to_owned();
+        self.pending.push(
+            ObjectMigrated {
+                run: self.open.run,
+                object: done.id.clone(),
+                route: Some(planned.route),
+                operator,
+                source: state_of(&done.source),
+                target: document_state(&outcome.bytes, done.source.mode),
+                loss,
+                lost: planned.lost,
+                reads_inputs: false,
+                loss_list,
+                verdicts: evaluation.verdicts.clone(),
+            }
+            .into(),
+        );
+        self.done += 1;
+        observer
+            .reached(&Milestone::Document { done: self.done, total: self.planned.len() as u64 });
+        if self.pending.len() >= BATCH {
+            self.flush(signer, observer)?;
+        }
+        if observer.wants_to_stop() {
+            self.flush(signer, observer)?;
+            return Err(MigrateError::Interrupted);
+        }
+        Ok(())
+    }
+
+    fn flush(
+        &mut self,
+        signer: &dyn Signer,
+        observer: &mut dyn Observer,
+    ) -> Result<(), MigrateError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        self.documents.objects.sync()?;
+        let bodies = std::mem::take(&mut self.pending);
+        self.documents.record(signer, bodies, observer)
+    }
+}
+
+/// Compares every place with what the run read, and commits the run.
+fn commit(
+    documents: &mut Documents,
+    open: &OpenRun,
+    signer: &dyn Signer,
+    observer: &mut dyn Observer,
+) -> Result<(), MigrateError> {
+    let state = documents.ledger.state();
+    let held = &state.store().objects;
+    let mut changed = Vec::new();
+    let mut places = 0;
+    for (id, target) in &state.store().staged {
+        let found = Places(&documents.collection.tree).look(id)?;
+        if !may_replace(open, found.as_ref(), held.get(id)) {
+            changed.push(id.clone());
+        }
+        places += u64::from(held.get(id) != Some(target));
+    }
+    if !changed.is_empty() {
+        return Err(MigrateError::Stale {
+            reason: named("changed while the run was at work", &changed),
+        });
+    }
+    let certificate = state.certificates().open_certificate();
+    documents.objects.sync()?;
+    let committed = RunCommitted { run: open.run, certificate, places, audit: None };
+    documents.record(signer, vec![committed.into()], observer)
+}
+
+/// Whether what stands in a place may be replaced: it is what the run read, or nothing, where a rollback was told to
+/// discard what was done to documents.
+fn may_replace(open: &OpenRun, found: Option<&Found>, source: Option<&ObjectState>) -> bool {
+    match found {
+        Some(found) => source == Some(&state_of(found)),
+        None => open.started.changes == Some(Changes::Discard),
+    }
+}
+
+impl Documents {
+    /// The places that the committed run writes to: what stood there, and what is to stand there.
+    fn places_of(
+        &self,
+        open: &OpenRun,
+    ) -> Result<BTreeMap<String, (Option<ObjectState>, ObjectState)>, MigrateError> {
+        let Phase::Publishing { committed_seq, .. } = open.phase else {
+            return Err(MigrateError::NoRun);
+        };
+        let before: States = self.ledger.state_at(committed_seq)?.store().objects.clone();
+        let now = &self.ledger.state().store().objects;
+        let changed = now.iter().filter(|(id, target)| before.get(*id) != Some(*target));
+        Ok(changed
+            .map(|(id, target)| (id.clone(), (before.get(id).cloned(), target.clone())))
+            .collect())
+    }
+}
+
+/// Puts the outputs into their places. A place that holds its output already is left alone; one that holds neither that nor
+/// what the run read stops everything before anything is written.
+fn publish(
+    documents: &mut Documents,
+    compared: bool,
+    signer: &dyn Signer,
+    observer: &mut dyn Observer,
+) -> Result<(), MigrateError> {
+    let open = documents.open_run()?;
+    let Phase::Publishing { places: expected, .. } = open.phase else {
+        return Err(MigrateError::NoRun);
+    };
+    let places = documents.places_of(&open)?;
+    if !compared {
+        let mut conflicts = Vec::new();
+        for (id, (source, target)) in &places {
+            let found = Places(&documents.collection.tree).look(id)?;
+            let is_written = found.as_ref().is_some_and(|found| state_of(found) == *target);
+            if !is_written && !may_replace(&open, found.as_ref(), source.as_ref()) {
+                conflicts.push(id.clone());
+            }
+        }
+        if !conflicts.is_empty() {
+            let place = named("documents that somebody changed", &conflicts);
+            return Err(MigrateError::Conflict { place, run: open.run });
+        }
+    }
+    let mut places = places.iter().peekable();
+    while places.peek().is_some() {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        while batch.len() < BATCH && bytes < BATCH_BYTES_MAX {
+            let Some((id, (source, target))) = places.next() else { break };
+            let ObjectState::Document { content, mode, bytes: length } = target else { continue };
+            bytes += length;
+            batch.push(Place {
+                id,
+                source: source.as_ref(),
+                target,
+                content: *content,
+                mode: *mode,
+            });
+        }
+        publish_batch(documents, &open, &batch, observer)?;
+    }
+    let published = RunPublished { run: open.run, places: expected, audit: None };
+    documents.record(signer, vec![published.into()], observer)
+}
+
+/// A place that is to be written.
+struct Place<'a> {
+    id: &'a str,
+    source: Option<&'a ObjectState>,
+    target: &'a ObjectState,
+    content: ContentHash,
+    mode: u32,
+}
+
+fn publish_batch(
+    documents: &Documents,
+    open: &OpenRun,
+    batch: &[Place<'_>],
+    observer: &mut dyn Observer,
+) -> Result<(), MigrateError> {
+    let tree = &documents.collection.tree;
+    let mut contents = Vec::with_capacity(batch.len());
+    for place in batch {
+        contents.push(documents.objects.get(&place.content)?);
+    }
+    let outputs: Vec<Output<'_>> = batch
+        .iter()
+        .zip(&contents)
+        .map(|(place, bytes)| Output { id: place.id, bytes, mode: place.mode })
+        .collect();
+    let mut to_write = Vec::new();
+    for (place, output) in batch.iter().zip(&outputs) {
+        let found = Places(tree).look(place.id)?;
+        if found.as_ref().is_some_and(|found| state_of(found) == *place.target) {
+            continue;
+        }
+        if !may_replace(open, found.as_ref(), place.source) {
+            let conflict = named("a document that somebody changed", &[place.id.to_owned()]);
+            return Err(MigrateError::Conflict { place: conflict, run: open.run });
+        }
+        to_write.push(*output);
+    }
+    Places(tree).prepare(&to_write)?;
+    for output in &to_write {
+        observer.reached(&Milestone::Publishing { object: output.id });
+        Places(tree).put(output.id)?;
+        observer.reached(&Milestone::Published { object: output.id });
+    }
+    Ok(Places(tree).settle(&outputs)?)
+}
+
+/// The bytes that the ledger has of a document.
+pub(super) fn kept(documents: &Documents, state: &ObjectState) -> Result<(), MigrateError> {
+    if let Some(content) = content_of(state) {
+        documents.objects.get(&content)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! A tree of documents, or one: which files there are, what each holds, and how results are put into their places.
+//!
+//! Knows paths, bytes and permissions. Knows no contract and no value; follows no link, and writes over nothing that it was
+//! not told to write over.
+
+mod place;
+mod tree;
+
+pub use place::{Found, Output, Places};
+pub use tree::{Kinds, Tree, TreeError};
