@@ -33,8 +33,6 @@ pub(super) fn breaches(contract: &Contract, missing: &BTreeMap<String, String>) 
     rules.documents_only();
     rules.hashes();
     rules.schemas();
-    rules.definitions();
-    rules.patterns(&place(&["normalize_lossy"]), &contract.normalize_lossy);
     for (position, edge) in contract.edges.iter().enumerate() {
         rules.edge(&place(&["edges", &position.to_string()]), edge);
     }
@@ -173,9 +171,7 @@ impl Rules<'_> {
             ("parameters", contract.parameters.is_empty()),
             ("schemas", contract.schemas.is_empty()),
             ("definitions", contract.definitions.is_none()),
-            ("definitions", contract.definitions.is_none()),
             ("normalize", contract.normalize.is_empty()),
-            ("normalize_lossy", contract.normalize_lossy.is_empty()),
             ("normalize_lossy", contract.normalize_lossy.is_empty()),
             ("invariants", contract.invariants.is_empty()),
             ("refs", contract.refs.is_empty()),
@@ -208,12 +204,6 @@ impl Rules<'_> {
             let at = place(&["schemas"]).below(version);
             self.known(at.clone(), version, "a schema's version");
             self.file(at, file, "a schema is");
-        }
-    }
-
-    fn definitions(&mut self) {
-        if let Some(file) = &self.contract.definitions {
-            self.file(place(&["definitions"]), file, "`definitions` names file");
         }
     }
 

@@ -177,7 +177,7 @@ impl Steps {
 }
 
 pub(super) fn put(path: &Pointer, value: Value) -> Put {
-    Put { path: path.clone(), value: Some(value), jq: None, reads: None, reason: None }
+    Put { path: path.clone(), value: Some(value), jq: None, reason: None, reads: None }
 }
 
 /// The steps of lines, and everything that was said of them.

@@ -90,20 +90,8 @@ fn schema_error(name: &str, bytes: &[u8]) -> Result<(), String> {
 }
 
 fn programs(contract: &Contract, notes: &mut Notes) {
-    let definitions = definitions(contract);
-    if Program::with_definitions(".", &definitions).is_err() {
-        // Each program would say it again.
-        return compile(".", &definitions, place(&["definitions"]), "", notes);
-    }
-    let definitions = definitions.as_str();
     for (position, invariant) in contract.invariants.iter().enumerate() {
-        compile(
-            &invariant.expr,
-            definitions,
-            entry("invariants", position).below("expr"),
-            "",
-            notes,
-        );
+        compile(contract, &invariant.expr, entry("invariants", position).below("expr"), "", notes);
     }
     let mut ids = BTreeSet::new();
     for (position, invariant) in contract.invariants.iter().enumerate() {
@@ -121,31 +109,18 @@ fn programs(contract: &Contract, notes: &mut Notes) {
     }
     for (position, edge) in contract.edges.iter().enumerate() {
         let at = entry("edges", position);
-        of_steps(contract, &edge.steps, &at.below("steps"), definitions, notes);
+        of_steps(contract, &edge.steps, &at.below("steps"), notes);
         of_steps(
             contract,
             edge.inverse.as_deref().unwrap_or_default(),
             &at.below("inverse"),
-            definitions,
             notes,
         );
     }
-    of_steps(contract, &contract.normalize, &place(&["normalize"]), definitions, notes);
+    of_steps(contract, &contract.normalize, &place(&["normalize"]), notes);
 }
 
-/// The definitions that every program of the contract sees.
-fn definitions(contract: &Contract) -> String {
-    let bytes = contract.definitions.as_ref().and_then(|file| contract.scripts.get(file));
-    String::from_utf8_lossy(bytes.map_or(&[], Vec::as_slice)).into_owned()
-}
-
-fn of_steps(
-    contract: &Contract,
-    steps: &[Step],
-    at: &Pointer,
-    definitions: &str,
-    notes: &mut Notes,
-) {
+fn of_steps(contract: &Contract, steps: &[Step], at: &Pointer, notes: &mut Notes) {
     for (position, step) in steps.iter().enumerate() {
         let at = at.below(&position.to_string());
         match step {
@@ -156,49 +131,38 @@ fn of_steps(
                     _ => "merge",
                 };
                 put.jq.iter().for_each(|text| {
-                    compile(text, definitions, at.below(name).below("jq"), "", notes);
+                    compile(contract, text, at.below(name).below("jq"), "", notes);
                 });
-            }
-            Step::Ensure(ensure) => {
-                let at = at.below("ensure").below("jq");
-                ensure.jq.iter().for_each(|text| compile(text, definitions, at.clone(), "", notes));
             }
             Step::Jq(jq) => {
                 let at = at.below("jq");
                 jq.program
                     .iter()
-                    .for_each(|text| compile(text, definitions, at.below("program"), "", notes));
+                    .for_each(|text| compile(contract, text, at.below("program"), "", notes));
                 let file =
                     jq.file.as_ref().and_then(|file| Some((file, contract.scripts.get(file)?)));
                 if let Some((file, bytes)) = file {
                     let text = String::from_utf8_lossy(bytes);
-                    compile(&text, definitions, at.below("file"), &format!("{file}: "), notes);
+                    compile(contract, &text, at.below("file"), &format!("{file}: "), notes);
                 }
             }
+            Step::Ensure(ensure) => {
+                let at = at.below("ensure").below("jq");
+                ensure.jq.iter().for_each(|text| compile(contract, text, at.clone(), "", notes));
+            }
             Step::Each(each) => {
-                of_steps(
-                    contract,
-                    &each.steps,
-                    &at.below("each").below("steps"),
-                    definitions,
-                    notes,
-                );
+                of_steps(contract, &each.steps, &at.below("each").below("steps"), notes);
             }
             Step::When(when) => {
-                of_steps(
-                    contract,
-                    &when.steps,
-                    &at.below("when").below("steps"),
-                    definitions,
-                    notes,
-                );
+                of_steps(contract, &when.steps, &at.below("when").below("steps"), notes);
             }
             _ => {}
         }
     }
 }
 
-fn compile(text: &str, definitions: &str, at: Pointer, prefix: &str, notes: &mut Notes) {
+fn compile(contract: &Contract, text: &str, at: Pointer, prefix: &str, notes: &mut Notes) {
+    let definitions = contract.definitions_text().unwrap_or_default();
     let Err(error) = Program::with_definitions(text, definitions) else { return };
     let said = match &error {
         JqError::Program(said) => said.clone(),
