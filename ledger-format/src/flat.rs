@@ -209,7 +209,7 @@ fn write(column: &Column, path: &[&str], value: &Value, row: &mut Row) -> Result
         (Holds::Text, Value::Text(text)) => row.escaped(name, Some(text))?,
         (Holds::Text, Value::Bytes(bytes)) => row.plain(name, &hex(bytes)),
         (Holds::Text, Value::Map(_) | Value::Array(_)) => {
-            row.escaped(name, Some(&json::to_text(value)))?
+            row.escaped(name, Some(&json::to_text(value)))?;
         }
         (Holds::Boolean, Value::Bool(truth)) => row.boolean(name, *truth),
         (Holds::Integer, Value::Integer(number)) => match u64::try_from(number.get()) {

@@ -61,16 +61,15 @@ fn of_tree(
     context: &Context,
 ) -> Result<Done<RunAnswer>, Failure> {
     let signer = context.signer()?;
-    let plan = match &arguments.plan {
-        Some(file) => DocumentsPlan::load(file).map_err(MigrateError::from)?,
-        None => {
-            let policy = DocumentsPolicy {
-                allow_loss: true,
-                allow_programs: arguments.working.allow_programs,
-                parameters: settings.parameters().collect(),
-            };
-            plan_documents(&mut documents, None, policy)?
-        }
+    let plan = if let Some(file) = &arguments.plan {
+        DocumentsPlan::load(file).map_err(MigrateError::from)?
+    } else {
+        let policy = DocumentsPolicy {
+            allow_loss: true,
+            allow_programs: arguments.working.allow_programs,
+            parameters: settings.parameters().collect(),
+        };
+        plan_documents(&mut documents, None, policy)?
     };
     let size = documents.ledger().state().size();
     let consent = Consent(arguments.accept_lossy.clone());

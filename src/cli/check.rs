@@ -176,7 +176,7 @@ impl Answer for Verdicts {
             let version = one.detected_version.as_deref().unwrap_or("?");
             let way = match one.chain.as_slice() {
                 [] => format!("version {}", plain(version)),
-                chain => plain(&chain.join(" -> ")).to_string(),
+                chain => plain(&chain.join(" -> ")),
             };
             let changes = count(one.changes, "change");
             let status =
@@ -201,8 +201,7 @@ impl Answer for Verdicts {
             let Self { current, normalized, migrated, unsupported, .. } = self;
             writeln!(
                 out,
-                "{} current, {normalized} to normalize, {migrated} to migrate, {unsupported} unsupported",
-                current
+                "{current} current, {normalized} to normalize, {migrated} to migrate, {unsupported} unsupported"
             )?;
         }
         Ok(())

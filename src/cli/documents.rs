@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::context::{Context, Located};
 use super::{contracts, failure};
-use crate::contract::{Contract, registry};
+use crate::contract::{Contract, Source, registry};
 use crate::diagnostic::{Failure, NOTHING_HERE, USAGE};
 use crate::document::{Value, json};
 use crate::migrate::documents::{Collection, Documents, OpenDocuments, Outside};
@@ -81,7 +81,7 @@ impl Described {
 impl Settings {
     pub(super) fn contracts(&self) -> Result<Vec<Contract>, Failure> {
         let load = |named: &String| {
-            let contract = contracts::named(named).and_then(|source| source.judge());
+            let contract = contracts::named(named).and_then(Source::judge);
             contract.map_err(|error| Failure::from(&error))
         };
         self.contracts.iter().map(load).collect()
@@ -135,13 +135,11 @@ pub(super) fn open(
     only: Option<&Path>,
 ) -> Result<Option<(Documents, Settings)>, Failure> {
     let Some((dir, settings)) = here(context)? else {
-        return match only {
-            None => Ok(None),
-            Some(_) => {
-                let told = "a document can be named only where a ledger has documents in its care";
-                Err(Failure::new(&NOTHING_HERE, told).next(["init", "--documents"]))
-            }
-        };
+        if only.is_none() {
+            return Ok(None);
+        }
+        let told = "a document can be named only where a ledger has documents in its care";
+        return Err(Failure::new(&NOTHING_HERE, told).next(["init", "--documents"]));
     };
     let Located { dir, surroundings, .. } = context.locate_at(dir)?;
     let root = tree_of(&dir)?;

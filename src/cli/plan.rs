@@ -35,7 +35,7 @@ pub(super) struct Arguments {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Planned {
-    Store { plan: Plan, values_lost: u64, file: Option<PathBuf> },
+    Store { plan: Box<Plan>, values_lost: u64, file: Option<PathBuf> },
     Documents { plan: Box<DocumentsPlan>, values_lost: u64, file: Option<PathBuf> },
 }
 
@@ -71,7 +71,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
         let plan = plan(&mut store, to, policy)?;
         keep(plan.to_json())?;
         let (empty, lost, id) = (plan.is_empty(), plan.lost(), plan.id.short());
-        (empty, lost, id, Planned::Store { plan, values_lost: lost, file: file.clone() })
+        (
+            empty,
+            lost,
+            id,
+            Planned::Store { plan: Box::new(plan), values_lost: lost, file: file.clone() },
+        )
     };
     let done = Done::new(planned);
     let Some(file) = file.filter(|_| !empty) else { return Ok(done) };

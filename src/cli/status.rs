@@ -10,6 +10,7 @@ use ledger_format::head::SignedHead;
 use serde::Serialize;
 
 use super::context::Context;
+use super::documents::{self, Working};
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::{count, time};
@@ -17,6 +18,7 @@ use super::{failure, job};
 use crate::diagnostic::{AUDIT_CHANGED, Exit, Failure, SCHEMA_DRIFT};
 use crate::ledger::LedgerError;
 use crate::log::sled::OpenError;
+use crate::migrate::documents::{Documents, status as tree_status};
 use crate::migrate::{
     Compatibility, Drift, MigrateError, OpenStore, Status, Store, glance, status,
 };
@@ -30,6 +32,33 @@ pub(super) struct Arguments {
     /// End with exit code 10 when a migration is pending
     #[arg(long)]
     detailed_exitcode: bool,
+}
+
+/// How a store or a tree of documents stands.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Answered {
+    Store(Standing),
+    Documents(OfDocuments),
+}
+
+/// How a tree of documents stands.
+#[derive(Serialize)]
+pub(super) struct OfDocuments {
+    documents: PathBuf,
+    ledger: LedgerId,
+    head: Head,
+    current: u64,
+    normalized: u64,
+    migrated: u64,
+    unsupported: u64,
+    unsupported_ids: Vec<String>,
+    in_care: u64,
+    changed: Vec<String>,
+    gone: Vec<String>,
+    pending_run: Option<Pending>,
+    runs: u64,
+    last_verified: Option<Verified>,
 }
 
 #[derive(Serialize)]
@@ -83,7 +112,10 @@ struct Verified {
     size: u64,
 }
 
-pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Standing>, Failure> {
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answered>, Failure> {
+    if let Some((documents, _)) = documents::open(context, &Working::default(), None)? {
+        return of_documents(arguments, &documents);
+    }
     let open = job::place(context)?;
     context.must_have_ledger(&open.ledger)?;
     let Seen { found, head, recovered_from, writer } = look(&open, arguments.deep)?;
@@ -122,7 +154,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Stand
         None if migrates => &["plan", "-o", "plan.json"],
         None => &["verify-chain", "--objects"],
     };
-    let mut done = Done::new(answer).next(next);
+    let mut done = Done::new(Answered::Store(answer)).next(next);
     if let Some((object, _)) = schema_drift {
         let message = format!("the schema of {object} is not what the ledger has recorded");
         done = done.found(Failure::new(&SCHEMA_DRIFT, message).at(object));
@@ -132,6 +164,38 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Stand
         done = done.found(Failure::new(&AUDIT_CHANGED, message).at(object).next(["verify-chain"]));
     }
     if arguments.detailed_exitcode && migrates {
+        done = done.exit(Exit::Pending);
+    }
+    Ok(done)
+}
+
+fn of_documents(arguments: &Arguments, documents: &Documents) -> Result<Done<Answered>, Failure> {
+    let found = tree_status(documents)?;
+    let head = documents.ledger().head().head();
+    let pends = found.migrated + found.normalized > 0;
+    let next: &[&str] = match (&found.pending, pends) {
+        (Some(_), _) => &["migration", "resume"],
+        (None, true) => &["plan", "-o", "plan.json"],
+        (None, false) => &["verify-chain", "--objects"],
+    };
+    let answer = OfDocuments {
+        documents: documents.collection().tree().root().to_owned(),
+        ledger: head.ledger,
+        head: Head { size: head.size, root: head.root.to_string() },
+        current: found.current,
+        normalized: found.normalized,
+        migrated: found.migrated,
+        unsupported: found.unsupported_total,
+        unsupported_ids: found.unsupported,
+        in_care: found.in_care,
+        changed: found.changed,
+        gone: found.gone,
+        pending_run: found.pending.map(|(run, committed)| Pending { run, committed }),
+        runs: found.runs,
+        last_verified: last_verified(&head.ledger)?,
+    };
+    let mut done = Done::new(Answered::Documents(answer)).next(next);
+    if arguments.detailed_exitcode && pends {
         done = done.exit(Exit::Pending);
     }
     Ok(done)
@@ -185,6 +249,53 @@ const fn word(drift: Drift) -> &'static str {
         Drift::SchemaDrift => "schema_drift",
         Drift::HistoryChanged => "history_changed",
         Drift::NotChecked => "schema_same",
+    }
+}
+
+impl Answer for Answered {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        match self {
+            Self::Store(store) => store.write(out, paint),
+            Self::Documents(documents) => documents.write(out, paint),
+        }
+    }
+}
+
+impl Answer for OfDocuments {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        let all = self.current + self.normalized + self.migrated + self.unsupported;
+        writeln!(out, "{}", paint.strong(count(all, "document")))?;
+        writeln!(out, "  folder      {}", self.documents.display())?;
+        writeln!(out, "  current     {}", self.current)?;
+        writeln!(out, "  normalize   {}", self.normalized)?;
+        writeln!(out, "  migrate     {}", self.migrated)?;
+        writeln!(out, "  unsupported {}", self.unsupported)?;
+        for id in &self.unsupported_ids {
+            writeln!(out, "    {}", plain(id))?;
+        }
+        if let Some(pending) = &self.pending_run {
+            let phase =
+                if pending.committed { "committed, not published" } else { "not committed" };
+            writeln!(out, "  run         {} ({phase})", pending.run.short())?;
+        }
+        writeln!(out, "  in care     {}", self.in_care)?;
+        for id in &self.changed {
+            writeln!(out, "    changed   {}", plain(id))?;
+        }
+        for id in &self.gone {
+            writeln!(out, "    gone      {}", plain(id))?;
+        }
+        let (events, runs) = (count(self.head.size, "event"), count(self.runs, "run"));
+        writeln!(out, "  ledger      {} with {events}, {runs}", self.ledger.short())?;
+        match &self.last_verified {
+            Some(last) => writeln!(
+                out,
+                "  verified    {} up to {}",
+                time(last.at_ms),
+                count(last.size, "event")
+            ),
+            None => writeln!(out, "  verified    never from here"),
+        }
     }
 }
 

@@ -263,6 +263,7 @@ impl Changes<'_> {
         let parts = [
             ("steps", was.steps != edge.steps),
             ("files", bytes(self.old, was) != bytes(self.new, edge)),
+            ("definitions", definitions(self.old) != definitions(self.new)),
             ("proof", wordless(was).proof != wordless(edge).proof),
             ("lossy", was.lossy != edge.lossy),
             ("inverse", was.inverse != edge.inverse),
@@ -275,6 +276,7 @@ impl Changes<'_> {
         if old.normalize_digest() != new.normalize_digest() {
             self.add(Bump::Major, "/normalize", "the normalisation changed");
         }
+        self.changed(Bump::Major, "normalize_lossy", &old.normalize_lossy, &new.normalize_lossy);
         self.schemas();
         self.changed(Bump::Major, "invariants", &old.invariants, &new.invariants);
         self.changed(Bump::Major, "refs", &old.refs, &new.refs);
@@ -328,6 +330,11 @@ impl Changes<'_> {
             }
         }
     }
+}
+
+/// The jq definitions that every program of a contract sees.
+fn definitions(contract: &Contract) -> Option<&Vec<u8>> {
+    contract.scripts.get(contract.definitions.as_ref()?)
 }
 
 /// An edge without the words that change nothing.

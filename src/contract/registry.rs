@@ -39,6 +39,16 @@ const BUILT_IN: &[BuiltIn] = &[
     built_in!("glyphser-checkpoint"),
     built_in!("glyphser-manifest"),
     built_in!("glyphser-trace"),
+    built_in!(
+        "nbformat",
+        "heading.jq",
+        "json.jq",
+        "lines.jq",
+        "nbformat-3.schema.json",
+        "nbformat-4.schema.json",
+        "text.jq",
+        "worksheets.jq",
+    ),
     built_in!("run-state", "run-state-0.schema.json", "run-state-1.schema.json", "words.jq"),
     built_in!("workflow-app", "workflow-app-1.schema.json"),
 ];

@@ -11,6 +11,7 @@ mod prepared;
 mod refusal;
 mod rollback;
 mod run;
+mod status;
 mod work;
 
 pub use check::{Checked, check};
@@ -23,6 +24,7 @@ pub use prepared::{Outside, Prepared, Route};
 pub use refusal::Refusal;
 pub use rollback::rollback;
 pub use run::{abandon, apply, resume};
+pub use status::{TreeStatus, status};
 
 #[cfg(test)]
 mod tests;

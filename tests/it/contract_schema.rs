@@ -42,13 +42,17 @@ edges:
       - each: {path: /l, steps: [{when: {if: {path: /x, not_in: [1]}, steps: []}}]}
       - require: {path: /x, type: object, message: m}
       - jq: {path: /x, program: .}
+      - ensure: {path: /x, type: array, jq: "[]", reads: [/y], message: m}
+      - rehash: {at: /h, over: "", from: trace_chain_t1, to: trace_chain_t2}
+      - program: {path: /x, argv: [/bin/true], timeout_ms: 5}
     proof: {addsDefaulted: [/v], dropsNothing: false, invariant: i}
     lossy: [/x]
     inverse: []
 normalize: [{add: {path: /n, value: {a: [1]}}}]
+normalize_lossy: [/n]
 invariants: [{id: i, expr: "true"}]
-refs: [{at: /l/*/h, to_kind: c, preimage: "commit:t", exclude: [/h], encoding: sha256-hex}]
-self_hash: [{at: /h, preimage: jcs_sha256, exclude: [/h], encoding: hex}]
+refs: [{at: /l/*/h, to_kind: c, preimage: "commit:t", exclude: [/h], encoding: sha256-hex, versions: ["1"]}]
+self_hash: [{at: /h, preimage: jcs_sha256, exclude: [/h], encoding: hex, of: /x, versions: ["1"]}]
 identity: {/l: /id}
 signature: {at: [/s], drop: false}
 "#;
@@ -121,6 +125,12 @@ fn schema_and_loader_take_and_refuse_the_same() {
         ("type: object, ", ""),
         ("type: object", "type: map"),
         ("program: .", "script: ."),
+        ("jq: \"[]\", reads: [/y]", "jq: \"[]\", reads: /y"),
+        ("type: array, ", ""),
+        ("to: trace_chain_t2", "to: trace_chain_t9"),
+        ("argv: [/bin/true], ", ""),
+        ("timeout_ms: 5", "timeout_ms: soon"),
+        ("normalize_lossy: [/n]", "normalize_lossy: /n"),
         ("dropsNothing: false", "dropsNothing: 0"),
         ("dropsNothing: false", "drops_nothing: false"),
         ("addsDefaulted: [/v], ", ""),
@@ -132,6 +142,9 @@ fn schema_and_loader_take_and_refuse_the_same() {
         ("to_kind: c, ", ""),
         ("encoding: sha256-hex", "encoding: sha256"),
         ("exclude: [/h], encoding: hex", "encoding: hex"),
+        ("of: /x", "of: x"),
+        ("of: /x, versions: [\"1\"]", "versions: 1"),
+        ("sha256-hex, versions", "sha256-hex, until"),
         ("{/l: /id}", "{/l: id}"),
         (", drop: false", ""),
         ("drop: false", "drop: no"),

@@ -268,7 +268,8 @@ fn l3_same_events_give_the_same_digest() {
 fn l3_deleting_state_caches_changes_no_answer() {
     let home = tempfile::tempdir().unwrap();
     let scene = Scene::adopted(&home.path().join("scene"));
-    grow(&scene, 10_001);
+    // A state is recorded after 10,000 events and two more for each entry that it holds.
+    grow(&scene, 10_200);
     migrate(&mut scene.open().unwrap(), "2", &mut Silent).unwrap();
     let cache = scene.layout().ledger().join("cache/state");
     let cached = fs::read(&cache).unwrap();

@@ -62,6 +62,8 @@ mod job_writes;
 #[cfg(test)]
 mod log_kill;
 #[cfg(test)]
+mod notebooks;
+#[cfg(test)]
 mod proofs;
 #[cfg(test)]
 mod readers;

@@ -8,6 +8,7 @@ use super::super::pattern::Pattern;
 use super::super::reference::Encoding;
 use super::{Notes, Severity, entry, place};
 use crate::document::{Pointer, json};
+use crate::schema::Schema;
 use crate::transform::{JqError, Program, Step};
 
 pub(super) fn check(contract: &Contract, kinds: &BTreeSet<String>, notes: &mut Notes) {
@@ -75,21 +76,17 @@ fn schemas(contract: &Contract, notes: &mut Notes) {
     for (version, file) in &contract.schemas {
         // A file that is not there is a rule of the loader's.
         let Some(bytes) = contract.scripts.get(file) else { continue };
-        if let Err(error) = schema_error(bytes) {
-            let message = format!("{file}: {error}");
+        if let Err(message) = schema_error(file, bytes) {
             let help = "schemas are JSON Schema, draft 2020-12, as strict JSON";
             notes.add("schema", Severity::Error, place(&["schemas", version]), message, help);
         }
     }
 }
 
-/// What is wrong with a schema, as far as its text tells.
-fn schema_error(bytes: &[u8]) -> Result<(), String> {
-    let schema = json::read(bytes).map_err(|error| error.to_string())?.value;
-    match schema {
-        crate::document::Value::Map(_) | crate::document::Value::Bool(_) => Ok(()),
-        other => Err(format!("a schema is an object or a boolean, not {}", other.kind())),
-    }
+/// What is wrong with a schema.
+fn schema_error(name: &str, bytes: &[u8]) -> Result<(), String> {
+    let schema = json::read(bytes).map_err(|error| format!("{name}: {error}"))?.value;
+    Schema::compile(name, &schema).map(drop).map_err(|error| error.to_string())
 }
 
 fn programs(contract: &Contract, notes: &mut Notes) {
@@ -134,7 +131,7 @@ fn of_steps(contract: &Contract, steps: &[Step], at: &Pointer, notes: &mut Notes
                     _ => "merge",
                 };
                 put.jq.iter().for_each(|text| {
-                    compile(contract, text, at.below(name).below("jq"), "", notes)
+                    compile(contract, text, at.below(name).below("jq"), "", notes);
                 });
             }
             Step::Jq(jq) => {

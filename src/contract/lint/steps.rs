@@ -3,12 +3,22 @@
 
 use super::super::model::{Contract, Edge};
 use super::super::pattern::Pattern;
-use super::{Notes, Severity, entry};
+use super::{Notes, Severity, entry, place};
 use crate::document::{Pointer, Value};
 use crate::transform::{Step, inverse, is_reversible};
 
 pub(super) fn check(contract: &Contract, notes: &mut Notes) {
     let versions = version_places(contract);
+    let mut normal = Seen::default();
+    normal.steps(&contract.normalize, &place(&["normalize"]), &Pointer::default(), &[]);
+    undeclared(
+        &contract.normalize_lossy,
+        "the normalisation",
+        "normalize_lossy",
+        &normal,
+        &versions,
+        notes,
+    );
     for (position, edge) in contract.edges.iter().enumerate() {
         let at = entry("edges", position);
         let mut seen = Seen::default();
@@ -63,6 +73,9 @@ impl Seen {
             Step::MapValues(table) if !is_reversible(step) => {
                 self.lost(&table.path.under(base), at, true);
             }
+            Step::Ensure(ensure) if !ensure.optional => {
+                self.added.push((ensure.path.under(base).into(), at.clone()));
+            }
             Step::Add(put) => self.added.push((put.path.under(base).into(), at.clone())),
             Step::Merge(put) => match &put.value {
                 Some(Value::Map(map)) => {
@@ -94,39 +107,60 @@ impl Seen {
 
 /// Steps whose effects cannot be seen in them.
 const fn is_program(step: &Step) -> bool {
-    !matches!(step, Step::Copy(_) | Step::Require(_))
+    !matches!(step, Step::Copy(_) | Step::Require(_) | Step::Ensure(_))
 }
 
 fn loss(edge: &Edge, at: &Pointer, seen: &Seen, versions: &[Pattern], notes: &mut Notes) {
-    let declared: Vec<Pattern> = edge.lossy.iter().filter_map(|path| path.parse().ok()).collect();
+    let name = format!("edge {}", edge.name());
+    if !edge.proof.drops_nothing {
+        return undeclared(&edge.lossy, &name, "lossy", seen, versions, notes);
+    }
+    let certain = seen.losses.iter().filter(|loss| loss.always && !exempt(&loss.what, versions));
+    for Loss { what, .. } in certain {
+        let message = format!("{name} promises to drop nothing and takes away {what}");
+        let help = "say dropsNothing: false and declare the place under `lossy`";
+        let at = at.below("proof").below("dropsNothing");
+        notes.add("drops", Severity::Error, at, message, help);
+    }
+    let possible = seen.losses.iter().filter(|loss| !loss.always && !exempt(&loss.what, versions));
+    for Loss { what, step, .. } in possible {
+        let message = format!("{name} promises to drop nothing and may replace {what}");
+        let help = "put it under a guard that finds the place empty, or declare the loss";
+        notes.add("undeclared-loss", Severity::Warning, step.clone(), message, help);
+    }
+}
+
+/// Losses that the field `field`, which declares `lossy`, does not have.
+fn undeclared(
+    lossy: &[String],
+    name: &str,
+    field: &str,
+    seen: &Seen,
+    versions: &[Pattern],
+    notes: &mut Notes,
+) {
+    let declared: Vec<Pattern> = lossy.iter().filter_map(|path| path.parse().ok()).collect();
     for Loss { what, step, always } in &seen.losses {
-        if versions.iter().any(|version| version.covers_pattern(what)) {
-            continue;
-        }
-        if edge.proof.drops_nothing && *always {
-            let message =
-                format!("edge {} promises to drop nothing and takes away {what}", edge.name());
-            let help = "say dropsNothing: false and declare the place under `lossy`";
-            let at = at.below("proof").below("dropsNothing");
-            notes.add("drops", Severity::Error, at, message, help);
-            continue;
-        }
         // A part of it that is declared may be all that there is.
         let known =
             declared.iter().any(|path| path.covers_pattern(what) || what.covers_pattern(path));
-        if !known {
-            let (severity, verb) = if *always {
-                (Severity::Error, "takes away")
-            } else {
-                (Severity::Warning, "may replace")
-            };
-            let message =
-                format!("edge {} {verb} {what}, and `lossy` does not say so", edge.name());
-            let help =
-                "declare the place under `lossy`; loss that is not declared stops a migration";
-            notes.add("undeclared-loss", severity, step.clone(), message, help);
+        if known || exempt(what, versions) {
+            continue;
         }
+        let (severity, verb) = if *always {
+            (Severity::Error, "takes away")
+        } else {
+            (Severity::Warning, "may replace")
+        };
+        let message = format!("{name} {verb} {what}, and `{field}` does not say so");
+        let help = "declare the place; loss that is not declared stops a migration";
+        notes.add("undeclared-loss", severity, step.clone(), message, help);
     }
+}
+
+/// What is changed in the place of the version is no loss.
+fn exempt(what: &Pattern, versions: &[Pattern]) -> bool {
+    versions.iter().any(|version| version.covers_pattern(what))
 }
 
 fn defaults(edge: &Edge, at: &Pointer, seen: &Seen, notes: &mut Notes) {

@@ -88,6 +88,18 @@ fn each_finding_is_found_with_its_place() {
             "error adds-defaulted 19:38",
         ),
         ("addsDefaulted: [/v, ", "addsDefaulted: [/v, /w, ", "error adds-defaulted 20:33"),
+        (
+            "invariants:",
+            "normalize: [{remove: {path: /n}}]\ninvariants:",
+            "error undeclared-loss 29:13",
+        ),
+        ("map(.)", "own_function", "error jq 26:37"),
+        (
+            "- add: {path: /v, value: 1}",
+            "- ensure: {path: /w, type: array, value: [], message: m}",
+            "error adds-defaulted 18:9",
+        ),
+        ("dropsNothing: true}", "dropsNothing: true}\n    lossy: [x]", "error rule 21:13"),
         ("to_kind: state", "to_kind: other", "error unknown-kind 30:26"),
         ("exclude: [/own]", "exclude: [/other]", "error self-hash 31:13"),
         (
@@ -120,7 +132,7 @@ fn each_finding_is_found_with_its_place() {
 #[test]
 fn a_schema_that_is_no_json_is_found() {
     for (bytes, expected) in
-        [("{", "two.json: "), ("[]", "a schema is an object"), ("{\"a\":1,\"a\":2}", "two.json: ")]
+        [("{", "two.json: "), ("[]", "two.json"), ("{\"a\":1,\"a\":2}", "two.json: ")]
     {
         let files = BTreeMap::from([("two.json".to_owned(), bytes.as_bytes().to_vec())]);
         let source = Source::parse("c.yaml", TEXT.as_bytes(), files).unwrap();

@@ -162,7 +162,7 @@ impl Prepared {
     }
 
     /// A document that stays where it is.
-    pub(super) fn take_nothing(&self, read: Read) -> Moved {
+    pub(super) fn take_nothing(read: Read) -> Moved {
         let route = Arc::new(Route::staying(&read.version));
         let (effects, lost, refusals) = (Vec::new(), Vec::new(), Vec::new());
         let round_trips = Verdict::NotApplicable;

@@ -284,14 +284,8 @@ fn stage(
     let mut contracts: Vec<Prepared> = Vec::new();
     let mut of_route = Vec::new();
     for route in &routes {
-        let known = contracts.iter().position(|known| known.digest() == route.contract);
-        of_route.push(match known {
-            Some(known) => known,
-            None => {
-                contracts.push(documents.prepared(route.contract)?);
-                contracts.len() - 1
-            }
-        });
+        let make = || documents.prepared(route.contract);
+        of_route.push(place_of(&mut contracts, route.contract, make)?);
     }
     // What documents of the run refer to may need no migration itself; so all of them are looked at where they are linked.
     let goes_elsewhere = |(route, kind): (&PlannedRoute, &usize)| {
@@ -303,6 +297,19 @@ fn stage(
     let mut staging = Staging { documents, planned: &planned, open, pending: Vec::new(), done: 0 };
     all.run(&mut staging, signer, observer)?;
     staging.flush(signer, observer)
+}
+
+/// The place of the contract of that digest in a list; it is made and put there if it is not.
+fn place_of(
+    contracts: &mut Vec<Prepared>,
+    digest: CommitHash,
+    make: impl FnOnce() -> Result<Prepared, MigrateError>,
+) -> Result<usize, MigrateError> {
+    if let Some(known) = contracts.iter().position(|known| known.digest() == digest) {
+        return Ok(known);
+    }
+    contracts.push(make()?);
+    Ok(contracts.len() - 1)
 }
 
 /// Records the routes of a run, unless they are.
@@ -372,16 +379,11 @@ impl Work {
         if linked {
             for (id, other) in documents.collection.find()? {
                 let Some(prepared) = documents.collection.contracts.get(other) else { continue };
-                let known = contracts.iter().position(|known| known.digest() == prepared.digest());
-                let place = match known {
-                    Some(place) => place,
-                    None => {
-                        let contract = prepared.contract().clone();
-                        let outside = documents.outside.of_contract(&contract);
-                        contracts.push(Prepared::of(contract, &outside)?);
-                        contracts.len() - 1
-                    }
-                };
+                let place = place_of(&mut contracts, prepared.digest(), || {
+                    let contract = prepared.contract().clone();
+                    let outside = documents.outside.of_contract(&contract);
+                    Ok(Prepared::of(contract, &outside)?)
+                })?;
                 ids.entry(id).or_insert(place);
             }
         }
@@ -409,7 +411,7 @@ impl Work {
             found.ok_or_else(|| MigrateError::Gone { object: id.to_owned() })
         };
         kinds.work(&self.ids, self.jobs, &load, &mut |done| {
-            staging.take(done, &self.contracts, signer, observer)
+            staging.take(&done, contracts, signer, observer)
         })
     }
 }
@@ -426,7 +428,7 @@ impl Staging<'_> {
     /// Takes a result: it must be the planned one, hash for hash.
     fn take(
         &mut self,
-        done: Done,
+        done: &Done,
         contracts: &[Prepared],
         signer: &dyn Signer,
         observer: &mut dyn Observer,

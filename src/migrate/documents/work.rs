@@ -209,7 +209,7 @@ impl Set<'_> {
         let names = links.names(subject, &member.source.bytes, value)?;
         member.index = Some(self.census.add(links, kind, &member.id, names)?);
         links.check_self(subject, value)?;
-        member.moved = Some(prepared.take_nothing(read));
+        member.moved = Some(Prepared::take_nothing(read));
         Ok(())
     }
 

@@ -98,7 +98,7 @@ impl Places<'_> {
     }
 
     /// Syncs the file systems that the outputs lie on, of many outputs.
-    fn sync_together(&self, outputs: &[Output<'_>]) -> Result<(), TreeError> {
+    fn sync_together(self, outputs: &[Output<'_>]) -> Result<(), TreeError> {
         if outputs.len() < SYNC_TOGETHER_MIN {
             return Ok(());
         }

@@ -3,9 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use glyph_ledger::contract::ContractError;
 use glyph_ledger::export::ExportError;
 use glyph_ledger::ledger::{AppendError, LedgerError};
 use glyph_ledger::log::sled::OpenError;
+use glyph_ledger::migrate::MigrateError;
 use glyph_ledger::replay::ReplayError;
 use glyph_ledger::verify::VerifyError;
 
@@ -26,6 +28,10 @@ pub(crate) enum Error {
     Replay(#[from] ReplayError),
     #[error(transparent)]
     Export(#[from] ExportError),
+    #[error(transparent)]
+    Contract(#[from] ContractError),
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
     #[error("the SQLite table: {0}")]
     Table(#[from] rusqlite::Error),
     #[error("{what}: expected {expected}, found {actual}")]

@@ -8,6 +8,7 @@
 mod append;
 mod error;
 mod history;
+mod notebooks;
 mod probe;
 mod read;
 mod report;
@@ -50,6 +51,10 @@ enum Command {
         /// The folder.
         dir: PathBuf,
     },
+    /// Converts notebooks beside the PyPI package nbformat and compares the results.
+    Notebooks(notebooks::Arguments),
+    /// Converts a folder of notebooks. The tool calls itself so.
+    NotebooksConvert(notebooks::Convert),
     /// Reads that ledger in one way and prints seconds and peak MiB. The tool calls itself so.
     Read {
         /// In which way.
@@ -73,11 +78,15 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     match &arguments.command {
         Some(Command::Write { dir }) => return read::write(dir, arguments.events).map(drop),
         Some(Command::Read { what, dir }) => return read::print(*what, dir),
-        None => {}
+        Some(Command::NotebooksConvert(convert)) => return notebooks::run(convert),
+        Some(Command::Notebooks(_)) | None => {}
     }
     fs::create_dir_all(&arguments.dir).map_err(at(&arguments.dir))?;
     let place = tempfile::Builder::new().prefix("bench.").tempdir_in(&arguments.dir);
     let place = place.map_err(at(&arguments.dir))?;
+    if let Some(Command::Notebooks(notebooks)) = &arguments.command {
+        return notebooks::measure(notebooks, place.path());
+    }
     let mut report = Report::new(arguments.events);
     append::measure(place.path(), &mut report)?;
     read::measure(place.path(), arguments.events, &mut report)?;

@@ -1,0 +1,79 @@
+//! How a tree of documents stands: to its contracts, and to what the ledger has of it.
+
+use ledger_format::hash::EventId;
+use projections::Phase;
+
+use super::super::error::MigrateError;
+use super::collection::{Documents, state_of};
+use super::evaluation::Status;
+use super::plan::LISTED_MAX;
+use crate::target::documents::Places;
+
+/// How a tree of documents stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TreeStatus {
+    /// Documents that are as their contracts say.
+    pub current: u64,
+    /// Documents that only a normalisation would change.
+    pub normalized: u64,
+    /// Documents of older versions.
+    pub migrated: u64,
+    /// Documents that cannot be migrated, at most [`LISTED_MAX`] by name.
+    pub unsupported: Vec<String>,
+    /// Number of documents that cannot be migrated.
+    pub unsupported_total: u64,
+    /// Number of documents in the ledger's care.
+    pub in_care: u64,
+    /// Documents that somebody changed since they were recorded, at most [`LISTED_MAX`].
+    pub changed: Vec<String>,
+    /// Documents that are gone, at most [`LISTED_MAX`].
+    pub gone: Vec<String>,
+    /// The run under way: its id and whether it is committed.
+    pub pending: Option<(EventId, bool)>,
+    /// Number of events in the ledger.
+    pub size: u64,
+    /// Number of committed runs.
+    pub runs: u64,
+}
+
+/// Looks at every document without changing it.
+pub fn status(documents: &Documents) -> Result<TreeStatus, MigrateError> {
+    let state = documents.ledger.state();
+    let mut status = TreeStatus {
+        in_care: state.store().objects.len() as u64,
+        pending: state.runs().open.as_ref().map(|open| (open.run, open.phase != Phase::Staging)),
+        size: state.size(),
+        ..TreeStatus::default()
+    };
+    let finished = state.runs().finished.iter();
+    status.runs = finished.filter(|run| run.outcome.committed_seq().is_some()).count() as u64;
+    documents.collection.work(None, documents.jobs, &mut |done| {
+        match done.evaluation.status {
+            Status::Current => status.current += 1,
+            Status::Normalized => status.normalized += 1,
+            Status::Migrated => status.migrated += 1,
+            Status::Unsupported => {
+                status.unsupported_total += 1;
+                listed(&mut status.unsupported, done.id);
+            }
+        }
+        Ok(())
+    })?;
+    // What is recorded are the targets of a run that may not have written them yet.
+    if !state.store().pending_publish {
+        for (id, held) in &state.store().objects {
+            match Places(&documents.collection.tree).look(id)? {
+                None => listed(&mut status.gone, id.clone()),
+                Some(found) if state_of(&found) != *held => listed(&mut status.changed, id.clone()),
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(status)
+}
+
+fn listed(list: &mut Vec<String>, id: String) {
+    if list.len() < LISTED_MAX {
+        list.push(id);
+    }
+}
