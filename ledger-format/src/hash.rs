@@ -138,6 +138,15 @@ impl CommitHash {
     pub fn of(tag: &str, value: &Value) -> Self {
         Self(sha256(&[&commit_preimage(tag, value)]))
     }
+
+    /// The same for a value whose canonical bytes are at hand.
+    #[must_use]
+    pub fn of_encoded(tag: &str, value: &[u8]) -> Self {
+        let mut head = Vec::with_capacity(tag.len() + 8);
+        cbor::encode_array_header(2, &mut head);
+        cbor::encode_text(tag, &mut head);
+        Self(sha256(&[&head, value]))
+    }
 }
 
 impl EventId {

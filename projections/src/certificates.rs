@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use ledger_format::body::{Body, ObjectMigrated, RunStarted, Verdict};
 use ledger_format::cbor::{self, Value};
-use ledger_format::hash::{CommitHash, ContentHash};
+use ledger_format::hash::CommitHash;
 use serde::{Deserialize, Serialize};
 
 use crate::{Entry, Illegal, Projection, Route, Routes, require};
@@ -115,15 +115,13 @@ impl Claim {
 
     /// `CommitHash("migration_certificate", claim)`.
     pub fn hash(&self) -> CommitHash {
-        CommitHash::from_bytes(*ContentHash::of(&self.preimage()).as_bytes())
+        CommitHash::of_encoded("migration_certificate", &self.encoded())
     }
 
-    /// What is hashed, written straight into its bytes: it is asked for once an object, and the way
-    /// over a value takes longer than everything else that is done for one.
-    fn preimage(&self) -> Vec<u8> {
+    /// The claim, written straight into its bytes: it is asked for once an object, and the way over a
+    /// value takes longer than everything else that is done for one.
+    fn encoded(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(512);
-        cbor::encode_array_header(2, &mut out);
-        cbor::encode_text("migration_certificate", &mut out);
         cbor::encode_map_header(13, &mut out);
         text("to", &self.to, &mut out);
         text("from", &self.from, &mut out);
