@@ -12,6 +12,7 @@ mod refusal;
 mod rollback;
 mod run;
 mod status;
+mod ways;
 mod work;
 
 pub use check::{Checked, check};
@@ -26,5 +27,7 @@ pub use rollback::rollback;
 pub use run::{abandon, apply, resume};
 pub use status::{TreeStatus, status};
 
+#[cfg(test)]
+mod jobs_tests;
 #[cfg(test)]
 mod tests;
