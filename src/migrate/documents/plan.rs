@@ -16,6 +16,7 @@ use super::collection::Documents;
 use super::evaluation::Status;
 use super::refusal::Refusal;
 use crate::document::{Pointer, Value};
+use crate::objects::Objects;
 use crate::transform::Parameters;
 
 /// A plan for documents: everything that applying it will do, under one id.
@@ -239,9 +240,9 @@ impl From<Row> for PlannedDocument {
 }
 
 /// The plan called `id`, as it was kept when its run began.
-pub(super) fn bound(documents: &Documents, id: CommitHash) -> Result<Bound, MigrateError> {
+pub(super) fn bound(objects: &dyn Objects, id: CommitHash) -> Result<Bound, MigrateError> {
     let name = ContentHash::from_bytes(*id.as_bytes());
-    let bytes = documents.objects.get(&name)?;
+    let bytes = objects.get(&name)?;
     let wrong = || PlanFileError::Form(format!("object {name} is not a plan"));
     let Ok(Cbor::Array(parts)) = cbor::decode(&bytes, EVENT_DEPTH_MAX) else {
         return Err(wrong().into());
