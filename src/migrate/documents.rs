@@ -6,7 +6,7 @@
 mod again;
 mod check;
 mod collection;
-mod evaluation;
+pub(super) mod evaluation;
 mod plan;
 mod prepared;
 mod proved;
