@@ -15,6 +15,8 @@ mod contract_schema;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]
+mod documents_kill;
+#[cfg(test)]
 mod documents_refused;
 #[cfg(test)]
 mod durability_order;
