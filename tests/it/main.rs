@@ -17,6 +17,10 @@ mod contract_schema;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]
+mod documents_kill;
+#[cfg(test)]
+mod documents_refused;
+#[cfg(test)]
 mod durability_order;
 #[cfg(test)]
 mod durability_rules;
