@@ -614,6 +614,7 @@ pub(crate) mod samples {
 
     use super::*;
 
+    #[expect(clippy::too_many_lines, reason = "a list: one body after the other")]
     pub(crate) fn every_kind() -> Vec<Body> {
         let run = EventId::of(b"run");
         let content = ContentHash::of(b"content");
