@@ -138,6 +138,17 @@ impl CommitHash {
     pub fn of(tag: &str, value: &Value) -> Self {
         Self(sha256(&[&commit_preimage(tag, value)]))
     }
+
+    /// Hashes under `tag` the one value whose canonical bytes `write` appends: for what is hashed so
+    /// often that making a value of it first would show.
+    #[must_use]
+    pub fn of_written(tag: &str, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut bytes = Vec::with_capacity(512);
+        cbor::encode_array_header(2, &mut bytes);
+        cbor::encode_text(tag, &mut bytes);
+        write(&mut bytes);
+        Self(sha256(&[&bytes]))
+    }
 }
 
 impl EventId {

@@ -17,7 +17,7 @@ const KEY: [u8; 32] = [5; 32];
 
 fn history(seed: u64, events: usize) -> (State, Vec<Vec<u8>>) {
     let history = History::new(seed, KEY, Names);
-    let mut history = if seed % 2 == 0 { history.of_documents() } else { history };
+    let mut history = if seed.is_multiple_of(2) { history.of_documents() } else { history };
     let mut state = State::new(history.ledger());
     let mut stored = Vec::new();
     for _ in 0..events {

@@ -15,8 +15,8 @@ const HEADER: &str = "| tag |";
 /// Folders whose code makes hashes that others recompute.
 const FOLDERS: &[&str] = &["src/", "projections/src/", "ledger-format/src/"];
 
-/// The function that takes a tag first.
-const CALL: &str = "CommitHash::of";
+/// The functions that take a tag first.
+const CALLS: &[&str] = &["CommitHash::of", "CommitHash::of_written"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let Some(spec) = tree.get(SPEC) else { return Vec::new() };
@@ -69,10 +69,14 @@ fn documented(spec: &str) -> Vec<(usize, String)> {
 
 /// The tag of each call outside of tests; `None` where it is neither a literal nor a constant of the file.
 fn tags(source: &Source, text: &str) -> Vec<(usize, Option<String>)> {
+    CALLS.iter().flat_map(|call| tags_of(call, source, text)).collect()
+}
+
+fn tags_of(call: &str, source: &Source, text: &str) -> Vec<(usize, Option<String>)> {
     let paths = source.paths();
-    let calls = paths.iter().filter(|path| !path.test && path.segments.join("::") == CALL);
+    let calls = paths.iter().filter(|path| !path.test && path.segments.join("::") == call);
     let lines: BTreeSet<usize> = calls.map(|path| path.line).collect();
-    let called = format!("{CALL}(");
+    let called = format!("{call}(");
     let mut found = Vec::new();
     for line in lines {
         let start: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
@@ -147,6 +151,11 @@ mod tests { fn d() { CommitHash::of(\"x\", &v); } }
         let more = CODE.replace("\"one\"", "\"other\"");
         assert_found(
             &findings(&more, TABLE),
+            &[("src/a.rs", 3, "`other` is not in the table"), (SPEC, 9, "the tag `one`")],
+        );
+        let written = CODE.replace("of(\"one\", &v)", "of_written(\"other\", |out| w(out))");
+        assert_found(
+            &findings(&written, TABLE),
             &[("src/a.rs", 3, "`other` is not in the table"), (SPEC, 9, "the tag `one`")],
         );
         let spread = CODE.replace("CommitHash::of(\"one\"", "CommitHash::of(\n    \"other\"");
