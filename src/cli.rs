@@ -3,6 +3,7 @@
 //! and `output` alone writes either of them. Decides nothing about ledgers.
 
 mod apply;
+mod certificate;
 mod check;
 mod completions;
 mod context;
@@ -30,6 +31,7 @@ mod progress;
 mod proof;
 mod prove;
 mod replay;
+mod report;
 mod resume;
 mod rim;
 mod rollback;
@@ -37,6 +39,7 @@ mod schema;
 mod show;
 mod status;
 mod terminal;
+mod trace;
 mod usage;
 mod verify_chain;
 mod words;
@@ -134,6 +137,12 @@ enum MigrationCommand {
     Resume(resume::Arguments),
     /// Go back to what the store was at a cursor.
     Rollback(rollback::Arguments),
+    /// Tell what a run came to: objects, fields, and what was lost.
+    Report(report::Arguments),
+    /// Show what a run claims of each object, computed anew from its events.
+    Certificate(certificate::Arguments),
+    /// Show a run as records in order.
+    Trace(trace::Arguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -162,7 +171,7 @@ impl Job {
             Self::Check(arguments) => output.finish(check::run(arguments, context)),
             Self::Plan(arguments) => output.finish(plan::run(arguments, context)),
             Self::Apply(arguments) => output.finish(apply::run(arguments, context)),
-            Self::Prove(arguments) => output.finish(prove::run(arguments)),
+            Self::Prove(arguments) => output.finish(prove::run(arguments, context)),
             Self::Proof(proof::Verb::Verify(arguments)) => output.finish(proof::run(arguments)),
         }
     }
@@ -177,6 +186,9 @@ impl MigrationCommand {
             Self::New(arguments) => output.finish(new::run(arguments, context)),
             Self::Resume(arguments) => output.finish(resume::run(arguments, context)),
             Self::Rollback(arguments) => output.finish(rollback::run(arguments, context)),
+            Self::Report(arguments) => output.finish(report::run(arguments, context)),
+            Self::Certificate(arguments) => output.finish(certificate::run(arguments, context)),
+            Self::Trace(arguments) => output.finish(trace::run(arguments, context)),
         }
     }
 }

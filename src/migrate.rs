@@ -6,6 +6,7 @@
 //!
 //! Knows stores, contracts, objects and the ledger. Knows no terminal and never asks anybody.
 
+pub mod account;
 #[cfg(test)]
 mod conformance;
 pub mod documents;
@@ -29,7 +30,7 @@ pub use error::MigrateError;
 pub use init::{Adoption, InitOptions, adopt, init};
 pub use loss::{LossSummary, LostValues};
 pub use plan::{Plan, PlanFileError, PlannedObject, PlannedStep, Policy, plan};
-pub use recompute::{Recomputed, RecomputedStep, recompute};
+pub use recompute::{Outcome, Recomputed, RecomputedStep, recompute};
 pub use rollback::{RollbackOptions, rollback};
 pub use run::{Consent, Inputs, Milestone, Observer, RunReport, Silent, abandon, apply, resume};
 pub use status::{Compatibility, Drift, Status, glance, status};

@@ -139,15 +139,13 @@ impl CommitHash {
         Self(sha256(&[&commit_preimage(tag, value)]))
     }
 
-    /// Hashes under `tag` the one value whose canonical bytes `write` appends: for what is hashed so
-    /// often that making a value of it first would show.
+    /// The same for a value whose canonical bytes are at hand.
     #[must_use]
-    pub fn of_written(tag: &str, write: impl FnOnce(&mut Vec<u8>)) -> Self {
-        let mut bytes = Vec::with_capacity(512);
-        cbor::encode_array_header(2, &mut bytes);
-        cbor::encode_text(tag, &mut bytes);
-        write(&mut bytes);
-        Self(sha256(&[&bytes]))
+    pub fn of_encoded(tag: &str, value: &[u8]) -> Self {
+        let mut head = Vec::with_capacity(tag.len() + 8);
+        cbor::encode_array_header(2, &mut head);
+        cbor::encode_text(tag, &mut head);
+        Self(sha256(&[&head, value]))
     }
 }
 

@@ -207,7 +207,7 @@ fn built_in() -> Result<Vec<Contract>, Failure> {
 }
 
 /// The id of the file `path` in the tree at `root`.
-fn id_in(root: &Path, path: &Path) -> Result<String, Failure> {
+pub(super) fn id_in(root: &Path, path: &Path) -> Result<String, Failure> {
     let absolute = fs::canonicalize(
         path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")),
     );

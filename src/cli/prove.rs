@@ -5,19 +5,23 @@ use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ledger_format::hash::ContentHash;
+use ledger_format::hash::{CommitHash, ContentHash};
 use serde::Serialize;
 
+use super::context::Context;
+use super::documents::{self, Settings, Working};
 use super::failure;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
-use crate::contract::{load_file, registry};
+use crate::contract::{Contract, load_file, registry};
 use crate::diagnostic::{Failure, NOTHING_HERE, PROPERTY_MISSING, USAGE};
 use crate::document::{DOCUMENT_BYTES_MAX, Value, json};
-use crate::effects::KernelSyncs;
-use crate::migrate::documents::{Outside, Refusal};
+use crate::effects::{KernelSyncs, KeySigner};
+use crate::migrate::MigrateError;
+use crate::migrate::documents::{Noted, Outside, ProofNote, Refusal, note_proof};
 use crate::migrate::proof::{DocumentMigration, Proof, Property, ProveError, Seen, keep, prove};
+use crate::target::documents::Kinds;
 
 /// Most documents that are generated for one proof.
 const CASES_MAX: u64 = 1_000_000;
@@ -56,21 +60,31 @@ pub(super) struct Proved {
     proof: Proof,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Done<Proved>, Failure> {
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Proved>, Failure> {
     let Arguments { target, by, cases } = arguments;
-    let migration = by.migration()?;
+    let care = Care::of(target, context)?;
+    let migration = match &care {
+        Some(care) if !by.is_given() => by.migration_by(care.contract(target)?, &care.settings)?,
+        _ => by.migration()?,
+    };
     let proof = proof_of(&migration, target, *cases)?;
     let kept = keep(&proof, target, &KernelSyncs)?;
+    let recorded = match care {
+        Some(care) => care.record(&proof, by, context)?,
+        None => Err("the proof stands in its file, and in no ledger"),
+    };
     let failure = missing(&proof);
     let file = kept.path.display().to_string();
-    let done = Done::new(Proved {
+    let mut done = Done::new(Proved {
         fingerprint: proof.fingerprint(),
         file: kept.path,
         already_there: kept.already,
-        recorded: false,
+        recorded: recorded.is_ok(),
         proof,
     });
-    let done = done.note("not recorded: the proof stands in its file, and in no ledger");
+    if let Err(why) = recorded {
+        done = done.note(format!("not recorded: {why}"));
+    }
     if let Some(failure) = failure {
         return Ok(done.found(failure));
     }
@@ -78,6 +92,62 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done<Proved>, Failure> {
     let mut verify = vec!["proof", "verify", &file, &target];
     verify.extend(by.words());
     Ok(done.next(&verify))
+}
+
+/// A document that lies in a tree that a ledger has in its care.
+struct Care {
+    id: String,
+    settings: Settings,
+    signer: KeySigner,
+}
+
+impl Care {
+    /// The ledger here, if it is one of documents and `target` lies in its tree. Whoever proves there must be able to sign.
+    fn of(target: &Path, context: &Context) -> Result<Option<Self>, Failure> {
+        let Some((dir, settings)) = documents::here(context)? else { return Ok(None) };
+        let Ok(id) = documents::id_in(&documents::tree_of(&dir)?, target) else { return Ok(None) };
+        Ok(Some(Self { id, settings, signer: context.signer()? }))
+    }
+
+    /// The contract that describes the document.
+    fn contract(&self, target: &Path) -> Result<Contract, Failure> {
+        let contracts = self.settings.contracts()?;
+        let globs = contracts.iter().map(|of| (of.contract.as_str(), of.files.as_slice()));
+        let kind = Kinds::of(globs).and_then(|kinds| kinds.of_file(&self.id));
+        let kind = kind.map_err(|error| Failure::from(MigrateError::from(error)))?;
+        let contract = kind.and_then(|kind| contracts.into_iter().nth(kind));
+        contract.ok_or_else(|| {
+            let told = "no contract of the ledger describes it: name one";
+            Failure::new(&USAGE, told).at(target.display().to_string())
+        })
+    }
+
+    /// Records a proof of the document, or says why not.
+    fn record(
+        self,
+        proof: &Proof,
+        by: &By,
+        context: &Context,
+    ) -> Result<Result<(), &'static str>, Failure> {
+        let working = Working { allow_programs: by.allow_programs, jobs: Some(1) };
+        let left = "the proof stands in its file, and is not recorded";
+        let told = |failure: Failure| failure.not_done(left);
+        let Some((mut open, _)) = documents::open(context, &working, None).map_err(told)? else {
+            return Ok(Err(left));
+        };
+        let text = proof.to_json();
+        let note = ProofNote {
+            contract: proof.contract.digest,
+            fingerprint: CommitHash::from_bytes(*proof.fingerprint().as_bytes()),
+            bytes: text.as_bytes(),
+            pass: proof.pass,
+        };
+        let noted = note_proof(&mut open, &self.id, note, &self.signer);
+        Ok(match noted.map_err(|error| told(error.into()))? {
+            Noted::Now | Noted::Before => Ok(()),
+            Noted::OtherContract => Err("its contract is none of those that the ledger was given"),
+        })
+    }
 }
 
 /// The proof of the migration of the document in the file `target`.
@@ -166,6 +236,20 @@ impl By {
             if built_in { registry::load_named(name) } else { load_file(Path::new(name)) };
         let contract = contract.map_err(|error| Failure::from(&error))?;
         let parameters = self.set.iter().map(|given| parameter(given)).collect::<Result<_, _>>()?;
+        let outside = Outside { parameters, allow_programs: self.allow_programs };
+        DocumentMigration::of(contract, &outside).map_err(|error| Failure::from(&error))
+    }
+
+    /// By a contract of the ledger here, with the values that it was given, unless others are given now.
+    fn migration_by(
+        &self,
+        contract: Contract,
+        settings: &Settings,
+    ) -> Result<DocumentMigration, Failure> {
+        let known = settings.parameters();
+        let known = known.filter(|(name, _)| contract.parameters.contains_key(name)).map(Ok);
+        let given = self.set.iter().map(|given| parameter(given));
+        let parameters = known.chain(given).collect::<Result<_, _>>()?;
         let outside = Outside { parameters, allow_programs: self.allow_programs };
         DocumentMigration::of(contract, &outside).map_err(|error| Failure::from(&error))
     }

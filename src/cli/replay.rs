@@ -15,9 +15,9 @@ use super::context::Context;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
-use crate::diagnostic::{Failure, REPLAY_DIVERGENCE};
+use crate::diagnostic::{Failure, NOT_RECOMPUTABLE, REPLAY_DIVERGENCE};
 use crate::ledger::{Cursor, Ledger};
-use crate::migrate::recompute;
+use crate::migrate::{Outcome, Recomputed as Outcomes, recompute};
 use crate::objects::PackObjects;
 use crate::replay::{Replay, materialise, replay};
 
@@ -35,6 +35,9 @@ pub(super) struct Arguments {
     /// Run every recorded step again from what its run read, and compare the results
     #[arg(long)]
     recompute: bool,
+    /// Let steps that run external programs run them again
+    #[arg(long, requires = "recompute")]
+    allow_programs: bool,
 }
 
 #[derive(Serialize)]
@@ -54,6 +57,7 @@ pub(super) struct Replayed {
 struct Recomputed {
     steps: u64,
     same: u64,
+    not_recomputable: u64,
 }
 
 #[derive(Serialize)]
@@ -80,21 +84,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Repla
     let projection = name.map(|name| Projected::of(&replayed, name)).transpose()?;
     let again = if arguments.recompute {
         let packs = PackObjects::open_read_only(&ledger.objects_dir())?;
-        Some(recompute(&ledger, &packs, size)?)
+        Some(recompute(&ledger, &packs, size, arguments.allow_programs)?)
     } else {
         None
     };
-    let differs = again.iter().flat_map(|again| &again.steps).find(|step| !step.same).map(|step| {
-        let message = format!(
-            "step {} of {} gave another result than the one recorded",
-            step.step, step.object
-        );
-        Failure::new(&REPLAY_DIVERGENCE, message).at(format!("run {}", step.run))
-    });
-    let recomputed = again.map(|again| Recomputed {
-        steps: again.steps.len() as u64,
-        same: again.steps.iter().filter(|step| step.same).count() as u64,
-    });
     let done = Done::new(Replayed {
         ledger: ledger.id(),
         size,
@@ -103,12 +96,42 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Repla
         digests: replayed.digests(),
         projection,
         store,
-        recomputed,
+        recomputed: again.as_ref().map(Recomputed::of),
     });
-    Ok(match differs {
-        Some(failure) => done.found(failure),
-        None => done,
+    Ok(again.iter().filter_map(told).fold(done, Done::found))
+}
+
+/// What is wrong with steps that were run again: the first that gave another result, else the first that could not be run.
+fn told(again: &Outcomes) -> Option<Failure> {
+    let differs = again.steps.iter().find(|step| step.outcome == Outcome::Differs);
+    if let Some(step) = differs {
+        let message = format!(
+            "step {} of {} gave another result than the one recorded",
+            step.step, step.object
+        );
+        return Some(Failure::new(&REPLAY_DIVERGENCE, message).at(format!("run {}", step.run)));
+    }
+    again.steps.iter().find_map(|step| {
+        let Outcome::NotRecomputable { reason } = &step.outcome else { return None };
+        let number = Recomputed::of(again).not_recomputable;
+        let which =
+            format!("{} could not be run again; {}: {reason}", count(number, "step"), step.object);
+        let failure = Failure::new(&NOT_RECOMPUTABLE, which).at(format!("run {}", step.run));
+        Some(failure.not_done("nothing was written; the other steps were run again"))
     })
+}
+
+impl Recomputed {
+    fn of(again: &Outcomes) -> Self {
+        let number = |of: &dyn Fn(&Outcome) -> bool| {
+            again.steps.iter().filter(|step| of(&step.outcome)).count() as u64
+        };
+        Self {
+            steps: again.steps.len() as u64,
+            same: number(&|outcome| *outcome == Outcome::Same),
+            not_recomputable: number(&|outcome| matches!(outcome, Outcome::NotRecomputable { .. })),
+        }
+    }
 }
 
 impl Projected {
@@ -144,8 +167,9 @@ impl Answer for Replayed {
             let folder = plain(&folder.display().to_string());
             writeln!(out, "store of version {version} with {objects} in {folder}")?;
         }
-        if let Some(Recomputed { steps, same }) = &self.recomputed {
-            writeln!(out, "{} run again, {same} with the result recorded", count(*steps, "step"))?;
+        if let Some(Recomputed { steps, same, not_recomputable }) = &self.recomputed {
+            let again = count(steps - not_recomputable, "step");
+            writeln!(out, "{again} run again, {same} with the result recorded")?;
         }
         Ok(())
     }

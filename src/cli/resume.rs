@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
                 Resumed::Abandoned { abandoned }
             }
         };
-        return Ok(Done::new(answer).next(&["status"]));
+        return Ok(Done::new(answer).next(&["check"]));
     }
     let mut store = job::open(context)?;
     let size = store.ledger().state().size();

@@ -72,7 +72,7 @@ fn go_back(to: &Cursor, how: &How, context: &Context) -> Result<Done<RolledBack>
         let report =
             rollback_documents(&mut documents, size, changes, job::inputs()?, &signer, &mut bar)
                 .map_err(|error| job::told_of(error.into(), documents.ledger(), before))?;
-        return Ok(answer(report));
+        return Ok(answer(report, "check"));
     }
     if how.keep_changes {
         let told = "a store goes back as a whole: --keep-changes is for trees of documents";
@@ -85,16 +85,17 @@ fn go_back(to: &Cursor, how: &How, context: &Context) -> Result<Done<RolledBack>
     bar.listen()?;
     let report = rollback(&mut store, size, options, job::inputs()?, &signer, &mut bar)
         .map_err(|error| job::told(error.into(), &store, before))?;
-    Ok(answer(report))
+    Ok(answer(report, "status"))
 }
 
-fn answer(report: Option<RunReport>) -> Done<RolledBack> {
+/// The answer; `look` is the command that says how things stand now.
+fn answer(report: Option<RunReport>, look: &str) -> Done<RolledBack> {
     match report {
         None => Done::new(RolledBack::Nothing { unchanged: true }),
         Some(report) => {
             let forward = format!("{}", report.run);
             let forward = format!("run:{}^", forward.get(..12).unwrap_or(&forward));
-            Done::new(RolledBack::Run(report.into())).next(&["status"]).next(&[
+            Done::new(RolledBack::Run(report.into())).next(&[look]).next(&[
                 "migration",
                 "rollback",
                 "--to",

@@ -12,11 +12,11 @@ use ledger_format::head::{SignedHead, TreeHead};
 use serde::Serialize;
 
 use super::context::{Context, Located};
-use super::failure;
 use super::output::{Answer, Done};
 use super::progress::Events;
 use super::terminal::{Paint, plain};
 use super::words::count;
+use super::{documents, failure};
 use crate::diagnostic::{AUDIT_CHANGED, COMPLETENESS_NOT_PROVEN, Failure, USAGE};
 use crate::effects::{Clock as _, SystemClock};
 use crate::objects::{GrowingPacks, MemoryObjects, Objects, ObjectsError};
@@ -172,10 +172,14 @@ fn live(
     let Some(state) = &report.state else {
         return Ok(Live::NotChecked { reason: "the ledger is not good up to its end" });
     };
-    let Some(layout) = context.store_of(dir) else {
+    let root = if state.store().open {
+        documents::tree_of(dir)?
+    } else if let Some(layout) = context.store_of(dir) {
+        layout.root().to_owned()
+    } else {
         return Ok(Live::NotChecked { reason: "no store lies beside the ledger" });
     };
-    Ok(compare_live(state.store(), &report.audit, &layout, objects, wait)?)
+    Ok(compare_live(state.store(), &report.audit, &root, objects, wait)?)
 }
 
 /// Notes in the user's own folder that the ledger was found complete.

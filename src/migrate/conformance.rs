@@ -4,6 +4,7 @@ use conformance::{Draw, Suite};
 use ledger_format::body::ObjectState;
 use ledger_format::hash::{CommitHash, ContentHash, LedgerId};
 
+use super::documents::{DocumentsPlan, DocumentsPolicy, PlannedDocument, PlannedRoute, evaluation};
 use super::loss::{LossSummary, LostValues};
 use super::plan::{Plan, PlannedObject, PlannedStep, Policy, SCHEMA, binding};
 use super::proof::{
@@ -39,7 +40,54 @@ fn plans_and_what_they_bind_are_as_recorded() {
         migration_line(&draw.text(1), clock_ms, (&from, &to), &ledger, &certificate, draw.number())
             .into_bytes()
     });
+    let text = |plan: &DocumentsPlan| plan.to_json().unwrap().into_bytes();
+    suite.both_ways("documents plan file", documents_plan, text, |text| {
+        DocumentsPlan::from_json(std::str::from_utf8(text).unwrap())
+    });
+    suite.one_way("documents plan object", |draw| documents_plan(draw).preimage());
+    suite.one_way("documents policy", |draw| documents_policy(draw).hash().as_bytes().to_vec());
+    suite.one_way("loss of a document", |draw| {
+        let lost: Vec<evaluation::Lost> = draw.list(3, |draw| evaluation::Lost {
+            edge: draw.truth().then(|| commit(draw)),
+            path: format!("/{}", draw.number()).parse().unwrap(),
+            value: Value::from(7),
+        });
+        evaluation::loss_list(&lost).encode()
+    });
     suite.finish();
+}
+
+fn documents_policy(draw: &mut Draw) -> DocumentsPolicy {
+    let parameters: Vec<(String, Value)> = draw.list(2, |draw| (draw.text(1), Value::text(draw.text(2))));
+    DocumentsPolicy {
+        allow_loss: draw.truth(),
+        allow_programs: draw.truth(),
+        parameters: parameters.into_iter().collect(),
+    }
+}
+
+fn documents_plan(draw: &mut Draw) -> DocumentsPlan {
+    let content = |draw: &mut Draw| ContentHash::from_bytes(draw.array());
+    let policy = documents_policy(draw);
+    let routes = draw.list(2, |draw| PlannedRoute {
+        kind: draw.text(1),
+        contract_version: draw.text(1),
+        contract: commit(draw),
+        from: draw.text(1),
+        to: draw.text(1),
+        edges: draw.list(3, commit),
+    });
+    let objects = draw.list(3, |draw| PlannedDocument {
+        id: draw.text(2),
+        route: draw.number(),
+        source: content(draw),
+        mode: 0o644,
+        target: content(draw),
+        lost: draw.number(),
+        loss: commit(draw),
+    });
+    let (ledger, environment) = (LedgerId::from_bytes(draw.array()), content(draw));
+    DocumentsPlan::bound_to(ledger, policy, routes, objects, environment)
 }
 
 fn plan(draw: &mut Draw) -> Plan {

@@ -3,17 +3,21 @@
 //! `prepared` and `evaluation` are pure: bytes in, verdict and bytes out. Whoever checks, plans, applies, proves or computes
 //! again asks them, so that what was planned is what is applied.
 
+mod again;
 mod check;
 mod collection;
-mod evaluation;
+pub(super) mod evaluation;
 mod plan;
 mod prepared;
+mod proved;
 mod refusal;
 mod rollback;
 mod run;
 mod status;
+mod ways;
 mod work;
 
+pub(super) use again::{Again, Finished, again};
 pub use check::{Checked, check};
 pub use collection::{Collection, Documents, OpenDocuments};
 pub use evaluation::{Evaluation, Lost, Moved, Outcome, Read, Status};
@@ -21,10 +25,15 @@ pub use plan::{
     DocumentsPlan, DocumentsPolicy, LISTED_MAX, LossyValue, PlannedDocument, PlannedRoute, plan,
 };
 pub use prepared::{Outside, Prepared, Route};
+pub use proved::{Noted, ProofNote, note_proof};
 pub use refusal::Refusal;
 pub use rollback::rollback;
 pub use run::{abandon, apply, resume};
 pub use status::{TreeStatus, status};
 
+#[cfg(test)]
+mod evidence_tests;
+#[cfg(test)]
+mod jobs_tests;
 #[cfg(test)]
 mod tests;

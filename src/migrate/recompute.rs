@@ -1,11 +1,12 @@
 //! Running every recorded step again, from what each run read, and comparing each result with the
-//! one recorded.
+//! one recorded. A run on documents keeps no result of single steps: its documents are taken their whole way again.
 
 use std::collections::BTreeMap;
 
-use ledger_format::body::{Body, ObjectState, Purpose, RunStarted, StagedContent};
+use ledger_format::body::{Body, ObjectMigrated, ObjectState, Purpose, RunStarted, StagedContent};
 use ledger_format::hash::EventId;
 
+use super::documents::{Again, Finished, again};
 use super::error::MigrateError;
 use super::plan::{exemptions, script};
 use super::stage::{contract_of, frozen_contract, step_inputs};
@@ -22,10 +23,24 @@ pub struct RecomputedStep {
     pub run: EventId,
     /// The object.
     pub object: String,
-    /// The step.
+    /// The step; 0 for a document, whose steps are run together.
     pub step: u64,
-    /// Whether it gave the recorded result.
-    pub same: bool,
+    /// How it came out.
+    pub outcome: Outcome,
+}
+
+/// How something came out when it was run again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It gave the recorded result.
+    Same,
+    /// It gave another one.
+    Differs,
+    /// It cannot be run again here.
+    NotRecomputable {
+        /// Why not.
+        reason: String,
+    },
 }
 
 /// How all steps of committed runs came out.
@@ -38,17 +53,19 @@ pub struct Recomputed {
 impl Recomputed {
     /// Whether every step gave the recorded result.
     pub fn all_same(&self) -> bool {
-        self.steps.iter().all(|step| step.same)
+        self.steps.iter().all(|step| step.outcome == Outcome::Same)
     }
 }
 
 /// Runs the steps of every run committed within the first `size` events again, on scratch copies.
 ///
-/// Needs nothing but the ledger and its stored content: no live store, no contract file.
+/// Needs nothing but the ledger and its stored content: no live store, no contract file. External programs run only if
+/// the run was allowed to run them, and `allow_programs` says so again.
 pub fn recompute(
     ledger: &Ledger,
     objects: &dyn Objects,
     size: u64,
+    allow_programs: bool,
 ) -> Result<Recomputed, MigrateError> {
     let mut recomputed = Recomputed::default();
     let mut open: Option<Run> = None;
@@ -56,17 +73,21 @@ pub fn recompute(
         let recorded = recorded?;
         match recorded.event.body {
             Body::RunStarted(started) if started.purpose == Purpose::Migrate => {
-                let results = BTreeMap::new();
-                open = Some(Run { id: recorded.id, seq: recorded.event.seq, started, results });
+                open = Some(Run::new(recorded.id, recorded.event.seq, started));
             }
             Body::ObjectStaged(body) => {
                 if let Some(run) = &mut open {
                     run.results.entry(body.object).or_default().push(body.result);
                 }
             }
+            Body::ObjectMigrated(body) => {
+                if let Some(run) = open.as_mut().filter(|run| run.started.contract.is_none()) {
+                    run.migrated.insert(body.object.clone(), body);
+                }
+            }
             Body::RunCommitted(_) => {
                 if let Some(run) = open.take() {
-                    recomputed.steps.extend(run.again(ledger, objects)?);
+                    recomputed.steps.extend(run.again(ledger, objects, allow_programs)?);
                 }
             }
             Body::RunAborted(_) => open = None,
@@ -81,14 +102,24 @@ struct Run {
     seq: u64,
     started: RunStarted,
     results: BTreeMap<String, Vec<StagedContent>>,
+    /// What became of each object, where objects take routes.
+    migrated: BTreeMap<String, ObjectMigrated>,
 }
 
 impl Run {
+    const fn new(id: EventId, seq: u64, started: RunStarted) -> Self {
+        Self { id, seq, started, results: BTreeMap::new(), migrated: BTreeMap::new() }
+    }
+
     fn again(
         &self,
         ledger: &Ledger,
         objects: &dyn Objects,
+        allow_programs: bool,
     ) -> Result<Vec<RecomputedStep>, MigrateError> {
+        if self.started.contract.is_none() {
+            return self.documents_again(ledger, objects, allow_programs);
+        }
         let contract = frozen_contract(ledger, objects, contract_of(&self.started)?)?;
         let edges = resolve(&contract, &self.started.from, &self.started.to)?;
         let sources = ledger.state_at(self.seq)?.store().objects.clone();
@@ -121,16 +152,37 @@ impl Run {
         Ok(self.compared(&found))
     }
 
+    fn documents_again(
+        &self,
+        ledger: &Ledger,
+        objects: &dyn Objects,
+        allow_programs: bool,
+    ) -> Result<Vec<RecomputedStep>, MigrateError> {
+        let state = ledger.state_at(self.seq)?;
+        let (plan, migrated, held) = (self.started.plan, &self.migrated, &state.store().objects);
+        let finished = Finished { plan, migrated, held, allow_programs };
+        let documents = again(ledger, objects, &finished)?.into_iter().map(|(object, again)| {
+            let outcome = match again {
+                Again::Same => Outcome::Same,
+                Again::Differs => Outcome::Differs,
+                Again::Not { reason } => Outcome::NotRecomputable { reason },
+            };
+            RecomputedStep { run: self.id, object, step: 0, outcome }
+        });
+        Ok(documents.collect())
+    }
+
     fn compared(&self, found: &BTreeMap<&str, Vec<StagedContent>>) -> Vec<RecomputedStep> {
         let mut steps = Vec::new();
         for (object, recorded) in &self.results {
             let found = found.get(object.as_str()).map(Vec::as_slice).unwrap_or_default();
             for (step, result) in recorded.iter().enumerate() {
+                let same = found.get(step) == Some(result);
                 steps.push(RecomputedStep {
                     run: self.id,
                     object: object.clone(),
                     step: step as u64,
-                    same: found.get(step) == Some(result),
+                    outcome: if same { Outcome::Same } else { Outcome::Differs },
                 });
             }
         }

@@ -358,6 +358,11 @@ impl Step {
         }
     }
 
+    /// Whether it, or a step inside it, runs an external program.
+    pub fn runs_program(&self) -> bool {
+        matches!(self, Self::Program(_)) || self.body().iter().any(Self::runs_program)
+    }
+
     /// Every file that it and the steps inside it name.
     pub fn files(&self) -> Vec<&str> {
         let own = match self {

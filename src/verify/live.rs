@@ -15,7 +15,6 @@ use sha2::{Digest as _, Sha256};
 use super::audit::{AuditRecords, audit_text};
 use crate::diagnostic::{self, Code};
 use crate::objects::Objects;
-use crate::target::glyph_store::Layout;
 use crate::target::sqlite::{DatabaseError, PageTree, Snapshot};
 
 /// Permission bits of a mode, without the kind of file.
@@ -110,7 +109,7 @@ pub enum Change {
         /// Schema digest found.
         actual: CommitHash,
     },
-    /// A database cannot be read as one.
+    /// A database cannot be read as one, or a document is no file.
     #[error("{reason}")]
     Unreadable {
         /// What is wrong.
@@ -151,13 +150,13 @@ pub enum LiveError {
     Database(#[from] DatabaseError),
 }
 
-/// Compares the store at `layout` with what the ledger has of it: `store` as folded, `records` from
+/// Compares the store at `root` with what the ledger has of it: `store` as folded, `records` from
 /// the same events. With `objects` a changed line of an append-only file is named. `wait` is how long
 /// to wait for a lock on the database.
 pub fn compare_live(
     store: &StoreState,
     records: &AuditRecords,
-    layout: &Layout,
+    root: &Path,
     objects: Option<&dyn Objects>,
     wait: Duration,
 ) -> Result<Live, LiveError> {
@@ -169,7 +168,7 @@ pub fn compare_live(
     }
     let mut differences = Vec::new();
     for (object, state) in &store.objects {
-        let path = layout.root().join(object);
+        let path = root.join(object);
         let changes = match state {
             ObjectState::Document { content, mode, .. } => document(&path, *content, *mode)?,
             ObjectState::Log { content, bytes, .. } => {
@@ -192,6 +191,14 @@ pub fn compare_live(
 }
 
 fn document(path: &Path, expected: ContentHash, mode: u32) -> Result<Vec<Change>, LiveError> {
+    match fs::symlink_metadata(path) {
+        // Whoever wrote through a link would write somewhere else.
+        Ok(found) if !found.is_file() => {
+            return Ok(vec![Change::Unreadable { reason: "is no plain file".to_owned() }]);
+        }
+        Err(error) if !is_absence(&error) => return Err(io_error(path)(error)),
+        _ => {}
+    }
     let Some(file) = open(path)? else { return Ok(vec![Change::Missing]) };
     let found = file.metadata().map_err(io_error(path))?.permissions().mode() & MODE_BITS;
     let (_, actual) = hash(file, u64::MAX).map_err(io_error(path))?;
@@ -267,9 +274,14 @@ fn database(
 fn open(path: &Path) -> Result<Option<File>, LiveError> {
     match File::open(path) {
         Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if is_absence(&error) => Ok(None),
         Err(error) => Err(io_error(path)(error)),
     }
+}
+
+/// Whether nothing is there; also where a folder on the way is a file now.
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> LiveError {

@@ -116,7 +116,8 @@ fn every_committed_cursor_of_a_history_can_be_gone_back_to_and_forward_from() {
         0
     );
     // Every step of every run gives again what was recorded of it.
-    let again = recompute(store.ledger(), store.objects(), store.ledger().state().size()).unwrap();
+    let again =
+        recompute(store.ledger(), store.objects(), store.ledger().state().size(), false).unwrap();
     assert!(again.steps.len() >= 10 && again.all_same(), "{:?}", again.steps);
     let ours = scene.audit_lines();
     assert_eq!(ours.len(), 1 + store.ledger().state().runs().finished.len());

@@ -9,11 +9,17 @@ mod cli_evidence;
 #[cfg(test)]
 mod cli_failures;
 #[cfg(test)]
+mod cli_runs;
+#[cfg(test)]
 mod cli_store;
 #[cfg(test)]
 mod contract_schema;
 #[cfg(test)]
 mod disk_full;
+#[cfg(test)]
+mod documents_kill;
+#[cfg(test)]
+mod documents_refused;
 #[cfg(test)]
 mod durability_order;
 #[cfg(test)]

@@ -27,7 +27,8 @@ fn lost(evaluation: &Evaluation) -> Vec<String> {
 
 /// A notebook with one cell.
 fn with(cell: &str) -> String {
-    let (before, after) = (r#"{"metadata":{},"nbformat":3,"nbformat_minor":0,"worksheets":[{"cells":["#, "]}]}");
+    let (before, after) =
+        (r#"{"metadata":{},"nbformat":3,"nbformat_minor":0,"worksheets":[{"cells":["#, "]}]}");
     format!("{before}{cell}{after}")
 }
 
@@ -80,7 +81,8 @@ fn lines_without_ends_get_them_once() {
 #[test]
 fn the_minor_versions_of_4_are_current() {
     for minor in ["0", "4", "5", "6"] {
-        let text = format!(r#"{{"metadata":{{}},"nbformat":4,"nbformat_minor":{minor},"cells":[]}}"#);
+        let text =
+            format!(r#"{{"metadata":{{}},"nbformat":4,"nbformat_minor":{minor},"cells":[]}}"#);
         assert_eq!(prepared().evaluate(text.as_bytes(), None).status, Status::Current, "{minor}");
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use glyph_ledger::objects::MemoryObjects;
 use glyph_ledger::replay::{MaterialiseError, Replay, ReplayError, materialise, replay};
-use glyph_ledger::target::glyph_store::Layout;
 use glyph_ledger::verify::{Change, Live, audit_text, compare_live};
 use ledger_format::body::ObjectState;
 use ledger_format::hash::ContentHash;
@@ -72,9 +71,8 @@ fn l4_replay_restores_the_store_as_it_was() {
 }
 
 fn compare(replayed: &Replay, root: &std::path::Path, objects: &MemoryObjects) -> Live {
-    let layout = Layout::new(root);
     let store = replayed.state.store();
-    compare_live(store, &replayed.audit, &layout, Some(objects), Duration::ZERO).unwrap()
+    compare_live(store, &replayed.audit, root, Some(objects), Duration::ZERO).unwrap()
 }
 
 #[test]
@@ -166,8 +164,7 @@ fn without_the_objects_a_changed_audit_file_is_found_and_no_line_named() {
     bytes[3] ^= 1;
     fs::write(out.join(AUDIT), &bytes).unwrap();
     let store = replayed.state.store();
-    let live =
-        compare_live(store, &replayed.audit, &Layout::new(&out), None, Duration::ZERO).unwrap();
+    let live = compare_live(store, &replayed.audit, &out, None, Duration::ZERO).unwrap();
     let Live::Differs(differences) = live else { panic!("{live:?}") };
     assert!(matches!(differences[0].change, Change::Earlier { .. }));
 }

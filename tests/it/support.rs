@@ -1,6 +1,7 @@
 //! What tests of the program need: a place of their own, the binary in an empty environment, and
 //! ledgers whose every hash is the same in every run.
 
+mod documents;
 mod history;
 mod ledgers;
 mod place;
@@ -8,6 +9,9 @@ mod schema;
 mod story;
 pub(crate) mod trace;
 
+pub(crate) use documents::{
+    a_shelf, a_tree, apply_plan, beside, plan_all, set_contract, untouched,
+};
 pub(crate) use history::a_history;
 pub(crate) use ledgers::{
     Folder, Kept, VecLog, copy, fingerprint, key, log, log_of, log_of_documents, sign,

@@ -142,7 +142,7 @@ impl Documents {
             Self::open(open)?
         } else {
             // What cannot be used is refused before anything is made.
-            Collection::of(open.tree.clone(), open.contracts.clone(), &open.outside)?;
+            Collection::of(open.tree.clone(), open.contracts.clone(), &open.outside)?.find()?;
             if let Some(parent) = open.ledger.parent() {
                 let io = |source| MigrateError::Io { path: parent.to_owned(), source };
                 syncs::make_folder(&KernelSyncs, parent).map_err(io)?;

@@ -112,16 +112,7 @@ impl Evaluation {
 
     /// The list that the hash is of.
     pub fn loss_list(&self) -> Cbor {
-        let lost = self.lost.iter().map(|lost| {
-            // Values are written by their digits and text, all of which can be encoded.
-            let value = cbor::to_value(&lost.value).unwrap_or(Cbor::Null);
-            cbor::map([
-                ("edge", lost.edge.map_or(Cbor::Null, Into::into)),
-                ("path", Cbor::from(lost.path.to_string().as_str())),
-                ("value", value),
-            ])
-        });
-        Cbor::Array(lost.collect())
+        loss_list(&self.lost)
     }
 
     pub(super) fn refused(detected: Option<String>, refusals: Vec<Refusal>) -> Self {
@@ -137,6 +128,20 @@ impl Evaluation {
             result: None,
         }
     }
+}
+
+/// What is lost, as it is hashed and kept.
+pub(in crate::migrate) fn loss_list(lost: &[Lost]) -> Cbor {
+    let lost = lost.iter().map(|lost| {
+        // Values are written by their digits and text, all of which can be encoded.
+        let value = cbor::to_value(&lost.value).unwrap_or(Cbor::Null);
+        cbor::map([
+            ("edge", lost.edge.map_or(Cbor::Null, Into::into)),
+            ("path", Cbor::from(lost.path.to_string().as_str())),
+            ("value", value),
+        ])
+    });
+    Cbor::Array(lost.collect())
 }
 
 impl Prepared {

@@ -16,6 +16,7 @@ use super::collection::Documents;
 use super::evaluation::Status;
 use super::refusal::Refusal;
 use crate::document::{Pointer, Value};
+use crate::objects::Objects;
 use crate::transform::Parameters;
 
 /// A plan for documents: everything that applying it will do, under one id.
@@ -141,9 +142,32 @@ impl DocumentsPolicy {
 }
 
 impl DocumentsPlan {
-    /// Whether a file's text is a plan of this form, and not one for a store.
-    pub fn is_one(text: &str) -> bool {
-        text.get(..text.len().min(200)).unwrap_or(text).contains(SCHEMA)
+    /// A plan of these documents alone.
+    #[cfg(test)]
+    pub(in crate::migrate) fn bound_to(
+        ledger: LedgerId,
+        policy: DocumentsPolicy,
+        routes: Vec<PlannedRoute>,
+        objects: Vec<PlannedDocument>,
+        environment: ContentHash,
+    ) -> Self {
+        let mut plan = Self {
+            schema: SCHEMA.to_owned(),
+            id: CommitHash::of(TAG, &Cbor::Null),
+            ledger,
+            policy,
+            routes,
+            objects,
+            lossy: Vec::new(),
+            lost: 0,
+            form_lost: Vec::new(),
+            unchanged: 0,
+            signed: Vec::new(),
+            bytes_kept: 0,
+            environment,
+        };
+        plan.id = plan.computed_id();
+        plan
     }
 
     /// The plan as its file's text.
@@ -184,7 +208,7 @@ impl DocumentsPlan {
 
     /// What the id is the hash of. Kept in the ledger's objects under the plan's id by the run that applies it, so that a
     /// resumed run is bound by the same plan.
-    pub(super) fn preimage(&self) -> Vec<u8> {
+    pub(in crate::migrate) fn preimage(&self) -> Vec<u8> {
         Cbor::Array(vec![Cbor::from(TAG), self.meaning()]).encode()
     }
 
@@ -239,9 +263,9 @@ impl From<Row> for PlannedDocument {
 }
 
 /// The plan called `id`, as it was kept when its run began.
-pub(super) fn bound(documents: &Documents, id: CommitHash) -> Result<Bound, MigrateError> {
+pub(super) fn bound(objects: &dyn Objects, id: CommitHash) -> Result<Bound, MigrateError> {
     let name = ContentHash::from_bytes(*id.as_bytes());
-    let bytes = documents.objects.get(&name)?;
+    let bytes = objects.get(&name)?;
     let wrong = || PlanFileError::Form(format!("object {name} is not a plan"));
     let Ok(Cbor::Array(parts)) = cbor::decode(&bytes, EVENT_DEPTH_MAX) else {
         return Err(wrong().into());

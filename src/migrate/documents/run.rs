@@ -21,6 +21,7 @@ use super::collection::{Documents, content_of, state_of};
 use super::plan::{Bound, DocumentsPlan, PlannedDocument, PlannedRoute, bound};
 use super::prepared::Prepared;
 use super::rollback;
+use super::ways::{Ways, place_of};
 use super::work::{Done, Kinds, links_of};
 use crate::effects::Signer;
 use crate::ledger::Ledger;
@@ -275,41 +276,18 @@ fn stage(
     signer: &dyn Signer,
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
-    let Bound { policy, routes, objects, .. } = bound(documents, open.started.plan)?;
+    let Bound { policy, routes, objects, .. } = bound(&*documents.objects, open.started.plan)?;
     may_run_programs(policy.allow_programs, documents)?;
     documents.outside.parameters = policy.parameters();
     let planned: BTreeMap<String, PlannedDocument> =
         objects.into_iter().map(|row| (row.0.clone(), row.into())).collect();
     announce(documents, open, &routes, signer, observer)?;
-    let mut contracts: Vec<Prepared> = Vec::new();
-    let mut of_route = Vec::new();
-    for route in &routes {
-        let make = || documents.prepared(route.contract);
-        of_route.push(place_of(&mut contracts, route.contract, make)?);
-    }
+    let ways = Ways::of(&routes, |digest| documents.prepared(digest))?;
     // What documents of the run refer to may need no migration itself; so all of them are looked at where they are linked.
-    let goes_elsewhere = |(route, kind): (&PlannedRoute, &usize)| {
-        let current = contracts.get(*kind).map(|prepared| &prepared.contract().current);
-        (current != Some(&route.to)).then(|| route.to.clone())
-    };
-    let to = routes.iter().zip(&of_route).find_map(goes_elsewhere);
-    let all = Work::of(documents, contracts, &planned, &of_route, to)?;
+    let all = Work::of(documents, ways, &planned)?;
     let mut staging = Staging { documents, planned: &planned, open, pending: Vec::new(), done: 0 };
     all.run(&mut staging, signer, observer)?;
     staging.flush(signer, observer)
-}
-
-/// The place of the contract of that digest in a list; it is made and put there if it is not.
-fn place_of(
-    contracts: &mut Vec<Prepared>,
-    digest: CommitHash,
-    make: impl FnOnce() -> Result<Prepared, MigrateError>,
-) -> Result<usize, MigrateError> {
-    if let Some(known) = contracts.iter().position(|known| known.digest() == digest) {
-        return Ok(known);
-    }
-    contracts.push(make()?);
-    Ok(contracts.len() - 1)
 }
 
 /// Records the routes of a run, unless they are.
@@ -362,20 +340,15 @@ struct Work {
 impl Work {
     fn of(
         documents: &Documents,
-        contracts: Vec<Prepared>,
+        ways: Ways,
         planned: &BTreeMap<String, PlannedDocument>,
-        of_route: &[usize],
-        to: Option<String>,
     ) -> Result<Self, MigrateError> {
-        let kind = |object: &PlannedDocument| {
-            usize::try_from(object.route).ok().and_then(|route| of_route.get(route).copied())
-        };
-        let mut ids: BTreeMap<String, usize> = planned
+        let kinds = planned
             .values()
-            .filter_map(|object| Some((object.id.clone(), kind(object)?)))
-            .collect();
+            .filter_map(|object| Some((object.id.clone(), ways.kind(object.route)?)));
+        let mut ids: BTreeMap<String, usize> = kinds.collect();
         let linked = documents.collection.contracts.iter().any(Prepared::names_others);
-        let mut contracts = contracts;
+        let Ways { mut contracts, to, .. } = ways;
         if linked {
             for (id, other) in documents.collection.find()? {
                 let Some(prepared) = documents.collection.contracts.get(other) else { continue };
@@ -558,8 +531,9 @@ impl Documents {
         };
         let before: States = self.ledger.state_at(committed_seq)?.store().objects.clone();
         let now = &self.ledger.state().store().objects;
-        let changed = now.iter().filter(|(id, target)| before.get(*id) != Some(*target));
-        Ok(changed
+        // Also those whose target is what the ledger had: a document that is gone comes back.
+        let targets = open.migrated.iter().filter_map(|id| Some((id, now.get(id)?)));
+        Ok(targets
             .map(|(id, target)| (id.clone(), (before.get(id).cloned(), target.clone())))
             .collect())
     }

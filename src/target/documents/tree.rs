@@ -92,7 +92,7 @@ impl Kinds {
     }
 
     /// The place in the list of the kind that a file is of; none if it is of no kind.
-    fn of_file(&self, id: &str) -> Result<Option<usize>, TreeError> {
+    pub fn of_file(&self, id: &str) -> Result<Option<usize>, TreeError> {
         let claims = self.0.iter().enumerate().filter(|(_, (_, globs))| globs.is_match(id));
         let claims: Vec<usize> = claims.map(|(place, _)| place).collect();
         match claims.as_slice() {

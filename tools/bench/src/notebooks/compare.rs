@@ -46,7 +46,9 @@ impl Class {
             Self::Pdf => {
                 "`pdf` becomes the media type here and keeps its name there, where nothing shows it"
             }
-            Self::Count => "a count that was a text is none here and stays there, which version 4 forbids",
+            Self::Count => {
+                "a count that was a text is none here and stays there, which version 4 forbids"
+            }
             Self::HeadingRefused => {
                 "a heading of a level that Markdown has not: refused here, `#######` there"
             }

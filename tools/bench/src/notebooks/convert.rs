@@ -82,7 +82,8 @@ pub(super) fn apply(source: &Path, target: &Path, jobs: usize) -> Result<(), Err
         surroundings,
     };
     let mut documents = Documents::init(open, &signer(), &mut FixedRandom::new([3; 32]))?;
-    let policy = DocumentsPolicy { allow_loss: true, allow_programs: false, parameters: BTreeMap::new() };
+    let policy =
+        DocumentsPolicy { allow_loss: true, allow_programs: false, parameters: BTreeMap::new() };
     let plan = documents::plan(&mut documents, None, policy)?;
     let consent = Consent(Some(plan.id.to_string()));
     let inputs = Inputs { clock_ms: 0, seed: [0; 32] };

@@ -1,0 +1,82 @@
+//! `migration certificate`: what a run claims of each object, computed anew from its events.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::context::Context;
+use super::output::{Answer, Done};
+use super::terminal::{Paint, plain};
+use super::trace::WhichRun;
+use super::words::count;
+use crate::diagnostic::{Failure, NOTHING_HERE, REPLAY_DIVERGENCE};
+use crate::migrate::account::{CertificateView, ObjectCertificate, certificate};
+
+/// Most objects whose claims are listed unless one is named.
+const LISTED_MAX: usize = 1_000;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    which: WhichRun,
+    /// Show what is claimed of this object alone
+    #[arg(long, value_name = "ID")]
+    object: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Certified {
+    #[serde(flatten)]
+    view: CertificateView,
+    /// Whether what was recorded is what follows from the events; none if nothing was recorded.
+    same: Option<bool>,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Certified>, Failure> {
+    let ledger = context.open()?;
+    let span = arguments.which.find(&ledger)?;
+    let object = arguments.object.as_deref();
+    let view = certificate(&ledger, &span, object, LISTED_MAX)?;
+    if let (Some(object), true) = (object, view.claims.is_empty()) {
+        let told = format!("run {} migrated no object {object:?}", view.run.short());
+        return Err(Failure::new(&NOTHING_HERE, told).at("--object"));
+    }
+    let same = view.recorded.map(|recorded| recorded == view.recomputed);
+    let differs = (same == Some(false)).then(|| {
+        let told = "the certificate that was recorded does not follow from the run's events";
+        Failure::new(&REPLAY_DIVERGENCE, told).at(format!("run {}", view.run))
+    });
+    let done = Done::new(Certified { view, same });
+    Ok(match differs {
+        Some(failure) => done.found(failure),
+        None => done,
+    })
+}
+
+impl Answer for Certified {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        let CertificateView { run, recorded, recomputed, objects, claims } = &self.view;
+        writeln!(out, "{}", paint.strong(format_args!("certificate of run {}", run.short())))?;
+        match recorded {
+            Some(recorded) => writeln!(out, "  recorded    {recorded}")?,
+            None => writeln!(out, "  recorded    none: the run was not committed")?,
+        }
+        writeln!(out, "  recomputed  {recomputed}, over {}", count(*objects, "object"))?;
+        if claims.is_empty() && *objects > 0 {
+            writeln!(out, "  too many to list; --object ID shows what is claimed of one")?;
+        }
+        claims.iter().try_for_each(|claim| write_claim(claim, out))
+    }
+}
+
+fn write_claim(of: &ObjectCertificate, out: &mut dyn Write) -> io::Result<()> {
+    let ObjectCertificate { certificate, replay, claim } = of;
+    let (from, to) = (plain(&claim.from), plain(&claim.to));
+    writeln!(out, "  {}: {from} -> {to}", plain(&claim.object_id))?;
+    writeln!(out, "    certificate  {certificate}")?;
+    writeln!(out, "    source       {}", replay.source_hash)?;
+    writeln!(out, "    target       {}", replay.target_hash)?;
+    writeln!(out, "    operator     {}", plain(&replay.migration_operator_id))?;
+    writeln!(out, "    policy       {}", replay.migration_policy_hash)
+}

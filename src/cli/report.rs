@@ -1,0 +1,73 @@
+//! `migration report`: what a run came to, in numbers, and what it lost.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use ledger_format::body::Purpose;
+use serde::Serialize;
+
+use super::context::Context;
+use super::output::{Answer, Done};
+use super::terminal::{Paint, plain};
+use super::trace::{WhichRun, word};
+use super::words::count;
+use crate::diagnostic::Failure;
+use crate::migrate::account::{LossyEntry, MigrationReport, report};
+use crate::objects::PackObjects;
+
+/// Lost things listed unless another number is asked for.
+const LOSSY_DEFAULT: usize = 100;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    which: WhichRun,
+    /// List at most so many of the things that were lost
+    #[arg(long, value_name = "N", default_value_t = LOSSY_DEFAULT)]
+    lossy: usize,
+}
+
+#[derive(Serialize)]
+pub(super) struct Reported {
+    migration_report: MigrationReport,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Reported>, Failure> {
+    let ledger = context.open()?;
+    let span = arguments.which.find(&ledger)?;
+    let packs = PackObjects::open_read_only(&ledger.objects_dir())?;
+    let migration_report = report(&ledger, &packs, &span, arguments.lossy)?;
+    Ok(Done::new(Reported { migration_report }).next(&["migration", "certificate"]))
+}
+
+impl Answer for Reported {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        let report = &self.migration_report;
+        let purpose = match report.purpose {
+            Purpose::Migrate => "migration",
+            Purpose::Rollback => "rollback",
+        };
+        let title =
+            format_args!("{purpose}, run {} ({})", report.run.short(), word(report.outcome));
+        writeln!(out, "{}", paint.strong(title))?;
+        writeln!(out, "  objects migrated  {}", report.objects_migrated)?;
+        writeln!(out, "  objects failed    {}", report.objects_failed)?;
+        writeln!(out, "  fields added      {}", report.field_additions)?;
+        writeln!(out, "  fields removed    {}", report.field_removals)?;
+        if report.not_counted > 0 {
+            let objects = count(report.not_counted, "object");
+            writeln!(out, "  fields of {objects} were not counted")?;
+        }
+        writeln!(out, "  lost              {}", count(report.values_lost, "value"))?;
+        report.lossy.iter().try_for_each(|lossy| write_lossy(lossy, out))
+    }
+}
+
+fn write_lossy(LossyEntry { object, what }: &LossyEntry, out: &mut dyn Write) -> io::Result<()> {
+    let path = what.get("path").and_then(serde_json::Value::as_str);
+    let what = match (path, what.get("value")) {
+        (Some(path), Some(value)) => format!("{path} = {value}"),
+        _ => what.to_string(),
+    };
+    writeln!(out, "    {}: {}", plain(object), plain(&what))
+}

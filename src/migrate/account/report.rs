@@ -1,0 +1,190 @@
+//! The report on a run: how many objects, what was added to and removed from them, what was lost.
+
+use std::collections::BTreeMap;
+
+use ledger_format::body::{Body, ObjectMigrated, ObjectState, Purpose, RunStarted};
+use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value as Cbor};
+use ledger_format::hash::{CommitHash, ContentHash, EventId};
+use ledger_format::json::to_json;
+use projections::Routes;
+use serde::Serialize;
+
+use super::super::error::MigrateError;
+use super::super::stage::frozen_contract;
+use super::run::{RunOutcome, RunSpan};
+use super::trace::of_run;
+use crate::contract::Contract;
+use crate::document::{Document, Format};
+use crate::ledger::Ledger;
+use crate::objects::Objects;
+use crate::target::glyph_store::Layout;
+use crate::transform::{Identity, Operation, difference};
+
+/// The report on a run.
+///
+/// What is added and removed is no part of the events: it is the difference of the source and the target that were kept, so
+/// something that moved counts as both, and a field that holds others counts once. Databases have no fields in this sense.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MigrationReport {
+    /// The run.
+    pub run: EventId,
+    /// What it was for.
+    pub purpose: Purpose,
+    /// How far it came.
+    pub outcome: RunOutcome,
+    /// Objects that reached their target; none of a run that was not committed.
+    pub objects_migrated: u64,
+    /// Objects that the run set out to migrate and ended without.
+    pub objects_failed: u64,
+    /// Fields that documents have and did not have.
+    pub field_additions: u64,
+    /// Fields that documents had and do not have.
+    pub field_removals: u64,
+    /// Objects whose fields were not counted: no contract of the run says how they are written.
+    pub not_counted: u64,
+    /// Number of values lost.
+    pub values_lost: u64,
+    /// The first of them.
+    pub lossy: Vec<LossyEntry>,
+}
+
+/// Something that is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LossyEntry {
+    /// The object.
+    pub object: String,
+    /// What, as the run has kept it: of a document edge, path and value; of a database what one step took away.
+    pub what: serde_json::Value,
+}
+
+/// Tells what a run came to. At most `lossy_max` lost things are listed.
+pub fn report(
+    ledger: &Ledger,
+    objects: &dyn Objects,
+    span: &RunSpan,
+    lossy_max: usize,
+) -> Result<MigrationReport, MigrateError> {
+    let mut making = Making {
+        ledger,
+        objects,
+        lossy_max,
+        started: None,
+        routes: Routes::default(),
+        forms: BTreeMap::new(),
+        report: MigrationReport {
+            run: span.run,
+            purpose: Purpose::Migrate,
+            outcome: span.outcome,
+            objects_migrated: 0,
+            objects_failed: 0,
+            field_additions: 0,
+            field_removals: 0,
+            not_counted: 0,
+            values_lost: 0,
+            lossy: Vec::new(),
+        },
+    };
+    of_run(ledger, span, |body| making.take(body))?;
+    let Making { mut report, started, .. } = making;
+    let planned = started.map_or(0, |started| {
+        report.purpose = started.purpose;
+        started.objects
+    });
+    match span.outcome {
+        RunOutcome::Aborted => {
+            (report.objects_migrated, report.objects_failed) = (0, planned);
+        }
+        RunOutcome::Open => report.objects_migrated = 0,
+        RunOutcome::Committed | RunOutcome::Published | RunOutcome::Abandoned => {}
+    }
+    Ok(report)
+}
+
+struct Making<'a> {
+    ledger: &'a Ledger,
+    objects: &'a dyn Objects,
+    lossy_max: usize,
+    started: Option<RunStarted>,
+    routes: Routes,
+    /// How documents under a contract are written, and which of their lists have keys.
+    forms: BTreeMap<CommitHash, Option<(Format, Identity)>>,
+    report: MigrationReport,
+}
+
+impl Making<'_> {
+    fn take(&mut self, body: Body) -> Result<(), MigrateError> {
+        match body {
+            Body::RunStarted(body) => self.started = Some(body),
+            Body::RunRoute(body) => self.routes.push(&body),
+            Body::ObjectMigrated(body) => self.object(&body)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, body: &ObjectMigrated) -> Result<(), MigrateError> {
+        self.report.objects_migrated += 1;
+        self.report.values_lost = self.report.values_lost.saturating_add(body.lost);
+        self.lossy(body)?;
+        let (
+            ObjectState::Document { content: source, .. },
+            ObjectState::Document { content: target, .. },
+        ) = (&body.source, &body.target)
+        else {
+            self.report.not_counted += 1;
+            return Ok(());
+        };
+        let Some((format, identity)) = self.form(body)? else {
+            self.report.not_counted += 1;
+            return Ok(());
+        };
+        let read = |content: &ContentHash| -> Result<_, MigrateError> {
+            Ok(Document::read(format, &self.objects.get(content)?).ok())
+        };
+        let (Some(before), Some(after)) = (read(source)?, read(target)?) else {
+            self.report.not_counted += 1;
+            return Ok(());
+        };
+        for effect in difference(&before.value, &after.value, &identity) {
+            match effect.op {
+                Operation::Added => self.report.field_additions += 1,
+                Operation::Removed => self.report.field_removals += 1,
+                Operation::Moved | Operation::Changed => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// How a document is written: by its contract; a store's manifest is YAML.
+    fn form(&mut self, body: &ObjectMigrated) -> Result<Option<(Format, Identity)>, MigrateError> {
+        if body.object == Layout::MANIFEST && body.route.is_none() {
+            return Ok(Some((Format::Yaml, Identity::new())));
+        }
+        let route = body.route.and_then(|number| self.routes.get(number));
+        let Some(digest) = route.map(|route| route.contract) else { return Ok(None) };
+        if let Some(form) = self.forms.get(&digest) {
+            return Ok(form.clone());
+        }
+        let form = form_of(&frozen_contract(self.ledger, self.objects, digest)?);
+        self.forms.insert(digest, form.clone());
+        Ok(form)
+    }
+
+    fn lossy(&mut self, body: &ObjectMigrated) -> Result<(), MigrateError> {
+        let room = self.lossy_max.saturating_sub(self.report.lossy.len());
+        let Some(name) = body.loss_list.filter(|_| room > 0) else { return Ok(()) };
+        let bytes = self.objects.get(&name)?;
+        let Ok(Cbor::Array(entries)) = cbor::decode(&bytes, EVENT_DEPTH_MAX) else { return Ok(()) };
+        let entry = |what| LossyEntry { object: body.object.clone(), what: to_json(what) };
+        self.report.lossy.extend(entries.iter().take(room).map(entry));
+        Ok(())
+    }
+}
+
+fn form_of(contract: &Contract) -> Option<(Format, Identity)> {
+    let formats = [Format::Json, Format::Jsonl, Format::Yaml, Format::Cbor];
+    let format = formats.into_iter().find(|format| format.name() == contract.format)?;
+    let keys = contract.identity.iter();
+    let identity = keys.map(|(list, key)| (list.as_pointer().clone(), key.clone())).collect();
+    Some((format, identity))
+}

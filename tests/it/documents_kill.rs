@@ -1,0 +1,150 @@
+//! A migration of 200 documents, killed at every batch of events and around every rename, and interrupted. What is resumed
+//! must come to the same documents and the same certificate as an undisturbed run.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+
+use crate::support::{Place, a_tree, beside, copy, done, not_shown, plan_all};
+
+const DOCUMENTS: usize = 200;
+
+/// Set: kill at every call; else at every batch of events, and at some of the many others.
+const EVERYWHERE: &str = "GLYPH_LEDGER_KILL_EVERYWHERE";
+
+/// Calls to kill at, and how many of them to pass over from one point to the next. Each batch of events renames a pin with
+/// `renameat`, each document is renamed into its place with `rename`.
+const CALLS: [(&str, usize); 5] =
+    [("renameat", 1), ("rename", 67), ("fdatasync", 9), ("fsync", 9), ("pwrite64", 7)];
+
+#[test]
+fn l3_documents_killed_anywhere_end_as_if_undisturbed() {
+    let Some((place, expected)) = undisturbed() else { return };
+    let everywhere = std::env::var_os(EVERYWHERE).is_some();
+    let mut resumed = 0;
+    for (call, stride) in CALLS {
+        let mut points = 0;
+        let mut nth = 1;
+        while stopped(&place, call, nth, Signal::KILL).is_none() {
+            resumed += usize::from(finish(&place));
+            assert!(outcome(&place) == expected, "{call} {nth}: {:?}", outcome(&place).1);
+            points += 1;
+            nth += if everywhere { 1 } else { stride };
+            reset(&place);
+        }
+        assert!(points > 1, "{call}: {points} points");
+        reset(&place);
+    }
+    assert!(resumed > 6, "only {resumed} runs were open when they were killed");
+}
+
+#[test]
+fn l3_documents_interrupted_say_how_to_go_on() {
+    let Some((place, expected)) = undisturbed() else { return };
+    let mut interrupted = 0;
+    for nth in 1..=8 {
+        match stopped(&place, "renameat", nth, Signal::INT) {
+            Some((130, said)) => {
+                interrupted += 1;
+                assert!(said.contains("next: glyph-ledger migration resume"), "{said}");
+                done(&place, &["migration", "resume"]);
+            }
+            Some((0, _)) => {}
+            // The program did not listen yet, as it had not begun.
+            None => assert!(!finish(&place)),
+            other => panic!("{nth}: {other:?}"),
+        }
+        assert!(outcome(&place) == expected, "{nth}: {:?}", outcome(&place).1);
+        reset(&place);
+    }
+    assert!(interrupted > 0);
+}
+
+/// Documents by name, and the certificates of what was committed.
+type Outcome = (BTreeMap<PathBuf, Vec<u8>>, Vec<String>);
+
+/// A place where all is planned, kept to come back to, and what the plan comes to.
+fn undisturbed() -> Option<(Place, Outcome)> {
+    if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
+        not_shown("documents killed at every call", "there is no strace here");
+        return None;
+    }
+    let documents: Vec<(String, String)> = (0..DOCUMENTS)
+        .map(|n| (format!("d{n:03}.json"), format!("{{\"v\":1,\"titel\":\"t{n}\"}}\n")))
+        .collect();
+    let documents: Vec<(&str, &str)> =
+        documents.iter().map(|(id, text)| (id.as_str(), text.as_str())).collect();
+    let place = a_tree(&documents);
+    plan_all(&place);
+    for (from, kept) in [(place.work(), "work-kept"), (place.home(), "home-kept")] {
+        copy(&from, &beside(&place, kept));
+    }
+    reset(&place);
+    done(&place, &["apply", "../plan.json", "--jobs", "1"]);
+    let expected = outcome(&place);
+    assert_eq!((expected.0.len(), expected.1.len()), (DOCUMENTS, 1));
+    reset(&place);
+    Some((place, expected))
+}
+
+/// Puts the place back to where all is planned.
+fn reset(place: &Place) {
+    for (to, kept) in [(place.work(), "work-kept"), (place.home(), "home-kept")] {
+        fs::remove_dir_all(&to).unwrap();
+        copy(&beside(place, kept), &to);
+    }
+    let key = place.home().join("config/key.pem");
+    fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+/// Applies the plan with a signal before the n-th of some call. None if it died of it, else its exit status and what it said.
+fn stopped(place: &Place, call: &str, nth: usize, signal: Signal) -> Option<(i32, String)> {
+    let name = if signal == Signal::KILL { "SIGKILL" } else { "SIGINT" };
+    let program = place.command(&[]);
+    let mut command = Command::new("strace");
+    command
+        .args(["-f", "-o"])
+        .arg(beside(place, "strace"))
+        .args(["-e", &format!("trace={call}")])
+        .args(["-e", &format!("inject={call}:signal={name}:when={nth}")])
+        .arg(program.get_program())
+        .args(["apply", "../plan.json", "--jobs", "1"])
+        .env("GLYPH_LEDGER_HOME", place.home())
+        .current_dir(place.work())
+        .stdin(Stdio::null());
+    let output = command.output().unwrap();
+    if let Some(died_of) = output.status.signal() {
+        assert_eq!(died_of, signal.as_raw());
+        return None;
+    }
+    let said = String::from_utf8(output.stderr).unwrap();
+    Some((output.status.code().unwrap(), said))
+}
+
+/// Goes on with what was killed: resumes the run, or begins it if it had not begun. Whether there was a run to resume.
+fn finish(place: &Place) -> bool {
+    let said = place.run(&["migration", "resume", "--json"]);
+    if said.exit == 0 {
+        return true;
+    }
+    assert_eq!(said.json()["diagnostics"][0]["code"], "NO_RUN", "{said:?}");
+    if outcome(place).1.is_empty() {
+        done(place, &["apply", "../plan.json", "--jobs", "1"]);
+    }
+    false
+}
+
+fn outcome(place: &Place) -> Outcome {
+    let files = fs::read_dir(place.work()).unwrap().map(|entry| entry.unwrap().path());
+    let files = files.filter(|path| path.is_file());
+    let documents = files.map(|path| (path.clone(), fs::read(&path).unwrap())).collect();
+    let log = done(place, &["log", "--json"]).json();
+    let events = log["data"]["events"].as_array().unwrap();
+    let committed = events.iter().filter(|event| event["kind"] == "run.committed");
+    let certificates = committed.map(|event| event["summary"].as_str().unwrap().to_owned());
+    (documents, certificates.collect())
+}
