@@ -109,6 +109,11 @@ impl Settings {
         }
     }
 
+    /// Whether the ledger in `ledger` has some.
+    pub(super) fn are_in(ledger: &Path) -> Result<bool, Failure> {
+        Ok(Self::read(ledger)?.is_some())
+    }
+
     pub(super) fn write(&self, ledger: &Path) -> Result<(), Failure> {
         let file = ledger.join(SETTINGS_FILE);
         let text = serde_json::to_string_pretty(self).unwrap_or_default();

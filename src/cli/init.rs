@@ -11,7 +11,7 @@ use ledger_format::hash::{KeyId, LedgerId};
 use serde::Serialize;
 
 use super::context::Context;
-use super::documents::{Described, Working};
+use super::documents::{Described, Settings, Working};
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
@@ -20,7 +20,7 @@ use crate::contract::load_file;
 use crate::diagnostic::{Failure, USAGE};
 use crate::effects::{Signer, SystemRandom};
 use crate::migrate::documents::{Documents, OpenDocuments};
-use crate::migrate::{InitOptions, init};
+use crate::migrate::{InitOptions, MigrateError, init};
 use crate::target::documents::Tree;
 use crate::target::glyph_store::Layout;
 
@@ -131,7 +131,14 @@ fn of_documents(arguments: &Arguments, context: &Context) -> Result<Done<Initial
         jobs: working.jobs(),
         surroundings: context.surroundings()?,
     };
-    let documents = Documents::init(open, &signer, &mut SystemRandom)?;
+    let documents = match Documents::init(open.clone(), &signer, &mut SystemRandom) {
+        // Making the ledger was cut short before it was written down what it was made with.
+        Err(MigrateError::AlreadyAdopted { .. }) if !Settings::are_in(&ledger)? => {
+            settings.write(&ledger)?;
+            Documents::open(open)?
+        }
+        made => made?,
+    };
     settings.write(&ledger)?;
     let found = documents.collection().find()?.len() as u64;
     let answer = Initialised {

@@ -1,7 +1,7 @@
 //! `plan`: what a migration would do and lose, under one id.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -13,8 +13,10 @@ use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
 use super::{failure, job};
-use crate::diagnostic::Failure;
-use crate::migrate::documents::{DocumentsPlan, DocumentsPolicy, plan as plan_documents};
+use crate::diagnostic::{Failure, USAGE};
+use crate::migrate::documents::{
+    Documents, DocumentsPlan, DocumentsPolicy, plan as plan_documents,
+};
 use crate::migrate::{MigrateError, Plan, PlanFileError, Policy, plan};
 
 #[derive(Debug, Args)]
@@ -60,6 +62,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
             allow_programs: arguments.working.allow_programs,
             parameters: settings.parameters().collect(),
         };
+        if let Some(file) = &arguments.output {
+            must_be_no_document(file, &documents)?;
+        }
         let plan = plan_documents(&mut documents, to, policy)?;
         keep(plan.to_json())?;
         let (empty, lost, id) = (plan.is_empty(), plan.lost, plan.id.short());
@@ -85,6 +90,22 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
         0 => done.next(&["apply", &file]),
         _ => done.next(&["apply", &file, "--accept-lossy", &id]),
     })
+}
+
+/// Refuses to write a plan where it would be taken for one of the documents.
+fn must_be_no_document(file: &Path, documents: &Documents) -> Result<(), Failure> {
+    let collection = documents.collection();
+    let Ok(id) = documents::id_in(collection.tree().root(), file) else { return Ok(()) };
+    if !collection.claims(&id)? {
+        return Ok(());
+    }
+    let told =
+        format!("{} would be one of the documents: write the plan elsewhere", file.display());
+    Err(Failure::new(&USAGE, told).at(file.display().to_string()).next([
+        "plan",
+        "-o",
+        "../plan.json",
+    ]))
 }
 
 fn is_plan(bytes: &[u8]) -> bool {

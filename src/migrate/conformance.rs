@@ -58,7 +58,8 @@ fn plans_and_what_they_bind_are_as_recorded() {
 }
 
 fn documents_policy(draw: &mut Draw) -> DocumentsPolicy {
-    let parameters: Vec<(String, Value)> = draw.list(2, |draw| (draw.text(1), Value::text(draw.text(2))));
+    let parameters: Vec<(String, Value)> =
+        draw.list(2, |draw| (draw.text(1), Value::text(draw.text(2))));
     DocumentsPolicy {
         allow_loss: draw.truth(),
         allow_programs: draw.truth(),

@@ -63,10 +63,19 @@ impl Collection {
 
     /// Ids of all documents, each with the place of its contract.
     pub fn find(&self) -> Result<BTreeMap<String, usize>, MigrateError> {
+        Ok(self.tree.find(&self.globs()?)?)
+    }
+
+    /// Whether a file of that id is, or would be, one of the documents.
+    pub fn claims(&self, id: &str) -> Result<bool, MigrateError> {
+        Ok(self.globs()?.of_file(id)?.is_some())
+    }
+
+    fn globs(&self) -> Result<target::Kinds, MigrateError> {
         let contracts = self.contracts.iter().map(Prepared::contract);
         let globs =
             contracts.map(|contract| (contract.contract.as_str(), contract.files.as_slice()));
-        Ok(self.tree.find(&target::Kinds::of(globs)?)?)
+        Ok(target::Kinds::of(globs)?)
     }
 
     pub(super) fn kinds<'a>(&'a self, to: Option<&'a str>) -> Kinds<'a> {

@@ -51,7 +51,7 @@ enum Command {
         /// The folder.
         dir: PathBuf,
     },
-    /// Converts notebooks beside the PyPI package nbformat and compares the results.
+    /// Converts notebooks beside the `PyPI` package nbformat and compares the results.
     Notebooks(notebooks::Arguments),
     /// Converts a folder of notebooks. The tool calls itself so.
     NotebooksConvert(notebooks::Convert),

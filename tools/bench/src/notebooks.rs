@@ -1,4 +1,4 @@
-//! Notebooks of version 3 beside the converter of the PyPI package `nbformat`: the same files, each side in a process of its
+//! Notebooks of version 3 beside the converter of the `PyPI` package `nbformat`: the same files, each side in a process of its
 //! own, results compared value by value.
 //!
 //! The package draws ids at random; they are left out. Every other difference is of a class that is explained, or the run

@@ -208,8 +208,7 @@ fn join_texts(notebook: &mut Value) {
         for output in list(cell, "/outputs") {
             join(output, "/text");
             let Some(Value::Map(data)) = place("/data").get_mut(output) else { continue };
-            for (kind, value) in data.iter_mut().filter(|(kind, _)| !kind.ends_with("json")) {
-                let _kind: &str = kind;
+            for (_, value) in data.iter_mut().filter(|(kind, _)| !kind.ends_with("json")) {
                 join_value(value);
             }
         }

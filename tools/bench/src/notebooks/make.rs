@@ -198,7 +198,8 @@ fn words(dice: &mut Dice, count: u64) -> String {
 
 /// What a picture looks like in base 64.
 fn picture(dice: &mut Dice) -> String {
-    (0..dice.below(120)).map(|_| format!("{:016x}", dice.next())).collect()
+    let words = (0..dice.below(120)).map(|_| format!("{:016x}", dice.next()));
+    words.collect::<Vec<_>>().concat()
 }
 
 fn put(object: &mut Value, key: &str, value: Value) {
