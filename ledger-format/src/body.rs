@@ -616,12 +616,10 @@ pub(crate) mod samples {
 
     #[expect(clippy::too_many_lines, reason = "a list: one body after the other")]
     pub(crate) fn every_kind() -> Vec<Body> {
-        let run = EventId::of(b"run");
         let content = ContentHash::of(b"content");
         let commit = CommitHash::of("x", &Value::Null);
         let database = ObjectState::Database { page_root: commit, rows: commit, schema: commit };
-        let document = ObjectState::Document { content, bytes: 7, mode: 0o644 };
-        vec![
+        let mut bodies = vec![
             LedgerCreated { public_key: FixedBytes([1; 32]), nonce: FixedBytes([2; 16]) }.into(),
             StoreAdopted {
                 contract: "glyph-store".into(),
@@ -631,12 +629,8 @@ pub(crate) mod samples {
                 open: true,
             }
             .into(),
-            ObjectObserved {
-                object: "store.db".into(),
-                cause: Cause::Baseline,
-                state: database.clone(),
-            }
-            .into(),
+            ObjectObserved { object: "store.db".into(), cause: Cause::Baseline, state: database }
+                .into(),
             ContractFrozen {
                 contract: "glyph-store".into(),
                 contract_version: "1.0.0".into(),
@@ -652,6 +646,18 @@ pub(crate) mod samples {
                 pass: true,
             }
             .into(),
+        ];
+        bodies.extend(of_a_run());
+        bodies.push(StateRecorded { size: 10, digest: commit }.into());
+        bodies
+    }
+
+    fn of_a_run() -> [Body; 8] {
+        let run = EventId::of(b"run");
+        let content = ContentHash::of(b"content");
+        let commit = CommitHash::of("x", &Value::Null);
+        let document = ObjectState::Document { content, bytes: 7, mode: 0o644 };
+        [
             RunStarted {
                 purpose: Purpose::Migrate,
                 plan: commit,
@@ -720,7 +726,6 @@ pub(crate) mod samples {
             RunAborted { run, code: "SQL_FAILED".into(), message: "no such table".into() }.into(),
             RunAbandoned { run, reason: "restored by hand".into(), places: 1, version: "2".into() }
                 .into(),
-            StateRecorded { size: 10, digest: commit }.into(),
         ]
     }
 }

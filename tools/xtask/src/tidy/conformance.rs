@@ -9,7 +9,7 @@ use super::{Finding, Tree};
 const FOLDERS: &[&str] = &["src/", "projections/src/", "ledger-format/src/"];
 
 /// How the beginning of an encoder reads.
-const ENCODERS: &[&str] = &["fn encode", "CommitHash::of("];
+const ENCODERS: &[&str] = &["fn encode", "CommitHash::of(", "CommitHash::of_encoded("];
 
 const RECORD: &str = "conformance.toml";
 const TEST: &str = "conformance.rs";
