@@ -614,7 +614,6 @@ pub(crate) mod samples {
 
     use super::*;
 
-    #[expect(clippy::too_many_lines, reason = "a list: one body after the other")]
     pub(crate) fn every_kind() -> Vec<Body> {
         let content = ContentHash::of(b"content");
         let commit = CommitHash::of("x", &Value::Null);

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn styles_that_people_use_are_kept() {
+    fn m16_styles_that_people_use_are_kept() {
         for text in [
             "{}",
             "[]\n",

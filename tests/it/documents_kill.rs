@@ -22,7 +22,7 @@ const CALLS: [(&str, usize); 5] =
     [("renameat", 1), ("rename", 67), ("fdatasync", 9), ("fsync", 9), ("pwrite64", 7)];
 
 #[test]
-fn l3_documents_killed_anywhere_end_as_if_undisturbed() {
+fn m9_documents_killed_anywhere_end_as_if_undisturbed() {
     let Some((place, expected)) = undisturbed() else { return };
     let everywhere = std::env::var_os(EVERYWHERE).is_some();
     let mut resumed = 0;
@@ -43,7 +43,7 @@ fn l3_documents_killed_anywhere_end_as_if_undisturbed() {
 }
 
 #[test]
-fn l3_documents_interrupted_say_how_to_go_on() {
+fn m9_documents_interrupted_say_how_to_go_on() {
     let Some((place, expected)) = undisturbed() else { return };
     let mut interrupted = 0;
     for nth in 1..=8 {

@@ -216,7 +216,7 @@ fn no_documents_are_nothing_to_do() {
 }
 
 #[test]
-fn programs_run_only_where_that_is_allowed() {
+fn m15_programs_run_only_where_that_is_allowed() {
     let place = a_tree(&[("a.json", GOOD)]);
     let step = |program: &str| {
         let steps = format!("to: title}}}}\n      - {{program: {{{program}}}}}");

@@ -19,6 +19,8 @@ mod disk_full;
 #[cfg(test)]
 mod documents_kill;
 #[cfg(test)]
+mod documents_linked;
+#[cfg(test)]
 mod documents_refused;
 #[cfg(test)]
 mod durability_order;

@@ -64,7 +64,7 @@ fn a_document_is_taken_along_the_way_and_normalised() {
 }
 
 #[test]
-fn the_ladder_of_answers() {
+fn m4_the_ladder_of_answers() {
     let prepared = prepared(CONTRACT);
     for (text, status) in [
         (r#"{"v":3,"title":"x","tags":[]}"#, Status::Current),

@@ -1,0 +1,96 @@
+//! Documents that name each other by hash, through the commands.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::support::{Place, Said};
+
+/// Every kind of a linked set.
+const KINDS: [&str; 4] =
+    ["glyphser-certificate", "glyphser-checkpoint", "glyphser-manifest", "glyphser-trace"];
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/glyphser")
+}
+
+/// The documents of a set, by name.
+fn documents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| {
+            (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap())
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// Runs a command with the kinds and the values that the newer versions need.
+fn described(place: &Place, command: &[&str]) -> Said {
+    let parameters = fs::read(fixtures().join("parameters.json")).unwrap();
+    let parameters: Value = serde_json::from_slice(&parameters).unwrap();
+    let mut arguments: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+    for kind in KINDS {
+        arguments.extend(["--contract".to_owned(), kind.to_owned()]);
+    }
+    for (name, value) in parameters.as_object().unwrap() {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        arguments.extend(["--set".to_owned(), format!("{name}={text}")]);
+    }
+    place.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn set(place: &Place, name: &str) -> PathBuf {
+    let folder = place.path("set");
+    fs::create_dir_all(&folder).unwrap();
+    for (name, bytes) in documents(&fixtures().join(name)) {
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn m14_a_linked_tree_is_migrated_by_the_commands() {
+    let place = Place::new();
+    let folder = set(&place, "linked");
+    assert_eq!(described(&place, &["init", "--documents", "set"]).code, 0);
+    let ledger = ["--ledger", "set/.glyph-ledger"];
+    let run = |words: &[&str]| place.run(&[words, &ledger].concat());
+    let planned = run(&["plan", "-o", "plan.json", "--json"]);
+    assert_eq!(planned.code, 0, "{}", planned.stderr);
+    let data = planned.json()["data"].clone();
+    assert_eq!(data["plan"]["objects"].as_array().unwrap().len(), 4);
+    assert_eq!(data["plan"]["lossy"][0]["path"], "/header/trace_final_hash");
+    let id = data["plan"]["id"].as_str().unwrap()[..12].to_owned();
+    let unconfirmed = run(&["apply", "plan.json"]);
+    assert_eq!(unconfirmed.code, 5, "{}", unconfirmed.stderr);
+    assert_eq!(documents(&folder), documents(&fixtures().join("linked")));
+    let applied = run(&["apply", "plan.json", "--accept-lossy", &id]);
+    assert_eq!(applied.code, 0, "{}", applied.stderr);
+    // The operators made the same of them, on a way of their own.
+    assert_eq!(documents(&folder), documents(&fixtures().join("migrated")));
+    let undone = run(&["undo"]);
+    assert_eq!(undone.code, 0, "{}", undone.stderr);
+    assert_eq!(documents(&folder), documents(&fixtures().join("linked")));
+}
+
+#[test]
+fn m14_a_bent_link_is_refused_by_name_and_nothing_is_touched() {
+    for (name, code) in [
+        ("bad/stale-head", "STEP_FAILED"),
+        ("bad/stale-self", "LINK_STALE"),
+        ("bad/dangling", "LINK_DANGLING"),
+        ("bad/renamed-not-rehashed", "LINK_DANGLING"),
+    ] {
+        let place = Place::new();
+        let folder = set(&place, name);
+        let said = described(&place, &["check", "set", "--json"]);
+        assert_eq!(said.json()["diagnostics"][0]["code"], code, "{name}");
+        assert_ne!(said.code, 0, "{name}");
+        assert_eq!(documents(&folder), documents(&fixtures().join(name)));
+    }
+}
