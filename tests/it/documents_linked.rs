@@ -45,7 +45,7 @@ fn described(place: &Place, command: &[&str]) -> Said {
 }
 
 fn set(place: &Place, name: &str) -> PathBuf {
-    let folder = place.path("set");
+    let folder = place.work().join("set");
     fs::create_dir_all(&folder).unwrap();
     for (name, bytes) in documents(&fixtures().join(name)) {
         fs::write(folder.join(name), bytes).unwrap();
@@ -57,24 +57,24 @@ fn set(place: &Place, name: &str) -> PathBuf {
 fn m14_a_linked_tree_is_migrated_by_the_commands() {
     let place = Place::new();
     let folder = set(&place, "linked");
-    assert_eq!(described(&place, &["init", "--documents", "set"]).code, 0);
+    assert_eq!(described(&place, &["init", "--documents", "set"]).exit, 0);
     let ledger = ["--ledger", "set/.glyph-ledger"];
     let run = |words: &[&str]| place.run(&[words, &ledger].concat());
     let planned = run(&["plan", "-o", "plan.json", "--json"]);
-    assert_eq!(planned.code, 0, "{}", planned.stderr);
+    assert_eq!(planned.exit, 0, "{}", planned.stderr);
     let data = planned.json()["data"].clone();
     assert_eq!(data["plan"]["objects"].as_array().unwrap().len(), 4);
     assert_eq!(data["plan"]["lossy"][0]["path"], "/header/trace_final_hash");
     let id = data["plan"]["id"].as_str().unwrap()[..12].to_owned();
     let unconfirmed = run(&["apply", "plan.json"]);
-    assert_eq!(unconfirmed.code, 5, "{}", unconfirmed.stderr);
+    assert_eq!(unconfirmed.exit, 5, "{}", unconfirmed.stderr);
     assert_eq!(documents(&folder), documents(&fixtures().join("linked")));
     let applied = run(&["apply", "plan.json", "--accept-lossy", &id]);
-    assert_eq!(applied.code, 0, "{}", applied.stderr);
+    assert_eq!(applied.exit, 0, "{}", applied.stderr);
     // The operators made the same of them, on a way of their own.
     assert_eq!(documents(&folder), documents(&fixtures().join("migrated")));
     let undone = run(&["undo"]);
-    assert_eq!(undone.code, 0, "{}", undone.stderr);
+    assert_eq!(undone.exit, 0, "{}", undone.stderr);
     assert_eq!(documents(&folder), documents(&fixtures().join("linked")));
 }
 
@@ -90,7 +90,7 @@ fn m14_a_bent_link_is_refused_by_name_and_nothing_is_touched() {
         let folder = set(&place, name);
         let said = described(&place, &["check", "set", "--json"]);
         assert_eq!(said.json()["diagnostics"][0]["code"], code, "{name}");
-        assert_ne!(said.code, 0, "{name}");
+        assert_ne!(said.exit, 0, "{name}");
         assert_eq!(documents(&folder), documents(&fixtures().join(name)));
     }
 }

@@ -92,8 +92,8 @@ fn what_cannot_be_converted_is_refused_with_its_place() {
     let heading = r#"{"cell_type":"heading","level":7,"source":""}"#;
     let other = |fields| code(&format!(r#""outputs":[{{"output_type":"display_data",{fields}}}]"#));
     for (text, code, place) in [
-        ("{\"nbformat\":2}".to_owned(), "MIGRATION_VERSION_UNKNOWN", None),
-        ("{\"nbformat\":5}".to_owned(), "MIGRATION_VERSION_UNKNOWN", None),
+        ("{\"nbformat\":2}".to_owned(), "MIGRATION_BELOW_MINIMUM", None),
+        ("{\"nbformat\":5}".to_owned(), "MIGRATION_ABOVE_CURRENT", None),
         ("{\"nbformat\":\"3\"}".to_owned(), "MIGRATION_VERSION_TYPE", None),
         (with(heading), "STEP_FAILED", Some("/cells/0")),
         (with("{}"), "OUTCOME_INVALID", Some("/cells/0")),
