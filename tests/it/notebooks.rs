@@ -96,7 +96,7 @@ fn what_cannot_be_converted_is_refused_with_its_place() {
         ("{\"nbformat\":5}".to_owned(), "MIGRATION_ABOVE_CURRENT", None),
         ("{\"nbformat\":\"3\"}".to_owned(), "MIGRATION_VERSION_TYPE", None),
         (with(heading), "STEP_FAILED", Some("/cells/0")),
-        (with("{}"), "OUTCOME_INVALID", Some("/cells/0")),
+        (with("{}"), "STEP_FAILED", Some("/cells/0/cell_type")),
         (code(r#""outputs":null"#), "STEP_FAILED", Some("/cells/0/outputs")),
         (code(r#""prompt_number":"7","outputs":[]"#), "OUTCOME_INVALID", Some("/cells/0/execution_count")),
         (other(r#""application/x-own":"x""#), "OUTCOME_INVALID", Some("/cells/0/outputs/0")),

@@ -112,7 +112,7 @@ use ledger_format::hash::CommitHash;
 const TAG: &str = \"two\";
 fn a() { CommitHash::of(\"one\", &v); }
 fn b() { CommitHash::of(TAG, &v); }
-fn e() { CommitHash::of_encoded(\"two\", b); }
+fn e() { CommitHash::of_encoded(\"five\", b); }
 fn c() { CommitHash::of(&format!(\"three/{name}\"), &v); }
 #[cfg(test)]
 mod tests { fn d() { CommitHash::of(\"x\", &v); } }
@@ -127,7 +127,7 @@ mod tests { fn d() { CommitHash::of(\"x\", &v); } }
 | tag | value |
 |---|---|
 | `one`, `two` | `v` |
-| `three/<name>` | v |
+| `three/<name>`, `five` | v |
 
 ## 4. More
 
