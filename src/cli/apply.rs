@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::context::Context;
-use super::documents::{self, Settings, Working};
+use super::documents::{self, Contracts, Settings, Working};
 use super::job::{self, Bar, RunAnswer};
 use super::output::Done;
 use crate::diagnostic::Failure;
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<RunAnswer>, Failure> {
     let Arguments { plan: file, accept_lossy, yes: _, working } = arguments;
-    let of_documents = documents::open(context, working, None)?;
+    let of_documents = documents::open(context, working, Contracts::AtHand)?;
     if let Some((documents, settings)) = of_documents {
         return of_tree(arguments, documents, &settings, context);
     }

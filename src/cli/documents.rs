@@ -133,33 +133,30 @@ pub(super) fn tree_of(dir: &Path) -> Result<PathBuf, Failure> {
     Ok(dir.parent().map_or_else(|| dir.clone(), Path::to_owned))
 }
 
-/// Documents and their ledger, open, if the ledger here is one of documents. `only` is a document of theirs.
+/// Which contracts documents are opened with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Contracts {
+    /// Those that the ledger was set up with, as they are now.
+    AtHand,
+    /// None: what is done needs only what the ledger has.
+    Unneeded,
+}
+
+/// Documents and their ledger, open, if the ledger here is one of documents.
 pub(super) fn open(
     context: &Context,
     working: &Working,
-    only: Option<&Path>,
+    contracts: Contracts,
 ) -> Result<Option<(Documents, Settings)>, Failure> {
-    let Some((dir, settings)) = here(context)? else {
-        if only.is_none() {
-            return Ok(None);
-        }
-        let told = "a document can be named only where a ledger has documents in its care";
-        return Err(Failure::new(&NOTHING_HERE, told).next(["init", "--documents"]));
-    };
+    let Some((dir, settings)) = here(context)? else { return Ok(None) };
     let Located { dir, surroundings, .. } = context.locate_at(dir)?;
-    let root = tree_of(&dir)?;
-    let mut tree = Tree::new(root.clone());
-    if let Some(only) = only {
-        tree = tree.only(id_in(&root, only)?);
-    }
-    let open = OpenDocuments {
-        tree,
-        ledger: dir,
-        contracts: settings.contracts()?,
-        outside: settings.outside(working),
-        jobs: working.jobs(),
-        surroundings,
+    let (contracts, outside) = match contracts {
+        Contracts::AtHand => (settings.contracts()?, settings.outside(working)),
+        Contracts::Unneeded => (Vec::new(), Outside::default()),
     };
+    let tree = Tree::new(tree_of(&dir)?);
+    let jobs = working.jobs();
+    let open = OpenDocuments { tree, ledger: dir, contracts, outside, jobs, surroundings };
     Ok(Some((Documents::open(open)?, settings)))
 }
 

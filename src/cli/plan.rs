@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
-use super::documents::{self, Working};
+use super::documents::{self, Contracts, Working};
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
         output.make(0o666, |out| out.write_all(text.as_bytes()).map_err(failure::io(file)))
     };
     let to = arguments.to.as_deref();
-    let of_documents = documents::open(context, &arguments.working, None)?;
+    let of_documents = documents::open(context, &arguments.working, Contracts::AtHand)?;
     let (empty, lost, id, planned) = if let Some((mut documents, settings)) = of_documents {
         let policy = DocumentsPolicy {
             allow_loss: !arguments.refuse_loss,

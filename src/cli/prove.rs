@@ -9,7 +9,7 @@ use ledger_format::hash::{CommitHash, ContentHash};
 use serde::Serialize;
 
 use super::context::Context;
-use super::documents::{self, Settings, Working};
+use super::documents::{self, Contracts, Settings, Working};
 use super::failure;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
@@ -132,7 +132,9 @@ impl Care {
         let working = Working { allow_programs: by.allow_programs, jobs: Some(1) };
         let left = "the proof stands in its file, and is not recorded";
         let told = |failure: Failure| failure.not_done(left);
-        let Some((mut open, _)) = documents::open(context, &working, None).map_err(told)? else {
+        let Some((mut open, _)) =
+            documents::open(context, &working, Contracts::AtHand).map_err(told)?
+        else {
             return Ok(Err(left));
         };
         let text = proof.to_json();

@@ -7,7 +7,7 @@ use ledger_format::hash::EventId;
 use serde::Serialize;
 
 use super::context::Context;
-use super::documents::{self, Working};
+use super::documents::{self, Contracts, Working};
 use super::job::{self, Bar, RunAnswer};
 use super::output::{Answer, Done};
 use super::terminal::Paint;
@@ -35,7 +35,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
     let signer = context.signer()?;
     let mut bar = Bar::new(context);
     bar.listen()?;
-    if let Some((mut documents, _)) = documents::open(context, &arguments.working, None)? {
+    if let Some((mut documents, _)) =
+        documents::open(context, &arguments.working, Contracts::AtHand)?
+    {
         let size = documents.ledger().state().size();
         let answer = match &arguments.abandon {
             None => {

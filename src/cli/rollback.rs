@@ -7,7 +7,7 @@ use ledger_format::body::Changes;
 use serde::Serialize;
 
 use super::context::Context;
-use super::documents::{self, Working};
+use super::documents::{self, Contracts, Working};
 use super::job::{self, Bar, RunAnswer};
 use super::output::{Answer, Done};
 use super::terminal::Paint;
@@ -59,7 +59,9 @@ pub(super) fn undo(how: &How, context: &Context) -> Result<Done<RolledBack>, Fai
 fn go_back(to: &Cursor, how: &How, context: &Context) -> Result<Done<RolledBack>, Failure> {
     let signer = context.signer()?;
     let mut bar = Bar::new(context);
-    if let Some((mut documents, _)) = documents::open(context, &Working::default(), None)? {
+    if let Some((mut documents, _)) =
+        documents::open(context, &Working::default(), Contracts::Unneeded)?
+    {
         let ledger = documents.ledger();
         let size = ledger.resolve(to).map_err(|error: CursorError| Failure::from(error))?;
         let before = ledger.state().size();

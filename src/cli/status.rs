@@ -10,7 +10,7 @@ use ledger_format::head::SignedHead;
 use serde::Serialize;
 
 use super::context::Context;
-use super::documents::{self, Working};
+use super::documents::{self, Contracts, Working};
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::{count, time};
@@ -113,7 +113,8 @@ struct Verified {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answered>, Failure> {
-    if let Some((documents, _)) = documents::open(context, &Working::default(), None)? {
+    if let Some((documents, _)) = documents::open(context, &Working::default(), Contracts::AtHand)?
+    {
         return of_documents(arguments, &documents);
     }
     let open = job::place(context)?;

@@ -205,6 +205,28 @@ fn outcome(documents: &Documents) -> (BTreeMap<String, ObjectState>, Certificate
     (state.store().objects.clone(), state.certificates().issued.last().unwrap().clone())
 }
 
+/// Writes to another document of the batch when the first of them is about to be published.
+struct Meddler<'a>(&'a Scene, Option<&'static str>);
+
+impl Observer for Meddler<'_> {
+    fn reached(&mut self, milestone: &Milestone<'_>) {
+        if matches!(milestone, Milestone::Publishing { .. })
+            && let Some(id) = self.1.take()
+        {
+            self.0.write(id, b"mine", 0o640);
+        }
+    }
+}
+
+#[test]
+fn what_somebody_writes_while_outputs_are_put_into_their_places_is_not_written_over() {
+    let (scene, mut documents) = Scene::new(5, 1);
+    let mut meddler = Meddler(&scene, Some("notes/4.yaml"));
+    let refused = migrate(&mut documents, Some("2"), &mut meddler).unwrap_err();
+    assert!(matches!(refused, MigrateError::Conflict { .. }), "{refused}");
+    assert_eq!(fs::read(scene.root().join("notes/4.yaml")).unwrap(), b"mine");
+}
+
 #[test]
 fn m8_the_number_of_threads_leaves_no_trace() {
     let made = [1, 8].map(|jobs| {

@@ -25,7 +25,7 @@ use super::ways::{Ways, place_of};
 use super::work::{Done, Kinds, links_of};
 use crate::effects::Signer;
 use crate::ledger::Ledger;
-use crate::target::documents::{Found, Output, Places};
+use crate::target::documents::{Found, Output, Places, Tree};
 
 /// Documents recorded together, and put into their places together. A document that was not recorded yet is worked on
 /// again on resuming; outputs of this many documents are held at a time.
@@ -615,23 +615,36 @@ fn publish_batch(
         .collect();
     let mut to_write = Vec::new();
     for (place, output) in batch.iter().zip(&outputs) {
-        let found = Places(tree).look(place.id)?;
-        if found.as_ref().is_some_and(|found| state_of(found) == *place.target) {
+        if still_to_write(tree, open, place)? {
+            to_write.push((place, *output));
+        }
+    }
+    let prepared: Vec<Output<'_>> = to_write.iter().map(|(_, output)| *output).collect();
+    Places(tree).prepare(&prepared)?;
+    for (place, output) in &to_write {
+        // Preparing the batch takes its time: somebody may have written meanwhile.
+        if !still_to_write(tree, open, place)? {
+            Places(tree).forget(place.id)?;
             continue;
         }
-        if !may_replace(open, found.as_ref(), place.source) {
-            let conflict = named("a document that somebody changed", &[place.id.to_owned()]);
-            return Err(MigrateError::Conflict { place: conflict, run: open.run });
-        }
-        to_write.push(*output);
-    }
-    Places(tree).prepare(&to_write)?;
-    for output in &to_write {
         observer.reached(&Milestone::Publishing { object: output.id });
         Places(tree).put(output.id)?;
         observer.reached(&Milestone::Published { object: output.id });
     }
     Ok(Places(tree).settle(&outputs)?)
+}
+
+/// Whether a place still holds what the run read; not if it holds the output, and anything else is a conflict.
+fn still_to_write(tree: &Tree, open: &OpenRun, place: &Place<'_>) -> Result<bool, MigrateError> {
+    let found = Places(tree).look(place.id)?;
+    if found.as_ref().is_some_and(|found| state_of(found) == *place.target) {
+        return Ok(false);
+    }
+    if may_replace(open, found.as_ref(), place.source) {
+        return Ok(true);
+    }
+    let place = named("a document that somebody changed", &[place.id.to_owned()]);
+    Err(MigrateError::Conflict { place, run: open.run })
 }
 
 /// The bytes that the ledger has of a document.
