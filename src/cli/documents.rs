@@ -222,7 +222,8 @@ pub(super) fn id_in(root: &Path, path: &Path) -> Result<String, Failure> {
     })
 }
 
-fn parameter(given: &str) -> Result<(String, Value), Failure> {
+/// A name and the value that is given under it.
+pub(super) fn parameter(given: &str) -> Result<(String, Value), Failure> {
     let wrong = || Failure::new(&USAGE, format!("{given:?} is not NAME=VALUE")).at("--set");
     let (name, value) = given.split_once('=').ok_or_else(wrong)?;
     let value = json::read(value.as_bytes()).map_or_else(|_| Value::text(value), |json| json.value);

@@ -10,13 +10,13 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::documents::{self, Contracts, Settings, Working};
-use super::failure;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
-use crate::contract::{Contract, load_file, registry};
+use super::{contracts, failure};
+use crate::contract::{Contract, Source};
 use crate::diagnostic::{Failure, NOTHING_HERE, PROPERTY_MISSING, USAGE};
-use crate::document::{DOCUMENT_BYTES_MAX, Value, json};
+use crate::document::{DOCUMENT_BYTES_MAX, json};
 use crate::effects::{KernelSyncs, KeySigner};
 use crate::migrate::MigrateError;
 use crate::migrate::documents::{Noted, Outside, ProofNote, Refusal, note_proof};
@@ -233,11 +233,10 @@ impl By {
             let told = "name the contract that the document is migrated by";
             return Err(Failure::new(&USAGE, told).at("--contract"));
         };
-        let built_in = registry::names().any(|known| known == name);
-        let contract =
-            if built_in { registry::load_named(name) } else { load_file(Path::new(name)) };
+        let contract = contracts::named(name).and_then(Source::judge);
         let contract = contract.map_err(|error| Failure::from(&error))?;
-        let parameters = self.set.iter().map(|given| parameter(given)).collect::<Result<_, _>>()?;
+        let parameters =
+            self.set.iter().map(|given| documents::parameter(given)).collect::<Result<_, _>>()?;
         let outside = Outside { parameters, allow_programs: self.allow_programs };
         DocumentMigration::of(contract, &outside).map_err(|error| Failure::from(&error))
     }
@@ -250,18 +249,11 @@ impl By {
     ) -> Result<DocumentMigration, Failure> {
         let known = settings.parameters();
         let known = known.filter(|(name, _)| contract.parameters.contains_key(name)).map(Ok);
-        let given = self.set.iter().map(|given| parameter(given));
+        let given = self.set.iter().map(|given| documents::parameter(given));
         let parameters = known.chain(given).collect::<Result<_, _>>()?;
         let outside = Outside { parameters, allow_programs: self.allow_programs };
         DocumentMigration::of(contract, &outside).map_err(|error| Failure::from(&error))
     }
-}
-
-fn parameter(given: &str) -> Result<(String, Value), Failure> {
-    let wrong = || Failure::new(&USAGE, format!("{given:?} is not NAME=VALUE")).at("--set");
-    let (name, value) = given.split_once('=').ok_or_else(wrong)?;
-    let value = json::read(value.as_bytes()).map_or_else(|_| Value::text(value), |json| json.value);
-    Ok((name.to_owned(), value))
 }
 
 impl Answer for Proved {

@@ -135,33 +135,20 @@ const PLAN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 impl Plan {
     /// The plan as its file's text.
     pub fn to_json(&self) -> Result<String, PlanFileError> {
-        serde_json::to_string_pretty(self)
-            .map(|text| text + "\n")
-            .map_err(|error| PlanFileError::Form(error.to_string()))
+        to_text(self)
     }
 
     /// Reads a plan and checks that its content has its id.
     pub fn from_json(text: &str) -> Result<Self, PlanFileError> {
         let plan: Self =
             serde_json::from_str(text).map_err(|error| PlanFileError::Form(error.to_string()))?;
-        if plan.schema != SCHEMA {
-            return Err(PlanFileError::Form(format!("its schema is {:?}", plan.schema)));
-        }
-        let actual = plan.computed_id();
-        if actual == plan.id {
-            Ok(plan)
-        } else {
-            Err(PlanFileError::Edited { stated: plan.id, actual })
-        }
+        must_be_whole((&plan.schema, SCHEMA), plan.id, plan.computed_id())?;
+        Ok(plan)
     }
 
     /// Reads the plan file at `path`.
     pub fn load(path: &Path) -> Result<Self, PlanFileError> {
-        let io = |source| PlanFileError::Io { path: path.display().to_string(), source };
-        if std::fs::metadata(path).map_err(io)?.len() > PLAN_BYTES_MAX {
-            return Err(PlanFileError::Form(format!("longer than {PLAN_BYTES_MAX} bytes")));
-        }
-        Self::from_json(&std::fs::read_to_string(path).map_err(io)?)
+        Self::from_json(&read_text(path, PLAN_BYTES_MAX)?)
     }
 
     /// Number of values lost.
@@ -203,6 +190,35 @@ impl Plan {
             ("loss_bound", loss::as_value(&self.loss)),
         ])
     }
+}
+
+/// A plan, of a store or of documents, as its file's text.
+pub(super) fn to_text(plan: &impl Serialize) -> Result<String, PlanFileError> {
+    serde_json::to_string_pretty(plan)
+        .map(|text| text + "\n")
+        .map_err(|error| PlanFileError::Form(error.to_string()))
+}
+
+/// The text of the plan file at `path`.
+pub(super) fn read_text(path: &Path, bytes_max: u64) -> Result<String, PlanFileError> {
+    let io = |source| PlanFileError::Io { path: path.display().to_string(), source };
+    if std::fs::metadata(path).map_err(io)?.len() > bytes_max {
+        return Err(PlanFileError::Form(format!("longer than {bytes_max} bytes")));
+    }
+    std::fs::read_to_string(path).map_err(io)
+}
+
+/// Refuses a plan of another form, and one whose content does not have the id that it states.
+pub(super) fn must_be_whole(
+    schema: (&str, &str),
+    stated: CommitHash,
+    actual: CommitHash,
+) -> Result<(), PlanFileError> {
+    let (found, expected) = schema;
+    if found != expected {
+        return Err(PlanFileError::Form(format!("its schema is {found:?}")));
+    }
+    if actual == stated { Ok(()) } else { Err(PlanFileError::Edited { stated, actual }) }
 }
 
 /// Plans the way to version `to` (the contract's current one if `None`): looks at the live store and

@@ -281,11 +281,18 @@ pub fn resume(
     signer: &dyn Signer,
     observer: &mut dyn Observer,
 ) -> Result<RunReport, MigrateError> {
-    if store.pending().is_none() {
-        return Err(MigrateError::NoRun);
-    }
-    store.may_sign(signer)?;
-    go_on(store, signer, observer)
+    resume_run(store, signer, observer)
+}
+
+/// The same of whatever runs work on.
+pub(super) fn resume_run<S: Subject>(
+    subject: &mut S,
+    signer: &dyn Signer,
+    observer: &mut dyn Observer,
+) -> Result<RunReport, MigrateError> {
+    subject.open_run()?;
+    subject.may_sign(signer)?;
+    go_on(subject, signer, observer)
 }
 
 /// Ends the run under way without its outputs: aborts it if it was not committed, else gives up

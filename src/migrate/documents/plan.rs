@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::environment;
 use super::super::error::MigrateError;
-use super::super::plan::PlanFileError;
+use super::super::plan::{PlanFileError, must_be_whole, read_text, to_text};
 use super::super::run::Subject as _;
 use super::collection::Documents;
 use super::evaluation::Status;
@@ -172,33 +172,20 @@ impl DocumentsPlan {
 
     /// The plan as its file's text.
     pub fn to_json(&self) -> Result<String, PlanFileError> {
-        serde_json::to_string_pretty(self)
-            .map(|text| text + "\n")
-            .map_err(|error| PlanFileError::Form(error.to_string()))
+        to_text(self)
     }
 
     /// Reads a plan and checks that its content has its id.
     pub fn from_json(text: &str) -> Result<Self, PlanFileError> {
         let plan: Self =
             serde_json::from_str(text).map_err(|error| PlanFileError::Form(error.to_string()))?;
-        if plan.schema != SCHEMA {
-            return Err(PlanFileError::Form(format!("its schema is {:?}", plan.schema)));
-        }
-        let actual = plan.computed_id();
-        if actual == plan.id {
-            Ok(plan)
-        } else {
-            Err(PlanFileError::Edited { stated: plan.id, actual })
-        }
+        must_be_whole((&plan.schema, SCHEMA), plan.id, plan.computed_id())?;
+        Ok(plan)
     }
 
     /// Reads the plan file at `path`.
     pub fn load(path: &Path) -> Result<Self, PlanFileError> {
-        let io = |source| PlanFileError::Io { path: path.display().to_string(), source };
-        if std::fs::metadata(path).map_err(io)?.len() > PLAN_BYTES_MAX {
-            return Err(PlanFileError::Form(format!("longer than {PLAN_BYTES_MAX} bytes")));
-        }
-        Self::from_json(&std::fs::read_to_string(path).map_err(io)?)
+        Self::from_json(&read_text(path, PLAN_BYTES_MAX)?)
     }
 
     /// Whether there is nothing to do.

@@ -16,6 +16,7 @@ use super::super::error::MigrateError;
 use super::super::observe::document_state;
 use super::super::run::{
     Consent, Inputs, Milestone, Observer, RunReport, Subject, check_consent, forget_work, go_on,
+    resume_run,
 };
 use super::collection::{Documents, content_of, state_of};
 use super::plan::{Bound, DocumentsPlan, PlannedDocument, PlannedRoute, bound};
@@ -92,9 +93,7 @@ pub fn resume(
     signer: &dyn Signer,
     observer: &mut dyn Observer,
 ) -> Result<RunReport, MigrateError> {
-    documents.open_run()?;
-    documents.may_sign(signer)?;
-    go_on(documents, signer, observer)
+    resume_run(documents, signer, observer)
 }
 
 /// Ends the run under way without its outputs: aborts it if it was not committed, else gives up publishing it and records
