@@ -4,9 +4,9 @@
 use conformance::{Draw, variant};
 use ledger_format::body::{
     AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, LedgerCreated, ObjectMigrated,
-    ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose, RunAbandoned,
-    RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent, StateRecorded,
-    StoreAdopted, Verdict,
+    ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose, Renamed,
+    RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent,
+    StateRecorded, StoreAdopted, Verdict,
 };
 use ledger_format::event::{AT_MS_MAX, Event, SEQ_MAX};
 use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId};
@@ -146,6 +146,11 @@ pub(crate) fn object_migrated(draw: &mut Draw) -> ObjectMigrated {
                 NotApplicable => Verdict::NotApplicable,
             });
             (draw.text(2), verdict)
+        }),
+        renamed: draw.list(2, |draw| Renamed {
+            naming: draw.text(2),
+            old_hash: FixedBytes(draw.array()),
+            new_hash: FixedBytes(draw.array()),
         }),
     }
 }
