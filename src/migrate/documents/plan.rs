@@ -15,7 +15,7 @@ use super::super::run::Subject as _;
 use super::collection::Documents;
 use super::evaluation::Status;
 use super::former::Former;
-use super::prepared::Prepared;
+use super::prepared::{Outside, Prepared};
 use super::refusal::Refusal;
 use crate::document::{Pointer, Value};
 use crate::objects::Objects;
@@ -164,6 +164,11 @@ impl DocumentsPolicy {
         CommitHash::of("migration_policy", &cbor::to_value(self).unwrap_or(Cbor::Null))
     }
 
+    /// What steps get from outside under it.
+    pub fn outside(&self) -> Outside {
+        Outside { parameters: self.parameters(), allow_programs: self.allow_programs }
+    }
+
     /// The values as steps see them.
     pub(super) fn parameters(&self) -> Parameters {
         self.parameters.iter().map(|(name, value)| (name, value.clone())).collect()
@@ -303,6 +308,7 @@ pub fn plan(
     policy: DocumentsPolicy,
 ) -> Result<DocumentsPlan, MigrateError> {
     documents.must_be_idle()?;
+    documents.must_be_unedited()?;
     let collection = &documents.collection;
     let former = Former::of(&documents.ledger, &collection.contracts)?;
     let mut making = Making { linked: collection.is_linked(), ..Making::default() };
