@@ -129,6 +129,7 @@ fn m6_proofs_of_a_linked_tree_are_of_the_bytes_that_apply_writes() {
         let found = ContentHash::of(&fs::read(folder.join(&id)).unwrap());
         assert_eq!(Value::from(found.to_string()), result, "{id}");
     }
+}
 
 /// A set in the care of a ledger, in the working folder of its place.
 fn in_care(name: &str, add: impl Fn(&Path)) -> Place {

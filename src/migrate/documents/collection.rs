@@ -84,9 +84,15 @@ impl Collection {
         Ok(target::Kinds::of(globs)?)
     }
 
-    /// Whether documents name each other. One document alone is looked at without those that it names.
-    pub(super) fn is_linked(&self) -> bool {
-        !self.tree.is_one() && self.contracts.iter().any(Prepared::names_others)
+    /// Whether documents are worked on together. One document alone is looked at without those that it names.
+    pub(super) fn is_together(&self) -> bool {
+        !self.tree.is_one() && self.is_linked()
+    }
+
+    /// `former` is what documents were called before.
+    pub(super) fn kinds<'a>(&'a self, to: Option<&'a str>, former: &'a Former) -> Kinds<'a> {
+        let (contracts, links, linked) = (&self.contracts, &self.links, self.is_together());
+        Kinds { contracts, links, to, linked, former }
     }
 
     /// What stands in the place of a document that must be there.
@@ -105,9 +111,7 @@ impl Collection {
         take: &mut dyn FnMut(Done) -> Result<(), MigrateError>,
     ) -> Result<(), MigrateError> {
         let load = |id: &str| self.load(id);
-        let (contracts, links, linked) = (&self.contracts, &self.links, self.is_linked());
-        let kinds = Kinds { contracts, links, to, linked, former };
-        kinds.work(&self.find()?, jobs, &load, take)
+        self.kinds(to, former).work(&self.find()?, jobs, &load, take)
     }
 }
 

@@ -311,7 +311,7 @@ pub fn plan(
     documents.must_be_unedited()?;
     let collection = &documents.collection;
     let former = Former::of(&documents.ledger, &collection.contracts)?;
-    let mut making = Making { linked: collection.is_linked(), ..Making::default() };
+    let mut making = Making { linked: collection.is_together(), ..Making::default() };
     collection.work(to, documents.jobs, &former, &mut |done| {
         making.take(collection, done);
         Ok(())
