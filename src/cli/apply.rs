@@ -108,13 +108,11 @@ fn must_be_locked(
     if let Some(planned) = planned {
         return planned.must_be_here("the plan");
     }
-    match Environment::of_last_run(ledger, objects)? {
-        Some((run, recorded)) => recorded.must_be_here(&format!("run {}", run.short())),
-        None => {
-            let reason = "no plan was given, and there was no run yet".to_owned();
-            Err(MigrateError::NoEnvironment { reason })
-        }
-    }
+    let Some((run, recorded)) = Environment::of_last_run(ledger, objects)? else {
+        let reason = "no plan was given, and there was no run yet".to_owned();
+        return Err(MigrateError::NoEnvironment { reason });
+    };
+    recorded.must_be_here(&format!("run {}", run.short()))
 }
 
 /// Adds the exact command where only a confirmation is missing.

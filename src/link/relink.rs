@@ -138,7 +138,7 @@ impl Links {
         let (_, kind) = self.kind(subject.kind)?;
         let mut effects = Vec::new();
         for task in &kind.work.tasks {
-            let own = if let Phase::Seal(one) = task.phase { one } else { continue };
+            let Phase::Seal(own) = task.phase else { continue };
             if let Some(own) = kind.declared.self_hash.get(own) {
                 seal(own, subject, value, &mut effects)?;
             }
@@ -155,7 +155,7 @@ impl Links {
             Err(circle) => {
                 for place in circle.objects {
                     if let Some(linked) = objects.get_mut(place) {
-                        linked.refusal = Some(circle.error.clone());
+                        linked.refusal = Some((*circle.error).clone());
                     }
                 }
                 return;

@@ -14,7 +14,7 @@ pub(super) type Step = (usize, Phase);
 pub(super) struct Circle {
     /// Their places in the set.
     pub(super) objects: Vec<usize>,
-    pub(super) error: LinkError,
+    pub(super) error: Box<LinkError>,
 }
 
 /// All work on `objects`, what others need first.
@@ -152,7 +152,7 @@ impl<'a, 'o> Walk<'a, 'o> {
             nodes.iter().filter_map(|node| Some(self.nodes.get(*node)?.object)).collect();
         objects.sort_unstable();
         objects.dedup();
-        Circle { objects, error: LinkError::Cycle { circle } }
+        Circle { objects, error: Box::new(LinkError::Cycle { circle }) }
     }
 
     fn title(&self, node: usize) -> Option<String> {

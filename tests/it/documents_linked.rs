@@ -170,11 +170,11 @@ fn object_digest(of: &Value) -> Value {
 }
 
 /// A checkpoint of version C2 after `prev`, of one shard more.
-fn successor(prev: &Value) -> Value {
+fn successor(prev: &Value, shard: u8) -> Value {
     let mut next = prev.clone();
     let shards = next["manifest"]["shards"].as_array_mut().unwrap();
-    let sha256 = ContentHash::of(&[9]).to_string();
-    shards.push(json!({"path": "tensors/rank=0/shard=9.bin", "sha256": sha256, "size_bytes": 1}));
+    let sha256 = ContentHash::of(&[shard]).to_string();
+    shards.push(json!({"path": format!("tensors/rank=0/shard={shard}.bin"), "sha256": sha256, "size_bytes": 1}));
     let shards = value(&next["manifest"]["shards"]);
     let by = |formula: Formula| Value::from(hex(&formula.hash(&shards).unwrap()));
     next["manifest"]["checkpoint_merkle_root"] = by(Formula::CheckpointMerkleV1);
@@ -198,9 +198,9 @@ fn m14_a_chain_of_checkpoints_is_linked_again() {
         let mut prev: Value =
             serde_json::from_slice(&fs::read(folder.join("run.checkpoint.json")).unwrap()).unwrap();
         // The newest comes first by name.
-        for name in ["c.checkpoint.json", "b.checkpoint.json", "a.checkpoint.json"] {
-            prev = successor(&prev);
-            write(folder, name, &prev);
+        for (name, shard) in ["c", "b", "a"].into_iter().zip(3..) {
+            prev = successor(&prev, shard);
+            write(folder, &format!("{name}.checkpoint.json"), &prev);
         }
     });
     let before = documents(&place.work());

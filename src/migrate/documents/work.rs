@@ -277,9 +277,10 @@ impl Set<'_> {
             let found =
                 found.map(|subject| kinds.links.references(subject, &moved.read.document.value));
             let (id, signed) = (&member.id, member.signed);
-            let check = |found: &link::Found| match signed {
-                true => census.check_signed(id, found).err(),
-                false => census.check(id, found).err(),
+            let check = |found: &link::Found| {
+                let checked =
+                    if signed { census.check_signed(id, found) } else { census.check(id, found) };
+                checked.err()
             };
             let wrong = match found {
                 Some(Ok(found)) => {
