@@ -239,7 +239,7 @@ fn write_trail(trail: &Trail, out: &mut dyn Write, paint: Paint) -> io::Result<(
         )?;
         for (name, before, after) in pairs(step) {
             let marked = |hash: &str| {
-                if hash == trail.hash { format!("{}", paint.strong(hash)) } else { hash.to_owned() }
+                if hash == trail.hash { paint.strong(hash) } else { hash.to_owned() }
             };
             writeln!(out, "    {}\n      {} -> {}", plain(&name), marked(&before), marked(&after))?;
         }
