@@ -36,7 +36,7 @@ pub use pattern::Pattern;
 pub use reference::{Encoding, Preimage, Reference, SelfHash, Signature};
 pub use source::Source;
 
-pub use crate::transform::Step;
+pub use crate::transform::{Sql, Step};
 
 /// The published JSON Schema of contracts.
 pub const SCHEMA: &str = include_str!("../docs/schemas/contract.schema.json");

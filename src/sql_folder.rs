@@ -7,9 +7,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ledger_format::cbor::Value;
-use ledger_format::hash::{CommitHash, ContentHash};
-
 use crate::contract::{ANYTHING, Contract, EMPTY, Edge, EdgeProof};
 use crate::transform::{Sql, Step};
 
@@ -103,12 +100,9 @@ pub fn compile(folder: &Folder) -> Contract {
             inverse: None,
         })
     });
-    let files = migrations.iter().map(|one| (one.file.as_str(), ContentHash::of(&one.sql)));
-    let digest = CommitHash::of("sql_folder", &Value::Map(files.collect())).to_string();
-    let digest = digest.get(..16).unwrap_or_default();
-    Contract {
+    let mut contract = Contract {
         contract: "sql-folder".to_owned(),
-        contract_version: format!("1.{}.0+{digest}", migrations.len()),
+        contract_version: format!("1.{}.0", migrations.len()),
         format: "sqlite".to_owned(),
         description: None,
         files: Vec::new(),
@@ -130,5 +124,10 @@ pub fn compile(folder: &Folder) -> Contract {
         identity: BTreeMap::new(),
         signature: None,
         scripts: migrations.iter().map(|one| (one.file.clone(), one.sql.clone())).collect(),
-    }
+    };
+    // A folder in which a file was edited is another version of its contract.
+    let digest = contract.digest().to_string();
+    contract.contract_version.push('+');
+    contract.contract_version.push_str(digest.get(..16).unwrap_or_default());
+    contract
 }
