@@ -11,7 +11,7 @@ use ledger_format::hash::{KeyId, LedgerId};
 use serde::Serialize;
 
 use super::context::Context;
-use super::documents::{Described, Settings, Working};
+use super::documents::{self, Described, Settings, Working};
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
@@ -19,7 +19,7 @@ use super::{failure, job};
 use crate::contract::load_file;
 use crate::diagnostic::{Failure, USAGE};
 use crate::effects::{Signer, SystemRandom};
-use crate::migrate::documents::{Documents, OpenDocuments};
+use crate::migrate::documents::{Collection, Documents, OpenDocuments};
 use crate::migrate::{InitOptions, MigrateError, init};
 use crate::target::documents::Tree;
 use crate::target::glyph_store::Layout;
@@ -120,8 +120,6 @@ fn of_documents(arguments: &Arguments, context: &Context) -> Result<Done<Initial
         return Err(Failure::new(&USAGE, told).at(folder.display().to_string()));
     }
     let ledger = context.ledger_for_documents(folder);
-    let (signer, key_created) = context.signer_or_new()?;
-    let key = signer.key_id();
     let working = Working::default();
     let open = OpenDocuments {
         tree: Tree::new(folder.clone()),
@@ -131,6 +129,10 @@ fn of_documents(arguments: &Arguments, context: &Context) -> Result<Done<Initial
         jobs: working.jobs(),
         surroundings: context.surroundings()?,
     };
+    let found = Collection::of(open.tree.clone(), open.contracts.clone(), &open.outside)?;
+    let found = documents::alone(&found)?.documents.len() as u64;
+    let (signer, key_created) = context.signer_or_new()?;
+    let key = signer.key_id();
     let documents = match Documents::init(open.clone(), &signer, &mut SystemRandom) {
         // Making the ledger was cut short before it was written down what it was made with.
         Err(MigrateError::AlreadyAdopted { .. }) if !Settings::are_in(&ledger)? => {
@@ -140,7 +142,6 @@ fn of_documents(arguments: &Arguments, context: &Context) -> Result<Done<Initial
         made => made?,
     };
     settings.write(&ledger)?;
-    let found = documents.collection().find()?.len() as u64;
     let answer = Initialised {
         ledger: documents.ledger().id(),
         store: folder.clone(),

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::globals::Globals;
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line, plain};
 use crate::diagnostic::{Code, Exit, Failure, IO, Severity};
 
 /// What a command found out: serialised, it is the `data` of the JSON object, as the command's
@@ -185,7 +185,7 @@ impl Output {
             Severity::Error | Severity::Fatal => paint.error(format_args!("error[{}]", code.id)),
         };
         let mut lines = vec![format!("{head}: {}", plain(message))];
-        lines.extend(place.iter().map(|place| format!("  at: {}", plain(place))));
+        lines.extend(place.iter().map(|place| format!("  at: {}", one_line(place))));
         lines.push(format!("  not done: {not_done}"));
         lines.extend(next.iter().map(|words| format!("  next: {}", self.next(words))));
         lines.push(format!("  more: {} explain {}", self.program, code.id));

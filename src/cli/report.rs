@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line, plain};
 use super::trace::{WhichRun, word};
 use super::words::count;
 use crate::diagnostic::Failure;
@@ -69,5 +69,5 @@ fn write_lossy(LossyEntry { object, what }: &LossyEntry, out: &mut dyn Write) ->
         (Some(path), Some(value)) => format!("{path} = {value}"),
         _ => what.to_string(),
     };
-    writeln!(out, "    {}: {}", plain(object), plain(&what))
+    writeln!(out, "    {}: {}", one_line(object), plain(&what))
 }

@@ -17,6 +17,8 @@ mod contract_schema;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]
+mod documents_aside;
+mod documents_bad_input;
 mod documents_kill;
 #[cfg(test)]
 mod documents_linked;

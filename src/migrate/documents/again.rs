@@ -186,7 +186,7 @@ impl Whole<'_> {
         let migrated = self.run.migrated.get(id).map(|body| &body.source);
         let state = migrated.or_else(|| self.run.held.get(id));
         let Some(ObjectState::Document { content, mode, .. }) = state else { return Ok(None) };
-        Ok(Some(Found { bytes: self.objects.get(content)?, mode: *mode }))
+        Ok(Some(Found { bytes: self.objects.get(content)?, mode: *mode, names: 1 }))
     }
 
     fn outcome(&self, done: &Done, body: &ObjectMigrated) -> Again {

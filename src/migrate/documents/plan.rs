@@ -12,11 +12,13 @@ use super::super::environment;
 use super::super::error::MigrateError;
 use super::super::plan::{PlanFileError, must_be_whole, read_text, to_text};
 use super::super::run::Subject as _;
+use super::aside::Aside;
 use super::collection::Documents;
 use super::evaluation::Status;
 use super::refusal::Refusal;
 use crate::document::{Pointer, Value};
 use crate::objects::Objects;
+use crate::target::documents::Survey;
 use crate::transform::Parameters;
 
 /// A plan for documents: everything that applying it will do, under one id.
@@ -39,12 +41,16 @@ pub struct DocumentsPlan {
     pub lossy: Vec<LossyValue>,
     /// Number of values lost.
     pub lost: u64,
-    /// Documents whose form changes although no value does, at most [`LISTED_MAX`].
+    /// What of the form of documents is lost although no value is, at most [`LISTED_MAX`].
     pub form_lost: Vec<String>,
+    /// How many there are in all.
+    pub form_lost_total: u64,
     /// Number of documents that stay as they are.
     pub unchanged: u64,
     /// Documents that stay as they are because somebody signed them, at most [`LISTED_MAX`].
     pub signed: Vec<String>,
+    /// What of the tree was not looked into, or is not all there is.
+    pub aside: Aside,
     /// Bytes of the documents that change: they are kept.
     pub bytes_kept: u64,
     /// Digest of program, libraries and platform it was made with.
@@ -161,8 +167,10 @@ impl DocumentsPlan {
             lossy: Vec::new(),
             lost: 0,
             form_lost: Vec::new(),
+            form_lost_total: 0,
             unchanged: 0,
             signed: Vec::new(),
+            aside: Aside::default(),
             bytes_kept: 0,
             environment,
         };
@@ -268,10 +276,21 @@ pub fn plan(
     to: Option<&str>,
     policy: DocumentsPolicy,
 ) -> Result<DocumentsPlan, MigrateError> {
+    let survey = documents.collection.survey()?;
+    plan_found(documents, &survey, to, policy)
+}
+
+/// The same for what was found in the tree before.
+pub fn plan_found(
+    documents: &mut Documents,
+    survey: &Survey,
+    to: Option<&str>,
+    policy: DocumentsPolicy,
+) -> Result<DocumentsPlan, MigrateError> {
     documents.must_be_idle()?;
-    let mut making = Making::default();
+    let mut making = Making { aside: Aside::of(survey), ..Making::default() };
     let collection = &documents.collection;
-    collection.work(to, documents.jobs, &mut |done| {
+    collection.work(&survey.documents, to, documents.jobs, &mut |done| {
         making.take(collection, done);
         Ok(())
     })?;
@@ -291,8 +310,10 @@ pub fn plan(
         lossy: making.lossy,
         lost: making.lost,
         form_lost: making.form_lost,
+        form_lost_total: making.form_lost_total,
         unchanged: making.unchanged,
         signed: making.signed,
+        aside: making.aside,
         bytes_kept: making.bytes_kept,
         environment: ContentHash::of(&environment::bytes()),
     };
@@ -307,8 +328,10 @@ struct Making {
     lossy: Vec<LossyValue>,
     lost: u64,
     form_lost: Vec<String>,
+    form_lost_total: u64,
     unchanged: u64,
     signed: Vec<String>,
+    aside: Aside,
     bytes_kept: u64,
     refused: Vec<(String, Refusal)>,
     refused_total: u64,
@@ -351,9 +374,12 @@ impl Making {
             self.routes.push(route);
             self.routes.len() - 1
         });
-        if !evaluation.form_lost.is_empty() && self.form_lost.len() < LISTED_MAX {
-            let first = evaluation.form_lost.first().map(ToString::to_string);
-            self.form_lost.extend(first.map(|first| format!("{id}: {first}")));
+        self.form_lost_total += evaluation.form_lost.len() as u64;
+        let room = LISTED_MAX - self.form_lost.len();
+        let forms = evaluation.form_lost.iter().take(room);
+        self.form_lost.extend(forms.map(|form| format!("{id}: {form}")));
+        if source.names > 1 {
+            self.aside.hard_linked.push(&id);
         }
         let lost = evaluation.lost.len() as u64;
         self.lost += lost;
