@@ -16,7 +16,7 @@ use crate::migrate::documents::{
     Documents, DocumentsPlan, DocumentsPolicy, apply as apply_documents,
     plan_found as plan_documents,
 };
-use crate::migrate::{Consent, MigrateError, Plan, Policy, RunReport, apply, plan};
+use crate::migrate::{Consent, MigrateError, Plan, Policy, apply, plan};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Appli
     let mut bar = Bar::new(context);
     bar.listen()?;
     match apply(&mut store, &plan, &consent, job::inputs()?, &signer, &mut bar) {
-        Ok(report) => Ok(done(report)),
+        Ok(report) => Ok(done(RunAnswer::of(report, store.ledger(), store.objects()))),
         Err(MigrateError::NothingToDo { .. }) => Ok(nothing()),
         Err(error) => Err(job::told(refused(error, arguments), &store, size)),
     }
@@ -93,15 +93,14 @@ fn of_tree(
     let mut bar = Bar::new(context);
     bar.listen()?;
     match apply_documents(&mut documents, &plan, &consent, job::inputs()?, &signer, &mut bar) {
-        Ok(report) => Ok(done(report)),
+        Ok(report) => Ok(done(RunAnswer::of(report, documents.ledger(), documents.objects()))),
         Err(MigrateError::NothingToDo { .. }) => Ok(nothing()),
         Err(error) => Err(job::told_of(refused(error, arguments), documents.ledger(), size)),
     }
 }
 
-fn done(report: RunReport) -> Done<Applied> {
-    let run = Applied::Run(report.into());
-    Done::new(run).next(&["verify-chain", "--objects"]).next(&["undo"])
+fn done(run: RunAnswer) -> Done<Applied> {
+    Done::new(Applied::Run(run)).next(&["verify-chain", "--objects"]).next(&["undo"])
 }
 
 fn nothing() -> Done<Applied> {

@@ -259,6 +259,14 @@ fn quoted(word: &str) -> String {
     let bare = |letter: char| letter.is_ascii_alphanumeric() || "@%_+=:,./~^-".contains(letter);
     if !word.is_empty() && word.chars().all(bare) {
         word.to_owned()
+    } else if word.chars().any(char::is_control) {
+        let escaped = |letter: char| match letter {
+            '\'' | '\\' => format!("\\{letter}"),
+            '\n' => "\\n".to_owned(),
+            letter if letter.is_control() => format!("\\x{:02x}", u32::from(letter)),
+            letter => letter.to_string(),
+        };
+        format!("$'{}'", word.chars().map(escaped).collect::<String>())
     } else {
         format!("'{}'", plain(word).replace('\'', r"'\''"))
     }
@@ -270,9 +278,13 @@ mod tests {
 
     #[test]
     fn commands_can_be_pasted_into_a_shell() {
-        for (word, typed) in
-            [("run:1f^", "run:1f^"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("", "''")]
-        {
+        for (word, typed) in [
+            ("run:1f^", "run:1f^"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("a\nb'", r"$'a\nb\''"),
+        ] {
             assert_eq!(quoted(word), typed);
         }
     }

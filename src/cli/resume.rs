@@ -78,7 +78,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
             let changed = if arguments.keep_changes { Conflicts::Keep } else { Conflicts::Stop };
             let done = resume_documents(&mut documents, changed, &signer, &mut bar)
                 .map_err(|error| job::told_of(error.into(), documents.ledger(), size))?;
-            let (run, kept) = (done.report.into(), done.kept);
+            let run = RunAnswer::of(done.report, documents.ledger(), documents.objects());
+            let kept = done.kept;
             return Ok(Done::new(Resumed::Run { run, kept }).next(&["check"]));
         };
         let abandoned = abandon_documents(&mut documents, reason, &signer, &mut bar)?;
@@ -96,7 +97,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
         None => {
             let report = resume(&mut store, &signer, &mut bar)
                 .map_err(|error| job::told(error.into(), &store, size))?;
-            Resumed::Run { run: report.into(), kept: Vec::new() }
+            let run = RunAnswer::of(report, store.ledger(), store.objects());
+            Resumed::Run { run, kept: Vec::new() }
         }
         Some(reason) => {
             let abandoned = abandon(&mut store, reason, &signer, &mut bar)?;

@@ -15,8 +15,10 @@ mod prepared;
 mod proved;
 mod publish;
 mod refusal;
+mod returned;
 mod rollback;
 mod run;
+mod set;
 mod status;
 mod ways;
 mod work;
@@ -33,11 +35,12 @@ pub use plan::{
     plan_found,
 };
 pub use prepared::{Outside, Prepared, Route};
-pub use proved::{Noted, ProofNote, note_proof};
+pub use proved::{Noted, ProofNote, RecordedProofs, note_proofs, recorded_proofs};
 pub use publish::Conflicts;
 pub use refusal::Refusal;
 pub use rollback::rollback;
 pub use run::{Resumption, apply, resume};
+pub(super) use set::InSet;
 pub use status::{TreeStatus, status};
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use ledger_format::hash::{CommitHash, EventId};
 
 use super::documents::Refusal;
 use super::plan::PlanFileError;
+use super::proof::ProveError;
 use crate::contract::{ContractError, PathError};
 use crate::diagnostic::{
     ALREADY_HERE, CONFIRMATION_REQUIRED, CONTRACT_EDITED, CONTRACT_INVALID, CURSOR_UNKNOWN, Code,
@@ -80,6 +81,9 @@ pub enum MigrateError {
     /// Documents that name each other by hash.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// The migration of a document could not be looked at.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
     /// A document that was there is gone.
     #[error("{object} is gone")]
     Gone {
@@ -400,19 +404,9 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::Path(error) => error.into(),
         MigrateError::Create(error) => error.into(),
         MigrateError::Random(error) => error.into(),
-        MigrateError::Tree(tree) => match tree {
-            TreeError::Io { path, .. } => at_path(&IO, error, path),
-            TreeError::Link { path }
-            | TreeError::Special { path }
-            | TreeError::Large { path, .. }
-            | TreeError::Name { path }
-            | TreeError::TooMany { root: path } => at_path(&STORE_INVALID, error, path),
-            TreeError::Ambiguous { id, .. } => plainly(&CONTRACT_INVALID, error).at(id),
-            TreeError::NoFiles { .. } | TreeError::Pattern { .. } => {
-                plainly(&CONTRACT_INVALID, error)
-            }
-        },
+        MigrateError::Tree(tree) => of_tree(tree, error),
         MigrateError::Link(link) => plainly(link.code(), error),
+        MigrateError::Prove(error) => error.into(),
         MigrateError::Gone { object } => {
             plainly(&DOCUMENT_CHANGED, error).at(object).next(["status"])
         }
@@ -469,8 +463,9 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::OtherContract { .. } => plainly(&CONTRACT_INVALID, error),
         MigrateError::NothingToDo { .. } => plainly(&NOTHING_TO_DO, error).next(["status"]),
         MigrateError::Unsettled => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
-        MigrateError::ContractEdited { name, .. } => {
-            plainly(&CONTRACT_EDITED, error).at(name).next(["explain", "CONTRACT_EDITED"])
+        MigrateError::ContractEdited { name, frozen, .. } => {
+            let frozen = format!("frozen:{frozen}");
+            plainly(&CONTRACT_EDITED, error).at(name).next(["contract", "diff", &frozen, name])
         }
         MigrateError::Outcome { .. } => plainly(&OUTCOME_INVALID, error),
         MigrateError::SchemaDrift { object, .. } => plainly(&SCHEMA_DRIFT, error).at(object),
@@ -483,6 +478,20 @@ fn told(error: &MigrateError) -> Failure {
             .not_done("the place was not touched; the run stays committed and unpublished")
             .next(["migration", "resume"]),
         MigrateError::BeforeAdoption => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
+    }
+}
+
+/// Why a tree cannot be looked through.
+fn of_tree(tree: &TreeError, error: &MigrateError) -> Failure {
+    match tree {
+        TreeError::Io { path, .. } => at_path(&IO, error, path),
+        TreeError::Link { path }
+        | TreeError::Special { path }
+        | TreeError::Large { path, .. }
+        | TreeError::Name { path }
+        | TreeError::TooMany { root: path } => at_path(&STORE_INVALID, error, path),
+        TreeError::Ambiguous { id, .. } => plainly(&CONTRACT_INVALID, error).at(id),
+        TreeError::NoFiles { .. } | TreeError::Pattern { .. } => plainly(&CONTRACT_INVALID, error),
     }
 }
 

@@ -5,14 +5,17 @@
 //! machine does falls on all of them. What is read from a ledger is read by a process of its own, whose
 //! peak memory is then known. Knows the library as a user does; must never be a dependency of it.
 
+mod apart;
 mod append;
 mod error;
 mod history;
+mod in_place;
 mod notebooks;
 mod probe;
 mod read;
 mod report;
 mod rounds;
+mod run_state;
 mod table;
 
 use std::fs;
@@ -55,6 +58,10 @@ enum Command {
     Notebooks(notebooks::Arguments),
     /// Converts a folder of notebooks. The tool calls itself so.
     NotebooksConvert(notebooks::Convert),
+    /// Measures what states of runs cost that have many tasks.
+    RunState(run_state::Arguments),
+    /// Makes something of one state of a run. The tool calls itself so.
+    RunStateOnce(run_state::Once),
     /// Reads that ledger in one way and prints seconds and peak MiB. The tool calls itself so.
     Read {
         /// In which way.
@@ -79,13 +86,16 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         Some(Command::Write { dir }) => return read::write(dir, arguments.events).map(drop),
         Some(Command::Read { what, dir }) => return read::print(*what, dir),
         Some(Command::NotebooksConvert(convert)) => return notebooks::run(convert),
-        Some(Command::Notebooks(_)) | None => {}
+        Some(Command::RunStateOnce(once)) => return run_state::once(once),
+        Some(Command::Notebooks(_) | Command::RunState(_)) | None => {}
     }
     fs::create_dir_all(&arguments.dir).map_err(at(&arguments.dir))?;
     let place = tempfile::Builder::new().prefix("bench.").tempdir_in(&arguments.dir);
     let place = place.map_err(at(&arguments.dir))?;
-    if let Some(Command::Notebooks(notebooks)) = &arguments.command {
-        return notebooks::measure(notebooks, place.path());
+    match &arguments.command {
+        Some(Command::Notebooks(notebooks)) => return notebooks::measure(notebooks, place.path()),
+        Some(Command::RunState(states)) => return run_state::measure(states, place.path()),
+        _ => {}
     }
     let mut report = Report::new(arguments.events);
     append::measure(place.path(), &mut report)?;
