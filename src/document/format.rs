@@ -4,7 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::lost_form::spacing;
 use super::{LostForm, Value, WriteError, cbor, json, jsonl, yaml};
 
 /// Largest document that is read, in bytes. Its value takes a few times as much memory; larger data belong into a
@@ -127,8 +126,7 @@ impl Document {
         if let Form::Yaml(style) = &self.form {
             return yaml::lost_form(original, &self.value, style);
         }
-        let written = self.write().unwrap_or_default();
-        spacing(original, &written).into_iter().collect()
+        json::lost_form(original, &self.write().unwrap_or_default())
     }
 }
 

@@ -3,12 +3,14 @@
 //! Refused, with their place: what is not UTF-8, a byte order mark, two equal names in one object, half a surrogate pair,
 //! nesting deeper than [`DEPTH_MAX`], and all that the RFC does not allow.
 
+mod lost;
 mod read;
 mod style;
 mod write;
 
 use super::Value;
 
+pub(super) use lost::lost_form;
 pub use read::{JsonError, Reason, read};
 pub(super) use read::{Keys, place, read_sharing};
 pub use style::{Escapes, Style};

@@ -21,6 +21,8 @@ mod databases_kill;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]
+mod documents_aside;
+mod documents_bad_input;
 mod documents_kill;
 #[cfg(test)]
 mod documents_linked;
