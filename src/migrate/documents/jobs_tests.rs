@@ -340,10 +340,10 @@ fn m5_a_plan_fits_the_documents_it_was_made_for() {
 }
 
 /// Asks to stop once so many milestones were reached.
-struct StopsAfter {
-    milestones: u64,
-    documents_only: bool,
-    reached: u64,
+pub(super) struct StopsAfter {
+    pub(super) milestones: u64,
+    pub(super) documents_only: bool,
+    pub(super) reached: u64,
 }
 
 impl Observer for StopsAfter {
