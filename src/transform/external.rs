@@ -399,7 +399,7 @@ mod tests {
         assert!(matches!(run_script("echo no"), Err(ExternalError::Garbage(_))));
         assert!(matches!(run_script("echo 1 2"), Err(ExternalError::Garbage(_))));
         assert!(matches!(run_script("true"), Err(ExternalError::Garbage(_))));
-        assert_eq!(run_script("date +%N; sleep 0.01"), Err(ExternalError::Differs));
+        assert_eq!(run_script("date +1%N; sleep 0.01"), Err(ExternalError::Differs));
         assert_eq!(
             run_script("echo 1; echo why >&2; echo more >&2; exit 3").unwrap_err().to_string(),
             "the program failed with exit code 3: why"
