@@ -106,9 +106,9 @@ impl Program {
     }
 
     /// The one result of the program; nothing if it is `input` itself, of which no part was made anew.
-    pub(super) fn change(&self, input: Val, parameters: Val) -> Result<Option<Value>, JqError> {
+    pub(super) fn change(&self, input: &Val, parameters: Val) -> Result<Option<Value>, JqError> {
         let result = self.one(input.clone(), parameters)?;
-        if is_same(&input, &result) { Ok(None) } else { from_jq(&result, DEPTH_MAX).map(Some) }
+        if is_same(input, &result) { Ok(None) } else { from_jq(&result, DEPTH_MAX).map(Some) }
     }
 
     pub(super) fn result(&self, input: Val, parameters: Val) -> Result<Value, JqError> {

@@ -75,7 +75,7 @@ impl Programs {
             _ => return Err(JqError::Unclear),
         };
         let missing = || JqError::Program(format!("{name} was not compiled"));
-        program.ok_or_else(missing)?.change(to_jq(input), to_jq(&self.parameters.to_value()))
+        program.ok_or_else(missing)?.change(&to_jq(input), to_jq(&self.parameters.to_value()))
     }
 
     /// The result of the jq program `text` for what it reads of `input`.
