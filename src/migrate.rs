@@ -26,6 +26,7 @@ mod stage;
 mod status;
 mod store;
 
+pub use environment::Environment;
 pub use error::MigrateError;
 pub use init::{Adoption, InitOptions, adopt, init};
 pub use loss::{LossSummary, LostValues};

@@ -124,6 +124,7 @@ impl Staging {
             reads_inputs: false,
             loss_list: None,
             verdicts,
+            renamed: Vec::new(),
         })
     }
 
@@ -195,6 +196,7 @@ impl Staging {
             reads_inputs,
             loss_list,
             verdicts: checked.map(|name| (name.to_owned(), Verdict::True)).into(),
+            renamed: Vec::new(),
         })
     }
 
@@ -274,6 +276,7 @@ fn restore(store: &Store, open: &OpenRun) -> Result<Vec<ObjectMigrated>, Migrate
             reads_inputs: false,
             loss_list: None,
             verdicts: [("source_kept".to_owned(), Verdict::True)].into(),
+            renamed: Vec::new(),
         });
     }
     Ok(migrated)
