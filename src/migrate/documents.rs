@@ -14,6 +14,7 @@ mod refusal;
 mod rollback;
 mod run;
 mod status;
+mod summary;
 mod ways;
 mod work;
 

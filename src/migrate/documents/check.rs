@@ -26,7 +26,7 @@ pub fn check(
     jobs: usize,
     take: &mut dyn FnMut(Checked) -> Result<(), MigrateError>,
 ) -> Result<(), MigrateError> {
-    collection.work(to, jobs, &mut |done| {
+    collection.work(to, jobs, &|done| done, &mut |done| {
         let Some(prepared) = collection.contracts().get(done.kind) else { return Ok(()) };
         let contract = prepared.contract();
         take(Checked {

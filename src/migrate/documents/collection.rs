@@ -11,7 +11,7 @@ use super::super::observe::document_state;
 use super::super::stage::frozen_contract;
 use super::super::store::{open_objects, remembered_as};
 use super::prepared::{Outside, Prepared};
-use super::work::{Done, Kinds, links_of};
+use super::work::{Kinds, Look, links_of};
 use crate::contract::{Bundle, Contract, ContractError};
 use crate::effects::{KernelSyncs, Random, Signer, syncs};
 use crate::ledger::{Ledger, Surroundings};
@@ -90,15 +90,16 @@ impl Collection {
         found.ok_or_else(|| MigrateError::Gone { object: id.to_owned() })
     }
 
-    /// Works on every document as it is, and hands each to `take` in the order of ids.
-    pub(super) fn work(
+    /// Works on every document as it is, and hands what `look` makes of each to `take` in the order of ids.
+    pub(super) fn work<R: Send>(
         &self,
         to: Option<&str>,
         jobs: usize,
-        take: &mut dyn FnMut(Done) -> Result<(), MigrateError>,
+        look: Look<'_, R>,
+        take: &mut dyn FnMut(R) -> Result<(), MigrateError>,
     ) -> Result<(), MigrateError> {
         let load = |id: &str| self.load(id);
-        self.kinds(to).work(&self.find()?, jobs, &load, take)
+        self.kinds(to).work(&self.find()?, jobs, &load, look, take)
     }
 }
 

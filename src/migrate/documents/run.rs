@@ -1,7 +1,7 @@
 //! Runs on documents: every source is kept, every result staged, one event commits them, then they are put into their
 //! places. The engine is that of all runs; what is here is how documents are read, worked on and written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ledger_format::body::{
@@ -13,7 +13,6 @@ use projections::{OpenRun, Phase};
 
 use super::super::environment;
 use super::super::error::MigrateError;
-use super::super::observe::document_state;
 use super::super::run::{
     Consent, Inputs, Milestone, Observer, RunReport, Subject, check_consent, forget_work, go_on,
     resume_run,
@@ -22,23 +21,44 @@ use super::collection::{Documents, content_of, state_of};
 use super::plan::{Bound, DocumentsPlan, PlannedDocument, PlannedRoute, bound};
 use super::prepared::Prepared;
 use super::rollback;
+use super::summary::Summary;
 use super::ways::{Ways, place_of};
-use super::work::{Done, Kinds, links_of};
+use super::work::{Kinds, links_of};
 use crate::effects::Signer;
 use crate::ledger::Ledger;
-use crate::target::documents::{Found, Output, Places, Tree};
+use crate::objects::{Named, ObjectsError};
+use crate::ordered::{Crew, try_in_order};
+use crate::target::documents::{Found, Output, Places};
 
-/// Documents recorded together, and put into their places together. A document that was not recorded yet is worked on
-/// again on resuming; outputs of this many documents are held at a time.
-const BATCH: usize = 900;
+/// Documents recorded together. One that was not recorded yet is worked on again on resuming. Every batch has the objects
+/// synced once, which on a busy machine takes longer than everything else.
+const BATCH: usize = 8_000;
 
-/// Bytes of outputs that are held at a time while they are put into their places.
-const BATCH_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of results after which they are recorded, however few documents they are of.
+const RECORDED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Documents that one thread is given to look at.
+const LOOKED_AT: usize = 64;
+
+/// Portions for each thread that are looked at, or were and are not taken yet.
+const AHEAD: usize = 3;
+
+/// Documents that are put into their places together, and their bytes: all are written beside their places before the
+/// first is put there. File systems sync them together, twice a batch; and ext4 is slow to make files where many have been
+/// replaced within the last minutes, since it looks at each of their numbers before it takes a new one.
+const PUBLISHED_TOGETHER: usize = 200_000;
+const PUBLISHED_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Bytes of outputs that one thread is given to write; one may be larger.
+const PORTION_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Most documents that one error names.
 const NAMED_MAX: usize = 20;
 
 type States = BTreeMap<String, ObjectState>;
+
+/// The places that a committed run writes to: what stood there, and what is to stand there.
+pub(super) type Targets = BTreeMap<String, (Option<ObjectState>, ObjectState)>;
 
 /// Carries out `plan`. If it loses anything, `consent` must be its id.
 pub fn apply(
@@ -59,15 +79,13 @@ pub fn apply(
     }
     may_run_programs(plan.policy.allow_programs, documents)?;
     let accepted_loss = check_consent(plan.id, plan.lost, plan.policy.allow_loss, consent)?;
-    still_fits(documents, plan)?;
-    let mut bodies = freeze(documents, &plan.routes)?;
+    knows_routes(documents, plan)?;
+    let lengths = take_sources(documents, plan)?;
+    let bodies = freeze(documents, &plan.routes)?;
     let environment = documents.objects.put(&environment::bytes())?;
     documents.objects.put(&plan.preimage())?;
-    take_sources(documents, plan, &mut bodies, signer, observer)?;
     documents.objects.sync()?;
-    if !bodies.is_empty() {
-        documents.record(signer, bodies, observer)?;
-    }
+    record_sources(documents, plan, &lengths, bodies, signer, observer)?;
     let started = RunStarted {
         purpose: Purpose::Migrate,
         plan: plan.id,
@@ -143,8 +161,8 @@ fn may_run_programs(planned: bool, documents: &Documents) -> Result<(), MigrateE
     }
 }
 
-/// Refuses a plan that was made with other contracts, parameters, or documents than there are now.
-fn still_fits(documents: &Documents, plan: &DocumentsPlan) -> Result<(), MigrateError> {
+/// Refuses a plan that was made with other contracts than there are now.
+fn knows_routes(documents: &Documents, plan: &DocumentsPlan) -> Result<(), MigrateError> {
     let known = |route: &PlannedRoute| {
         documents.collection.contracts.iter().any(|prepared| prepared.digest() == route.contract)
     };
@@ -153,22 +171,56 @@ fn still_fits(documents: &Documents, plan: &DocumentsPlan) -> Result<(), Migrate
             format!("the contract {} {} is another one now", route.kind, route.contract_version);
         return Err(MigrateError::Stale { reason });
     }
-    let mut changed = Vec::new();
-    for object in &plan.objects {
-        let found = Places(&documents.collection.tree).look(&object.id)?;
-        if !found.is_some_and(|found| is_planned(&found, object)) {
-            changed.push(object.id.clone());
+    Ok(())
+}
+
+/// Keeps every source, and returns their lengths. Refuses a plan that was made with other documents than there are now:
+/// what was kept until then is named by nothing.
+fn take_sources(documents: &mut Documents, plan: &DocumentsPlan) -> Result<Vec<u64>, MigrateError> {
+    let Documents { collection, objects, jobs, .. } = documents;
+    let look = |object: &PlannedDocument| {
+        let found = Places(&collection.tree).look(&object.id)?;
+        let found = found.filter(|found| found.mode == object.mode);
+        let source = found.map(|found| Named::of(found.bytes));
+        Ok(source.filter(|source| source.name() == object.source))
+    };
+    let (mut lengths, mut changed) = (Vec::with_capacity(plan.objects.len()), Vec::new());
+    each_looked_at(*jobs, plan.objects.iter(), look, |object, source| {
+        match source {
+            Some(source) if changed.is_empty() => {
+                objects.put_named(&source)?;
+                lengths.push(source.bytes().len() as u64);
+            }
+            Some(_) => {}
+            None => changed.push(object.id.clone()),
         }
-    }
-    if changed.is_empty() {
         Ok(())
+    })?;
+    if changed.is_empty() {
+        Ok(lengths)
     } else {
         Err(MigrateError::Stale { reason: named("changed", &changed) })
     }
 }
 
-fn is_planned(found: &Found, object: &PlannedDocument) -> bool {
-    found.mode == object.mode && ContentHash::of(&found.bytes) == object.source
+/// Looks at many places on several threads, and hands on what `look` found in order.
+fn each_looked_at<I: Copy + Send, T: Send>(
+    jobs: usize,
+    mut items: impl Iterator<Item = I>,
+    look: impl Fn(I) -> Result<T, MigrateError> + Sync,
+    mut take: impl FnMut(I, T) -> Result<(), MigrateError>,
+) -> Result<(), MigrateError> {
+    let portions = std::iter::from_fn(|| {
+        let portion: Vec<I> = items.by_ref().take(LOOKED_AT).collect();
+        (!portion.is_empty()).then_some(portion)
+    });
+    let crew = Crew { workers: jobs, ahead: jobs.saturating_mul(AHEAD) };
+    let work = |portion: Vec<I>| -> Result<Vec<(I, T)>, MigrateError> {
+        portion.into_iter().map(|item| Ok((item, look(item)?))).collect()
+    };
+    try_in_order(portions, crew, work, |looked: Result<Vec<(I, T)>, MigrateError>| {
+        looked?.into_iter().try_for_each(|(item, found)| take(item, found))
+    })
 }
 
 /// The documents in words, as many as one error names.
@@ -198,22 +250,19 @@ fn freeze(documents: &mut Documents, routes: &[PlannedRoute]) -> Result<Vec<Body
     Ok(bodies)
 }
 
-/// Keeps every source and records those that the ledger does not have as they are.
-fn take_sources(
+/// Records `first`, and those sources that the ledger does not have as they are. All of them are durable.
+fn record_sources(
     documents: &mut Documents,
     plan: &DocumentsPlan,
-    bodies: &mut Vec<Body>,
+    lengths: &[u64],
+    first: Vec<Body>,
     signer: &dyn Signer,
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
-    for object in &plan.objects {
-        let found = documents.collection.load(&object.id)?;
-        if !is_planned(&found, object) {
-            let reason = named("changed", std::slice::from_ref(&object.id));
-            return Err(MigrateError::Stale { reason });
-        }
-        documents.objects.put(&found.bytes)?;
-        let state = state_of(&found);
+    let mut bodies = first;
+    for (object, bytes) in plan.objects.iter().zip(lengths) {
+        let state =
+            ObjectState::Document { content: object.source, bytes: *bytes, mode: object.mode };
         let cause = match documents.ledger.state().store().objects.get(&object.id) {
             None => Cause::Joined,
             Some(held) if *held != state => Cause::DataChange,
@@ -221,17 +270,16 @@ fn take_sources(
         };
         bodies.push(observation(&object.id, cause, state));
         if bodies.len() >= BATCH {
-            documents.objects.sync()?;
-            documents.record(signer, std::mem::take(bodies), observer)?;
+            documents.record(signer, std::mem::take(&mut bodies), observer)?;
         }
     }
-    Ok(())
+    if bodies.is_empty() { Ok(()) } else { documents.record(signer, bodies, observer) }
 }
 
 impl Subject for Documents {
     /// Documents have no locks: what was compared last before the commit is compared again, place by place, as each is
-    /// written.
-    type Live = ();
+    /// written. What is kept until then is what they are compared with.
+    type Live = Targets;
 
     fn book(&self) -> &Ledger {
         &self.ledger
@@ -249,7 +297,7 @@ impl Subject for Documents {
         &mut self,
         signer: &dyn Signer,
         observer: &mut dyn Observer,
-    ) -> Result<(), MigrateError> {
+    ) -> Result<Targets, MigrateError> {
         let open = self.open_run()?;
         match open.started.purpose {
             Purpose::Migrate => stage(self, &open, signer, observer)?,
@@ -261,10 +309,10 @@ impl Subject for Documents {
     fn publish(
         &mut self,
         signer: &dyn Signer,
-        live: Option<()>,
+        live: Option<Targets>,
         observer: &mut dyn Observer,
     ) -> Result<(), MigrateError> {
-        publish(self, live.is_some(), signer, observer)
+        publish(self, live, signer, observer)
     }
 }
 
@@ -284,7 +332,8 @@ fn stage(
     let ways = Ways::of(&routes, |digest| documents.prepared(digest))?;
     // What documents of the run refer to may need no migration itself; so all of them are looked at where they are linked.
     let all = Work::of(documents, ways, &planned)?;
-    let mut staging = Staging { documents, planned: &planned, open, pending: Vec::new(), done: 0 };
+    let (pending, bytes) = (Vec::new(), 0);
+    let mut staging = Staging { documents, planned: &planned, open, pending, bytes, done: 0 };
     all.run(&mut staging, signer, observer)?;
     staging.flush(signer, observer)
 }
@@ -382,8 +431,8 @@ impl Work {
             let found = Places(tree).look(id)?;
             found.ok_or_else(|| MigrateError::Gone { object: id.to_owned() })
         };
-        kinds.work(&self.ids, self.jobs, &load, &mut |done| {
-            staging.take(&done, contracts, signer, observer)
+        kinds.work(&self.ids, self.jobs, &load, &Summary::of, &mut |summary| {
+            staging.take(summary, contracts, signer, observer)
         })
     }
 }
@@ -393,6 +442,8 @@ struct Staging<'a> {
     planned: &'a BTreeMap<String, PlannedDocument>,
     open: &'a OpenRun,
     pending: Vec<Body>,
+    /// Bytes of the results that are pending.
+    bytes: u64,
     done: u64,
 }
 
@@ -400,64 +451,55 @@ impl Staging<'_> {
     /// Takes a result: it must be the planned one, hash for hash.
     fn take(
         &mut self,
-        done: &Done,
+        summary: Summary,
         contracts: &[Prepared],
         signer: &dyn Signer,
         observer: &mut dyn Observer,
     ) -> Result<(), MigrateError> {
-        let Some(planned) = self.planned.get(&done.id) else { return Ok(()) };
-        if self.open.migrated.contains(&done.id) {
+        let Summary { id, kind, source, source_mode, target, loss, .. } = summary;
+        let Some(planned) = self.planned.get(&id) else { return Ok(()) };
+        if self.open.migrated.contains(&id) {
             return Ok(());
         }
-        if !is_planned(&done.source, planned) {
-            return Err(MigrateError::Stale {
-                reason: format!("{} changed while the run was at work", done.id),
-            });
+        if content_of(&source) != Some(planned.source) || source_mode != planned.mode {
+            let reason = format!("{id} changed while the run was at work");
+            return Err(MigrateError::Stale { reason });
         }
-        let evaluation = &done.evaluation;
-        let Some(outcome) = &evaluation.result else {
-            let named = evaluation
-                .refusals
-                .iter()
-                .take(1)
-                .map(|refusal| (done.id.clone(), refusal.clone()));
-            return Err(MigrateError::Refused { total: 1, named: named.collect() });
+        let Some(target) = target else {
+            let named = summary.refusal.map(|refusal| (id, refusal));
+            return Err(MigrateError::Refused { total: 1, named: named.into_iter().collect() });
         };
-        let target = self.documents.objects.put(&outcome.bytes)?;
-        let loss = evaluation.loss_hash();
-        if (target, loss) != (planned.target, planned.loss) {
-            return Err(MigrateError::Diverged {
-                object: done.id.clone(),
-                step: 0,
-                recorded: planned.target.to_string(),
-                actual: target.to_string(),
-            });
+        if (target.name(), loss) != (planned.target, planned.loss) {
+            let (recorded, actual) = (planned.target.to_string(), target.name().to_string());
+            return Err(MigrateError::Diverged { object: id, step: 0, recorded, actual });
         }
-        let loss_list = match evaluation.lost.len() {
-            0 => None,
-            _ => Some(self.documents.objects.put(&evaluation.loss_list().encode())?),
-        };
-        let operator = contracts.get(done.kind).map_or("", Prepared::operator).to_owned();
+        let objects = &mut self.documents.objects;
+        objects.put_named(&target)?;
+        let loss_list = summary.loss_list.map(|list| objects.put_named(&list)).transpose()?;
+        let operator = contracts.get(kind).map_or("", Prepared::operator).to_owned();
+        let bytes = target.bytes().len() as u64;
+        let (content, mode) = (target.name(), source_mode);
+        self.bytes += bytes;
         self.pending.push(
             ObjectMigrated {
                 run: self.open.run,
-                object: done.id.clone(),
+                object: id,
                 route: Some(planned.route),
                 operator,
-                source: state_of(&done.source),
-                target: document_state(&outcome.bytes, done.source.mode),
+                source,
+                target: ObjectState::Document { content, bytes, mode },
                 loss,
                 lost: planned.lost,
                 reads_inputs: false,
                 loss_list,
-                verdicts: evaluation.verdicts.clone(),
+                verdicts: summary.verdicts,
             }
             .into(),
         );
         self.done += 1;
         observer
             .reached(&Milestone::Document { done: self.done, total: self.planned.len() as u64 });
-        if self.pending.len() >= BATCH {
+        if self.pending.len() >= BATCH || self.bytes >= RECORDED_BYTES_MAX {
             self.flush(signer, observer)?;
         }
         if observer.wants_to_stop() {
@@ -476,6 +518,7 @@ impl Staging<'_> {
             return Ok(());
         }
         self.documents.objects.sync()?;
+        self.bytes = 0;
         let bodies = std::mem::take(&mut self.pending);
         self.documents.record(signer, bodies, observer)
     }
@@ -487,27 +530,36 @@ fn commit(
     open: &OpenRun,
     signer: &dyn Signer,
     observer: &mut dyn Observer,
-) -> Result<(), MigrateError> {
+) -> Result<Targets, MigrateError> {
     let state = documents.ledger.state();
     let held = &state.store().objects;
     let mut changed = Vec::new();
     let mut places = 0;
-    for (id, target) in &state.store().staged {
-        let found = Places(&documents.collection.tree).look(id)?;
-        if !may_replace(open, found.as_ref(), held.get(id)) {
+    let tree = &documents.collection.tree;
+    let look = |(id, _): (&String, &ObjectState)| {
+        let found = Places(tree).look(id)?;
+        Ok(may_replace(open, found.as_ref(), held.get(id)))
+    };
+    each_looked_at(documents.jobs, state.store().staged.iter(), look, |(id, target), fits| {
+        if !fits {
             changed.push(id.clone());
         }
         places += u64::from(held.get(id) != Some(target));
-    }
+        Ok(())
+    })?;
     if !changed.is_empty() {
         return Err(MigrateError::Stale {
             reason: named("changed while the run was at work", &changed),
         });
     }
+    let staged = state.store().staged.iter();
+    let targets = staged.map(|(id, target)| (id.clone(), (held.get(id).cloned(), target.clone())));
+    let targets = targets.collect();
     let certificate = state.certificates().open_certificate();
     documents.objects.sync()?;
     let committed = RunCommitted { run: open.run, certificate, places, audit: None };
-    documents.record(signer, vec![committed.into()], observer)
+    documents.record(signer, vec![committed.into()], observer)?;
+    Ok(targets)
 }
 
 /// Whether what stands in a place may be replaced: it is what the run read, or nothing, where a rollback was told to
@@ -520,11 +572,8 @@ fn may_replace(open: &OpenRun, found: Option<&Found>, source: Option<&ObjectStat
 }
 
 impl Documents {
-    /// The places that the committed run writes to: what stood there, and what is to stand there.
-    fn places_of(
-        &self,
-        open: &OpenRun,
-    ) -> Result<BTreeMap<String, (Option<ObjectState>, ObjectState)>, MigrateError> {
+    /// The places of a run that a process committed which is gone.
+    fn places_of(&self, open: &OpenRun) -> Result<Targets, MigrateError> {
         let Phase::Publishing { committed_seq, .. } = open.phase else {
             return Err(MigrateError::NoRun);
         };
@@ -539,10 +588,11 @@ impl Documents {
 }
 
 /// Puts the outputs into their places. A place that holds its output already is left alone; one that holds neither that nor
-/// what the run read stops everything before anything is written.
+/// what the run read stops everything before anything is written. Those of a run that was committed just now were compared
+/// before that, and `compared` is what with.
 fn publish(
     documents: &mut Documents,
-    compared: bool,
+    compared: Option<Targets>,
     signer: &dyn Signer,
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
@@ -550,41 +600,58 @@ fn publish(
     let Phase::Publishing { places: expected, .. } = open.phase else {
         return Err(MigrateError::NoRun);
     };
-    let places = documents.places_of(&open)?;
-    if !compared {
-        let mut conflicts = Vec::new();
-        for (id, (source, target)) in &places {
-            let found = Places(&documents.collection.tree).look(id)?;
-            let is_written = found.as_ref().is_some_and(|found| state_of(found) == *target);
-            if !is_written && !may_replace(&open, found.as_ref(), source.as_ref()) {
-                conflicts.push(id.clone());
-            }
+    let (targets, written) = match compared {
+        Some(targets) => (targets, BTreeSet::new()),
+        None => {
+            let targets = documents.places_of(&open)?;
+            let written = written_already(documents, &open, &targets)?;
+            (targets, written)
         }
-        if !conflicts.is_empty() {
-            let place = named("documents that somebody changed", &conflicts);
-            return Err(MigrateError::Conflict { place, run: open.run });
-        }
-    }
-    let mut places = places.iter().peekable();
+    };
+    let mut places = targets.iter().peekable();
     while places.peek().is_some() {
         let mut batch = Vec::new();
-        let mut bytes = 0;
-        while batch.len() < BATCH && bytes < BATCH_BYTES_MAX {
+        let mut length = 0;
+        while batch.len() < PUBLISHED_TOGETHER && length < PUBLISHED_BYTES_MAX {
             let Some((id, (source, target))) = places.next() else { break };
-            let ObjectState::Document { content, mode, bytes: length } = target else { continue };
-            bytes += length;
-            batch.push(Place {
-                id,
-                source: source.as_ref(),
-                target,
-                content: *content,
-                mode: *mode,
-            });
+            let ObjectState::Document { content, mode, bytes } = target else { continue };
+            length += bytes;
+            let (source, content, mode) = (source.as_ref(), *content, *mode);
+            batch.push(Place { id, source, target, content, mode });
         }
-        publish_batch(documents, &open, &batch, observer)?;
+        publish_batch(documents, &open, &batch, &written, observer)?;
     }
     let published = RunPublished { run: open.run, places: expected, audit: None };
     documents.record(signer, vec![published.into()], observer)
+}
+
+/// Those places that hold their output already. One that holds neither that nor what the run read is refused.
+fn written_already(
+    documents: &Documents,
+    open: &OpenRun,
+    targets: &Targets,
+) -> Result<BTreeSet<String>, MigrateError> {
+    let tree = &documents.collection.tree;
+    let look = |(id, (source, target)): (&String, &(Option<ObjectState>, ObjectState))| {
+        let found = Places(tree).look(id)?;
+        let is_written = found.as_ref().is_some_and(|found| state_of(found) == *target);
+        Ok((is_written, is_written || may_replace(open, found.as_ref(), source.as_ref())))
+    };
+    let (mut written, mut conflicts) = (BTreeSet::new(), Vec::new());
+    each_looked_at(documents.jobs, targets.iter(), look, |(id, _), (is_written, fits)| {
+        if is_written {
+            written.insert(id.clone());
+        } else if !fits {
+            conflicts.push(id.clone());
+        }
+        Ok(())
+    })?;
+    if conflicts.is_empty() {
+        Ok(written)
+    } else {
+        let place = named("documents that somebody changed", &conflicts);
+        Err(MigrateError::Conflict { place, run: open.run })
+    }
 }
 
 /// A place that is to be written.
@@ -600,42 +667,79 @@ fn publish_batch(
     documents: &Documents,
     open: &OpenRun,
     batch: &[Place<'_>],
+    written: &BTreeSet<String>,
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
-    let tree = &documents.collection.tree;
-    let mut contents = Vec::with_capacity(batch.len());
-    for place in batch {
-        contents.push(documents.objects.get(&place.content)?);
+    let places = Places(&documents.collection.tree);
+    let to_write: Vec<&Place<'_>> =
+        batch.iter().filter(|place| !written.contains(place.id)).collect();
+    let done = prepare(documents, &to_write).and_then(|()| put(places, open, &to_write, observer));
+    if done.is_err() {
+        // What cannot be removed either is replaced by whoever goes on.
+        to_write.iter().for_each(|place| drop(places.forget(place.id)));
+        return done;
     }
-    let outputs: Vec<Output<'_>> = batch
-        .iter()
-        .zip(&contents)
-        .map(|(place, bytes)| Output { id: place.id, bytes, mode: place.mode })
-        .collect();
-    let mut to_write = Vec::new();
-    for (place, output) in batch.iter().zip(&outputs) {
-        if still_to_write(tree, open, place)? {
-            to_write.push((place, *output));
+    // Also what a killed job may have left with the kernel alone.
+    let ids: Vec<&str> = batch.iter().map(|place| place.id).collect();
+    Ok(places.settle(&ids)?)
+}
+
+/// Writes all outputs beside their places, durably.
+fn prepare(documents: &Documents, to_write: &[&Place<'_>]) -> Result<(), MigrateError> {
+    let Documents { collection, objects, jobs, .. } = documents;
+    let places = Places(&collection.tree);
+    let mut left = to_write.iter();
+    let portions = std::iter::from_fn(|| {
+        let mut portion = Vec::new();
+        let mut bytes = 0;
+        while portion.len() < LOOKED_AT && bytes < PORTION_BYTES_MAX {
+            let Some(place) = left.next() else { break };
+            let content = objects.get(&place.content).map(|content| (*place, content));
+            bytes += content.as_ref().map_or(0, |(_, content)| content.len());
+            portion.push(content);
         }
-    }
-    let prepared: Vec<Output<'_>> = to_write.iter().map(|(_, output)| *output).collect();
-    Places(tree).prepare(&prepared)?;
-    for (place, output) in &to_write {
-        // Preparing the batch takes its time: somebody may have written meanwhile.
-        if !still_to_write(tree, open, place)? {
-            Places(tree).forget(place.id)?;
+        (!portion.is_empty()).then_some(portion)
+    });
+    let write = |portion: Vec<Result<(&Place<'_>, Vec<u8>), ObjectsError>>| {
+        portion.into_iter().try_for_each(|content| -> Result<(), MigrateError> {
+            let (Place { id, mode, .. }, bytes) = content?;
+            let output = Output { id, bytes: &bytes, mode: *mode };
+            Ok(places.prepare(&output, to_write.len())?)
+        })
+    };
+    let crew = Crew { workers: *jobs, ahead: jobs.saturating_mul(AHEAD) };
+    try_in_order(portions, crew, write, |done| done)?;
+    let ids: Vec<&str> = to_write.iter().map(|place| place.id).collect();
+    Ok(places.harden(&ids)?)
+}
+
+/// Puts what was prepared into its places.
+fn put(
+    places: Places<'_>,
+    open: &OpenRun,
+    to_write: &[&Place<'_>],
+    observer: &mut dyn Observer,
+) -> Result<(), MigrateError> {
+    for place in to_write {
+        // Preparing took its time: somebody may have written meanwhile.
+        if !still_to_write(places, open, place)? {
+            places.forget(place.id)?;
             continue;
         }
-        observer.reached(&Milestone::Publishing { object: output.id });
-        Places(tree).put(output.id)?;
-        observer.reached(&Milestone::Published { object: output.id });
+        observer.reached(&Milestone::Publishing { object: place.id });
+        places.put(place.id)?;
+        observer.reached(&Milestone::Published { object: place.id });
     }
-    Ok(Places(tree).settle(&outputs)?)
+    Ok(())
 }
 
 /// Whether a place still holds what the run read; not if it holds the output, and anything else is a conflict.
-fn still_to_write(tree: &Tree, open: &OpenRun, place: &Place<'_>) -> Result<bool, MigrateError> {
-    let found = Places(tree).look(place.id)?;
+fn still_to_write(
+    places: Places<'_>,
+    open: &OpenRun,
+    place: &Place<'_>,
+) -> Result<bool, MigrateError> {
+    let found = places.look(place.id)?;
     if found.as_ref().is_some_and(|found| state_of(found) == *place.target) {
         return Ok(false);
     }

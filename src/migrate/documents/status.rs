@@ -7,6 +7,7 @@ use super::super::error::MigrateError;
 use super::collection::{Documents, state_of};
 use super::evaluation::Status;
 use super::plan::LISTED_MAX;
+use super::work::Done;
 use crate::target::documents::Places;
 
 /// How a tree of documents stands.
@@ -47,14 +48,15 @@ pub fn status(documents: &Documents) -> Result<TreeStatus, MigrateError> {
     };
     let finished = state.runs().finished.iter();
     status.runs = finished.filter(|run| run.outcome.committed_seq().is_some()).count() as u64;
-    documents.collection.work(None, documents.jobs, &mut |done| {
-        match done.evaluation.status {
+    let look = |done: Done| (done.id, done.evaluation.status);
+    documents.collection.work(None, documents.jobs, &look, &mut |(id, found)| {
+        match found {
             Status::Current => status.current += 1,
             Status::Normalized => status.normalized += 1,
             Status::Migrated => status.migrated += 1,
             Status::Unsupported => {
                 status.unsupported_total += 1;
-                listed(&mut status.unsupported, done.id);
+                listed(&mut status.unsupported, id);
             }
         }
         Ok(())

@@ -54,16 +54,18 @@ impl Places<'_> {
         Ok(Some(Found { bytes, mode: metadata.permissions().mode() & 0o7777 }))
     }
 
-    /// Writes every output beside its place. What a killed job left there is replaced.
-    pub fn prepare(&self, outputs: &[Output<'_>]) -> Result<(), TreeError> {
-        for output in outputs {
-            let path = self.0.path(output.id);
-            let fresh = unfinished(&path);
-            let each = outputs.len() < SYNC_TOGETHER_MIN;
-            write(&path, &fresh, output, each)
-                .map_err(|source| TreeError::Io { path: fresh, source })?;
-        }
-        self.sync_together(outputs)
+    /// Writes an output beside its place, one of `many`: durably if they are few, else [`Places::harden`] makes them durable
+    /// together. What a killed job left there is replaced.
+    pub fn prepare(&self, output: &Output<'_>, many: usize) -> Result<(), TreeError> {
+        let path = self.0.path(output.id);
+        let fresh = unfinished(&path);
+        write(&path, &fresh, output, many < SYNC_TOGETHER_MIN)
+            .map_err(|source| TreeError::Io { path: fresh, source })
+    }
+
+    /// Makes what was prepared durable: all outputs that are put into their places next.
+    pub fn harden(&self, ids: &[&str]) -> Result<(), TreeError> {
+        if ids.len() < SYNC_TOGETHER_MIN { Ok(()) } else { self.sync_together(ids) }
     }
 
     /// Puts a prepared output into its place.
@@ -73,12 +75,12 @@ impl Places<'_> {
     }
 
     /// Makes the names of what was put durable, and what a killed job may have left with the kernel alone.
-    pub fn settle(&self, outputs: &[Output<'_>]) -> Result<(), TreeError> {
-        if outputs.len() >= SYNC_TOGETHER_MIN {
-            return self.sync_together(outputs);
+    pub fn settle(&self, ids: &[&str]) -> Result<(), TreeError> {
+        if ids.len() >= SYNC_TOGETHER_MIN {
+            return self.sync_together(ids);
         }
-        for output in outputs {
-            let path = self.0.path(output.id);
+        for id in ids {
+            let path = self.0.path(id);
             sync(&path)
                 .and_then(|()| sync(folder_of(&path)))
                 .map_err(|source| TreeError::Io { path, source })?;
@@ -97,14 +99,11 @@ impl Places<'_> {
         }
     }
 
-    /// Syncs the file systems that the outputs lie on, of many outputs.
-    fn sync_together(self, outputs: &[Output<'_>]) -> Result<(), TreeError> {
-        if outputs.len() < SYNC_TOGETHER_MIN {
-            return Ok(());
-        }
+    /// Syncs the file systems that the places lie on.
+    fn sync_together(self, ids: &[&str]) -> Result<(), TreeError> {
         let mut folders = BTreeSet::new();
-        for output in outputs {
-            folders.insert(folder_of(&self.0.path(output.id)).to_owned());
+        for id in ids {
+            folders.insert(folder_of(&self.0.path(id)).to_owned());
         }
         let mut done = BTreeSet::new();
         for folder in folders {
@@ -124,14 +123,7 @@ impl Places<'_> {
 
 /// Writes an output whole, with its permissions and the owner of what stands in its place.
 fn write(path: &Path, fresh: &Path, output: &Output<'_>, durably: bool) -> io::Result<()> {
-    match fs::remove_file(fresh) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(fresh)?;
+    let mut file = create(path, fresh)?;
     file.write_all(output.bytes)?;
     match fs::symlink_metadata(path) {
         Ok(old) => {
@@ -145,6 +137,22 @@ fn write(path: &Path, fresh: &Path, output: &Output<'_>, durably: bool) -> io::R
     }
     file.set_permissions(fs::Permissions::from_mode(output.mode))?;
     if durably { file.sync_all() } else { Ok(()) }
+}
+
+/// A new file beside a place. What stands in its way is a killed job's; a folder may be gone with its documents.
+fn create(path: &Path, fresh: &Path) -> io::Result<File> {
+    let new = || fs::OpenOptions::new().write(true).create_new(true).open(fresh);
+    match new() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(fresh)?;
+            new()
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(folder_of(path))?;
+            new()
+        }
+        other => other,
+    }
 }
 
 fn sync(path: &Path) -> io::Result<()> {

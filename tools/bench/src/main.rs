@@ -6,6 +6,7 @@
 //! peak memory is then known. Knows the library as a user does; must never be a dependency of it.
 
 mod append;
+mod documents;
 mod error;
 mod history;
 mod notebooks;
@@ -55,6 +56,10 @@ enum Command {
     Notebooks(notebooks::Arguments),
     /// Converts a folder of notebooks. The tool calls itself so.
     NotebooksConvert(notebooks::Convert),
+    /// Migrates a tree of many small documents with a ledger, and says what each stage takes.
+    Documents(documents::Arguments),
+    /// Does one stage of that. The tool calls itself so.
+    DocumentsStage(documents::One),
     /// Reads that ledger in one way and prints seconds and peak MiB. The tool calls itself so.
     Read {
         /// In which way.
@@ -79,13 +84,16 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         Some(Command::Write { dir }) => return read::write(dir, arguments.events).map(drop),
         Some(Command::Read { what, dir }) => return read::print(*what, dir),
         Some(Command::NotebooksConvert(convert)) => return notebooks::run(convert),
-        Some(Command::Notebooks(_)) | None => {}
+        Some(Command::DocumentsStage(one)) => return documents::run(one),
+        Some(Command::Documents(_) | Command::Notebooks(_)) | None => {}
     }
     fs::create_dir_all(&arguments.dir).map_err(at(&arguments.dir))?;
     let place = tempfile::Builder::new().prefix("bench.").tempdir_in(&arguments.dir);
     let place = place.map_err(at(&arguments.dir))?;
-    if let Some(Command::Notebooks(notebooks)) = &arguments.command {
-        return notebooks::measure(notebooks, place.path());
+    match &arguments.command {
+        Some(Command::Notebooks(notebooks)) => return notebooks::measure(notebooks, place.path()),
+        Some(Command::Documents(documents)) => return documents::measure(documents, place.path()),
+        _ => {}
     }
     let mut report = Report::new(arguments.events);
     append::measure(place.path(), &mut report)?;

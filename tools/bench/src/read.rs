@@ -241,7 +241,7 @@ fn sound(verdict: &Verdict) -> Result<(), Error> {
 }
 
 /// The most memory this process ever had resident (`VmHWM` of proc(5)).
-fn peak_mib() -> Result<f64, Error> {
+pub(crate) fn peak_mib() -> Result<f64, Error> {
     let path = Path::new("/proc/self/status");
     let status = fs::read_to_string(path).map_err(at(path))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["link"],
     &["target", "contract", "objects", "log"],
     &["transform", "schema"],
-    &["effects", "diagnostic", "glyphser"],
+    &["effects", "diagnostic", "glyphser", "ordered"],
     &["document"],
     &["projections"],
     &["ledger_format"],
