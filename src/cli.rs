@@ -3,6 +3,7 @@
 //! and `output` alone writes either of them. Decides nothing about ledgers.
 
 mod apply;
+mod care;
 mod certificate;
 mod check;
 mod completions;
@@ -29,7 +30,9 @@ mod path;
 mod plan;
 mod progress;
 mod proof;
+mod proof_folder;
 mod prove;
+mod prove_tree;
 mod replay;
 mod report;
 mod resume;
@@ -156,10 +159,10 @@ enum ContractCommand {
 }
 
 impl ContractCommand {
-    fn run(&self, output: &Output) -> Exit {
+    fn run(&self, context: &Context, output: &Output) -> Exit {
         match self {
             Self::Lint(arguments) => output.finish(lint::run(arguments)),
-            Self::Diff(arguments) => output.finish(diff::run(arguments)),
+            Self::Diff(arguments) => output.finish(diff::run(arguments, context)),
             Self::Schema => output.finish(schema::run()),
         }
     }
@@ -172,7 +175,9 @@ impl Job {
             Self::Plan(arguments) => output.finish(plan::run(arguments, context)),
             Self::Apply(arguments) => output.finish(apply::run(arguments, context)),
             Self::Prove(arguments) => output.finish(prove::run(arguments, context)),
-            Self::Proof(proof::Verb::Verify(arguments)) => output.finish(proof::run(arguments)),
+            Self::Proof(proof::Verb::Verify(arguments)) => {
+                output.finish(proof::run(arguments, context))
+            }
         }
     }
 }
@@ -202,7 +207,7 @@ impl Command {
             Self::Demo(arguments) => output.finish(demo::run(arguments, context, output.paint())),
             Self::Undo(how) => output.finish(rollback::undo(how, context)),
             Self::Migration(command) => command.run(context, output),
-            Self::Contract(command) => command.run(output),
+            Self::Contract(command) => command.run(context, output),
             Self::Log(arguments) => output.finish(log::run(arguments, context)),
             Self::Show(arguments) => output.finish(show::run(arguments, context)),
             Self::VerifyChain(arguments) => output.finish(verify_chain::run(arguments, context)),

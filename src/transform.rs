@@ -40,5 +40,6 @@ pub use inverse::{inverse, is_reversible};
 pub use jq::{JqError, Program};
 pub use parameters::Parameters;
 pub use programs::Programs;
+pub(crate) use step::given;
 pub use step::*;
 pub use steps::{Attempt, StepError, Trouble, apply, attempt};

@@ -50,7 +50,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<RunAn
     bar.listen()?;
     let report = apply(&mut store, &plan, &consent, job::inputs()?, &signer, &mut bar)
         .map_err(|error| job::told(refused(error, arguments), &store, size))?;
-    Ok(Done::new(RunAnswer::from(report)).next(&["verify-chain", "--objects"]).next(&["undo"]))
+    let answer = RunAnswer::of(report, store.ledger(), store.objects());
+    Ok(Done::new(answer).next(&["verify-chain", "--objects"]).next(&["undo"]))
 }
 
 /// The same for a tree of documents.
@@ -78,7 +79,8 @@ fn of_tree(
     let report =
         apply_documents(&mut documents, &plan, &consent, job::inputs()?, &signer, &mut bar)
             .map_err(|error| job::told_of(refused(error, arguments), documents.ledger(), size))?;
-    Ok(Done::new(RunAnswer::from(report)).next(&["verify-chain", "--objects"]).next(&["undo"]))
+    let answer = RunAnswer::of(report, documents.ledger(), documents.objects());
+    Ok(Done::new(answer).next(&["verify-chain", "--objects"]).next(&["undo"]))
 }
 
 /// Adds the exact command where only a confirmation is missing.

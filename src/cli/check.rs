@@ -7,11 +7,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
-use super::documents::{self, Described, Working};
+use super::documents::{self, Contracts, Described, Working};
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
-use crate::diagnostic::{Exit, Failure, NOTHING_HERE};
+use crate::diagnostic::{CONTRACT_EDITED, Exit, Failure, NOTHING_HERE};
 use crate::document::LostForm;
 use crate::migrate::documents::{Checked, LISTED_MAX, Lost, Refusal, Status, check};
 use crate::transform::Effect;
@@ -75,6 +75,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verdi
         _ => described.settings()?,
     };
     let recorded = documents::here(context)?.is_some();
+    let own = described.contract.is_empty() && described.set.is_empty();
+    let compared = if own { unedited(context) } else { Ok(()) };
     let collection = documents::collection(target, &settings, working)?;
     let mut verdicts = Verdicts {
         documents: Vec::new(),
@@ -104,6 +106,14 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verdi
     let pending = verdicts.migrated + verdicts.normalized > 0;
     let unsupported = verdicts.unsupported;
     let mut done = Done::new(verdicts);
+    match compared {
+        Ok(()) => {}
+        Err(failure) if failure.code == &CONTRACT_EDITED => done = done.found(failure),
+        Err(failure) => {
+            let told = "the contracts were not compared with those that the ledger has used";
+            done = done.note(format!("{told}: {}", failure.message));
+        }
+    }
     if let Some((id, refusal)) = refused {
         let more =
             if unsupported > 1 { format!(", and {} more", unsupported - 1) } else { String::new() };
@@ -118,6 +128,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verdi
         done = done.note("not recorded: no ledger has these documents in its care");
     }
     Ok(done)
+}
+
+/// Whether the contracts of the ledger here, if there is one, are what it has used them as.
+fn unedited(context: &Context) -> Result<(), Failure> {
+    let opened = documents::open(context, &Working::default(), Contracts::AtHand)?;
+    Ok(opened.map_or(Ok(()), |(documents, _)| documents.must_be_unedited())?)
 }
 
 impl Verdicts {

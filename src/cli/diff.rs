@@ -1,21 +1,26 @@
 //! `contract diff`: what changed between two contracts, and how much higher the version must be for it.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use clap::Args;
+use ledger_format::hash::CommitHash;
 use serde::Serialize;
 
-use super::contracts;
+use super::context::Context;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
-use crate::contract::{Difference, diff};
-use crate::diagnostic::{CONTRACT_VERSION_LOW, Failure};
+use super::{contracts, documents};
+use crate::contract::{Bundle, Contract, Difference, diff};
+use crate::diagnostic::{CONTRACT_VERSION_LOW, Failure, USAGE};
+use crate::migrate::MigrateError;
+use crate::objects::{Objects as _, PackObjects};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The contract before: a file, or the name of a built-in one
+    /// The contract before: a file, the name of a built-in one, or `frozen:DIGEST`, what the ledger here has used
     old: String,
-    /// The contract after
+    /// The contract after; also the name of one that the ledger here was given
     new: String,
 }
 
@@ -28,9 +33,9 @@ pub(super) struct Compared {
     least_version: Option<String>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Done<Compared>, Failure> {
-    let old = contracts::named(&arguments.old)?.judge()?;
-    let new = contracts::named(&arguments.new)?.judge()?;
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Compared>, Failure> {
+    let old = contract(&arguments.old, context)?;
+    let new = contract(&arguments.new, context)?;
     let difference = diff(&old, &new);
     let least_version = difference.least_version();
     let failure = (!difference.enough).then(|| {
@@ -46,6 +51,35 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done<Compared>, Failure> {
         None => done,
         Some(failure) => done.found(failure),
     })
+}
+
+/// The contract that is meant: a file before all else, then what the ledger here has or was given.
+fn contract(argument: &str, context: &Context) -> Result<Contract, Failure> {
+    if Path::new(argument).exists() {
+        return Ok(contracts::named(argument)?.judge()?);
+    }
+    if let Some(digest) = argument.strip_prefix("frozen:") {
+        return frozen(digest, context);
+    }
+    let given = documents::here(context)?.map(|(_, settings)| settings.contracts()).transpose()?;
+    let mut given = given.into_iter().flatten();
+    match given.find(|contract| contract.contract == argument) {
+        Some(contract) => Ok(contract),
+        None => Ok(contracts::named(argument)?.judge()?),
+    }
+}
+
+fn frozen(digest: &str, context: &Context) -> Result<Contract, Failure> {
+    let wrong = |told: String| Failure::new(&USAGE, told).at(format!("frozen:{digest}"));
+    let known: CommitHash =
+        digest.parse().map_err(|_| wrong(format!("{digest:?} is no digest of a contract")))?;
+    let ledger = context.open()?;
+    let Some((_, found)) = ledger.state().contracts().by_digest(&known) else {
+        return Err(wrong("the ledger here has used no contract of that digest".to_owned()));
+    };
+    let packs = PackObjects::open_read_only(&ledger.objects_dir()).map_err(MigrateError::from)?;
+    let bundle = packs.get(&found.bundle).map_err(MigrateError::from)?;
+    Ok(Bundle::unpack(&bundle)?)
 }
 
 impl Answer for Compared {

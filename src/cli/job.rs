@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use indicatif::ProgressBar;
 use ledger_format::body::Purpose;
@@ -12,6 +13,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::Answer;
+use super::report::write_lossy;
 use super::terminal::Paint;
 use super::words::count;
 use super::{failure, interrupt, progress};
@@ -19,7 +21,9 @@ use crate::contract::{Contract, load_file};
 use crate::diagnostic::Failure;
 use crate::effects::{Clock as _, Random as _, SystemClock, SystemRandom};
 use crate::ledger::Ledger;
+use crate::migrate::account::{LossyEntry, find_run, lost};
 use crate::migrate::{Inputs, MigrateError, Milestone, Observer, OpenStore, RunReport, Store};
+use crate::objects::Objects;
 use crate::target::glyph_store::{Layout, built_in_contract};
 
 /// Name of the file in a ledger's folder that says which contract `init` was given.
@@ -100,7 +104,25 @@ pub(super) struct RunAnswer {
     objects_migrated: u64,
     objects_failed: u64,
     values_lost: u64,
+    lossy: Vec<LossyEntry>,
     events: u64,
+}
+
+/// Lost things that the answer of a run lists; `migration report` has the rest.
+const LOSSY_LISTED_MAX: usize = 100;
+
+impl RunAnswer {
+    /// The answer, with the first of what the run lost. The run has ended well, whether or not that can be listed.
+    pub(super) fn of(report: RunReport, ledger: &Ledger, objects: &dyn Objects) -> Self {
+        let listed = || -> Result<Vec<LossyEntry>, MigrateError> {
+            let Ok(span) = find_run(ledger, Some(&report.run.to_string())) else {
+                return Ok(Vec::new());
+            };
+            lost(ledger, objects, &span, LOSSY_LISTED_MAX)
+        };
+        let lossy = if report.lost == 0 { Vec::new() } else { listed().unwrap_or_default() };
+        Self { lossy, ..Self::from(report) }
+    }
 }
 
 impl From<RunReport> for RunAnswer {
@@ -114,6 +136,7 @@ impl From<RunReport> for RunAnswer {
             objects_migrated: report.objects_migrated,
             objects_failed: 0,
             values_lost: report.lost,
+            lossy: Vec::new(),
             events: report.size,
         }
     }
@@ -129,7 +152,14 @@ impl Answer for RunAnswer {
         writeln!(out, "  run          {}", self.run.short())?;
         writeln!(out, "  certificate  {}", self.certificate)?;
         writeln!(out, "  objects      {}", self.objects_migrated)?;
-        writeln!(out, "  lost         {}", count(self.values_lost, "value"))
+        writeln!(out, "  lost         {}", count(self.values_lost, "value"))?;
+        self.lossy.iter().try_for_each(|lossy| write_lossy(lossy, out))?;
+        match self.values_lost.saturating_sub(self.lossy.len() as u64) {
+            more if more > 0 && !self.lossy.is_empty() => {
+                writeln!(out, "    and {more} more; `migration report` lists them")
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -166,11 +196,8 @@ impl Observer for Bar {
             Milestone::Document { done, total } => {
                 self.0.set_length(*total);
                 self.0.set_position(*done);
-                self.0.set_message(format!(
-                    "{:.0}/s, {} left",
-                    self.0.per_sec(),
-                    total.saturating_sub(*done)
-                ));
+                let left = total.saturating_sub(*done);
+                self.0.set_message(pace(self.0.per_sec(), left, self.0.eta()));
             }
             Milestone::Publishing { object } => self.0.set_message(format!("publishing {object}")),
             Milestone::Recorded { .. } | Milestone::Published { .. } => self.0.tick(),
@@ -182,8 +209,29 @@ impl Observer for Bar {
     }
 }
 
+/// How fast documents go their way, and what is left.
+fn pace(each_second: f64, left: u64, until_done: Duration) -> String {
+    if each_second < 0.5 {
+        return format!("{left} left");
+    }
+    format!("{each_second:.0} documents/s, {left} left, about {} s", until_done.as_secs())
+}
+
 impl Drop for Bar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_says_how_fast_documents_go_and_what_is_left() {
+        let seconds = Duration::from_secs;
+        assert_eq!(pace(812.4, 1_000, seconds(2)), "812 documents/s, 1000 left, about 2 s");
+        assert_eq!(pace(0.0, 7, seconds(0)), "7 left");
+        assert_eq!(pace(50.0, 0, seconds(0)), "50 documents/s, 0 left, about 0 s");
     }
 }

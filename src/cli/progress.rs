@@ -17,6 +17,27 @@ pub(super) fn bar(context: &Context, form: &str) -> ProgressBar {
     ProgressBar::with_draw_target(Some(0), target).with_style(style)
 }
 
+/// How many documents are looked at, how fast, and how long it takes still; gone when dropped.
+pub(super) struct Documents(ProgressBar);
+
+impl Documents {
+    pub(super) fn new(context: &Context, all: u64) -> Self {
+        let bar = bar(context, "{bar:24} {pos}/{len} documents {per_sec} {eta}");
+        bar.set_length(all);
+        Self(bar)
+    }
+
+    pub(super) fn one_more(&self) {
+        self.0.inc(1);
+    }
+}
+
+impl Drop for Documents {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// How many events are judged; gone when dropped.
 pub(super) struct Events(ProgressBar);
 

@@ -1,5 +1,6 @@
-//! `proof verify`: whether a proof is what was written, and whether the same is seen again.
+//! `proof verify`: whether proofs are what was written, and whether the same is seen again.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -7,26 +8,36 @@ use clap::{Args, Subcommand};
 use ledger_format::hash::ContentHash;
 use serde::Serialize;
 
+use super::care::Care;
+use super::context::Context;
 use super::output::{Answer, Done};
+use super::proof_folder::{self, VerifiedAll};
 use super::prove::{self, write_proof};
 use super::terminal::Paint;
-use crate::diagnostic::{Failure, NOT_PROVED_AGAIN, PROOF_FOREIGN};
-use crate::migrate::proof::{Proof, differences, load};
+use crate::diagnostic::{Failure, NOT_PROVED_AGAIN, PROOF_FOREIGN, USAGE};
+use crate::migrate::proof::{Generated, Proof, differences, load};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Check that a proof is whole and unedited, and with document and contract that it is true.
+    /// Check that proofs are whole and unedited, and with document and contract that they are true.
     Verify(Arguments),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The proof
-    file: PathBuf,
-    /// The document it was made of, as it was before
-    target: Option<PathBuf>,
+    /// The proof, and the document it was made of, as it was before; or several proofs, or a folder of documents with
+    /// proofs beside them
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
     #[command(flatten)]
     by: prove::By,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Answered {
+    One(Box<Verified>),
+    All(VerifiedAll),
 }
 
 #[derive(Serialize)]
@@ -39,8 +50,29 @@ pub(super) struct Verified {
     proof: Proof,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Done<Verified>, Failure> {
-    let Arguments { file, target, by } = arguments;
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answered>, Failure> {
+    let Arguments { files, by } = arguments;
+    let (proof, target) = match files.as_slice() {
+        [proof] if !proof.is_dir() => (proof, None),
+        [proof, target] if !proof.is_dir() && !is_proof(target) => (proof, Some(target)),
+        _ => return proof_folder::run(files, by, context),
+    };
+    one(proof, target.map(PathBuf::as_path), by, context)
+}
+
+/// Whether a file or folder is named as proofs are, so that it is not meant as the document of one.
+pub(super) fn is_proof(path: &Path) -> bool {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let json = path.extension().is_some_and(|extension| extension == "json");
+    path.is_dir() || json && stem.parse::<ContentHash>().is_ok()
+}
+
+fn one(
+    file: &Path,
+    target: Option<&Path>,
+    by: &prove::By,
+    context: &Context,
+) -> Result<Done<Answered>, Failure> {
     let proof = load(file).map_err(|error| Failure::from(error).not_done(NOT_BELIEVED))?;
     let source = match target {
         Some(target) => is_source(&proof, target)?,
@@ -48,27 +80,54 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done<Verified>, Failure> {
     };
     let mut failure = Some(not_again(target.is_some() && !source));
     let mut differs = Vec::new();
-    if let (Some(target), true, true) = (target, by.is_given(), source) {
-        let cases = proof.cases.as_ref().map(|cases| cases.asked);
-        differs = differences(&proof, &prove::proof_of(&by.migration()?, target, cases)?);
-        failure = (!differs.is_empty()).then(|| {
-            let told = format!("proved again, this comes out otherwise: {}", differs.join(", "));
-            Failure::new(&PROOF_FOREIGN, told).not_done(NOT_BELIEVED)
-        });
+    if let (Some(target), true) = (target, source)
+        && let Some(anew) = anew(&proof, target, by, context)?
+    {
+        differs = differences(&proof, &anew);
+        failure = differ(&differs);
     }
     let (fingerprint, proved_again) = (proof.fingerprint(), failure.is_none());
-    let done = Done::new(Verified { fingerprint, proved_again, differs, proof });
+    let verified = Verified { fingerprint, proved_again, differs, proof };
+    let done = Done::new(Answered::One(Box::new(verified)));
     Ok(match failure {
         Some(failure) => done.found(failure),
         None => done,
     })
 }
 
+/// The proof of the document `target` made now: by the contract that is named, or by that of the ledger which has the
+/// document in its care; nothing where there is neither.
+fn anew(
+    proof: &Proof,
+    target: &Path,
+    by: &prove::By,
+    context: &Context,
+) -> Result<Option<Proof>, Failure> {
+    let generated = Generated::of(proof.cases.as_ref().map(|cases| cases.asked));
+    if by.is_given() {
+        let source = prove::read(target)?;
+        return prove::proof_of(&by.migration()?, target, &source, &generated).map(Some);
+    }
+    let care = Care::of(target, by, context)?;
+    care.map(|care| care.proof(target, &generated)).transpose()
+}
+
+/// What is said of a proof that was made anew and came out otherwise.
+pub(super) fn differ(differs: &[&'static str]) -> Option<Failure> {
+    let told = || format!("proved again, this comes out otherwise: {}", differs.join(", "));
+    (!differs.is_empty()).then(|| Failure::new(&PROOF_FOREIGN, told()).not_done(NOT_BELIEVED))
+}
+
 /// Whether the document in `target` is what the proof was made of; false if it is what that became. Anything else is
 /// another document.
 fn is_source(proof: &Proof, target: &Path) -> Result<bool, Failure> {
+    if fs::metadata(target).is_ok_and(|found| found.is_dir()) {
+        return Err(
+            Failure::new(&USAGE, "a folder is no document").at(target.display().to_string())
+        );
+    }
     let found = ContentHash::of(&prove::read(target)?);
-    if found == proof.source || found == proof.result {
+    if found == proof.source || Some(found) == proof.result {
         return Ok(found == proof.source);
     }
     let told = format!("the proof is of {}, the document is {found}", proof.source);
@@ -85,7 +144,17 @@ fn not_again(migrated_since: bool) -> Failure {
     Failure::new(&NOT_PROVED_AGAIN, told).not_done("the proof itself is whole")
 }
 
-const NOT_BELIEVED: &str = "the proof was not found to be true";
+/// What is not so of a proof that is not what it should be.
+pub(super) const NOT_BELIEVED: &str = "the proof was not found to be true";
+
+impl Answer for Answered {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        match self {
+            Self::One(verified) => verified.write(out, paint),
+            Self::All(verified) => verified.write(out, paint),
+        }
+    }
+}
 
 impl Answer for Verified {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {

@@ -1,40 +1,45 @@
-//! `prove`: what is seen of the migration of one document, as a proof beside it.
+//! `prove`: what is seen of the migration of a document, or of every document of a folder, as proofs beside them.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ledger_format::hash::{CommitHash, ContentHash};
+use ledger_format::hash::ContentHash;
 use serde::Serialize;
 
+use super::care::Care;
 use super::context::Context;
-use super::documents::{self, Contracts, Settings, Working};
+use super::documents::{self, Settings, Working};
 use super::output::{Answer, Done};
+use super::prove_tree::{self, ProvedTree};
 use super::terminal::{Paint, plain};
 use super::words::count;
 use super::{contracts, failure};
-use crate::contract::{Contract, Source};
+use crate::contract::{Contract, ContractError, Source};
 use crate::diagnostic::{Failure, NOTHING_HERE, PROPERTY_MISSING, USAGE};
-use crate::document::{DOCUMENT_BYTES_MAX, json};
-use crate::effects::{KernelSyncs, KeySigner};
-use crate::migrate::MigrateError;
-use crate::migrate::documents::{Noted, Outside, ProofNote, Refusal, note_proof};
-use crate::migrate::proof::{DocumentMigration, Proof, Property, ProveError, Seen, keep, prove};
-use crate::target::documents::Kinds;
+use crate::document::{DOCUMENT_BYTES_MAX, Value, json};
+use crate::effects::KernelSyncs;
+use crate::migrate::documents::{DocumentsPolicy, Refusal};
+use crate::migrate::proof::{
+    DocumentMigration, Generated, Proof, Property, ProveError, Seen, keep, prove,
+};
 
 /// Most documents that are generated for one proof.
 const CASES_MAX: u64 = 1_000_000;
 
+/// Witnesses against a property that are shown to people.
+const WITNESSES_SHOWN: usize = 3;
+
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The document
-    target: PathBuf,
+    /// The document, or a folder of documents
+    pub(super) target: PathBuf,
     #[command(flatten)]
-    by: By,
+    pub(super) by: By,
     /// See the same of this many documents, generated from the schema of the document's version
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=CASES_MAX))]
-    cases: Option<u64>,
+    pub(super) cases: Option<u64>,
 }
 
 /// By which contract, and with what from outside.
@@ -46,9 +51,15 @@ pub(super) struct By {
     /// A value that the contract's steps get from outside: JSON, or else a text
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
-    /// Let steps run the external programs that the contract names
-    #[arg(long)]
-    allow_programs: bool,
+    #[command(flatten)]
+    pub(super) working: Working,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Answered {
+    One(Box<Proved>),
+    Tree(ProvedTree),
 }
 
 #[derive(Serialize)]
@@ -60,28 +71,36 @@ pub(super) struct Proved {
     proof: Proof,
 }
 
-pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Proved>, Failure> {
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answered>, Failure> {
     let Arguments { target, by, cases } = arguments;
-    let care = Care::of(target, context)?;
-    let migration = match &care {
-        Some(care) if !by.is_given() => by.migration_by(care.contract(target)?, &care.settings)?,
-        _ => by.migration()?,
+    if fs::metadata(target).is_ok_and(|found| found.is_dir()) {
+        return prove_tree::run(arguments, context);
+    }
+    let source = read(target)?;
+    let mut care = Care::of(target, by, context)?;
+    let generated = Generated::of(*cases);
+    let proof = match &care {
+        Some(care) if !by.is_given() => care.proof(target, &generated)?,
+        _ => proof_of(&by.migration()?, target, &source, &generated)?,
     };
-    let proof = proof_of(&migration, target, *cases)?;
     let kept = keep(&proof, target, &KernelSyncs)?;
-    let recorded = match care {
-        Some(care) => care.record(&proof, by, context)?,
+    let recorded = match &mut care {
+        Some(care) => {
+            let id = care.id(target)?;
+            let noted = care.book.record(&[(&id, &proof)])?;
+            noted.into_iter().next().unwrap_or(Ok(()))
+        }
         None => Err("the proof stands in its file, and in no ledger"),
     };
-    let failure = missing(&proof);
+    let failure = missing(&proof).map(|told| told.not_done(KEPT_FAILING));
     let file = kept.path.display().to_string();
-    let mut done = Done::new(Proved {
+    let mut done = Done::new(Answered::One(Box::new(Proved {
         fingerprint: proof.fingerprint(),
         file: kept.path,
         already_there: kept.already,
         recorded: recorded.is_ok(),
         proof,
-    });
+    })));
     if let Err(why) = recorded {
         done = done.note(format!("not recorded: {why}"));
     }
@@ -94,75 +113,21 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Prove
     Ok(done.next(&verify))
 }
 
-/// A document that lies in a tree that a ledger has in its care.
-struct Care {
-    id: String,
-    settings: Settings,
-    signer: KeySigner,
-}
+const KEPT_FAILING: &str = "the proof was kept, and says that it does not pass";
 
-impl Care {
-    /// The ledger here, if it is one of documents and `target` lies in its tree. Whoever proves there must be able to sign.
-    fn of(target: &Path, context: &Context) -> Result<Option<Self>, Failure> {
-        let Some((dir, settings)) = documents::here(context)? else { return Ok(None) };
-        let Ok(id) = documents::id_in(&documents::tree_of(&dir)?, target) else { return Ok(None) };
-        Ok(Some(Self { id, settings, signer: context.signer()? }))
-    }
-
-    /// The contract that describes the document.
-    fn contract(&self, target: &Path) -> Result<Contract, Failure> {
-        let contracts = self.settings.contracts()?;
-        let globs = contracts.iter().map(|of| (of.contract.as_str(), of.files.as_slice()));
-        let kind = Kinds::of(globs).and_then(|kinds| kinds.of_file(&self.id));
-        let kind = kind.map_err(|error| Failure::from(MigrateError::from(error)))?;
-        let contract = kind.and_then(|kind| contracts.into_iter().nth(kind));
-        contract.ok_or_else(|| {
-            let told = "no contract of the ledger describes it: name one";
-            Failure::new(&USAGE, told).at(target.display().to_string())
-        })
-    }
-
-    /// Records a proof of the document, or says why not.
-    fn record(
-        self,
-        proof: &Proof,
-        by: &By,
-        context: &Context,
-    ) -> Result<Result<(), &'static str>, Failure> {
-        let working = Working { allow_programs: by.allow_programs, jobs: Some(1) };
-        let left = "the proof stands in its file, and is not recorded";
-        let told = |failure: Failure| failure.not_done(left);
-        let Some((mut open, _)) =
-            documents::open(context, &working, Contracts::AtHand).map_err(told)?
-        else {
-            return Ok(Err(left));
-        };
-        let text = proof.to_json();
-        let note = ProofNote {
-            contract: proof.contract.digest,
-            fingerprint: CommitHash::from_bytes(*proof.fingerprint().as_bytes()),
-            bytes: text.as_bytes(),
-            pass: proof.pass,
-        };
-        let noted = note_proof(&mut open, &self.id, note, &self.signer);
-        Ok(match noted.map_err(|error| told(error.into()))? {
-            Noted::Now | Noted::Before => Ok(()),
-            Noted::OtherContract => Err("its contract is none of those that the ledger was given"),
-        })
-    }
-}
-
-/// The proof of the migration of the document in the file `target`.
+/// The proof of the migration of the document in the file `target`, whose bytes were `source`.
 pub(super) fn proof_of(
     migration: &DocumentMigration,
     target: &Path,
-    cases: Option<u64>,
+    source: &[u8],
+    generated: &Generated,
 ) -> Result<Proof, Failure> {
-    let source = read(target)?;
     let place = target.display().to_string();
-    prove(migration, &source, cases, &mut || read_again(target)).map_err(|error| {
-        match (&error, migration.refusal(&source)) {
-            (ProveError::Unsupported { .. }, Some(refusal)) => refused(refusal, &error, &place),
+    prove(migration, source, generated, &mut || read_again(target)).map_err(|error| {
+        match (&error, migration.refusal(source)) {
+            (ProveError::Unsupported { .. }, Some(refusal)) => {
+                refused(&refusal, &error.to_string(), &place)
+            }
             _ => Failure::from(error),
         }
     })
@@ -190,29 +155,42 @@ fn read_again(target: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn refused(refusal: Refusal, error: &ProveError, place: &str) -> Failure {
-    let place = match refusal.path {
+/// What is said of a document that has no proof.
+pub(super) fn refused(refusal: &Refusal, told: &str, place: &str) -> Failure {
+    let place = match &refusal.path {
         Some(path) => format!("{place}, {path}"),
         None => place.to_owned(),
     };
-    let failure = Failure::new(refusal.code, error.to_string()).at(place);
-    failure.not_done("no proof was made, and nothing was written")
+    Failure::new(refusal.code, told)
+        .at(place)
+        .not_done("no proof was made of it, and nothing was written")
 }
 
-fn missing(proof: &Proof) -> Option<Failure> {
+/// What a proof that does not pass lacks.
+pub(super) fn missing(proof: &Proof) -> Option<Failure> {
     if proof.pass {
         return None;
     }
-    let mut words: Vec<String> =
-        proof.missing().iter().map(|property| format!("{property} was not seen")).collect();
-    words.extend(proof.errors.iter().cloned());
+    let mut words: Vec<String> = proof.missing().into_iter().map(|of| against(proof, of)).collect();
+    if words.is_empty() {
+        words.extend(proof.errors.iter().cloned());
+    }
     if let Some(found) = proof.cases.as_ref().and_then(|cases| cases.counterexample.as_ref()) {
         let fails: Vec<_> = found.fails.iter().map(|property| property.name().to_owned()).collect();
         let why = if fails.is_empty() { &found.errors } else { &fails };
         words.push(format!("case {} fails: {}", found.case, why.join(", ")));
     }
-    let failure = Failure::new(&PROPERTY_MISSING, words.join("; "));
-    Some(failure.not_done("the proof was kept, and says that it does not pass"))
+    Some(Failure::new(&PROPERTY_MISSING, words.join("; ")))
+}
+
+/// A property that was not seen, with the first thing that shows it.
+fn against(proof: &Proof, property: Property) -> String {
+    let witness = proof.witnesses.iter().find(|witness| witness.property == property);
+    let shown = witness.map(|witness| match witness.path.tokens() {
+        [] => format!(": {}", witness.told),
+        _ => format!(": {}: {}", witness.path, witness.told),
+    });
+    format!("{property} was not seen{}", shown.unwrap_or_default())
 }
 
 impl By {
@@ -221,13 +199,47 @@ impl By {
         self.contract.is_some()
     }
 
-    /// As it was typed.
-    fn words(&self) -> Vec<&str> {
-        let contract = self.contract.iter().flat_map(|name| ["--contract", name]);
-        let set = self.set.iter().flat_map(|given| ["--set", given]);
-        contract.chain(set).chain(self.allow_programs.then_some("--allow-programs")).collect()
+    /// The contract that is named.
+    pub(super) fn contracts(&self) -> Vec<String> {
+        self.contract.iter().cloned().collect()
     }
 
+    /// As it was typed.
+    pub(super) fn words(&self) -> Vec<&str> {
+        let contract = self.contract.iter().flat_map(|name| ["--contract", name]);
+        let set = self.set.iter().flat_map(|given| ["--set", given]);
+        let programs = self.working.allow_programs.then_some("--allow-programs");
+        contract.chain(set).chain(programs).collect()
+    }
+
+    /// What a run would be allowed, with the values given now instead of those that are known.
+    pub(super) fn policy(
+        &self,
+        known: impl Iterator<Item = (String, Value)>,
+        contracts: &[Contract],
+    ) -> Result<DocumentsPolicy, Failure> {
+        let mut policy = self.own_policy(known);
+        for given in &self.set {
+            let (name, value) = documents::parameter(given)?;
+            if !contracts.iter().any(|contract| contract.parameters.contains_key(&name)) {
+                let rule = format!("no contract has a parameter {name:?}");
+                return Err(Failure::from(&ContractError::rule("--set", rule)));
+            }
+            policy.parameters.insert(name, value);
+        }
+        Ok(policy)
+    }
+
+    /// The same with the values that are known, and none given now.
+    pub(super) fn own_policy(
+        &self,
+        known: impl Iterator<Item = (String, Value)>,
+    ) -> DocumentsPolicy {
+        let allow_programs = self.working.allow_programs;
+        DocumentsPolicy { allow_loss: true, allow_programs, parameters: known.collect() }
+    }
+
+    /// By the contract that is named, without a ledger.
     pub(super) fn migration(&self) -> Result<DocumentMigration, Failure> {
         let Some(name) = &self.contract else {
             let told = "name the contract that the document is migrated by";
@@ -235,24 +247,22 @@ impl By {
         };
         let contract = contracts::named(name).and_then(Source::judge);
         let contract = contract.map_err(|error| Failure::from(&error))?;
-        let parameters =
-            self.set.iter().map(|given| documents::parameter(given)).collect::<Result<_, _>>()?;
-        let outside = Outside { parameters, allow_programs: self.allow_programs };
-        DocumentMigration::of(contract, &outside).map_err(|error| Failure::from(&error))
+        let policy = self.policy(std::iter::empty(), std::slice::from_ref(&contract))?;
+        DocumentMigration::of(contract, &policy).map_err(|error| Failure::from(&error))
     }
 
-    /// By a contract of the ledger here, with the values that it was given, unless others are given now.
-    fn migration_by(
-        &self,
-        contract: Contract,
-        settings: &Settings,
-    ) -> Result<DocumentMigration, Failure> {
-        let known = settings.parameters();
-        let known = known.filter(|(name, _)| contract.parameters.contains_key(name)).map(Ok);
-        let given = self.set.iter().map(|given| documents::parameter(given));
-        let parameters = known.chain(given).collect::<Result<_, _>>()?;
-        let outside = Outside { parameters, allow_programs: self.allow_programs };
-        DocumentMigration::of(contract, &outside).map_err(|error| Failure::from(&error))
+    /// What describes documents that no ledger has in its care.
+    pub(super) fn settings(&self) -> Result<Settings, Failure> {
+        documents::Described { contract: self.contracts(), set: self.set.clone() }.settings()
+    }
+}
+
+impl Answer for Answered {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        match self {
+            Self::One(proved) => proved.write(out, paint),
+            Self::Tree(proved) => proved.write(out, paint),
+        }
     }
 }
 
@@ -285,6 +295,7 @@ pub(super) fn write_proof(proof: &Proof, out: &mut dyn Write) -> io::Result<()> 
         };
         let required = if proof.required.contains(&property) { "" } else { " (not required)" };
         writeln!(out, "  {:<24} {seen}{required}", property.name())?;
+        write_witnesses(proof, property, out)?;
     }
     if proof.loss.values > 0 {
         writeln!(out, "  loses {}", count(proof.loss.values, "value"))?;
@@ -302,4 +313,20 @@ pub(super) fn write_proof(proof: &Proof, out: &mut dyn Write) -> io::Result<()> 
         writeln!(out, "  fails: {}", plain(&text))?;
     }
     Ok(())
+}
+
+fn write_witnesses(proof: &Proof, property: Property, out: &mut dyn Write) -> io::Result<()> {
+    let witnesses: Vec<_> =
+        proof.witnesses.iter().filter(|witness| witness.property == property).collect();
+    for witness in witnesses.iter().take(WITNESSES_SHOWN) {
+        let place = match witness.path.tokens() {
+            [] => String::new(),
+            _ => format!("{}  ", plain(&witness.path.to_string())),
+        };
+        writeln!(out, "    {place}{}", plain(&witness.told))?;
+    }
+    match witnesses.len().saturating_sub(WITNESSES_SHOWN) {
+        0 => Ok(()),
+        more => writeln!(out, "    and {more} more"),
+    }
 }

@@ -12,7 +12,7 @@ use super::terminal::{Paint, plain};
 use super::trace::{WhichRun, word};
 use super::words::count;
 use crate::diagnostic::Failure;
-use crate::migrate::account::{LossyEntry, MigrationReport, report};
+use crate::migrate::account::{LossyEntry, MigrationReport, ObjectReplay, report};
 use crate::objects::PackObjects;
 
 /// Lost things listed unless another number is asked for.
@@ -22,7 +22,7 @@ const LOSSY_DEFAULT: usize = 100;
 pub(super) struct Arguments {
     #[command(flatten)]
     which: WhichRun,
-    /// List at most so many of the things that were lost
+    /// List at most so many of the things that were lost, and replay tuples of as many objects
     #[arg(long, value_name = "N", default_value_t = LOSSY_DEFAULT)]
     lossy: usize,
 }
@@ -59,11 +59,29 @@ impl Answer for Reported {
             writeln!(out, "  fields of {objects} were not counted")?;
         }
         writeln!(out, "  lost              {}", count(report.values_lost, "value"))?;
-        report.lossy.iter().try_for_each(|lossy| write_lossy(lossy, out))
+        report.lossy.iter().try_for_each(|lossy| write_lossy(lossy, out))?;
+        for ObjectReplay { object, replay } in &report.replay {
+            writeln!(
+                out,
+                "  replay  {}  {} -> {}  {}  policy {}",
+                plain(object),
+                replay.source_hash.short(),
+                replay.target_hash.short(),
+                plain(&replay.migration_operator_id),
+                replay.migration_policy_hash.short()
+            )?;
+        }
+        match report.replay_not_listed {
+            0 => Ok(()),
+            more => writeln!(out, "    and {more} more; `migration certificate` has every one"),
+        }
     }
 }
 
-fn write_lossy(LossyEntry { object, what }: &LossyEntry, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_lossy(
+    LossyEntry { object, what }: &LossyEntry,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let path = what.get("path").and_then(serde_json::Value::as_str);
     let what = match (path, what.get("value")) {
         (Some(path), Some(value)) => format!("{path} = {value}"),

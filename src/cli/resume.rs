@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
             None => {
                 let report = resume_documents(&mut documents, &signer, &mut bar)
                     .map_err(|error| job::told_of(error.into(), documents.ledger(), size))?;
-                Resumed::Run(report.into())
+                Resumed::Run(RunAnswer::of(report, documents.ledger(), documents.objects()))
             }
             Some(reason) => {
                 let abandoned = abandon_documents(&mut documents, reason, &signer, &mut bar)?;
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
         None => {
             let report = resume(&mut store, &signer, &mut bar)
                 .map_err(|error| job::told(error.into(), &store, size))?;
-            Resumed::Run(report.into())
+            Resumed::Run(RunAnswer::of(report, store.ledger(), store.objects()))
         }
         Some(reason) => {
             Resumed::Abandoned { abandoned: abandon(&mut store, reason, &signer, &mut bar)? }

@@ -196,6 +196,9 @@ fn of_documents(arguments: &Arguments, documents: &Documents) -> Result<Done<Ans
         last_verified: last_verified(&head.ledger)?,
     };
     let mut done = Done::new(Answered::Documents(answer)).next(next);
+    if let Err(error) = documents.must_be_unedited() {
+        done = done.found(error.into());
+    }
     if arguments.detailed_exitcode && pends {
         done = done.exit(Exit::Pending);
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::document::Value;
-use crate::transform::Kind;
+use crate::transform::{Kind, given};
 
 /// One way to recognise a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,20 +21,25 @@ pub struct Detector {
 #[serde(deny_unknown_fields)]
 pub struct When {
     /// The place (RFC 6901).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// The value there, digit for digit.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub equals: Option<Value>,
     /// The kind of the value there.
-    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "type",
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub kind: Option<Kind>,
     /// Nothing stands there.
     #[serde(default, skip_serializing_if = "is_false")]
     pub absent: bool,
     /// Of a store: what the database looks like, where the manifest alone does not tell. Of a document: which keys the
     /// object at the place has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub shape: Option<Shape>,
     /// Conditions that must all hold, in the place of all others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -46,7 +51,7 @@ pub struct When {
 #[serde(deny_unknown_fields)]
 pub struct Shape {
     /// The table; none for an object of a document.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
     /// Columns or keys it must have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -70,9 +75,4 @@ impl When {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 const fn is_false(truth: &bool) -> bool {
     !*truth
-}
-
-/// A value that is given, be it null.
-fn given<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(from).map(Some)
 }

@@ -75,6 +75,14 @@ pub fn lint(source: &Source, kinds: &BTreeSet<String>) -> Vec<Finding> {
     located(source, notes)
 }
 
+/// The first of a contract's globs, schemas and programs that cannot be made ready: its place and what is wrong with it.
+pub(super) fn not_compiling(contract: &Contract) -> Option<(Pointer, String)> {
+    let mut notes = Notes::default();
+    declarations::must_compile(contract, &mut notes);
+    let mut errors = notes.0.into_iter().filter(|note| note.severity == Severity::Error);
+    errors.next().map(|note| (note.at, note.message))
+}
+
 const HELP_RULE: &str = "the contract does not load before this is mended";
 
 fn located(source: &Source, notes: Notes) -> Vec<Finding> {

@@ -156,6 +156,71 @@ edges:
         }
     }
 
+    const DOCUMENTS: &str = "
+contract: c
+contract_version: 1.0.0
+format: json
+files: ['*.json']
+versions: ['1', '2']
+current: '2'
+min: '1'
+definitions: all.jq
+detect:
+  - {version: '1', when: {path: /v, equals: 1}}
+  - {version: '2', when: {path: /v, equals: 2}}
+schemas: {'2': two.json}
+edges:
+  - from: '1'
+    to: '2'
+    steps:
+      - {set: {path: /v, value: 2}}
+      - {jq: {path: /a, file: step.jq}}
+      - when:
+          if: {path: /b, absent: true}
+          steps:
+            - {add: {path: /b, jq: twice}}
+    proof: {addsDefaulted: [/b], dropsNothing: true}
+    inverse: [{set: {path: /v, jq: '1'}}]
+normalize: [{ensure: {path: /c, type: array, jq: '[]', message: m}}]
+invariants:
+  - {id: same, expr: .source.a == .target.a}
+";
+
+    #[test]
+    fn m13_what_does_not_compile_is_refused_at_load_with_its_place() {
+        let files = [("all.jq", "def twice: 2;"), ("step.jq", ". + 1"), ("two.json", "{}")];
+        let load = |text: &str, edit: (&str, &str)| {
+            let files = files.map(|(name, text)| {
+                let text = if name == edit.0 { edit.1 } else { text };
+                (name.to_owned(), text.as_bytes().to_vec())
+            });
+            load_bytes("c.yaml", text.as_bytes(), files.into()).map_err(|error| error.to_string())
+        };
+        load(DOCUMENTS, ("", "")).unwrap();
+        for (from, to, expected) in [
+            (".source.a == .target.a", "\".source.a ==\"", "c.yaml:27:22: "),
+            (".source.a == .target.a", "nothing_known(1)", "c.yaml:27:22: "),
+            (".source.a == .target.a", "now > 0", "c.yaml:27:22: "),
+            ("jq: twice", "jq: thrice", "c.yaml:22:33: "),
+            ("jq: '1'", "jq: '1 +'", "c.yaml:24:36: "),
+            ("jq: '[]'", "jq: '['", "c.yaml:25:14: "),
+            ("'*.json'", "'*.{json'", "c.yaml:5:9: "),
+        ] {
+            assert!(DOCUMENTS.contains(from), "{from}");
+            let error = load(&DOCUMENTS.replace(from, to), ("", "")).unwrap_err();
+            assert!(error.starts_with(expected), "{to}: {error}");
+        }
+        for (file, text, expected) in [
+            ("step.jq", ". +", "c.yaml:18:27: step.jq"),
+            ("all.jq", "def twice: ;", "c.yaml:9:14: "),
+            ("two.json", "{", "c.yaml:13:16: two.json"),
+            ("two.json", r#"{"type": "text"}"#, "c.yaml:13:16: "),
+        ] {
+            let error = load(DOCUMENTS, (file, text)).unwrap_err();
+            assert!(error.starts_with(expected), "{file}: {error}");
+        }
+    }
+
     #[test]
     fn scripts_lie_beside_the_contract_and_never_outside() {
         let folder = tempfile::tempdir().unwrap();

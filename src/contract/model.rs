@@ -10,7 +10,7 @@ use super::detector::Detector;
 use super::pattern::Pattern;
 use super::reference::{Reference, SelfHash, Signature};
 use crate::document::Pointer;
-use crate::transform::{JqError, Programs, Step};
+use crate::transform::{JqError, Programs, Step, given};
 
 /// A contract, parsed and checked: versions exist, edges go up, files are there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,13 +23,13 @@ pub struct Contract {
     /// How its objects are written: the name of a [`Format`].
     pub format: String,
     /// What it is about, for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Which files of a tree are of this kind, as globs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
     /// The operator that its runs name in their certificates.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub operator: Option<String>,
     /// Version tokens from the oldest to the newest.
     pub versions: Vec<String>,
@@ -43,7 +43,7 @@ pub struct Contract {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
     /// A file beside the contract with functions of jq that all its programs can use.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub definitions: Option<String>,
     /// JSON Schemas of versions: files beside the contract.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -69,7 +69,7 @@ pub struct Contract {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub identity: BTreeMap<Pattern, Pointer>,
     /// Where signatures stand, and what becomes of signed objects.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub signature: Option<Signature>,
     /// Bytes of every file that steps and schemas name.
     #[serde(skip)]
@@ -103,7 +103,7 @@ pub struct Edge {
     /// Version after.
     pub to: String,
     /// What it is about, for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// What is done, in order.
     pub steps: Vec<Step>,
@@ -113,7 +113,7 @@ pub struct Edge {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lossy: Vec<String>,
     /// Steps that take it back, where those that follow from `steps` are not the ones meant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub inverse: Option<Vec<Step>>,
 }
 
@@ -126,7 +126,7 @@ pub struct EdgeProof {
     /// Whether everything that was there stays.
     pub drops_nothing: bool,
     /// The promise in words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub invariant: Option<String>,
 }
 

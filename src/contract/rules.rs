@@ -363,7 +363,8 @@ signature: {at: [/signature], drop: false}
 "#;
 
     fn load(text: &str) -> Result<super::Contract, String> {
-        let files = ["one.json", "name.jq"].map(|name| (name.to_owned(), b".".to_vec()));
+        let files = [("one.json", "{}"), ("name.jq", ".")];
+        let files = files.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()));
         load_bytes("c", text.as_bytes(), files.into()).map_err(|error| error.to_string())
     }
 

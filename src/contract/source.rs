@@ -8,7 +8,7 @@ use std::path::{Component, Path};
 use super::load::ContractError;
 use super::location::{Location, Spans};
 use super::model::Contract;
-use super::rules;
+use super::{lint, rules};
 use crate::document::Pointer;
 
 /// Longest contract, or file beside one, in bytes. A script is held in memory while it runs.
@@ -65,15 +65,19 @@ impl Source {
         Ok(Self { name, text, contract, missing: BTreeMap::new() })
     }
 
-    /// The contract, unless it breaks a rule.
+    /// The contract, unless it breaks a rule or names a glob, a schema or a program that cannot be made ready.
     pub fn judge(self) -> Result<Contract, ContractError> {
-        match rules::breaches(&self.contract, &self.missing).into_iter().next() {
+        let mut breaches = rules::breaches(&self.contract, &self.missing).into_iter();
+        let breach = breaches.next().map(|breach| (breach.at, breach.rule));
+        match breach.or_else(|| lint::not_compiling(&self.contract)) {
             None => Ok(self.contract),
-            Some(breach) => {
-                let at = self.places().find(&breach.at);
-                Err(ContractError::Rule { at, rule: breach.rule })
-            }
+            Some((at, rule)) => Err(ContractError::Rule { at: self.places().find(&at), rule }),
         }
+    }
+
+    /// The contract of a source that this program brings along, which its tests have judged.
+    pub(super) fn built_in(self) -> Contract {
+        self.contract
     }
 
     /// What messages call it.

@@ -9,6 +9,6 @@ mod run;
 mod trace;
 
 pub use certificate::{CertificateView, ObjectCertificate, ReplayTuple, certificate};
-pub use report::{LossyEntry, MigrationReport, report};
+pub use report::{LossyEntry, MigrationReport, ObjectReplay, lost, report};
 pub use run::{RunOutcome, RunSpan, find_run};
 pub use trace::{Stage, Status, TraceRecord, trace};

@@ -9,6 +9,7 @@ use super::loss::{LossSummary, LostValues};
 use super::plan::{Plan, PlannedObject, PlannedStep, Policy, SCHEMA, binding};
 use super::proof::{
     self, Cases, ContractName, Counterexample, Loss, Observed, Proof, Property, Seen, Status,
+    Witness,
 };
 use super::rollback;
 use crate::document::{Number, Value};
@@ -137,7 +138,7 @@ fn proof(draw: &mut Draw) -> Proof {
         steps: draw.list(3, commit),
         policy: commit(draw),
         source: ContentHash::from_bytes(draw.array()),
-        result: ContentHash::from_bytes(draw.array()),
+        result: draw.truth().then(|| ContentHash::from_bytes(draw.array())),
         loss: Loss {
             values: draw.number(),
             hash: commit(draw),
@@ -153,6 +154,11 @@ fn proof(draw: &mut Draw) -> Proof {
             declared_matches_observed: seen(draw),
         },
         required: draw.list(7, property),
+        witnesses: draw.list(2, |draw| Witness {
+            property: property(draw),
+            path: format!("/{}", draw.text(1)).parse().unwrap_or_default(),
+            told: draw.text(2),
+        }),
         cases: draw.truth().then(|| Cases {
             asked: draw.number(),
             checked: draw.number(),

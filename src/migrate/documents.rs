@@ -11,8 +11,10 @@ mod plan;
 mod prepared;
 mod proved;
 mod refusal;
+mod returned;
 mod rollback;
 mod run;
+mod set;
 mod status;
 mod summary;
 mod ways;
@@ -26,10 +28,11 @@ pub use plan::{
     DocumentsPlan, DocumentsPolicy, LISTED_MAX, LossyValue, PlannedDocument, PlannedRoute, plan,
 };
 pub use prepared::{Outside, Prepared, Route};
-pub use proved::{Noted, ProofNote, note_proof};
+pub use proved::{Noted, ProofNote, RecordedProofs, note_proofs, recorded_proofs};
 pub use refusal::Refusal;
 pub use rollback::rollback;
 pub use run::{abandon, apply, resume};
+pub(super) use set::InSet;
 pub use status::{TreeStatus, status};
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use ledger_format::hash::{CommitHash, EventId};
 
 use super::documents::Refusal;
 use super::plan::PlanFileError;
+use super::proof::ProveError;
 use crate::contract::{ContractError, PathError};
 use crate::diagnostic::{
     ALREADY_HERE, CONFIRMATION_REQUIRED, CONTRACT_EDITED, CONTRACT_INVALID, CURSOR_UNKNOWN, Code,
@@ -80,6 +81,9 @@ pub enum MigrateError {
     /// Documents that name each other by hash.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// The migration of a document could not be looked at.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
     /// A document that was there is gone.
     #[error("{object} is gone")]
     Gone {
@@ -352,6 +356,7 @@ impl From<&MigrateError> for Failure {
                 }
             },
             MigrateError::Link(link) => plainly(link.code(), error),
+            MigrateError::Prove(error) => error.into(),
             MigrateError::Gone { object } => plainly(&DOCUMENT_CHANGED, error).at(object),
             MigrateError::Refused { named, .. } => match named.first() {
                 Some((id, refusal)) => plainly(refusal.code, error).at(id).next(["check", id]),
@@ -395,7 +400,10 @@ impl From<&MigrateError> for Failure {
             MigrateError::OtherContract { .. } => plainly(&CONTRACT_INVALID, error),
             MigrateError::NothingToDo { .. } => plainly(&NOTHING_TO_DO, error).next(["status"]),
             MigrateError::Unsettled => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
-            MigrateError::ContractEdited { name, .. } => plainly(&CONTRACT_EDITED, error).at(name),
+            MigrateError::ContractEdited { name, frozen, .. } => {
+                let frozen = format!("frozen:{frozen}");
+                plainly(&CONTRACT_EDITED, error).at(name).next(["contract", "diff", &frozen, name])
+            }
             MigrateError::Outcome { .. } => plainly(&OUTCOME_INVALID, error),
             MigrateError::SchemaDrift { object, .. } => plainly(&SCHEMA_DRIFT, error).at(object),
             MigrateError::DocumentChanged { object } => {

@@ -6,11 +6,13 @@
 
 mod document;
 mod file;
+mod generated;
 mod prove;
 mod seen;
 #[cfg(test)]
 mod tests;
 mod told;
+mod tree;
 
 use std::fmt;
 
@@ -25,14 +27,19 @@ pub use document::DocumentMigration;
 #[cfg(test)]
 pub(super) use file::parse;
 pub use file::{FOLDER, Kept, ProofFileError, keep, load};
-pub use prove::{Migrated, Migration, ProveError, differences, prove};
+pub use generated::Generated;
+pub use prove::{Migrated, Migration, ProveError, Views, differences, proof_of, prove};
 pub use seen::{appends_only, undeclared};
+pub use tree::{Proven, TreeProver};
 
 /// What a proof says it is.
 pub const SCHEMA: &str = "glyph-ledger/migration-proof/0";
 
 /// How many lost values a proof lists; their hash is over all of them.
 pub const LOSS_LISTED_MAX: usize = 100;
+
+/// How many witnesses against one property a proof names.
+pub const WITNESSES_MAX: usize = 20;
 
 /// What was seen of one migration of one document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,14 +65,16 @@ pub struct Proof {
     pub policy: CommitHash,
     /// The bytes it was made from.
     pub source: ContentHash,
-    /// The bytes that applying writes.
-    pub result: ContentHash,
+    /// The bytes that applying writes; none if what came out of the steps is refused.
+    pub result: Option<ContentHash>,
     /// What is lost on the way.
     pub loss: Loss,
     /// What was seen.
     pub observed: Observed,
     /// What had to be seen for the proof to pass.
     pub required: Vec<Property>,
+    /// What shows that a property does not hold, at most [`WITNESSES_MAX`] for each, in the order of properties.
+    pub witnesses: Vec<Witness>,
     /// What was seen of generated documents, if it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cases: Option<Cases>,
@@ -131,6 +140,18 @@ pub enum Property {
     RoundTrips,
     /// Nothing was added or lost but what the contract says.
     DeclaredMatchesObserved,
+}
+
+/// Something that shows that a property does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Witness {
+    /// The property.
+    pub property: Property,
+    /// Where in the document; the root where it concerns the whole.
+    pub path: Pointer,
+    /// What is seen there.
+    pub told: String,
 }
 
 /// What was seen of each property.
@@ -201,7 +222,10 @@ impl Proof {
     /// Whether all that [`Proof::pass`] stands for is so.
     pub(super) fn passes(&self) -> bool {
         let cases = |cases: &Cases| cases.counterexample.is_none() && cases.checked == cases.asked;
-        self.errors.is_empty() && self.missing().is_empty() && self.cases.as_ref().is_none_or(cases)
+        self.result.is_some()
+            && self.errors.is_empty()
+            && self.missing().is_empty()
+            && self.cases.as_ref().is_none_or(cases)
     }
 }
 

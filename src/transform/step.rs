@@ -93,14 +93,14 @@ pub struct Put {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
     /// A jq program that makes the value of the document.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub jq: Option<String>,
     /// The places that the program sees of the document (`*` in a place: each element, each value); all of it, if this is
     /// not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub reads: Option<Vec<Pointer>>,
     /// Why, as the list of changes says it. Of `merge`, `{key}` in it is the key that was put.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
@@ -236,10 +236,15 @@ pub struct Condition {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub equals: Option<Value>,
     /// None of these values stands there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub not_in: Option<Vec<Value>>,
     /// A value of this kind stands there.
-    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "type",
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub kind: Option<Kind>,
     /// Nothing stands there.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -296,16 +301,16 @@ pub struct Ensure {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
     /// A jq program that makes the value of the document.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub jq: Option<String>,
     /// The places that the program sees of the document, as in [`Put`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub reads: Option<Vec<Pointer>>,
     /// Whether nothing is put where nothing stands.
     #[serde(default, skip_serializing_if = "is_false")]
     pub optional: bool,
     /// Why, as the list of changes says it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What the refusal says.
     pub message: String,
@@ -319,10 +324,10 @@ pub struct Jq {
     #[serde(default)]
     pub path: Pointer,
     /// The program. It gives exactly one result.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
     /// A file beside the contract that holds the program, in the place of `program`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
 }
 
@@ -392,7 +397,7 @@ pub struct External {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
     /// The SHA-256 of the program, as lower-case hexadecimal digits: for an absolute path, and only for that.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// Milliseconds after which it is killed.
     #[serde(default = "timeout_ms")]
@@ -409,7 +414,12 @@ const fn is_false(truth: &bool) -> bool {
     !*truth
 }
 
-/// A value that is given, be it null.
-fn given<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(from).map(Some)
+/// What is given where something may be left out: a value may be null, and anything else that is written with no value is
+/// refused.
+pub(crate) fn given<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(from).map(Some)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use glyph_ledger::contract::{load_bytes, registry};
+use glyph_ledger::contract::{ContractError, load_bytes, registry};
 use serde_json::Value;
 
 use crate::support::{check_against, schema_of};
@@ -165,4 +165,78 @@ fn the_schema_has_every_operation() {
     let schema = schema();
     let described = schema["$defs"]["step"]["properties"].as_object().unwrap();
     assert_eq!(known, described.keys().map(String::as_str).collect());
+}
+
+/// Every place of a value, the root first.
+fn places(value: &Value, here: &str, found: &mut Vec<String>) {
+    found.push(here.to_owned());
+    let escaped = |key: &str| key.replace('~', "~0").replace('/', "~1");
+    match value {
+        Value::Object(map) => {
+            map.iter()
+                .for_each(|(key, value)| places(value, &format!("{here}/{}", escaped(key)), found));
+        }
+        Value::Array(list) => {
+            let each = list.iter().enumerate();
+            each.for_each(|(at, value)| places(value, &format!("{here}/{at}"), found));
+        }
+        _ => {}
+    }
+}
+
+/// What the loader says of the form of a contract, apart from what rules say of its meaning.
+fn form_by_loader(text: &str) -> Result<(), String> {
+    match load_bytes("c", text.as_bytes(), BTreeMap::new()) {
+        Err(error @ ContractError::Syntax { .. }) => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}
+
+/// A field with no value, a value of another kind, a key more: wherever the schema refuses it the loader does, and wherever
+/// the loader finds the form wrong the schema does.
+#[test]
+fn m1_schema_and_loader_agree_on_every_contract_that_is_bent_in_one_place() {
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let whole: Value = serde_saphyr::from_str_with_options(TEXT, options).unwrap();
+    let schema = schema();
+    let mut all = Vec::new();
+    places(&whole, "", &mut all);
+    let bends = ["null", "1", "\"x\"", "true", "[]", "{}", "[null]", "{\"x\": null}"];
+    let mut tried = 0;
+    for place in &all {
+        for bend in bends {
+            let mut bent = whole.clone();
+            *bent.pointer_mut(place).unwrap() = serde_json::from_str(bend).unwrap();
+            tried += 1;
+            let text = serde_json::to_string(&bent).unwrap();
+            let (schema, loader) = (check_against(&schema, &bent), by_loader(&text));
+            assert!(
+                schema.is_ok() || loader.is_err(),
+                "{place} = {bend}: {schema:?}, the loader takes it"
+            );
+            let form = form_by_loader(&text);
+            assert!(
+                form.is_ok() || schema.is_err(),
+                "{place} = {bend}: {form:?}, the schema takes it"
+            );
+        }
+        // A key that nobody knows.
+        let mut bent = whole.clone();
+        if let Some(map) = bent.pointer_mut(place).unwrap().as_object_mut() {
+            map.insert("unheard".to_owned(), Value::Null);
+            let text = serde_json::to_string(&bent).unwrap();
+            let (schema, form) = (check_against(&schema, &bent), form_by_loader(&text));
+            assert_eq!(schema.is_ok(), form.is_ok(), "{place}: {schema:?} {form:?}");
+        }
+    }
+    assert!(tried > 1_000, "{tried}");
+}
+
+/// `description:` and nothing behind it.
+#[test]
+fn m1_a_field_without_a_value_is_refused_by_both() {
+    for field in ["description: d", "operator: o"] {
+        let bent = TEXT.replacen(field, field.split(' ').next().unwrap(), 1);
+        assert!(bent != TEXT && by_schema(&bent).is_err() && by_loader(&bent).is_err(), "{field}");
+    }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ledger_format::hash::ContentHash;
 use serde_json::Value;
 
 use crate::support::{Place, Said};
@@ -92,5 +93,38 @@ fn m14_a_bent_link_is_refused_by_name_and_nothing_is_touched() {
         assert_eq!(said.json()["diagnostics"][0]["code"], code, "{name}");
         assert_ne!(said.exit, 0, "{name}");
         assert_eq!(documents(&folder), documents(&fixtures().join(name)));
+    }
+}
+
+#[test]
+fn m6_proofs_of_a_linked_tree_are_of_the_bytes_that_apply_writes() {
+    let place = Place::new();
+    let folder = set(&place, "linked");
+    assert_eq!(described(&place, &["init", "--documents", "set"]).exit, 0);
+    let at = |words: &[&str]| {
+        let said = place.run(&[&["--ledger", "set/.glyph-ledger"], words, &["--json"]].concat());
+        assert_eq!(said.exit, 0, "{words:?}: {said:?}");
+        said.json()["data"].clone()
+    };
+    let proved = at(&["prove", "set"]);
+    assert_eq!(proved["passed"], proved["documents"]);
+    let alone = at(&["prove", "set/trace.json"]);
+    assert_eq!(at(&["proof", "verify", "set"])["proved_again"], proved["documents"]);
+    let results: Vec<(String, Value)> = proved["proofs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let file = fs::read(one["file"].as_str().unwrap()).unwrap();
+            let proof: Value = serde_json::from_slice(&file).unwrap();
+            (one["id"].as_str().unwrap().to_owned(), proof["proof"]["result"].clone())
+        })
+        .collect();
+    assert!(results.contains(&("trace.json".into(), alone["proof"]["result"].clone())));
+    let plan = at(&["plan", "-o", "plan.json"])["plan"]["id"].as_str().unwrap().to_owned();
+    at(&["apply", "plan.json", "--accept-lossy", &plan]);
+    for (id, result) in results {
+        let found = ContentHash::of(&fs::read(folder.join(&id)).unwrap());
+        assert_eq!(Value::from(found.to_string()), result, "{id}");
     }
 }

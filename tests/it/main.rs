@@ -23,6 +23,8 @@ mod documents_linked;
 #[cfg(test)]
 mod documents_refused;
 #[cfg(test)]
+mod documents_told;
+#[cfg(test)]
 mod durability_order;
 #[cfg(test)]
 mod durability_rules;

@@ -16,12 +16,17 @@ pub(super) fn check(contract: &Contract, kinds: &BTreeSet<String>, notes: &mut N
     if contract.is_of_documents() {
         expected_of_documents(contract, notes);
     }
-    globs(contract, notes);
-    schemas(contract, notes);
-    programs(contract, notes);
+    must_compile(contract, notes);
     references(contract, kinds, notes);
     self_hashes(contract, notes);
     signature(contract, notes);
+}
+
+/// Globs, schemas and programs that cannot be made ready; the loader refuses them too.
+pub(super) fn must_compile(contract: &Contract, notes: &mut Notes) {
+    globs(contract, notes);
+    schemas(contract, notes);
+    programs(contract, notes);
 }
 
 fn names(contract: &Contract, notes: &mut Notes) {
@@ -90,6 +95,14 @@ fn schema_error(name: &str, bytes: &[u8]) -> Result<(), String> {
 }
 
 fn programs(contract: &Contract, notes: &mut Notes) {
+    if let Some(file) = &contract.definitions {
+        let found = notes.0.len();
+        compile(contract, ".", place(&["definitions"]), &format!("{file}: "), notes);
+        if notes.0.len() > found {
+            // No program compiles with them, and none of those is wrong for it.
+            return;
+        }
+    }
     for (position, invariant) in contract.invariants.iter().enumerate() {
         compile(contract, &invariant.expr, entry("invariants", position).below("expr"), "", notes);
     }

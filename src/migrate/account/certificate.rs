@@ -51,6 +51,18 @@ pub struct ReplayTuple {
     pub migration_policy_hash: CommitHash,
 }
 
+impl ReplayTuple {
+    /// Of what is claimed of an object.
+    pub fn of(claim: &Claim) -> Self {
+        Self {
+            source_hash: claim.source_hash,
+            target_hash: claim.target_hash,
+            migration_operator_id: claim.operator_id.clone(),
+            migration_policy_hash: claim.migration_policy_hash,
+        }
+    }
+}
+
 /// Computes the certificate of a run from its events. Claims are listed of all objects if there are at most `listed_max`,
 /// or of `object` alone.
 pub fn certificate(
@@ -116,12 +128,7 @@ impl Making<'_> {
             None if self.hashes.len() > self.listed_max => return self.claims.clear(),
             _ => {}
         }
-        let replay = ReplayTuple {
-            source_hash: claim.source_hash,
-            target_hash: claim.target_hash,
-            migration_operator_id: claim.operator_id.clone(),
-            migration_policy_hash: claim.migration_policy_hash,
-        };
+        let replay = ReplayTuple::of(&claim);
         let certificate = claim.hash();
         self.claims.insert(object, ObjectCertificate { certificate, replay, claim });
     }

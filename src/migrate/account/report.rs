@@ -6,11 +6,12 @@ use ledger_format::body::{Body, ObjectMigrated, ObjectState, Purpose, RunStarted
 use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value as Cbor};
 use ledger_format::hash::{CommitHash, ContentHash, EventId};
 use ledger_format::json::to_json;
-use projections::Routes;
+use projections::{Claim, Routes};
 use serde::Serialize;
 
 use super::super::error::MigrateError;
 use super::super::stage::frozen_contract;
+use super::certificate::ReplayTuple;
 use super::run::{RunOutcome, RunSpan};
 use super::trace::of_run;
 use crate::contract::Contract;
@@ -46,6 +47,20 @@ pub struct MigrationReport {
     pub values_lost: u64,
     /// The first of them.
     pub lossy: Vec<LossyEntry>,
+    /// What of each object can be compared with another migration of it, of the first objects.
+    pub replay: Vec<ObjectReplay>,
+    /// Objects whose replay tuple is not listed.
+    pub replay_not_listed: u64,
+}
+
+/// The replay tuple of one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ObjectReplay {
+    /// The object.
+    pub object: String,
+    /// Source, target, operator and policy.
+    #[serde(flatten)]
+    pub replay: ReplayTuple,
 }
 
 /// Something that is lost.
@@ -57,7 +72,22 @@ pub struct LossyEntry {
     pub what: serde_json::Value,
 }
 
-/// Tells what a run came to. At most `lossy_max` lost things are listed.
+/// The first of what a run lost, at most `max`. Reads no document.
+pub fn lost(
+    ledger: &Ledger,
+    objects: &dyn Objects,
+    span: &RunSpan,
+    max: usize,
+) -> Result<Vec<LossyEntry>, MigrateError> {
+    let mut lossy = Vec::new();
+    of_run(ledger, span, |body| match body {
+        Body::ObjectMigrated(body) if body.lost > 0 => take_lost(&body, objects, max, &mut lossy),
+        _ => Ok::<_, MigrateError>(()),
+    })?;
+    Ok(lossy)
+}
+
+/// Tells what a run came to. At most `lossy_max` lost things are listed, and replay tuples of as many objects.
 pub fn report(
     ledger: &Ledger,
     objects: &dyn Objects,
@@ -82,10 +112,13 @@ pub fn report(
             not_counted: 0,
             values_lost: 0,
             lossy: Vec::new(),
+            replay: Vec::new(),
+            replay_not_listed: 0,
         },
+        published: None,
     };
     of_run(ledger, span, |body| making.take(body))?;
-    let Making { mut report, started, .. } = making;
+    let Making { mut report, started, published, .. } = making;
     let planned = started.map_or(0, |started| {
         report.purpose = started.purpose;
         started.objects
@@ -95,7 +128,12 @@ pub fn report(
             (report.objects_migrated, report.objects_failed) = (0, planned);
         }
         RunOutcome::Open => report.objects_migrated = 0,
-        RunOutcome::Committed | RunOutcome::Published | RunOutcome::Abandoned => {}
+        // Given up: what had reached its place is migrated, the rest is not.
+        RunOutcome::Abandoned => {
+            let published = published.unwrap_or(0).min(planned);
+            (report.objects_migrated, report.objects_failed) = (published, planned - published);
+        }
+        RunOutcome::Committed | RunOutcome::Published => {}
     }
     Ok(report)
 }
@@ -109,6 +147,8 @@ struct Making<'a> {
     /// How documents under a contract are written, and which of their lists have keys.
     forms: BTreeMap<CommitHash, Option<(Format, Identity)>>,
     report: MigrationReport,
+    /// Places that held their target when publishing was given up.
+    published: Option<u64>,
 }
 
 impl Making<'_> {
@@ -117,6 +157,7 @@ impl Making<'_> {
             Body::RunStarted(body) => self.started = Some(body),
             Body::RunRoute(body) => self.routes.push(&body),
             Body::ObjectMigrated(body) => self.object(&body)?,
+            Body::RunAbandoned(body) => self.published = Some(body.places),
             _ => {}
         }
         Ok(())
@@ -126,6 +167,7 @@ impl Making<'_> {
         self.report.objects_migrated += 1;
         self.report.values_lost = self.report.values_lost.saturating_add(body.lost);
         self.lossy(body)?;
+        self.replay(body);
         let (
             ObjectState::Document { content: source, .. },
             ObjectState::Document { content: target, .. },
@@ -155,6 +197,19 @@ impl Making<'_> {
         Ok(())
     }
 
+    fn replay(&mut self, body: &ObjectMigrated) {
+        if self.report.replay.len() >= self.lossy_max {
+            self.report.replay_not_listed += 1;
+            return;
+        }
+        let Some(started) = &self.started else { return };
+        let route = body.route.and_then(|number| self.routes.get(number));
+        // Which edges were taken is no part of the tuple.
+        let claim = Claim::new(started, route, Vec::new(), body);
+        let (object, replay) = (body.object.clone(), ReplayTuple::of(&claim));
+        self.report.replay.push(ObjectReplay { object, replay });
+    }
+
     /// How a document is written: by its contract; a store's manifest is YAML.
     fn form(&mut self, body: &ObjectMigrated) -> Result<Option<(Format, Identity)>, MigrateError> {
         if body.object == Layout::MANIFEST && body.route.is_none() {
@@ -171,14 +226,24 @@ impl Making<'_> {
     }
 
     fn lossy(&mut self, body: &ObjectMigrated) -> Result<(), MigrateError> {
-        let room = self.lossy_max.saturating_sub(self.report.lossy.len());
-        let Some(name) = body.loss_list.filter(|_| room > 0) else { return Ok(()) };
-        let bytes = self.objects.get(&name)?;
-        let Ok(Cbor::Array(entries)) = cbor::decode(&bytes, EVENT_DEPTH_MAX) else { return Ok(()) };
-        let entry = |what| LossyEntry { object: body.object.clone(), what: to_json(what) };
-        self.report.lossy.extend(entries.iter().take(room).map(entry));
-        Ok(())
+        take_lost(body, self.objects, self.lossy_max, &mut self.report.lossy)
     }
+}
+
+/// Adds what one object lost to `lossy`, up to `max` entries.
+fn take_lost(
+    body: &ObjectMigrated,
+    objects: &dyn Objects,
+    max: usize,
+    lossy: &mut Vec<LossyEntry>,
+) -> Result<(), MigrateError> {
+    let room = max.saturating_sub(lossy.len());
+    let Some(name) = body.loss_list.filter(|_| room > 0) else { return Ok(()) };
+    let bytes = objects.get(&name)?;
+    let Ok(Cbor::Array(entries)) = cbor::decode(&bytes, EVENT_DEPTH_MAX) else { return Ok(()) };
+    let entry = |what| LossyEntry { object: body.object.clone(), what: to_json(what) };
+    lossy.extend(entries.iter().take(room).map(entry));
+    Ok(())
 }
 
 fn form_of(contract: &Contract) -> Option<(Format, Identity)> {

@@ -71,6 +71,11 @@ impl Collection {
         Ok(self.globs()?.of_file(id)?.is_some())
     }
 
+    /// The place of the contract that describes a document of that id.
+    pub fn kind_of(&self, id: &str) -> Result<Option<usize>, MigrateError> {
+        Ok(self.globs()?.of_file(id)?)
+    }
+
     fn globs(&self) -> Result<target::Kinds, MigrateError> {
         let contracts = self.contracts.iter().map(Prepared::contract);
         let globs =
@@ -215,23 +220,38 @@ impl Documents {
         Ok(Prepared::of(frozen, &outside)?)
     }
 
+    /// Refuses contracts that were used before under the same name and version with another meaning.
+    pub fn must_be_unedited(&self) -> Result<(), MigrateError> {
+        self.collection.contracts.iter().try_for_each(|prepared| {
+            self.is_unedited(prepared.contract(), prepared.digest()).map(drop)
+        })
+    }
+
+    /// Whether a contract is frozen as it is; refuses one that is frozen otherwise.
+    fn is_unedited(&self, contract: &Contract, actual: CommitHash) -> Result<bool, MigrateError> {
+        let contracts = self.ledger.state().contracts();
+        if contracts.by_digest(&actual).is_some() {
+            return Ok(true);
+        }
+        let (name, version) = (&contract.contract, &contract.contract_version);
+        contracts.by_identity(name, version).map_or(Ok(false), |frozen| {
+            Err(MigrateError::ContractEdited {
+                name: name.clone(),
+                version: version.clone(),
+                frozen: frozen.digest,
+                actual,
+            })
+        })
+    }
+
     /// The event that freezes a contract, unless it is frozen; refuses one that was used before under the same name and
     /// version with another meaning.
     pub(super) fn freeze(&mut self, contract: &Contract) -> Result<Option<Body>, MigrateError> {
         let digest = contract.digest();
-        let contracts = self.ledger.state().contracts();
-        if contracts.by_digest(&digest).is_some() {
+        if self.is_unedited(contract, digest)? {
             return Ok(None);
         }
         let (name, version) = (&contract.contract, &contract.contract_version);
-        if let Some(frozen) = contracts.by_identity(name, version) {
-            return Err(MigrateError::ContractEdited {
-                name: name.clone(),
-                version: version.clone(),
-                frozen: frozen.digest,
-                actual: digest,
-            });
-        }
         let bundle = self.objects.put(Bundle::of(contract).bytes())?;
         let (contract, contract_version) = (name.clone(), version.clone());
         let frozen =

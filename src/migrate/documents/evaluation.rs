@@ -115,7 +115,7 @@ impl Evaluation {
         loss_list(&self.lost)
     }
 
-    pub(super) fn refused(detected: Option<String>, refusals: Vec<Refusal>) -> Self {
+    pub(in crate::migrate) fn refused(detected: Option<String>, refusals: Vec<Refusal>) -> Self {
         Self {
             status: Status::Unsupported,
             detected,

@@ -15,6 +15,7 @@ use super::super::plan::{PlanFileError, must_be_whole, read_text, to_text};
 use super::super::run::Subject as _;
 use super::collection::Documents;
 use super::evaluation::Status;
+use super::prepared::Outside;
 use super::refusal::Refusal;
 use super::summary::Summary;
 use crate::document::{Pointer, Value};
@@ -135,6 +136,11 @@ impl DocumentsPolicy {
     pub fn hash(&self) -> CommitHash {
         // Values are written by their digits and text, all of which can be encoded.
         CommitHash::of("migration_policy", &cbor::to_value(self).unwrap_or(Cbor::Null))
+    }
+
+    /// What steps get from outside under it.
+    pub fn outside(&self) -> Outside {
+        Outside { parameters: self.parameters(), allow_programs: self.allow_programs }
     }
 
     /// The values as steps see them.
@@ -305,6 +311,7 @@ pub fn plan(
     policy: DocumentsPolicy,
 ) -> Result<DocumentsPlan, MigrateError> {
     documents.must_be_idle()?;
+    documents.must_be_unedited()?;
     let mut making = Making::default();
     let collection = &documents.collection;
     collection.work(to, documents.jobs, &Summary::of, &mut |summary| {

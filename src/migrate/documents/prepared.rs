@@ -21,7 +21,7 @@ pub struct Outside {
 
 impl Outside {
     /// What of it is for `contract`: the values that it declares.
-    pub(super) fn of_contract(&self, contract: &Contract) -> Self {
+    pub(in crate::migrate) fn of_contract(&self, contract: &Contract) -> Self {
         let declared = |(name, _): &(&str, &Value)| contract.parameters.contains_key(*name);
         let given = self.parameters.iter().filter(declared);
         let parameters = given.map(|(name, value)| (name.to_owned(), value.clone())).collect();

@@ -1,5 +1,7 @@
 //! Proofs in the ledger: that one was made of a document is recorded beside what is done to it. Knows a proof by its bytes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use ledger_format::body::{Body, ProofRecorded};
 use ledger_format::hash::CommitHash;
 
@@ -34,51 +36,73 @@ pub enum Noted {
     OtherContract,
 }
 
-/// Records a proof of the document `id`: first its bytes, then the event that names them. The same proof is recorded once.
-pub fn note_proof(
-    documents: &mut Documents,
-    id: &str,
-    proof: ProofNote<'_>,
-    signer: &dyn Signer,
-) -> Result<Noted, MigrateError> {
-    documents.must_be_idle()?;
-    documents.may_sign(signer)?;
-    let mut known = documents.collection.contracts.iter();
-    let known = known.find(|known| known.digest() == proof.contract).map(Prepared::contract);
-    let Some(contract) = known.cloned() else {
-        return Ok(Noted::OtherContract);
-    };
-    if is_recorded(documents, id, proof.fingerprint)? {
-        return Ok(Noted::Before);
+impl Documents {
+    /// Whether proofs can be recorded now, and by whom.
+    pub fn may_take_proofs(&self, signer: &dyn Signer) -> Result<(), MigrateError> {
+        self.must_be_idle()?;
+        self.may_sign(signer)
     }
-    let mut bodies: Vec<Body> = documents.freeze(&contract)?.into_iter().collect();
-    let kept = documents.objects.put(proof.bytes)?;
-    documents.objects.sync()?;
-    bodies.push(
-        ProofRecorded {
-            object: id.to_owned(),
-            contract: proof.contract,
-            fingerprint: proof.fingerprint,
-            proof: kept,
-            pass: proof.pass,
-        }
-        .into(),
-    );
-    documents.record(signer, bodies, &mut Silent)?;
-    Ok(Noted::Now)
 }
 
-fn is_recorded(
-    documents: &Documents,
-    id: &str,
-    fingerprint: CommitHash,
-) -> Result<bool, FoldError> {
-    let mut found = false;
+/// Every proof that the ledger has: the document and the fingerprint.
+pub type RecordedProofs = BTreeSet<(String, CommitHash)>;
+
+/// The proofs that the ledger has already. All events are read for it, once.
+pub fn recorded_proofs(documents: &Documents) -> Result<RecordedProofs, MigrateError> {
+    let mut found = RecordedProofs::new();
     documents.ledger.each_event::<FoldError>(0..documents.ledger.state().size(), |recorded| {
         if let Body::ProofRecorded(body) = &recorded.event.body {
-            found |= body.object == id && body.fingerprint == fingerprint;
+            found.insert((body.object.clone(), body.fingerprint));
         }
         Ok(())
     })?;
     Ok(found)
+}
+
+/// Records proofs of documents, given with their ids: first their bytes, then the events that name them. The same proof is
+/// recorded once; `recorded` are those that the ledger has, and takes in what comes.
+pub fn note_proofs(
+    documents: &mut Documents,
+    proofs: &[(&str, ProofNote<'_>)],
+    recorded: &mut RecordedProofs,
+    signer: &dyn Signer,
+) -> Result<Vec<Noted>, MigrateError> {
+    documents.may_take_proofs(signer)?;
+    let mut noted = Vec::with_capacity(proofs.len());
+    let mut frozen: BTreeMap<CommitHash, Body> = BTreeMap::new();
+    let mut bodies: Vec<Body> = Vec::new();
+    for (id, proof) in proofs {
+        let mut known = documents.collection.contracts.iter();
+        let known = known.find(|known| known.digest() == proof.contract).map(Prepared::contract);
+        let Some(contract) = known.cloned() else {
+            noted.push(Noted::OtherContract);
+            continue;
+        };
+        if !recorded.insert(((*id).to_owned(), proof.fingerprint)) {
+            noted.push(Noted::Before);
+            continue;
+        }
+        if !frozen.contains_key(&proof.contract)
+            && let Some(body) = documents.freeze(&contract)?
+        {
+            frozen.insert(proof.contract, body);
+        }
+        bodies.push(
+            ProofRecorded {
+                object: (*id).to_owned(),
+                contract: proof.contract,
+                fingerprint: proof.fingerprint,
+                proof: documents.objects.put(proof.bytes)?,
+                pass: proof.pass,
+            }
+            .into(),
+        );
+        noted.push(Noted::Now);
+    }
+    if !bodies.is_empty() {
+        documents.objects.sync()?;
+        let all = frozen.into_values().chain(bodies).collect();
+        documents.record(signer, all, &mut Silent)?;
+    }
+    Ok(noted)
 }

@@ -32,7 +32,7 @@ fn id<S: serde::Serializer>(code: &&'static Code, to: S) -> Result<S::Ok, S::Err
 }
 
 impl Refusal {
-    pub(super) fn new(code: &'static Code, message: impl Into<String>) -> Self {
+    pub(in crate::migrate) fn new(code: &'static Code, message: impl Into<String>) -> Self {
         Self { code, path: None, message: message.into() }
     }
 

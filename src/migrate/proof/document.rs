@@ -8,11 +8,11 @@ use ledger_format::hash::CommitHash;
 
 use super::prove::{Migrated, Migration};
 use super::seen::undeclared;
-use super::{ContractName, LOSS_LISTED_MAX, Loss, Seen, Status};
+use super::{ContractName, LOSS_LISTED_MAX, Loss, Property, Seen, Status, Witness};
 use crate::contract::{Contract, ContractError, Edge, Pattern};
+use crate::diagnostic::{LOSS_UNDECLARED, OUTCOME_INVALID};
 use crate::document::{Document, Form, Pointer, Value};
-use crate::migrate::documents::{self, Evaluation, Outside, Prepared, Refusal, Route};
-use crate::migrate::plan::Policy;
+use crate::migrate::documents::{self, DocumentsPolicy, Evaluation, Prepared, Refusal, Route};
 use crate::schema::Schema;
 use crate::transform::Step;
 
@@ -25,20 +25,31 @@ pub struct DocumentMigration {
 }
 
 impl DocumentMigration {
-    /// By `contract`, with what its steps get from outside.
-    pub fn of(contract: Contract, outside: &Outside) -> Result<Self, ContractError> {
+    /// By `contract`, as a run under that policy would.
+    pub fn of(contract: Contract, policy: &DocumentsPolicy) -> Result<Self, ContractError> {
+        let outside = policy.outside().of_contract(&contract);
         let edges_only =
             Contract { normalize: Vec::new(), normalize_lossy: Vec::new(), ..contract.clone() };
         Ok(Self {
-            prepared: Prepared::of(contract, outside)?,
-            edges_only: Prepared::of(edges_only, outside)?,
-            policy: policy(outside),
+            prepared: Prepared::of(contract, &outside)?,
+            edges_only: Prepared::of(edges_only, &outside)?,
+            policy: policy.hash(),
         })
     }
 
     /// The first reason why a document is not migrated.
     pub fn refusal(&self, source: &[u8]) -> Option<Refusal> {
         self.prepared.evaluate(source, None).refusals.into_iter().next()
+    }
+
+    /// The contract.
+    pub const fn described(&self) -> &Contract {
+        self.prepared.contract()
+    }
+
+    /// What a document says; null where it cannot be read.
+    pub(super) fn value_of(&self, source: &[u8]) -> Value {
+        self.prepared.read(source).map_or(Value::Null, |read| read.document.value)
     }
 
     fn edges(&self, route: &Route) -> Vec<&Edge> {
@@ -50,8 +61,8 @@ impl DocumentMigration {
         steps.collect()
     }
 
-    /// Places that the edges add or lose without saying so.
-    fn undeclared(&self, source: &[u8], edges: &[&Edge]) -> Vec<Pointer> {
+    /// Places that the edges add or lose without saying so, and which of the two.
+    fn undeclared(&self, source: &[u8], edges: &[&Edge]) -> Vec<(Pointer, &'static str)> {
         let moved =
             self.edges_only.read(source).and_then(|read| self.edges_only.take_steps(read, None));
         let Ok(moved) = moved else { return Vec::new() };
@@ -72,6 +83,141 @@ impl DocumentMigration {
             &|place| !lost.contains(place) || covers(&loses, place),
         )
     }
+
+    /// What is said of a document that `before` was and of which the steps made `after`.
+    pub(super) fn told(
+        &self,
+        source: &[u8],
+        before: Value,
+        after: Option<Value>,
+        found: Evaluation,
+    ) -> Migrated {
+        let route = found.route.as_deref();
+        let edges = route.map(|route| self.edges(route)).unwrap_or_default();
+        let contract = self.prepared.contract();
+        let normalizes = route.is_none_or(|route| route.to == contract.current);
+        let normalize = contract.normalize.iter().filter(|_| normalizes);
+        let steps = edges.iter().flat_map(|edge| &edge.steps).chain(normalize);
+        let refused = after.filter(|_| is_refused_for_itself(&found));
+        let mut judged = Judged {
+            valid: verdict(&found, "validates_at_target"),
+            round_trips: verdict(&found, "round_trips"),
+            declared: Seen::NotApplicable,
+            witnesses: Vec::new(),
+        };
+        if found.result.is_some() || refused.is_some() {
+            judged.promises(self.undeclared(source, &edges), &found);
+        }
+        if let Some(after) = &refused {
+            judged.refused(self.schema_of(route), after, &found);
+        }
+        if judged.round_trips == Seen::Fails {
+            judged.witnesses.extend(self.unreturned(source));
+        }
+        Migrated {
+            status: found.status.into(),
+            from: found.detected.clone().unwrap_or_default(),
+            to: route.map_or(&contract.current, |route| &route.to).clone(),
+            chain: route.map(|route| route.chain.clone()).unwrap_or_default(),
+            edges: route.map(|route| route.edges.clone()).unwrap_or_default(),
+            steps: steps.map(step_digest).collect(),
+            source: before,
+            refused,
+            valid: judged.valid,
+            round_trips: judged.round_trips,
+            declared: judged.declared,
+            witnesses: judged.witnesses,
+            promises_append_only: !edges.is_empty()
+                && edges.iter().all(|edge| edge.proof.drops_nothing),
+            exempt: self.prepared.version_places().to_vec(),
+            loss: Loss {
+                values: found.lost.len() as u64,
+                hash: found.loss_hash(),
+                first: found
+                    .lost
+                    .iter()
+                    .take(LOSS_LISTED_MAX)
+                    .map(|lost| lost.path.clone())
+                    .collect(),
+            },
+            errors: found.refusals.iter().map(|refusal| refusal.message.clone()).collect(),
+            result: found.result.map(|outcome| (outcome.value, outcome.bytes)),
+        }
+    }
+
+    fn schema_of(&self, route: Option<&Route>) -> Option<&Schema> {
+        self.prepared.schema(&route?.to)
+    }
+
+    /// Where the steps that lead back give something else.
+    fn unreturned(&self, source: &[u8]) -> Vec<Witness> {
+        let Ok(read) = self.prepared.read(source) else { return Vec::new() };
+        let found = self.prepared.not_returned(&read);
+        let witness = |(path, told)| Witness { property: Property::RoundTrips, path, told };
+        found.into_iter().map(witness).collect()
+    }
+}
+
+/// Properties as the contract shows them.
+struct Judged {
+    valid: Seen,
+    round_trips: Seen,
+    declared: Seen,
+    witnesses: Vec<Witness>,
+}
+
+impl Judged {
+    /// What the contract says of places and of both documents together.
+    fn promises(&mut self, undeclared: Vec<(Pointer, &'static str)>, found: &Evaluation) {
+        let property = Property::DeclaredMatchesObserved;
+        let mut against: Vec<Witness> = undeclared
+            .into_iter()
+            .map(|(path, told)| Witness { property, path, told: told.to_owned() })
+            .collect();
+        // The normalisation loses things too, and is no edge.
+        let lost = found.refusals.iter().filter(|refusal| refusal.code == &LOSS_UNDECLARED);
+        for refusal in lost {
+            let path = refusal.path.clone().unwrap_or_default();
+            if !against.iter().any(|witness| witness.path == path) {
+                against.push(Witness { property, path, told: refusal.message.clone() });
+            }
+        }
+        let broken = found.verdicts.iter().filter(|(_, verdict)| **verdict == Verdict::False);
+        against.extend(broken.filter_map(|(name, _)| {
+            let id = name.strip_prefix("invariant:")?;
+            Some(Witness::of_whole(property, format!("the invariant {id} does not hold")))
+        }));
+        self.declared = against.is_empty().into();
+        self.witnesses.extend(against);
+    }
+
+    /// What keeps a result from being one: some property fails, whichever it is.
+    fn refused(&mut self, schema: Option<&Schema>, after: &Value, found: &Evaluation) {
+        let property = Property::ValidatesAtCurrent;
+        let violations = schema.and_then(|schema| schema.validate(after).err());
+        self.valid = match (schema, &violations) {
+            (None, _) => Seen::NotApplicable,
+            (Some(_), violations) => violations.is_none().into(),
+        };
+        self.witnesses.extend(violations.into_iter().flatten().map(|violation| Witness {
+            property,
+            path: violation.path,
+            told: format!("{}: {}", violation.keyword, violation.message),
+        }));
+        if self.valid != Seen::Fails && self.declared != Seen::Fails {
+            // It is all that its contract asks, and cannot be written in its format.
+            self.valid = Seen::Fails;
+            let told = found.refusals.iter().map(|refusal| refusal.message.clone());
+            self.witnesses.extend(told.map(|told| Witness::of_whole(property, told)));
+        }
+    }
+}
+
+/// Whether a document is refused for what its steps made of it, and for nothing that happened before.
+fn is_refused_for_itself(found: &Evaluation) -> bool {
+    let for_itself =
+        |refusal: &Refusal| refusal.code == &OUTCOME_INVALID || refusal.code == &LOSS_UNDECLARED;
+    found.result.is_none() && !found.refusals.is_empty() && found.refusals.iter().all(for_itself)
 }
 
 impl Migration for DocumentMigration {
@@ -89,39 +235,24 @@ impl Migration for DocumentMigration {
     }
 
     fn migrate(&self, source: &[u8]) -> Migrated {
-        let found = self.prepared.evaluate(source, None);
-        let read = self.prepared.read(source).map(|read| read.document.value);
-        let route = found.route.as_deref();
-        let edges = route.map(|route| self.edges(route)).unwrap_or_default();
-        let current = &self.prepared.contract().current;
-        let steps = edges.iter().flat_map(|edge| &edge.steps);
-        let steps = steps.chain(&self.prepared.contract().normalize);
-        Migrated {
-            status: found.status.into(),
-            from: found.detected.clone().unwrap_or_default(),
-            to: route.map_or(current, |route| &route.to).clone(),
-            chain: route.map(|route| route.chain.clone()).unwrap_or_default(),
-            edges: route.map(|route| route.edges.clone()).unwrap_or_default(),
-            steps: steps.map(step_digest).collect(),
-            source: read.unwrap_or(Value::Null),
-            valid: verdict(&found, "validates_at_target"),
-            round_trips: verdict(&found, "round_trips"),
-            promises_append_only: !edges.is_empty()
-                && edges.iter().all(|edge| edge.proof.drops_nothing),
-            exempt: self.prepared.version_places().to_vec(),
-            undeclared: self.undeclared(source, &edges),
-            loss: Loss {
-                values: found.lost.len() as u64,
-                hash: found.loss_hash(),
-                first: found
-                    .lost
-                    .iter()
-                    .take(LOSS_LISTED_MAX)
-                    .map(|lost| lost.path.clone())
-                    .collect(),
-            },
-            errors: found.refusals.iter().map(|refusal| refusal.message.clone()).collect(),
-            result: found.result.map(|outcome| (outcome.value, outcome.bytes)),
+        let read = match self.prepared.read(source) {
+            Ok(read) => read,
+            Err(refusal) => {
+                let found = Evaluation::refused(None, vec![refusal]);
+                return self.told(source, Value::Null, None, found);
+            }
+        };
+        let (version, before) = (read.version.clone(), read.document.value.clone());
+        match self.prepared.take_steps(read, None) {
+            Ok(moved) => {
+                let after = moved.value.clone();
+                let found = self.prepared.judge(moved, source);
+                self.told(source, before, Some(after), found)
+            }
+            Err(refusal) => {
+                let found = Evaluation::refused(Some(version), vec![refusal]);
+                self.told(source, before, None, found)
+            }
         }
     }
 
@@ -157,15 +288,4 @@ fn verdict(found: &Evaluation, name: &str) -> Seen {
 fn step_digest(step: &Step) -> CommitHash {
     // Steps are made of text, integers, booleans and lists, all of which can be encoded.
     CommitHash::of("contract_step", &cbor::to_value(step).unwrap_or(Cbor::Null))
-}
-
-/// The default policy, and with it what was given from outside, if anything was.
-fn policy(outside: &Outside) -> CommitHash {
-    let allow_loss = Policy::default().allow_loss;
-    if outside.parameters.iter().len() == 0 {
-        return Policy::default().hash();
-    }
-    let parameters = cbor::to_value(&outside.parameters.to_value()).unwrap_or(Cbor::Null);
-    let policy = cbor::map([("allow_loss", allow_loss.into()), ("parameters", parameters)]);
-    CommitHash::of("migration_policy", &policy)
 }

@@ -46,18 +46,22 @@ fn compare(
     }
 }
 
-/// The first places that `effects` add or lose without being declared: `adds` and `loses` say whether a place is.
-/// What stands at `exempt` may change.
+/// The first places that `effects` add or lose without being declared, and which of the two: `adds` and `loses` say whether
+/// a place is. What stands at `exempt` may change.
 pub fn undeclared(
     effects: &[Effect],
     exempt: &[Pointer],
     adds: &dyn Fn(&Pointer) -> bool,
     loses: &dyn Fn(&Pointer) -> bool,
-) -> Vec<Pointer> {
+) -> Vec<(Pointer, &'static str)> {
     let added = |effect: &Effect| {
         (effect.op == Operation::Added && !adds(&effect.path)).then(|| effect.path.clone())
     };
     let lost = |effect: &Effect| effect.lost().into_iter().filter(|place| !loses(place));
-    let places = effects.iter().flat_map(|effect| added(effect).into_iter().chain(lost(effect)));
-    places.filter(|place| !exempt.contains(place)).take(PLACES_MAX).collect()
+    let places = effects.iter().flat_map(|effect| {
+        let added = added(effect).map(|place| (place, "it is added, and the edge does not say so"));
+        let lost = lost(effect).map(|place| (place, "it is lost, and the edge does not say so"));
+        added.into_iter().chain(lost)
+    });
+    places.filter(|(place, _)| !exempt.contains(place)).take(PLACES_MAX).collect()
 }

@@ -100,7 +100,9 @@ impl Migration for Sample {
                 hash: CommitHash::from_bytes([3; 32]),
                 first: effects.iter().flat_map(Effect::lost).collect(),
             },
-            undeclared: undeclared(&effects, &exempt, &|_| false, &|_| false),
+            refused: None,
+            declared: undeclared(&effects, &exempt, &|_| false, &|_| false).is_empty().into(),
+            witnesses: Vec::new(),
             source: json.value,
             exempt,
             errors,
@@ -119,7 +121,7 @@ impl Migration for Sample {
 const SOURCE: &str = r#"{"n": 7, "l": [true]}"#;
 
 fn proved(sample: &Sample, cases: Option<u64>) -> Proof {
-    prove(sample, SOURCE.as_bytes(), cases, &mut || Ok(SOURCE.into())).unwrap()
+    prove(sample, SOURCE.as_bytes(), &Generated::of(cases), &mut || Ok(SOURCE.into())).unwrap()
 }
 
 fn failing(steps: &str) -> Vec<&'static str> {
@@ -135,7 +137,7 @@ fn a_migration_that_is_right_passes_with_all_properties() {
     assert_eq!(proof.required, Property::ALL);
     assert!(Property::ALL.iter().all(|property| proof.observed.of(*property) == Seen::Holds));
     assert_eq!(proof.cases, Some(Cases { asked: 200, checked: 200, counterexample: None }));
-    assert_eq!(proof.result, ContentHash::of(br#"{"n": 7, "l": [true], "v": 1}"#));
+    assert_eq!(proof.result, Some(ContentHash::of(br#"{"n": 7, "l": [true], "v": 1}"#)));
 }
 
 #[test]
@@ -169,10 +171,13 @@ fn what_differs_from_run_to_run_is_not_deterministic() {
 
 #[test]
 fn a_source_that_changes_meanwhile_is_noticed() {
-    let proof = prove(&sample(ADD), SOURCE.as_bytes(), None, &mut || Ok(b"{}".to_vec())).unwrap();
+    let proof =
+        prove(&sample(ADD), SOURCE.as_bytes(), &Generated::of(None), &mut || Ok(b"{}".to_vec()))
+            .unwrap();
     assert_eq!(proof.missing(), [Property::SourceImmutable]);
     let gone = || Err(std::io::Error::other("gone"));
-    let error = prove(&sample(ADD), SOURCE.as_bytes(), None, &mut { gone }).unwrap_err();
+    let error =
+        prove(&sample(ADD), SOURCE.as_bytes(), &Generated::of(None), &mut { gone }).unwrap_err();
     assert!(matches!(error, ProveError::Reread(_)));
 }
 
@@ -192,7 +197,8 @@ fn an_inverse_that_does_not_give_the_source_back_is_seen() {
     // The inverse removes what is equal to the default, also where it was there before.
     let source = br#"{"n":1,"w":0}"#;
     let steps = format!(r#"{ADD},{{"add":{{"path":"/w","value":0}}}}"#);
-    let proof = prove(&sample(&steps), source, None, &mut || Ok(source.to_vec())).unwrap();
+    let proof =
+        prove(&sample(&steps), source, &Generated::of(None), &mut || Ok(source.to_vec())).unwrap();
     assert_eq!(proof.missing(), [Property::RoundTrips]);
 }
 
@@ -214,8 +220,9 @@ fn a_generated_document_that_fails_is_shown_small() {
 
 #[test]
 fn cases_need_a_schema_and_one_that_is_understood() {
-    let prove =
-        |sample: &Sample| prove(sample, SOURCE.as_bytes(), Some(1), &mut || Ok(SOURCE.into()));
+    let prove = |sample: &Sample| {
+        prove(sample, SOURCE.as_bytes(), &Generated::of(Some(1)), &mut || Ok(SOURCE.into()))
+    };
     let none = Sample { before: None, ..sample(ADD) };
     assert!(matches!(prove(&none), Err(ProveError::NoSchema { version }) if version == "0"));
     let not = Schema::compile("not", &value(r#"{"not":{}}"#)).unwrap();
@@ -226,7 +233,8 @@ fn cases_need_a_schema_and_one_that_is_understood() {
 #[test]
 fn what_cannot_be_migrated_has_no_proof() {
     let sample = sample(r#"{"rename":{"path":"/absent","to":"x"}}"#);
-    let error = prove(&sample, SOURCE.as_bytes(), None, &mut || Ok(SOURCE.into())).unwrap_err();
+    let error = prove(&sample, SOURCE.as_bytes(), &Generated::of(None), &mut || Ok(SOURCE.into()))
+        .unwrap_err();
     assert!(error.to_string().contains("/absent"), "{error}");
 }
 
@@ -360,6 +368,6 @@ fn a_proof_made_anew_is_compared_field_by_field() {
     let anew = proved(&sample(&format!(r#"{ADD},{{"set":{{"path":"/n","value":8}}}}"#)), Some(1));
     assert_eq!(
         differences(&proof, &anew),
-        ["result", "loss", "observed", "required", "cases", "pass"]
+        ["result", "loss", "observed", "required", "witnesses", "cases", "pass"]
     );
 }

@@ -24,15 +24,21 @@ impl From<ProofFileError> for Failure {
 
 impl From<ProveError> for Failure {
     fn from(error: ProveError) -> Self {
-        let failure = match &error {
-            ProveError::Unsupported { .. } => plainly(&OUTCOME_INVALID, &error),
+        Self::from(&error)
+    }
+}
+
+impl From<&ProveError> for Failure {
+    fn from(error: &ProveError) -> Self {
+        let failure = match error {
+            ProveError::Unsupported { .. } => plainly(&OUTCOME_INVALID, error),
             ProveError::Cases(CasesError::Unsupported { place, .. }) => {
-                plainly(&CASES_UNSUPPORTED, &error).at(place.to_string())
+                plainly(&CASES_UNSUPPORTED, error).at(place.to_string())
             }
             ProveError::Cases(CasesError::NoneValid { .. })
             | ProveError::NoSchema { .. }
-            | ProveError::Unwritable { .. } => plainly(&CASES_UNSUPPORTED, &error),
-            ProveError::Reread(_) | ProveError::Thread(_) => plainly(&IO, &error),
+            | ProveError::Unwritable { .. } => plainly(&CASES_UNSUPPORTED, error),
+            ProveError::Reread(_) | ProveError::Thread(_) => plainly(&IO, error),
         };
         failure.not_done("no proof was made, and nothing was written")
     }

@@ -7,13 +7,14 @@ mod make;
 mod probe;
 mod stage;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::thread;
 
 use clap::{Args, ValueEnum};
 
-use crate::error::{Error, at};
+use crate::apart::{self, Cost};
+use crate::error::Error;
 use crate::report::float;
 use stage::Stage;
 
@@ -45,8 +46,7 @@ pub(crate) struct One {
 /// Does what a process of our own is started for.
 pub(crate) fn run(arguments: &One) -> Result<(), Error> {
     let One { stage, place, jobs } = arguments;
-    println!("{} {}", stage.run(place, *jobs)?, crate::read::peak_mib()?);
-    Ok(())
+    apart::print(stage.run(place, *jobs)?)
 }
 
 /// Makes documents up, takes them through every stage and prints what it took.
@@ -61,11 +61,11 @@ pub(crate) fn measure(arguments: &Arguments, place: &Path) -> Result<(), Error> 
         float(bytes) / float(count)
     );
     for stage in [Stage::Files, Stage::Values] {
-        row(stage.title(), apart(stage, place, jobs)?, count);
+        row(stage.title(), own(stage, place, jobs)?, count);
     }
     let mut whole = Cost { seconds: 0.0, peak_mib: 0.0 };
     for stage in [Stage::Init, Stage::Plan, Stage::Apply] {
-        let cost = apart(stage, place, jobs)?;
+        let cost = own(stage, place, jobs)?;
         row(stage.title(), cost, count);
         whole.seconds += cost.seconds;
         whole.peak_mib = whole.peak_mib.max(cost.peak_mib);
@@ -80,38 +80,16 @@ pub(crate) fn measure(arguments: &Arguments, place: &Path) -> Result<(), Error> 
     Ok(())
 }
 
-/// What a stage took.
-#[derive(Clone, Copy)]
-struct Cost {
-    seconds: f64,
-    peak_mib: f64,
-}
-
 fn row(what: &str, Cost { seconds, peak_mib }: Cost, count: u64) {
     println!("| {what} | {seconds:.2} | {:.0} | {peak_mib:.0} |", float(count) / seconds);
 }
 
 /// Runs a stage in a process of its own.
-fn apart(stage: Stage, place: &Path, jobs: usize) -> Result<Cost, Error> {
+fn own(stage: Stage, place: &Path, jobs: usize) -> Result<Cost, Error> {
     eprintln!("{}", stage.title());
-    let program = std::env::current_exe().map_err(at(Path::new("bench")))?;
     let name = stage.to_possible_value().map(|value| value.get_name().to_owned());
-    let output = Command::new(&program)
-        .arg("documents-stage")
-        .args(name)
-        .arg(place)
-        .args(["--jobs", &jobs.to_string()])
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(at(&program))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let mut numbers = text.split_whitespace().map(str::parse::<f64>);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(seconds)), Some(Ok(peak_mib))) => Ok(Cost { seconds, peak_mib }),
-        _ => Err(Error::Unexpected {
-            what: stage.title(),
-            expected: "seconds and MiB".to_owned(),
-            actual: text.into_owned(),
-        }),
-    }
+    let (name, jobs) = (name.unwrap_or_default(), jobs.to_string());
+    let rest = ["--jobs", jobs.as_str()].map(OsStr::new);
+    let [jobs, number] = rest;
+    apart::own(&["documents-stage".as_ref(), name.as_ref(), place.as_os_str(), jobs, number])
 }

@@ -5,15 +5,18 @@
 //! machine does falls on all of them. What is read from a ledger is read by a process of its own, whose
 //! peak memory is then known. Knows the library as a user does; must never be a dependency of it.
 
+mod apart;
 mod append;
 mod documents;
 mod error;
 mod history;
+mod in_place;
 mod notebooks;
 mod probe;
 mod read;
 mod report;
 mod rounds;
+mod run_state;
 mod table;
 
 use std::fs;
@@ -60,6 +63,10 @@ enum Command {
     Documents(documents::Arguments),
     /// Does one stage of that. The tool calls itself so.
     DocumentsStage(documents::One),
+    /// Measures what states of runs cost that have many tasks.
+    RunState(run_state::Arguments),
+    /// Makes something of one state of a run. The tool calls itself so.
+    RunStateOnce(run_state::Once),
     /// Reads that ledger in one way and prints seconds and peak MiB. The tool calls itself so.
     Read {
         /// In which way.
@@ -85,7 +92,8 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         Some(Command::Read { what, dir }) => return read::print(*what, dir),
         Some(Command::NotebooksConvert(convert)) => return notebooks::run(convert),
         Some(Command::DocumentsStage(one)) => return documents::run(one),
-        Some(Command::Documents(_) | Command::Notebooks(_)) | None => {}
+        Some(Command::RunStateOnce(once)) => return run_state::once(once),
+        Some(Command::Documents(_) | Command::Notebooks(_) | Command::RunState(_)) | None => {}
     }
     fs::create_dir_all(&arguments.dir).map_err(at(&arguments.dir))?;
     let place = tempfile::Builder::new().prefix("bench.").tempdir_in(&arguments.dir);
@@ -93,6 +101,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     match &arguments.command {
         Some(Command::Notebooks(notebooks)) => return notebooks::measure(notebooks, place.path()),
         Some(Command::Documents(documents)) => return documents::measure(documents, place.path()),
+        Some(Command::RunState(states)) => return run_state::measure(states, place.path()),
         _ => {}
     }
     let mut report = Report::new(arguments.events);

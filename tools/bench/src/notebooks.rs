@@ -17,6 +17,7 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 
 use crate::error::{Error, at};
+use crate::in_place;
 use crate::rounds::Rounds;
 use compare::Comparison;
 
@@ -73,7 +74,7 @@ pub(crate) fn run(arguments: &Convert) -> Result<(), Error> {
     let Convert { way, source, target, jobs } = arguments;
     match way {
         Way::Convert => convert::convert(source, target, *jobs),
-        Way::Apply => convert::apply(source, target, *jobs),
+        Way::Apply => in_place::apply("nbformat", source, target, *jobs),
     }
 }
 

@@ -4,7 +4,6 @@
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use glyph_ledger::verify::{
     Expectations, Folders, Options, Report as Verdict, Unobserved, verify, verify_folder,
 };
 
+use crate::apart::{self, Cost};
 use crate::append;
 use crate::error::{Error, at};
 use crate::history::{Growth, Memory, Place, signer};
@@ -58,13 +58,6 @@ const READINGS: [Reading; 7] = [
     Reading::Open,
     Reading::OpenUncached,
 ];
-
-/// What a reading took.
-#[derive(Debug, Clone, Copy)]
-struct Cost {
-    seconds: f64,
-    peak_mib: f64,
-}
 
 pub(crate) fn measure(place: &Path, events: u64, report: &mut Report) -> Result<(), Error> {
     let dir = place.join("long");
@@ -152,27 +145,14 @@ pub(crate) fn write(dir: &Path, events: u64) -> Result<u64, Error> {
 
 /// Reads in a process of its own.
 fn apart(reading: Reading, dir: &Path) -> Result<Cost, Error> {
-    let program = std::env::current_exe().map_err(at(Path::new("bench")))?;
     let name = reading.to_possible_value().map(|value| value.get_name().to_owned());
-    let output = Command::new(&program).arg("read").args(name).arg(dir).output();
-    let output = output.map_err(at(&program))?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let mut numbers = text.split_whitespace().map(str::parse::<f64>);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(seconds)), Some(Ok(peak_mib))) => Ok(Cost { seconds, peak_mib }),
-        _ => Err(Error::Unexpected {
-            what: "a reading",
-            expected: "seconds and MiB".to_owned(),
-            actual: text + &String::from_utf8_lossy(&output.stderr),
-        }),
-    }
+    let name = name.unwrap_or_default();
+    apart::own(&["read".as_ref(), name.as_ref(), dir.as_ref()])
 }
 
 /// Reads, and prints seconds and peak MiB for [`apart`].
 pub(crate) fn print(reading: Reading, dir: &Path) -> Result<(), Error> {
-    let took = read(reading, &Place::new(dir))?;
-    println!("{} {}", took.as_secs_f64(), peak_mib()?);
-    Ok(())
+    apart::print(read(reading, &Place::new(dir))?)
 }
 
 fn read(reading: Reading, place: &Place) -> Result<Duration, Error> {
@@ -238,17 +218,4 @@ fn sound(verdict: &Verdict) -> Result<(), Error> {
             actual: fault.to_string(),
         }),
     }
-}
-
-/// The most memory this process ever had resident (`VmHWM` of proc(5)).
-pub(crate) fn peak_mib() -> Result<f64, Error> {
-    let path = Path::new("/proc/self/status");
-    let status = fs::read_to_string(path).map_err(at(path))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    let kib = line.trim().trim_end_matches(" kB").parse::<f64>();
-    kib.map(|kib| kib / 1_024.0).map_err(|_| Error::Unexpected {
-        what: "VmHWM",
-        expected: "a number of kB".to_owned(),
-        actual: line.to_owned(),
-    })
 }

@@ -3,14 +3,14 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use glyph_ledger::document::{Document, Format};
 
 use crate::error::{Error, at};
 
 /// Reads every file of `tree` and writes as many into the folder `beside`, and makes them durable together.
-pub(super) fn files(tree: &Path, beside: &Path) -> Result<f64, Error> {
+pub(super) fn files(tree: &Path, beside: &Path) -> Result<Duration, Error> {
     let paths = all(tree)?;
     fs::create_dir_all(beside).map_err(at(beside))?;
     let began = Instant::now();
@@ -21,13 +21,13 @@ pub(super) fn files(tree: &Path, beside: &Path) -> Result<f64, Error> {
     }
     let folder = File::open(beside).map_err(at(beside))?;
     rustix::fs::syncfs(&folder).map_err(|error| at(beside)(error.into()))?;
-    let took = began.elapsed().as_secs_f64();
+    let took = began.elapsed();
     fs::remove_dir_all(beside).map_err(at(beside))?;
     Ok(took)
 }
 
 /// Reads every document of `tree` and writes its value again, on `jobs` threads; no file is written.
-pub(super) fn values(tree: &Path, jobs: usize) -> Result<f64, Error> {
+pub(super) fn values(tree: &Path, jobs: usize) -> Result<Duration, Error> {
     let paths = all(tree)?;
     let began = Instant::now();
     let done: Result<Vec<()>, Error> = thread::scope(|scope| {
@@ -36,7 +36,7 @@ pub(super) fn values(tree: &Path, jobs: usize) -> Result<f64, Error> {
         let done = threads.into_iter().map(thread::ScopedJoinHandle::join);
         done.map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     });
-    done.map(|_| began.elapsed().as_secs_f64())
+    done.map(|_| began.elapsed())
 }
 
 fn portion(paths: &[PathBuf]) -> Result<(), Error> {

@@ -46,7 +46,7 @@ impl Stage {
     }
 
     /// Does it and returns the seconds it took, what had to be opened and closed included.
-    pub(super) fn run(self, place: &Path, jobs: usize) -> Result<f64, Error> {
+    pub(super) fn run(self, place: &Path, jobs: usize) -> Result<Duration, Error> {
         let began = Instant::now();
         match self {
             Self::Files => return probe::files(&tree(place), &place.join("beside")),
@@ -74,7 +74,7 @@ impl Stage {
                 documents::apply(&mut documents, &plan, &consent, inputs, &signer(), &mut Silent)?;
             }
         }
-        Ok(began.elapsed().as_secs_f64())
+        Ok(began.elapsed())
     }
 }
 

@@ -1,24 +1,14 @@
 //! Our side: every notebook of a folder, by the built-in contract.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use glyph_ledger::contract::registry::load_named;
-use glyph_ledger::effects::{FixedRandom, SystemClock};
-use glyph_ledger::ledger::{MemoryPins, Surroundings};
-use glyph_ledger::migrate::documents::{
-    self, Documents, DocumentsPolicy, OpenDocuments, Outside, Prepared,
-};
-use glyph_ledger::migrate::{Consent, Inputs, Silent};
-use glyph_ledger::target::documents::Tree;
+use glyph_ledger::migrate::documents::{Outside, Prepared};
 
 use super::Refused;
 use crate::error::{Error, at};
-use crate::history::signer;
 
 /// The notebooks of a folder, in the order of their names.
 pub(super) fn notebooks(folder: &Path) -> Result<Vec<PathBuf>, Error> {
@@ -66,27 +56,4 @@ fn portion(prepared: &Prepared, paths: &[PathBuf], target: &Path) -> Result<Vec<
         }
     }
     Ok(refused)
-}
-
-/// Plans and applies in place, with a ledger in `target`.
-pub(super) fn apply(source: &Path, target: &Path, jobs: usize) -> Result<(), Error> {
-    let contract = load_named("nbformat")?;
-    let pins = Arc::new(MemoryPins::default());
-    let surroundings = Surroundings { clock: Arc::new(SystemClock), pins, wait: Duration::ZERO };
-    let open = OpenDocuments {
-        tree: Tree::new(source.to_owned()),
-        ledger: target.join("ledger"),
-        contracts: vec![contract],
-        outside: Outside::default(),
-        jobs,
-        surroundings,
-    };
-    let mut documents = Documents::init(open, &signer(), &mut FixedRandom::new([3; 32]))?;
-    let policy =
-        DocumentsPolicy { allow_loss: true, allow_programs: false, parameters: BTreeMap::new() };
-    let plan = documents::plan(&mut documents, None, policy)?;
-    let consent = Consent(Some(plan.id.to_string()));
-    let inputs = Inputs { clock_ms: 0, seed: [0; 32] };
-    documents::apply(&mut documents, &plan, &consent, inputs, &signer(), &mut Silent)?;
-    Ok(())
 }

@@ -1,0 +1,153 @@
+//! Documents that lie in a tree which a ledger has in its care, for those commands that make proofs of them: the ledger is
+//! open, its contracts are what they were, and whoever is here may sign.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ledger_format::hash::CommitHash;
+
+use super::context::Context;
+use super::documents::{self, Contracts};
+use super::prove::{By, refused};
+use crate::diagnostic::{Failure, USAGE};
+use crate::effects::KeySigner;
+use crate::migrate::documents::{
+    Collection, Documents, DocumentsPolicy, Noted, ProofNote, RecordedProofs, note_proofs,
+    recorded_proofs,
+};
+use crate::migrate::proof::{Generated, Proof, TreeProver};
+use crate::target::documents::Tree;
+
+/// A tree in the care of a ledger, open for proofs.
+pub(super) struct Care {
+    /// Where the tree lies.
+    pub(super) root: PathBuf,
+    /// Its documents, as the ledger's contracts describe them.
+    pub(super) collection: Collection,
+    /// What a run on them would be allowed.
+    pub(super) policy: DocumentsPolicy,
+    pub(super) book: Book,
+}
+
+/// The ledger, for recording proofs in.
+pub(super) struct Book {
+    open: Documents,
+    recorded: Option<RecordedProofs>,
+    signer: KeySigner,
+}
+
+impl Care {
+    /// The ledger here, if it is one of documents and `target` lies in its tree. Where no contract is named the ledger's own
+    /// are used, and must be what they were when they were frozen.
+    pub(super) fn of(target: &Path, by: &By, context: &Context) -> Result<Option<Self>, Failure> {
+        let Some((dir, settings)) = documents::here(context)? else { return Ok(None) };
+        let root = documents::tree_of(&dir)?;
+        if inside(&root, target).is_none() {
+            return Ok(None);
+        }
+        let signer = context.signer()?;
+        let contracts = settings.contracts()?;
+        let policy = match by.is_given() {
+            true => by.own_policy(settings.parameters()),
+            false => by.policy(settings.parameters(), &contracts)?,
+        };
+        let opened = documents::open(context, &by.working, Contracts::AtHand)?;
+        let Some((open, _)) = opened else { return Ok(None) };
+        open.may_take_proofs(&signer)?;
+        if !by.is_given() {
+            open.must_be_unedited()?;
+        }
+        let collection = Collection::of(Tree::new(root.clone()), contracts, &policy.outside())?;
+        let book = Book { open, recorded: None, signer };
+        Ok(Some(Self { root, collection, policy, book }))
+    }
+
+    /// The proof of one document.
+    pub(super) fn proof(&self, target: &Path, generated: &Generated) -> Result<Proof, Failure> {
+        let place = target.display().to_string();
+        let id = self.id(target)?;
+        let Some(kind) = self.collection.kind_of(&id)? else {
+            let told = "no contract of the ledger describes it: name one";
+            return Err(Failure::new(&USAGE, told).at(place));
+        };
+        let prover = TreeProver::new(&self.collection, &self.policy)?;
+        let proven = prover.prove(&[(id, kind)], generated, 1)?;
+        match proven.into_iter().next().map(|proven| proven.proof) {
+            Some(Ok(proof)) => Ok(proof),
+            Some(Err(refusal)) => {
+                let told = format!("the document is not migrated: {}", refusal.message);
+                Err(refused(&refusal, &told, &place))
+            }
+            None => Err(Failure::new(&USAGE, "there is no such document").at(place)),
+        }
+    }
+
+    /// The documents below `target`, each with the place of its contract.
+    pub(super) fn below(&self, target: &Path) -> Result<BTreeMap<String, usize>, Failure> {
+        let mut all = self.collection.find()?;
+        let folder = inside(&self.root, target).unwrap_or_default();
+        if !folder.is_empty() {
+            let folder = format!("{folder}/");
+            all.retain(|id, _| id.starts_with(&folder));
+        }
+        Ok(all)
+    }
+
+    /// The id of a document.
+    pub(super) fn id(&self, target: &Path) -> Result<String, Failure> {
+        documents::id_in(&self.root, target)
+    }
+}
+
+impl Book {
+    /// Records proofs, given with the ids of their documents; says of each whether the ledger has it, or why not.
+    pub(super) fn record(
+        &mut self,
+        proofs: &[(&str, &Proof)],
+    ) -> Result<Vec<Result<(), &'static str>>, Failure> {
+        let Self { open, recorded, signer } = self;
+        let mut known = match recorded.take() {
+            Some(known) => known,
+            None => recorded_proofs(open).map_err(kept_only)?,
+        };
+        let texts: Vec<String> = proofs.iter().map(|(_, proof)| proof.to_json()).collect();
+        let notes: Vec<(&str, ProofNote<'_>)> = proofs
+            .iter()
+            .zip(&texts)
+            .map(|((id, proof), text)| {
+                let note = ProofNote {
+                    contract: proof.contract.digest,
+                    fingerprint: CommitHash::from_bytes(*proof.fingerprint().as_bytes()),
+                    bytes: text.as_bytes(),
+                    pass: proof.pass,
+                };
+                (*id, note)
+            })
+            .collect();
+        let noted = note_proofs(open, &notes, &mut known, signer).map_err(kept_only)?;
+        *recorded = Some(known);
+        Ok(noted.into_iter().map(told).collect())
+    }
+}
+
+fn kept_only(error: crate::migrate::MigrateError) -> Failure {
+    Failure::from(error).not_done("the proof stands in its file, and is not recorded")
+}
+
+fn told(noted: Noted) -> Result<(), &'static str> {
+    match noted {
+        Noted::Now | Noted::Before => Ok(()),
+        Noted::OtherContract => Err("its contract is none of those that the ledger was given"),
+    }
+}
+
+/// Where in the tree at `root` something lies, which is there; empty for the tree itself.
+fn inside(root: &Path, target: &Path) -> Option<String> {
+    if target.is_dir() {
+        let absolute = fs::canonicalize(target).ok()?;
+        let root = fs::canonicalize(root).ok()?;
+        return absolute.strip_prefix(&root).ok()?.to_str().map(str::to_owned);
+    }
+    documents::id_in(root, target).ok()
+}

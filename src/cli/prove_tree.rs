@@ -1,0 +1,263 @@
+//! `prove` of a folder: a proof beside every document in it, in the order of their names, and a summary.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use ledger_format::hash::ContentHash;
+use serde::Serialize;
+
+use super::care::{Book, Care};
+use super::context::Context;
+use super::output::{Answer, Done};
+use super::prove::{Arguments, missing};
+use super::terminal::{Paint, plain};
+use super::words::count;
+use super::{documents, progress};
+use crate::diagnostic::{Failure, NOTHING_HERE};
+use crate::effects::KernelSyncs;
+use crate::migrate::documents::{Collection, DocumentsPolicy, Refusal};
+use crate::migrate::proof::{Generated, Kept, Proof, Property, Proven, Status, TreeProver, keep};
+
+/// Documents whose proofs are held at a time: they are kept and recorded together.
+const PORTION: usize = 256;
+
+/// Most documents that are listed, of those that passed and of the others.
+const LISTED_MAX: usize = 1_000;
+
+/// The proofs of a folder.
+#[derive(Default, Serialize)]
+pub(super) struct ProvedTree {
+    documents: u64,
+    passed: u64,
+    failed: u64,
+    /// Documents without a proof, since nothing becomes of them.
+    refused: u64,
+    already_there: u64,
+    recorded: bool,
+    proofs: Vec<Listed>,
+    /// Documents that are not listed because there are many.
+    not_listed: u64,
+}
+
+/// One document.
+#[derive(Serialize)]
+struct Listed {
+    id: String,
+    status: Status,
+    pass: bool,
+    fingerprint: Option<ContentHash>,
+    file: Option<PathBuf>,
+    /// What is required and was not seen.
+    missing: Vec<Property>,
+    /// In words, what keeps it from passing.
+    why: Option<String>,
+    error: Option<Refusal>,
+}
+
+/// The proofs so far, and what is to be said of them.
+#[derive(Default)]
+struct Making {
+    tree: ProvedTree,
+    listed_passed: usize,
+    listed_others: usize,
+    first_failed: Option<Failure>,
+    first_refused: Option<Failure>,
+    not_recorded: Option<&'static str>,
+}
+
+pub(super) fn run(
+    arguments: &Arguments,
+    context: &Context,
+) -> Result<Done<super::prove::Answered>, Failure> {
+    let Arguments { target, by, cases } = arguments;
+    let generated = Generated::of(*cases);
+    let care = if by.is_given() { None } else { Care::of(target, by, context)? };
+    let jobs = by.working.jobs();
+    let making = match care {
+        Some(care) => {
+            let ids = care.below(target)?;
+            let Care { collection, policy, mut book, .. } = care;
+            let proving = Proving { collection: &collection, policy: &policy, generated, jobs };
+            proving.all(ids, Some(&mut book), target, context)?
+        }
+        None => {
+            let settings = by.settings()?;
+            let collection = documents::collection(target, &settings, &by.working)?;
+            let policy = by.own_policy(settings.parameters());
+            let ids = collection.find()?;
+            let proving = Proving { collection: &collection, policy: &policy, generated, jobs };
+            proving.all(ids, None, target, context)?
+        }
+    };
+    Ok(making.done(target))
+}
+
+struct Proving<'a> {
+    collection: &'a Collection,
+    policy: &'a DocumentsPolicy,
+    generated: Generated,
+    jobs: usize,
+}
+
+impl Proving<'_> {
+    fn all(
+        &self,
+        ids: BTreeMap<String, usize>,
+        mut book: Option<&mut Book>,
+        target: &Path,
+        context: &Context,
+    ) -> Result<Making, Failure> {
+        if ids.is_empty() {
+            let place = target.display().to_string();
+            let told = format!(
+                "no document at {place}: no contract says that a file there is of its kind"
+            );
+            return Err(Failure::new(&NOTHING_HERE, told).at(place).next(["migration", "list"]));
+        }
+        let prover = TreeProver::new(self.collection, self.policy)?;
+        let bar = progress::Documents::new(context, ids.len() as u64);
+        let mut making = Making::default();
+        making.tree.recorded = book.is_some();
+        let ids: Vec<(String, usize)> = ids.into_iter().collect();
+        for portion in ids.chunks(PORTION) {
+            let so_far = |failure: Failure| match making.tree.documents {
+                0 => failure,
+                _ => failure.not_done("the proofs of documents before it were kept"),
+            };
+            let proven = prover.prove(portion, &self.generated, self.jobs);
+            let proven = proven.map_err(|error| so_far(error.into()))?;
+            let kept = proven.iter().map(|proven| self.keep(proven));
+            let kept = kept.collect::<Result<Vec<_>, _>>();
+            let kept = kept.map_err(|failure| {
+                failure.not_done("proofs of documents before it may have been kept")
+            })?;
+            if let Some(book) = &mut book {
+                let proofs: Vec<(&str, &Proof)> = proven
+                    .iter()
+                    .filter_map(|of| Some((&*of.id, of.proof.as_ref().ok()?)))
+                    .collect();
+                let noted = book.record(&proofs)?;
+                making.not_recorded =
+                    making.not_recorded.or(noted.into_iter().find_map(Result::err));
+            }
+            for (proven, kept) in proven.into_iter().zip(kept) {
+                making.take(proven, kept);
+                bar.one_more();
+            }
+        }
+        Ok(making)
+    }
+
+    fn keep(&self, proven: &Proven) -> Result<Option<Kept>, Failure> {
+        let Ok(proof) = &proven.proof else { return Ok(None) };
+        let document = self.collection.tree().path(&proven.id);
+        Ok(Some(keep(proof, &document, &KernelSyncs)?))
+    }
+}
+
+impl Making {
+    fn take(&mut self, proven: Proven, kept: Option<Kept>) {
+        let Proven { id, proof } = proven;
+        let tree = &mut self.tree;
+        tree.documents += 1;
+        tree.already_there += u64::from(kept.as_ref().is_some_and(|kept| kept.already));
+        let file = kept.map(|kept| kept.path);
+        let listed = match proof {
+            Ok(proof) => {
+                let failure = missing(&proof);
+                let why = failure.as_ref().map(|failure| failure.message.clone());
+                if let Some(failure) = failure {
+                    tree.failed += 1;
+                    let told = Failure { message: format!("{id}: {}", failure.message), ..failure };
+                    self.first_failed.get_or_insert_with(|| told.at(id.clone()));
+                } else {
+                    tree.passed += 1;
+                }
+                let (fingerprint, missing) = (Some(proof.fingerprint()), proof.missing());
+                let (status, pass) = (proof.status, proof.pass);
+                Listed { id, status, pass, fingerprint, file, missing, why, error: None }
+            }
+            Err(refusal) => {
+                tree.refused += 1;
+                let told = || {
+                    let message = format!("{id} is not migrated: {}", refusal.message);
+                    super::prove::refused(&refusal, &message, &id)
+                };
+                self.first_refused.get_or_insert_with(told);
+                let (status, missing) = (Status::Unsupported, Vec::new());
+                let (fingerprint, why) = (None, Some(refusal.message.clone()));
+                let error = Some(refusal);
+                Listed { id, status, pass: false, fingerprint, file, missing, why, error }
+            }
+        };
+        let alike = if listed.pass { &mut self.listed_passed } else { &mut self.listed_others };
+        if *alike < LISTED_MAX {
+            *alike += 1;
+            tree.proofs.push(listed);
+        } else {
+            tree.not_listed += 1;
+        }
+    }
+
+    fn done(self, target: &Path) -> Done<super::prove::Answered> {
+        let Self { tree, first_failed, first_refused, not_recorded, .. } = self;
+        let (failed, refused) = (tree.failed, tree.refused);
+        let passes = failed == 0 && refused == 0;
+        let recorded = tree.recorded;
+        let mut done = Done::new(super::prove::Answered::Tree(tree));
+        let more = |failure: Failure, number: u64| match number {
+            0 | 1 => failure,
+            _ => Failure {
+                message: format!("{}; and {} more", failure.message, number - 1),
+                ..failure
+            },
+        };
+        if let Some(failure) = first_failed {
+            let kept = "the proofs were kept, and say which do not pass";
+            done = done.found(more(failure, failed).not_done(kept));
+        }
+        if let Some(failure) = first_refused {
+            done = done.found(more(failure, refused).not_done("there is no proof of it"));
+        }
+        if let Some(why) = not_recorded {
+            done = done.note(format!("not recorded: {why}"));
+        } else if !recorded {
+            done = done.note("not recorded: the proofs stand in their files, and in no ledger");
+        }
+        if passes {
+            done = done.next(&["proof", "verify", &target.display().to_string()]);
+        }
+        done
+    }
+}
+
+impl Answer for ProvedTree {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        for Listed { id, fingerprint, pass, why, .. } in &self.proofs {
+            let verdict = match (pass, fingerprint) {
+                (true, _) => paint.strong("proved"),
+                (false, Some(_)) => paint.warning("not proved"),
+                (false, None) => paint.warning("no proof"),
+            };
+            let short = fingerprint.map(|fingerprint| format!("  {}", fingerprint.short()));
+            writeln!(out, "{verdict}  {}{}", plain(id), short.unwrap_or_default())?;
+            if let Some(why) = why {
+                writeln!(out, "  {}", plain(why))?;
+            }
+        }
+        if self.not_listed > 0 {
+            writeln!(out, "and {} more", count(self.not_listed, "document"))?;
+        }
+        let Self { documents, passed, failed, refused, already_there, .. } = self;
+        let documents = count(*documents, "document");
+        writeln!(
+            out,
+            "{documents}: {passed} proved, {failed} not proved, {refused} without a proof"
+        )?;
+        if *already_there > 0 {
+            writeln!(out, "  {} there already", count(*already_there, "proof"))?;
+        }
+        Ok(())
+    }
+}
