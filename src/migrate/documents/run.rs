@@ -600,13 +600,12 @@ fn publish(
     let Phase::Publishing { places: expected, .. } = open.phase else {
         return Err(MigrateError::NoRun);
     };
-    let (targets, written) = match compared {
-        Some(targets) => (targets, BTreeSet::new()),
-        None => {
-            let targets = documents.places_of(&open)?;
-            let written = written_already(documents, &open, &targets)?;
-            (targets, written)
-        }
+    let (targets, written) = if let Some(targets) = compared {
+        (targets, BTreeSet::new())
+    } else {
+        let targets = documents.places_of(&open)?;
+        let written = written_already(documents, &open, &targets)?;
+        (targets, written)
     };
     let mut places = targets.iter().peekable();
     while places.peek().is_some() {
@@ -676,7 +675,9 @@ fn publish_batch(
     let done = prepare(documents, &to_write).and_then(|()| put(places, open, &to_write, observer));
     if done.is_err() {
         // What cannot be removed either is replaced by whoever goes on.
-        to_write.iter().for_each(|place| drop(places.forget(place.id)));
+        for place in &to_write {
+            drop(places.forget(place.id));
+        }
         return done;
     }
     // Also what a killed job may have left with the kernel alone.
