@@ -161,6 +161,9 @@ catalogue! {
     ALREADY_HERE = 1002, Usage, Error, false,
         "There is a ledger here already.",
         "Use it (`glyph-ledger status`), or choose another folder.";
+    BASELINE_UNKNOWN = 1003, Usage, Error, false,
+        "A database comes into care, and nothing tells which migrations it went through already.",
+        "Say it: `glyph-ledger init --database FILE ... --baseline VERSION`, or `--baseline none`.";
     CONTRACT_INVALID = 1010, Refused, Error, false,
         "The contract cannot be used: it is not of the contract's schema, or contradicts itself.",
         "Mend the contract at the place named.";
@@ -200,6 +203,15 @@ catalogue! {
     CONTRACT_VERSION_LOW = 1033, Refused, Error, false,
         "A contract was changed more than its new version says.",
         "Raise contract_version as the message says.";
+    MIGRATION_EDITED = 1034, Refused, Error, false,
+        "A migration that a database went through was edited afterwards.",
+        "Undo the edit, and put what it was for into a new migration.";
+    MIGRATION_MISSING = 1035, Refused, Error, false,
+        "A migration that a database went through is not in its folder any more.",
+        "Put the file back as it was; the ledger keeps its text with the contract of the run.";
+    MIGRATION_LATE = 1036, Refused, Error, false,
+        "A migration that was not applied stands before one that was.",
+        "Give it a number after the newest one that was applied.";
     LINK_DANGLING = 1040, Refused, Error, false,
         "An object refers by hash to an object that is not there.",
         "Add the object that is named to the target, or mend the reference at the place named.";
@@ -207,7 +219,7 @@ catalogue! {
         "A hash does not match the content that it stands for: something was changed and not hashed again.",
         "Restore the content of then, or have whoever changed it compute the hash again.";
     LINK_CYCLE = 1042, Refused, Error, false,
-        "Contracts declare references by hash that lead in a circle, so that no hash can be computed first.",
+        "References by hash lead in a circle, as contracts declare them or as objects hold them, so that no hash can be computed first.",
         "Exclude one of the places named from the hash that covers it (`exclude`).";
     LINK_AMBIGUOUS = 1043, Refused, Error, false,
         "A reference by hash fits several objects whose hashes differ after the migration.",
@@ -332,6 +344,9 @@ catalogue! {
     INTERRUPTED = 1814, Interrupted, Error, true,
         "The run was asked to stop. What it had done is recorded, and it stays open.",
         "Go on with `migration resume`, or give the run up with `migration resume --abandon REASON`.";
+    ENVIRONMENT_DIFFERS = 1815, Refused, Error, false,
+        "A run was asked to have the environment that a plan or the last run recorded, and it is another one, or none is known.",
+        "Use the program that made the plan, or make a plan with this one: `glyph-ledger plan -o FILE`.";
     INTERNAL = 1899, Failed, Fatal, false,
         "The program has a defect.",
         "Report it with the message and the command.";

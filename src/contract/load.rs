@@ -21,7 +21,7 @@ pub enum ContractError {
         source: io::Error,
     },
     /// No contract of that name was built in.
-    #[error("there is no built-in contract {name:?}; there are {}", known.join(", "))]
+    #[error("there is no built-in contract {name:?}, and no such file; built in are {}", known.join(", "))]
     Unnamed {
         /// The name asked for.
         name: String,

@@ -89,8 +89,8 @@ impl Spans {
                 Node::Map(entries) => {
                     let fields = entries.iter().filter(|(key, value)| {
                         let listed = key == OF_DOCUMENTS_LISTED;
-                        !OF_DOCUMENTS.contains(&key.as_str())
-                            && !(listed && matches!(value.value, Node::List(_)))
+                        !(OF_DOCUMENTS.contains(&key.as_str())
+                            || listed && matches!(value.value, Node::List(_)))
                     });
                     left.extend(fields.rev().map(|(_, value)| value));
                 }

@@ -9,18 +9,19 @@ use ledger_format::body::{
 use ledger_format::hash::{CommitHash, EventId};
 use projections::{OpenRun, Phase};
 
-use super::environment;
+use super::applied::must_be_unchanged;
+use super::environment::Environment;
 use super::error::MigrateError;
-use super::observe::{LiveDatabase, document};
+use super::observe::{LiveDatabase, take_all};
 use super::plan::{Plan, still_fits};
-use super::publish::{Live, publish, settle_manifest};
+use super::publish::{Live, publish, settle_manifest, version_written};
 use super::space;
 use super::stage::stage;
-use super::store::{Store, detect, read_manifest};
+use super::store::{Store, detect};
 use crate::contract::Bundle;
 use crate::effects::Signer;
 use crate::ledger::{AppendError, Ledger};
-use crate::target::glyph_store::{Layout, manifest_version, read_prefix};
+use crate::target::glyph_store::manifest_version;
 
 /// The clock and randomness that a run's steps see, recorded with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,10 +141,22 @@ pub(super) trait Subject {
             };
             return Err(MigrateError::Pending { run: open.run, phase });
         }
+        self.must_be_settled()?;
         if state.store().contract.is_none() {
             return Err(MigrateError::NotAdopted { ledger: self.book().dir().to_owned() });
         }
         Ok(())
+    }
+
+    /// Refuses while what a run left that was given up is not recorded.
+    fn must_be_settled(&self) -> Result<(), MigrateError> {
+        let state = self.book().state();
+        match state.runs().finished.last() {
+            Some(last) if !state.store().unsettled.is_empty() => {
+                Err(MigrateError::HalfAbandoned { run: last.run })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses a key that may not sign in the ledger, before anything is done that only an event of that key could tell of.
@@ -185,7 +198,7 @@ impl Subject for Store {
     }
 
     fn root(&self) -> &Path {
-        self.layout.root()
+        self.site.root()
     }
 
     fn work(
@@ -240,8 +253,10 @@ pub fn apply(
     store.must_be_idle()?;
     store.may_sign(signer)?;
     if plan.is_empty() {
-        return Err(MigrateError::NothingToDo { version: plan.to.clone() });
+        let at = format!("the store has version {} already", plan.to);
+        return Err(MigrateError::NothingToDo { at });
     }
+    must_be_unchanged(store)?;
     let accepted_loss = check_consent(plan.id, plan.lost(), plan.policy.allow_loss, consent)?;
     check_contract(store)?;
     still_fits(store, plan)?;
@@ -250,7 +265,7 @@ pub fn apply(
     let largest_step = plan.steps.iter().map(|step| step.pages_changed).max();
     space::check(store, &observation.database_state, largest_step.unwrap_or(0))?;
     bodies.extend(observation.changes);
-    let environment = store.objects.put(&environment::bytes())?;
+    let environment = store.objects.put(&Environment::here().bytes())?;
     store.objects.put(&plan.preimage())?;
     store.objects.sync()?;
     if !bodies.is_empty() {
@@ -290,6 +305,7 @@ pub(super) fn resume_run<S: Subject>(
     signer: &dyn Signer,
     observer: &mut dyn Observer,
 ) -> Result<RunReport, MigrateError> {
+    subject.must_be_settled()?;
     subject.open_run()?;
     subject.may_sign(signer)?;
     go_on(subject, signer, observer)
@@ -313,26 +329,14 @@ pub fn abandon(
         return Ok(run);
     }
     settle_manifest(store, &open)?;
-    let database = LiveDatabase::open(&store.layout.database(), store.wait)?;
+    let database = LiveDatabase::open(&store.site.database(), store.wait)?;
     let version = version_found(store, &open, &database)?;
-    let (bytes, manifest_state) = document(&store.layout.manifest())?;
-    store.objects.put(&bytes)?;
-    let database_state = database.take(&mut *store.objects)?;
-    let audit = read_prefix(&store.layout.audit(), None)?;
-    let tail = store.objects.put(&audit.tail)?;
-    let audit_state =
-        ledger_format::body::ObjectState::Log { content: audit.content, bytes: audit.bytes, tail };
-    let found = [
-        (Layout::MANIFEST, manifest_state),
-        (Layout::DATABASE, database_state),
-        (Layout::AUDIT, audit_state),
-    ];
+    let found = take_all(&store.site, &database, &mut *store.objects)?;
     let targets = &store.ledger.state().store().objects;
-    let places = found.iter().filter(|(object, state)| targets.get(*object) == Some(state)).count();
+    let places = found.iter().filter(|(object, state)| targets.get(object) == Some(state)).count();
     let abandoned = RunAbandoned { run, reason: shortened(reason), places: places as u64, version };
-    let observed = found.map(|(object, state)| {
-        let (object, cause) = (object.to_owned(), Cause::Abandoned);
-        Body::from(ObjectObserved { object, cause, state })
+    let observed = found.into_iter().map(|(object, state)| {
+        Body::from(ObjectObserved { object, cause: Cause::Abandoned, state })
     });
     store.objects.sync()?;
     store.record(signer, std::iter::once(abandoned.into()).chain(observed).collect(), observer)?;
@@ -348,10 +352,11 @@ fn version_found(
     open: &OpenRun,
     database: &LiveDatabase,
 ) -> Result<String, MigrateError> {
-    let manifest = read_manifest(&store.layout)?;
-    let disagree = match detect(&store.layout, &store.contract, &manifest, database) {
+    let disagree = match detect(&store.site, &store.contract, database) {
         Err(disagree @ MigrateError::Disagree { .. }) => disagree,
-        found => return found,
+        Ok(None) => return version_written(store, open, database),
+        Ok(Some(found)) => return Ok(found),
+        Err(error) => return Err(error),
     };
     let stated = database.store_version()?;
     let number = |token: &String| manifest_version(token).map(|number| number.to_string());

@@ -15,8 +15,14 @@ mod cli_store;
 #[cfg(test)]
 mod contract_schema;
 #[cfg(test)]
+mod databases;
+#[cfg(test)]
+mod databases_kill;
+#[cfg(test)]
 mod disk_full;
 #[cfg(test)]
+mod documents_aside;
+mod documents_bad_input;
 mod documents_kill;
 #[cfg(test)]
 mod documents_linked;

@@ -80,7 +80,7 @@ impl Form {
             Shape::Scalar(Kind::Boolean) => false.into(),
             Shape::Scalar(Kind::String) => Value::text(""),
             Shape::Scalar(_) => 0.into(),
-            Shape::List(_) => Value::List(Vec::new()),
+            Shape::List(_) => Value::from(Vec::new()),
             Shape::Object(fields) => {
                 let fields = fields.iter().filter(|field| field.always);
                 fields.map(|field| (&field.key, field.form.sample())).collect::<Map>().into()

@@ -1,44 +1,42 @@
 //! Runs on documents: every source is kept, every result staged, one event commits them, then they are put into their
 //! places. The engine is that of all runs; what is here is how documents are read, worked on and written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ledger_format::body::{
     Body, Cause, Changes, FixedBytes, MIXED_VERSIONS, ObjectMigrated, ObjectObserved, ObjectState,
-    Purpose, ROUTE_EDGES_MAX, RunCommitted, RunPublished, RunRoute, RunStarted,
+    Purpose, ROUTE_EDGES_MAX, RunCommitted, RunRoute, RunStarted,
 };
-use ledger_format::hash::{CommitHash, ContentHash, EventId};
-use projections::{OpenRun, Phase};
+use ledger_format::hash::{CommitHash, ContentHash};
+use projections::OpenRun;
 
-use super::super::environment;
+use super::super::environment::Environment;
 use super::super::error::MigrateError;
 use super::super::observe::document_state;
 use super::super::run::{
-    Consent, Inputs, Milestone, Observer, RunReport, Subject, check_consent, forget_work, go_on,
-    resume_run,
+    Consent, Inputs, Milestone, Observer, RunReport, Subject, check_consent, go_on, resume_run,
 };
 use super::collection::{Documents, content_of, state_of};
-use super::plan::{Bound, DocumentsPlan, PlannedDocument, PlannedRoute, bound};
+use super::former::{Former, recorded};
+use super::plan::{
+    Bound, DocumentsPlan, NamedDocument, PlannedDocument, PlannedLinks, PlannedRoute, bound,
+};
 use super::prepared::Prepared;
+use super::publish::{Compared, Conflicts, publish};
 use super::rollback;
-use super::ways::{Ways, place_of};
+use super::ways::Ways;
 use super::work::{Done, Kinds, links_of};
 use crate::effects::Signer;
 use crate::ledger::Ledger;
-use crate::target::documents::{Found, Output, Places, Tree};
+use crate::target::documents::{Found, Places};
 
 /// Documents recorded together, and put into their places together. A document that was not recorded yet is worked on
 /// again on resuming; outputs of this many documents are held at a time.
-const BATCH: usize = 900;
-
-/// Bytes of outputs that are held at a time while they are put into their places.
-const BATCH_BYTES_MAX: u64 = 64 * 1024 * 1024;
+pub(super) const BATCH: usize = 900;
 
 /// Most documents that one error names.
 const NAMED_MAX: usize = 20;
-
-type States = BTreeMap<String, ObjectState>;
 
 /// Carries out `plan`. If it loses anything, `consent` must be its id.
 pub fn apply(
@@ -52,7 +50,9 @@ pub fn apply(
     documents.must_be_idle()?;
     documents.may_sign(signer)?;
     if plan.is_empty() {
-        return Err(MigrateError::NothingToDo { version: "its kind's current version".to_owned() });
+        return Err(MigrateError::NothingToDo {
+            at: "every document is as its contract says".to_owned(),
+        });
     }
     if plan.ledger != documents.ledger.id() {
         return Err(MigrateError::Stale { reason: "it was made for another ledger".into() });
@@ -60,8 +60,8 @@ pub fn apply(
     may_run_programs(plan.policy.allow_programs, documents)?;
     let accepted_loss = check_consent(plan.id, plan.lost, plan.policy.allow_loss, consent)?;
     still_fits(documents, plan)?;
-    let mut bodies = freeze(documents, &plan.routes)?;
-    let environment = documents.objects.put(&environment::bytes())?;
+    let mut bodies = freeze(documents, plan)?;
+    let environment = documents.objects.put(&Environment::here().bytes())?;
     documents.objects.put(&plan.preimage())?;
     take_sources(documents, plan, &mut bodies, signer, observer)?;
     documents.objects.sync()?;
@@ -87,51 +87,26 @@ pub fn apply(
     go_on(documents, signer, observer)
 }
 
-/// Goes on with the run under way.
-pub fn resume(
-    documents: &mut Documents,
-    signer: &dyn Signer,
-    observer: &mut dyn Observer,
-) -> Result<RunReport, MigrateError> {
-    resume_run(documents, signer, observer)
+/// A run that was gone on with to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resumption {
+    /// What it came to.
+    pub report: RunReport,
+    /// Documents that somebody changed, and that were left as they are.
+    pub kept: Vec<String>,
 }
 
-/// Ends the run under way without its outputs: aborts it if it was not committed, else gives up publishing it and records
-/// what its places hold.
-pub fn abandon(
+/// Goes on with the run under way. `changed` says what becomes of documents that somebody changed since the run was
+/// committed.
+pub fn resume(
     documents: &mut Documents,
-    reason: &str,
+    changed: Conflicts,
     signer: &dyn Signer,
     observer: &mut dyn Observer,
-) -> Result<EventId, MigrateError> {
-    let open = documents.open_run()?;
-    documents.may_sign(signer)?;
-    let (run, reason) = (open.run, super::super::run::shortened(reason));
-    if open.phase == Phase::Staging {
-        let aborted =
-            ledger_format::body::RunAborted { run, code: "ABANDONED".to_owned(), message: reason };
-        documents.record(signer, vec![aborted.into()], observer)?;
-        forget_work(documents, run)?;
-        return Ok(run);
-    }
-    let targets = documents.places_of(&open)?;
-    let mut places = 0;
-    let mut observed = Vec::new();
-    for (id, (_, target)) in &targets {
-        Places(&documents.collection.tree).forget(id)?;
-        let found = documents.collection.load(id)?;
-        documents.objects.put(&found.bytes)?;
-        let state = state_of(&found);
-        places += u64::from(state == *target);
-        observed.push(observation(id, Cause::Abandoned, state));
-    }
-    documents.objects.sync()?;
-    let version = MIXED_VERSIONS.to_owned();
-    let abandoned = ledger_format::body::RunAbandoned { run, reason, places, version };
-    let bodies = std::iter::once(abandoned.into()).chain(observed).collect();
-    documents.record(signer, bodies, observer)?;
-    forget_work(documents, run)?;
-    Ok(run)
+) -> Result<Resumption, MigrateError> {
+    documents.conflicts = changed;
+    let report = resume_run(documents, signer, observer)?;
+    Ok(Resumption { report, kept: std::mem::take(&mut documents.kept) })
 }
 
 /// Programs run only where whoever runs this says so, whatever a plan says.
@@ -153,11 +128,19 @@ fn still_fits(documents: &Documents, plan: &DocumentsPlan) -> Result<(), Migrate
             format!("the contract {} {} is another one now", route.kind, route.contract_version);
         return Err(MigrateError::Stale { reason });
     }
+    let links = plan.links.as_ref();
+    let is_at_hand = |digest: &CommitHash| {
+        documents.collection.contracts.iter().any(|prepared| prepared.digest() == *digest)
+    };
+    if !links.is_none_or(|links| links.contracts.iter().all(is_at_hand)) {
+        let reason = "a contract by which documents name each other is another one now".to_owned();
+        return Err(MigrateError::Stale { reason });
+    }
     let mut changed = Vec::new();
-    for object in &plan.objects {
-        let found = Places(&documents.collection.tree).look(&object.id)?;
-        if !found.is_some_and(|found| is_planned(&found, object)) {
-            changed.push(object.id.clone());
+    for source in sources(plan) {
+        let found = Places(&documents.collection.tree).look(source.id)?;
+        if !found.is_some_and(|found| source.is(&found)) {
+            changed.push(source.id.to_owned());
         }
     }
     if changed.is_empty() {
@@ -167,8 +150,32 @@ fn still_fits(documents: &Documents, plan: &DocumentsPlan) -> Result<(), Migrate
     }
 }
 
-fn is_planned(found: &Found, object: &PlannedDocument) -> bool {
-    found.mode == object.mode && ContentHash::of(&found.bytes) == object.source
+/// A document as a plan binds it.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    id: &'a str,
+    content: ContentHash,
+    mode: u32,
+}
+
+impl<'a> Source<'a> {
+    fn planned(of: &'a PlannedDocument) -> Self {
+        Self { id: &of.id, content: of.source, mode: of.mode }
+    }
+
+    fn named(of: &'a NamedDocument) -> Self {
+        Self { id: &of.id, content: of.source, mode: of.mode }
+    }
+
+    fn is(&self, found: &Found) -> bool {
+        found.mode == self.mode && ContentHash::of(&found.bytes) == self.content
+    }
+}
+
+/// The documents that a plan is about, and those that they name.
+fn sources(plan: &DocumentsPlan) -> impl Iterator<Item = Source<'_>> {
+    let named = plan.links.iter().flat_map(|links| &links.named).map(Source::named);
+    plan.objects.iter().map(Source::planned).chain(named)
 }
 
 /// The documents in words, as many as one error names.
@@ -184,13 +191,13 @@ pub(super) fn observation(id: &str, cause: Cause, state: ObjectState) -> Body {
     ObjectObserved { object: id.to_owned(), cause, state }.into()
 }
 
-fn freeze(documents: &mut Documents, routes: &[PlannedRoute]) -> Result<Vec<Body>, MigrateError> {
-    let contracts = documents.collection.contracts.iter().map(Prepared::contract);
-    let used = contracts.filter(|contract| {
-        let digest = contract.digest();
-        routes.iter().any(|route| route.contract == digest)
-    });
-    let used: Vec<_> = used.cloned().collect();
+fn freeze(documents: &mut Documents, plan: &DocumentsPlan) -> Result<Vec<Body>, MigrateError> {
+    let linked = plan.links.iter().flat_map(|links| links.contracts.iter().copied());
+    let used: BTreeSet<CommitHash> =
+        plan.routes.iter().map(|route| route.contract).chain(linked).collect();
+    let contracts = documents.collection.contracts.iter();
+    let used = contracts.filter(|prepared| used.contains(&prepared.digest()));
+    let used: Vec<_> = used.map(|prepared| prepared.contract().clone()).collect();
     let mut bodies = Vec::new();
     for contract in &used {
         bodies.extend(documents.freeze(contract)?);
@@ -198,7 +205,7 @@ fn freeze(documents: &mut Documents, routes: &[PlannedRoute]) -> Result<Vec<Body
     Ok(bodies)
 }
 
-/// Keeps every source and records those that the ledger does not have as they are.
+/// Keeps every source, and what sources name, and records those that the ledger does not have as they are.
 fn take_sources(
     documents: &mut Documents,
     plan: &DocumentsPlan,
@@ -206,20 +213,20 @@ fn take_sources(
     signer: &dyn Signer,
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
-    for object in &plan.objects {
-        let found = documents.collection.load(&object.id)?;
-        if !is_planned(&found, object) {
-            let reason = named("changed", std::slice::from_ref(&object.id));
+    for source in sources(plan) {
+        let found = documents.collection.load(source.id)?;
+        if !source.is(&found) {
+            let reason = named("changed", &[source.id.to_owned()]);
             return Err(MigrateError::Stale { reason });
         }
         documents.objects.put(&found.bytes)?;
         let state = state_of(&found);
-        let cause = match documents.ledger.state().store().objects.get(&object.id) {
+        let cause = match documents.ledger.state().store().objects.get(source.id) {
             None => Cause::Joined,
             Some(held) if *held != state => Cause::DataChange,
             Some(_) => continue,
         };
-        bodies.push(observation(&object.id, cause, state));
+        bodies.push(observation(source.id, cause, state));
         if bodies.len() >= BATCH {
             documents.objects.sync()?;
             documents.record(signer, std::mem::take(bodies), observer)?;
@@ -264,7 +271,7 @@ impl Subject for Documents {
         live: Option<()>,
         observer: &mut dyn Observer,
     ) -> Result<(), MigrateError> {
-        publish(self, live.is_some(), signer, observer)
+        publish(self, live.map_or(Compared::Before, |()| Compared::JustNow), signer, observer)
     }
 }
 
@@ -275,16 +282,20 @@ fn stage(
     signer: &dyn Signer,
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
-    let Bound { policy, routes, objects, .. } = bound(&*documents.objects, open.started.plan)?;
+    let Bound { policy, routes, objects, links, .. } =
+        bound(&*documents.objects, open.started.plan)?;
     may_run_programs(policy.allow_programs, documents)?;
     documents.outside.parameters = policy.parameters();
     let planned: BTreeMap<String, PlannedDocument> =
         objects.into_iter().map(|row| (row.0.clone(), row.into())).collect();
     announce(documents, open, &routes, signer, observer)?;
     let ways = Ways::of(&routes, |digest| documents.prepared(digest))?;
-    // What documents of the run refer to may need no migration itself; so all of them are looked at where they are linked.
-    let all = Work::of(documents, ways, &planned)?;
-    let mut staging = Staging { documents, planned: &planned, open, pending: Vec::new(), done: 0 };
+    // What documents of the run refer to may need no migration itself; so that is looked at too.
+    let all = Work::of(documents, ways, &planned, links.as_ref())?;
+    let named = links.iter().flat_map(|links| &links.named);
+    let named = named.map(|named| (named.id.as_str(), Source::named(named))).collect();
+    let (pending, done) = (Vec::new(), 0);
+    let mut staging = Staging { documents, planned: &planned, named, open, pending, done };
     all.run(&mut staging, signer, observer)?;
     staging.flush(signer, observer)
 }
@@ -339,26 +350,18 @@ struct Work {
 impl Work {
     fn of(
         documents: &Documents,
-        ways: Ways,
+        mut ways: Ways,
         planned: &BTreeMap<String, PlannedDocument>,
+        bound: Option<&PlannedLinks>,
     ) -> Result<Self, MigrateError> {
         let kinds = planned
             .values()
             .filter_map(|object| Some((object.id.clone(), ways.kind(object.route)?)));
         let mut ids: BTreeMap<String, usize> = kinds.collect();
-        let linked = documents.collection.contracts.iter().any(Prepared::names_others);
-        let Ways { mut contracts, to, .. } = ways;
-        if linked {
-            for (id, other) in documents.collection.find()? {
-                let Some(prepared) = documents.collection.contracts.get(other) else { continue };
-                let place = place_of(&mut contracts, prepared.digest(), || {
-                    let contract = prepared.contract().clone();
-                    let outside = documents.outside.of_contract(&contract);
-                    Ok(Prepared::of(contract, &outside)?)
-                })?;
-                ids.entry(id).or_insert(place);
-            }
+        if let Some(links) = bound {
+            ids.extend(ways.take_in(links, |digest| documents.prepared(digest))?);
         }
+        let (linked, Ways { contracts, to, .. }) = (bound.is_some(), ways);
         let links = links_of(&contracts)?;
         let (tree, jobs) = (documents.collection.tree.clone(), documents.jobs);
         Ok(Self { contracts, links, ids, to, linked, tree, jobs })
@@ -376,7 +379,8 @@ impl Work {
         }
         staging.done = staging.open.migrated.len() as u64;
         let Self { contracts, links, linked, to, .. } = &self;
-        let kinds = Kinds { contracts, links, to: to.as_deref(), linked: *linked };
+        let (to, linked, former) = (to.as_deref(), *linked, &Former::default());
+        let kinds = Kinds { contracts, links, to, linked, former };
         let tree = &self.tree;
         let load = |id: &str| {
             let found = Places(tree).look(id)?;
@@ -391,6 +395,8 @@ impl Work {
 struct Staging<'a> {
     documents: &'a mut Documents,
     planned: &'a BTreeMap<String, PlannedDocument>,
+    /// Documents that planned ones name.
+    named: BTreeMap<&'a str, Source<'a>>,
     open: &'a OpenRun,
     pending: Vec<Body>,
     done: u64,
@@ -405,15 +411,18 @@ impl Staging<'_> {
         signer: &dyn Signer,
         observer: &mut dyn Observer,
     ) -> Result<(), MigrateError> {
-        let Some(planned) = self.planned.get(&done.id) else { return Ok(()) };
+        let planned = self.planned.get(&done.id);
         if self.open.migrated.contains(&done.id) {
             return Ok(());
         }
-        if !is_planned(&done.source, planned) {
+        let source = planned.map(Source::planned);
+        let source = source.or_else(|| self.named.get(done.id.as_str()).copied());
+        if source.is_some_and(|source| !source.is(&done.source)) {
             return Err(MigrateError::Stale {
                 reason: format!("{} changed while the run was at work", done.id),
             });
         }
+        let Some(planned) = planned else { return Ok(()) };
         let evaluation = &done.evaluation;
         let Some(outcome) = &evaluation.result else {
             let named = evaluation
@@ -451,6 +460,7 @@ impl Staging<'_> {
                 reads_inputs: false,
                 loss_list,
                 verdicts: evaluation.verdicts.clone(),
+                renamed: recorded(&done.renamed),
             }
             .into(),
         );
@@ -512,138 +522,15 @@ fn commit(
 
 /// Whether what stands in a place may be replaced: it is what the run read, or nothing, where a rollback was told to
 /// discard what was done to documents.
-fn may_replace(open: &OpenRun, found: Option<&Found>, source: Option<&ObjectState>) -> bool {
+pub(super) fn may_replace(
+    open: &OpenRun,
+    found: Option<&Found>,
+    source: Option<&ObjectState>,
+) -> bool {
     match found {
         Some(found) => source == Some(&state_of(found)),
         None => open.started.changes == Some(Changes::Discard),
     }
-}
-
-impl Documents {
-    /// The places that the committed run writes to: what stood there, and what is to stand there.
-    fn places_of(
-        &self,
-        open: &OpenRun,
-    ) -> Result<BTreeMap<String, (Option<ObjectState>, ObjectState)>, MigrateError> {
-        let Phase::Publishing { committed_seq, .. } = open.phase else {
-            return Err(MigrateError::NoRun);
-        };
-        let before: States = self.ledger.state_at(committed_seq)?.store().objects.clone();
-        let now = &self.ledger.state().store().objects;
-        // Also those whose target is what the ledger had: a document that is gone comes back.
-        let targets = open.migrated.iter().filter_map(|id| Some((id, now.get(id)?)));
-        Ok(targets
-            .map(|(id, target)| (id.clone(), (before.get(id).cloned(), target.clone())))
-            .collect())
-    }
-}
-
-/// Puts the outputs into their places. A place that holds its output already is left alone; one that holds neither that nor
-/// what the run read stops everything before anything is written.
-fn publish(
-    documents: &mut Documents,
-    compared: bool,
-    signer: &dyn Signer,
-    observer: &mut dyn Observer,
-) -> Result<(), MigrateError> {
-    let open = documents.open_run()?;
-    let Phase::Publishing { places: expected, .. } = open.phase else {
-        return Err(MigrateError::NoRun);
-    };
-    let places = documents.places_of(&open)?;
-    if !compared {
-        let mut conflicts = Vec::new();
-        for (id, (source, target)) in &places {
-            let found = Places(&documents.collection.tree).look(id)?;
-            let is_written = found.as_ref().is_some_and(|found| state_of(found) == *target);
-            if !is_written && !may_replace(&open, found.as_ref(), source.as_ref()) {
-                conflicts.push(id.clone());
-            }
-        }
-        if !conflicts.is_empty() {
-            let place = named("documents that somebody changed", &conflicts);
-            return Err(MigrateError::Conflict { place, run: open.run });
-        }
-    }
-    let mut places = places.iter().peekable();
-    while places.peek().is_some() {
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        while batch.len() < BATCH && bytes < BATCH_BYTES_MAX {
-            let Some((id, (source, target))) = places.next() else { break };
-            let ObjectState::Document { content, mode, bytes: length } = target else { continue };
-            bytes += length;
-            batch.push(Place {
-                id,
-                source: source.as_ref(),
-                target,
-                content: *content,
-                mode: *mode,
-            });
-        }
-        publish_batch(documents, &open, &batch, observer)?;
-    }
-    let published = RunPublished { run: open.run, places: expected, audit: None };
-    documents.record(signer, vec![published.into()], observer)
-}
-
-/// A place that is to be written.
-struct Place<'a> {
-    id: &'a str,
-    source: Option<&'a ObjectState>,
-    target: &'a ObjectState,
-    content: ContentHash,
-    mode: u32,
-}
-
-fn publish_batch(
-    documents: &Documents,
-    open: &OpenRun,
-    batch: &[Place<'_>],
-    observer: &mut dyn Observer,
-) -> Result<(), MigrateError> {
-    let tree = &documents.collection.tree;
-    let mut contents = Vec::with_capacity(batch.len());
-    for place in batch {
-        contents.push(documents.objects.get(&place.content)?);
-    }
-    let outputs: Vec<Output<'_>> = batch
-        .iter()
-        .zip(&contents)
-        .map(|(place, bytes)| Output { id: place.id, bytes, mode: place.mode })
-        .collect();
-    let mut to_write = Vec::new();
-    for (place, output) in batch.iter().zip(&outputs) {
-        if still_to_write(tree, open, place)? {
-            to_write.push((place, *output));
-        }
-    }
-    let prepared: Vec<Output<'_>> = to_write.iter().map(|(_, output)| *output).collect();
-    Places(tree).prepare(&prepared)?;
-    for (place, output) in &to_write {
-        // Preparing the batch takes its time: somebody may have written meanwhile.
-        if !still_to_write(tree, open, place)? {
-            Places(tree).forget(place.id)?;
-            continue;
-        }
-        observer.reached(&Milestone::Publishing { object: output.id });
-        Places(tree).put(output.id)?;
-        observer.reached(&Milestone::Published { object: output.id });
-    }
-    Ok(Places(tree).settle(&outputs)?)
-}
-
-/// Whether a place still holds what the run read; not if it holds the output, and anything else is a conflict.
-fn still_to_write(tree: &Tree, open: &OpenRun, place: &Place<'_>) -> Result<bool, MigrateError> {
-    let found = Places(tree).look(place.id)?;
-    if found.as_ref().is_some_and(|found| state_of(found) == *place.target) {
-        return Ok(false);
-    }
-    if may_replace(open, found.as_ref(), place.source) {
-        return Ok(true);
-    }
-    let place = named("a document that somebody changed", &[place.id.to_owned()]);
-    Err(MigrateError::Conflict { place, run: open.run })
 }
 
 /// The bytes that the ledger has of a document.
