@@ -136,7 +136,7 @@ const TABLE: &[Bad] = &[
     Bad {
         what: "a document that changes while the run is at work",
         arrange: |place| {
-            at_mark(place, &format!("printf ' ' >> {}/a.json", place.work().display()))
+            at_mark(place, &format!("printf ' ' >> {}/a.json", place.work().display()));
         },
         meanwhile: |place| fs::write(beside(place, "mark"), "").unwrap(),
         command: APPLY_PLAN,
@@ -337,7 +337,7 @@ fn a_document_that_may_not_be_read_is_named() {
         return;
     }
     let document = place.work().join("sub/b.json");
-    fs::set_permissions(&document, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&document, fs::Permissions::from_mode(0o000)).unwrap();
     for arguments in [&["check", "--json"] as &[&str], &["plan", "--json"], &["apply", "--json"]] {
         let output = as_nobody(arguments).unwrap();
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
