@@ -9,7 +9,9 @@ use glyph_ledger::migrate::documents::{
     DocumentsPlan, DocumentsPolicy, LossyValue, PlannedDocument, PlannedRoute,
 };
 use glyph_ledger::migrate::proof::{DocumentMigration, Generated, prove};
-use glyph_ledger::migrate::{LostValues, Plan, PlanFileError, PlannedObject, PlannedStep, Policy};
+use glyph_ledger::migrate::{
+    Environment, LostValues, Plan, PlanFileError, PlannedObject, PlannedStep, Policy,
+};
 use glyph_ledger::objects::{MemoryObjects, Objects as _, PackObjects};
 use glyph_ledger::target::glyph_store::{built_in_contract, migration_line};
 use glyph_ledger::target::sqlite::{DatabaseError, PageSize, PageSource, image};
@@ -338,10 +340,13 @@ pub(crate) fn documents_plans() -> Vec<Vec<u8>> {
         lossy: vec![LossyValue { object: "a/b.json".to_owned(), path, value }],
         lost: 1,
         form_lost: vec!["a/b.json: line 1".to_owned()],
+        form_lost_total: 1,
         unchanged: 2,
         signed: vec!["s.json".to_owned()],
         bytes_kept: 300,
-        environment: bytes(6),
+        aside: glyph_ledger::migrate::documents::Aside::default(),
+        links: None,
+        environment: Environment::here(),
     };
     let edited = DocumentsPlan::from_json(&plan.to_json().expect("a plan is written"));
     if let Err(PlanFileError::Edited { actual, .. }) = edited {
@@ -432,7 +437,7 @@ pub(crate) fn plans() -> Vec<Vec<u8>> {
             source_binding: hash(2),
             path: vec![hash(3)],
         }],
-        environment: glyph_ledger::migrate::Environment::here(),
+        environment: Environment::here(),
         loss: [("sources.labels".to_owned(), LostValues { dropped: true, values: 30 })].into(),
         steps: vec![PlannedStep {
             edge: "1 -> 2".to_owned(),
