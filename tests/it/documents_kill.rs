@@ -44,7 +44,7 @@ const APPLY_IN_FOUR_THREADS: Job = Job {
 
 const UNDO: Job = Job {
     command: &["undo"],
-    calls: &[("renameat", 2), ("renameat2", 31), ("fdatasync", 7), ("fsync", 7)],
+    calls: &[("renameat", 2), ("renameat2", 31), ("fdatasync", 3), ("fsync", 5)],
 };
 
 #[test]
