@@ -24,8 +24,10 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
         wait: Duration::ZERO,
     };
     let ledger = layout.ledger();
-    let open = OpenStore { layout, ledger, contract: built_in_contract()?, surroundings };
-    let options = InitOptions { open, project: "example".into(), signer: signer.clone() };
+    let open =
+        OpenStore { site: layout.into(), ledger, contract: built_in_contract()?, surroundings };
+    let project = "example".into();
+    let options = InitOptions { open, project, baseline: None, signer: signer.clone() };
     let (mut store, adoption) = init(options, &mut SystemRandom)?;
     println!("ledger {} holds a store of version {}", adoption.ledger, adoption.version);
 

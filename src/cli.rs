@@ -9,6 +9,7 @@ mod check;
 mod completions;
 mod context;
 mod contracts;
+mod databases;
 mod demo;
 mod diff;
 mod documents;

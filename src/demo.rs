@@ -154,9 +154,14 @@ impl Story {
         let clock = Arc::new(SystemClock);
         let surroundings = Surroundings { clock, pins: pins.clone(), wait: Duration::ZERO };
         let contract = built_in_contract().map_err(MigrateError::from)?;
-        let open = OpenStore { ledger: layout.ledger(), layout, contract, surroundings };
-        let options =
-            InitOptions { open: open.clone(), project: "demo".to_owned(), signer: signer.clone() };
+        let open =
+            OpenStore { ledger: layout.ledger(), site: layout.into(), contract, surroundings };
+        let options = InitOptions {
+            open: open.clone(),
+            project: "demo".to_owned(),
+            baseline: None,
+            signer: signer.clone(),
+        };
         let (_, adoption) = init(options, &mut SystemRandom)?;
         narrator.fact(&format!("adopted by ledger {}", adoption.ledger));
         Ok(Self { root: root.to_owned(), pins, signer, open, ledger: adoption.ledger })
@@ -271,7 +276,7 @@ impl Story {
             let Some(report) = report else {
                 return Err(DemoError::DidNotHold("there is something to go back to".into()));
             };
-            let live = Snapshot::open(&self.open.layout.database(), Duration::ZERO)?;
+            let live = Snapshot::open(&self.open.site.database(), Duration::ZERO)?;
             let found = PageTree::build(&live)?.root();
             let then = store.ledger().state_at(size).map_err(MigrateError::from)?;
             let recorded = page_root(then.store().objects.get(Layout::DATABASE))?;

@@ -161,6 +161,9 @@ catalogue! {
     ALREADY_HERE = 1002, Usage, Error, false,
         "There is a ledger here already.",
         "Use it (`glyph-ledger status`), or choose another folder.";
+    BASELINE_UNKNOWN = 1003, Usage, Error, false,
+        "A database comes into care, and nothing tells which migrations it went through already.",
+        "Say it: `glyph-ledger init --database FILE ... --baseline VERSION`, or `--baseline none`.";
     CONTRACT_INVALID = 1010, Refused, Error, false,
         "The contract cannot be used: it is not of the contract's schema, or contradicts itself.",
         "Mend the contract at the place named.";
@@ -200,6 +203,15 @@ catalogue! {
     CONTRACT_VERSION_LOW = 1033, Refused, Error, false,
         "A contract was changed more than its new version says.",
         "Raise contract_version as the message says.";
+    MIGRATION_EDITED = 1034, Refused, Error, false,
+        "A migration that a database went through was edited afterwards.",
+        "Undo the edit, and put what it was for into a new migration.";
+    MIGRATION_MISSING = 1035, Refused, Error, false,
+        "A migration that a database went through is not in its folder any more.",
+        "Put the file back as it was; the ledger keeps its text with the contract of the run.";
+    MIGRATION_LATE = 1036, Refused, Error, false,
+        "A migration that was not applied stands before one that was.",
+        "Give it a number after the newest one that was applied.";
     LINK_DANGLING = 1040, Refused, Error, false,
         "An object refers by hash to an object that is not there.",
         "Add the object that is named to the target, or mend the reference at the place named.";

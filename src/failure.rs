@@ -20,6 +20,7 @@ use crate::ledger::{AppendError, CursorError, FoldError, LedgerError, PinError};
 use crate::log::sled::OpenError;
 use crate::log::{self, BatchError, ReadError};
 use crate::objects::ObjectsError;
+use crate::sql_folder::FolderError;
 use crate::target::glyph_store::{AuditError, CreateError, ManifestError};
 use crate::target::sqlite::{
     ContentError, DatabaseError, ImageError, PublishError, StepError, UnknownPage,
@@ -72,6 +73,7 @@ from_owned! {
     NoHome,
     NoRandomness,
     ContractError,
+    FolderError,
     PathError,
     VersionError,
     ManifestError,
@@ -263,6 +265,17 @@ impl From<&ContractError> for Failure {
             ContractError::Unnamed { .. } => plainly(&USAGE, error),
             ContractError::Syntax { at, reason: what } | ContractError::Rule { at, rule: what } => {
                 plainly(&CONTRACT_INVALID, what).at(at.to_string())
+            }
+        }
+    }
+}
+
+impl From<&FolderError> for Failure {
+    fn from(error: &FolderError) -> Self {
+        match error {
+            FolderError::Io { path, .. } => at_path(&IO, error, path),
+            FolderError::Empty { path } | FolderError::Twice { path, .. } => {
+                at_path(&USAGE, error, path)
             }
         }
     }

@@ -7,6 +7,8 @@
 //! Knows stores, contracts, objects and the ledger. Knows no terminal and never asks anybody.
 
 pub mod account;
+mod applied;
+mod baseline;
 #[cfg(test)]
 mod conformance;
 pub mod documents;
@@ -23,9 +25,11 @@ mod rollback;
 mod run;
 mod space;
 mod stage;
+mod stated;
 mod status;
 mod store;
 
+pub use applied::Changed;
 pub use error::MigrateError;
 pub use init::{Adoption, InitOptions, adopt, init};
 pub use loss::{LossSummary, LostValues};

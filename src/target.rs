@@ -3,4 +3,7 @@
 
 pub mod documents;
 pub mod glyph_store;
+mod site;
 pub mod sqlite;
+
+pub use site::{DatabaseFile, Site};

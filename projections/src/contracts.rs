@@ -45,6 +45,11 @@ impl FrozenContracts {
         versions.iter().find(|frozen| frozen.contract_version == contract_version)
     }
 
+    /// What `name` was frozen as when it was first used.
+    pub fn first(&self, name: &str) -> Option<&FrozenContract> {
+        self.contracts.get(name)?.first()
+    }
+
     pub(crate) fn entries(&self) -> usize {
         self.contracts.values().map(Vec::len).sum()
     }

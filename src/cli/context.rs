@@ -173,8 +173,8 @@ impl Context {
         if is_store { itself } else { Layout::new(folder.join(".glyph")) }
     }
 
-    /// The ledger's folder for the documents of `folder`.
-    pub(super) fn ledger_for_documents(&self, folder: &Path) -> PathBuf {
+    /// The ledger's folder for the documents of `folder`, or for a database.
+    pub(super) fn ledger_below(&self, folder: &Path) -> PathBuf {
         self.globals.ledger.clone().unwrap_or_else(|| folder.join(LEDGER_FOLDER))
     }
 

@@ -11,22 +11,22 @@ use ledger_format::hash::{KeyId, LedgerId};
 use serde::Serialize;
 
 use super::context::Context;
-use super::documents::{Described, Settings, Working};
+use super::databases::{Chosen, Settings};
+use super::documents::{Described, Settings as OfDocuments, Working};
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
 use super::{failure, job};
 use crate::contract::load_file;
-use crate::diagnostic::{Failure, USAGE};
+use crate::diagnostic::{ALREADY_HERE, Failure, USAGE};
 use crate::effects::{Signer, SystemRandom};
 use crate::migrate::documents::{Documents, OpenDocuments};
-use crate::migrate::{InitOptions, MigrateError, init};
+use crate::migrate::{Adoption, InitOptions, MigrateError, OpenStore, Store, init};
 use crate::target::documents::Tree;
-use crate::target::glyph_store::Layout;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The folder whose `.glyph` store is taken into care, or made if there is none
+    /// The folder whose `.glyph` store is taken into care, or made if there is none; of a database, where its ledger is made
     #[arg(default_value = ".")]
     folder: PathBuf,
     /// Name of the project, for a new store; else the folder's name
@@ -35,6 +35,8 @@ pub(super) struct Arguments {
     /// Take the documents of the folder into care, not a store
     #[arg(long)]
     documents: bool,
+    #[command(flatten)]
+    chosen: Chosen,
     #[command(flatten)]
     described: Described,
 }
@@ -65,7 +67,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initi
     if arguments.documents {
         return of_documents(arguments, context);
     }
-    let contract = store_contract(&arguments.described)?;
+    let contract = the_contract(&arguments.described)?;
+    if let Some(database) = &arguments.chosen.database {
+        return of_database(arguments, database, contract, context);
+    }
     let layout = context.store_to_init(&arguments.folder);
     let mut open = job::open_at(context, layout)?;
     if let Some(contract) = contract {
@@ -73,9 +78,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initi
     }
     let (signer, key_created) = context.signer_or_new()?;
     let key = signer.key_id();
-    let project = arguments.project.clone().unwrap_or_else(|| project_name(&open.layout));
-    let (store, ledger) = (open.layout.root().to_owned(), open.ledger.clone());
-    let options = InitOptions { open, project, signer: Arc::new(signer) };
+    let project = arguments.project.clone().unwrap_or_else(|| project_name(open.site.root()));
+    let (store, ledger) = (open.site.root().to_owned(), open.ledger.clone());
+    let options = InitOptions { open, project, baseline: None, signer: Arc::new(signer) };
     let (_, adoption) = init(options, &mut SystemRandom)?;
     if let Some(contract) = contract {
         job::remember_contract(&ledger, contract)?;
@@ -95,8 +100,69 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initi
     Ok(Done::new(answer).next(&["status"]).next(&["plan", "-o", "plan.json"]))
 }
 
-/// The contract of a store: one file, or the built-in one.
-fn store_contract(described: &Described) -> Result<Option<&Path>, Failure> {
+/// A ledger for the database of an application, which is made if it is not there.
+fn of_database(
+    arguments: &Arguments,
+    database: &Path,
+    contract: Option<&Path>,
+    context: &Context,
+) -> Result<Done<Initialised>, Failure> {
+    let ledger = context.ledger_below(&arguments.folder);
+    let Chosen { migrations, baseline, .. } = &arguments.chosen;
+    let settings = Settings::of(&ledger, database, migrations.as_deref(), contract)?;
+    let (site, contract) = (settings.site(&ledger)?, settings.contract(&ledger)?);
+    let (signer, key_created) = context.signer_or_new()?;
+    let key = signer.key_id();
+    let surroundings = context.surroundings()?;
+    let open = OpenStore { site, ledger: ledger.clone(), contract, surroundings };
+    let (project, baseline) = (String::new(), baseline.clone());
+    let options = InitOptions { open: open.clone(), project, baseline, signer: Arc::new(signer) };
+    let (store, adoption) = match init(options, &mut SystemRandom) {
+        // Making the ledger was cut short before it was written down what it was made with.
+        Err(MigrateError::AlreadyAdopted { .. }) if !Settings::are_in(&ledger)? => {
+            adopted_before(open)?
+        }
+        made => made?,
+    };
+    settings.write(&ledger)?;
+    let answer = Initialised {
+        ledger: store.ledger().id(),
+        store: store.site().database(),
+        key,
+        key_file: context.key_file()?,
+        key_created,
+        origin: adoption.origin,
+        version: adoption.version,
+        objects: adoption.objects.into_iter().map(|(id, state)| Object::of(id, &state)).collect(),
+        documents: None,
+    };
+    Ok(Done::new(answer).next(&["status"]).next(&["plan", "-o", "plan.json"]))
+}
+
+/// What the ledger has of the database that it took into care already.
+fn adopted_before(open: OpenStore) -> Result<(Store, Adoption), Failure> {
+    let store = Store::open(open)?;
+    let state = store.ledger().state().store();
+    let id = store.site().database_id().to_owned();
+    let Some(found) = state.objects.get(&id).cloned() else {
+        let told = format!("the ledger keeps another database than {id}");
+        return Err(Failure::new(&ALREADY_HERE, told).at(store
+            .ledger()
+            .dir()
+            .display()
+            .to_string()));
+    };
+    let adoption = Adoption {
+        ledger: store.ledger().id(),
+        origin: state.origin.unwrap_or(Origin::Adopted),
+        version: state.version.clone(),
+        objects: vec![(id, found)],
+    };
+    Ok((store, adoption))
+}
+
+/// The contract of a store or database: one file, or none.
+fn the_contract(described: &Described) -> Result<Option<&Path>, Failure> {
     let told = match (described.contract.as_slice(), described.set.is_empty()) {
         ([], true) => return Ok(None),
         ([contract], true) => return Ok(Some(Path::new(contract))),
@@ -119,7 +185,7 @@ fn of_documents(arguments: &Arguments, context: &Context) -> Result<Done<Initial
         let told = format!("{} is no folder", folder.display());
         return Err(Failure::new(&USAGE, told).at(folder.display().to_string()));
     }
-    let ledger = context.ledger_for_documents(folder);
+    let ledger = context.ledger_below(folder);
     let (signer, key_created) = context.signer_or_new()?;
     let key = signer.key_id();
     let working = Working::default();
@@ -133,7 +199,7 @@ fn of_documents(arguments: &Arguments, context: &Context) -> Result<Done<Initial
     };
     let documents = match Documents::init(open.clone(), &signer, &mut SystemRandom) {
         // Making the ledger was cut short before it was written down what it was made with.
-        Err(MigrateError::AlreadyAdopted { .. }) if !Settings::are_in(&ledger)? => {
+        Err(MigrateError::AlreadyAdopted { .. }) if !OfDocuments::are_in(&ledger)? => {
             settings.write(&ledger)?;
             Documents::open(open)?
         }
@@ -156,8 +222,8 @@ fn of_documents(arguments: &Arguments, context: &Context) -> Result<Done<Initial
 }
 
 /// A name for the project of a new store: that of the folder it lies in.
-fn project_name(layout: &Layout) -> String {
-    let absolute = std::path::absolute(layout.root()).unwrap_or_default();
+fn project_name(store: &Path) -> String {
+    let absolute = std::path::absolute(store).unwrap_or_default();
     let folder = absolute.parent().and_then(Path::file_name);
     folder.map_or_else(|| "project".to_owned(), |name| name.to_string_lossy().into_owned())
 }

@@ -16,7 +16,7 @@ use super::output::Answer;
 use super::report::write_lossy;
 use super::terminal::Paint;
 use super::words::count;
-use super::{failure, interrupt, progress};
+use super::{databases, failure, interrupt, progress};
 use crate::contract::{Contract, load_file};
 use crate::diagnostic::Failure;
 use crate::effects::{Clock as _, Random as _, SystemClock, SystemRandom};
@@ -31,6 +31,9 @@ const CONTRACT_FILE: &str = "contract.path";
 
 /// Where the store is and what it takes to open it.
 pub(super) fn place(context: &Context) -> Result<OpenStore, Failure> {
+    if let Some(open) = databases::place(context)? {
+        return Ok(open);
+    }
     let layout = context.store()?;
     open_at(context, layout)
 }
@@ -39,7 +42,8 @@ pub(super) fn place(context: &Context) -> Result<OpenStore, Failure> {
 pub(super) fn open_at(context: &Context, layout: Layout) -> Result<OpenStore, Failure> {
     let ledger = context.ledger_of(&layout);
     let contract = contract_of(&ledger)?;
-    Ok(OpenStore { layout, ledger, contract, surroundings: context.surroundings()? })
+    let site = layout.into();
+    Ok(OpenStore { site, ledger, contract, surroundings: context.surroundings()? })
 }
 
 /// The store and its ledger, open.

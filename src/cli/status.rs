@@ -1,5 +1,7 @@
 //! `status`: how the store stands and what to do next.
 
+mod database;
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -8,6 +10,8 @@ use clap::Args;
 use ledger_format::hash::{EventId, LedgerId};
 use ledger_format::head::SignedHead;
 use serde::Serialize;
+
+use database::OfDatabase;
 
 use super::context::Context;
 use super::documents::{self, Contracts, Working};
@@ -34,11 +38,12 @@ pub(super) struct Arguments {
     detailed_exitcode: bool,
 }
 
-/// How a store or a tree of documents stands.
+/// How a store, a database or a tree of documents stands.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Answered {
     Store(Standing),
+    Database(OfDatabase),
     Documents(OfDocuments),
 }
 
@@ -119,15 +124,39 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answe
     }
     let open = job::place(context)?;
     context.must_have_ledger(&open.ledger)?;
-    let Seen { found, head, recovered_from, writer } = look(&open, arguments.deep)?;
+    let mut seen = look(&open, arguments.deep)?;
+    let (mut done, migrates) = match seen.found.compatibility.take() {
+        Some(compatibility) => of_store(&open, seen, compatibility)?,
+        None => database::answer(&open, seen, context)?,
+    };
+    if arguments.detailed_exitcode && migrates {
+        done = done.exit(Exit::Pending);
+    }
+    Ok(done)
+}
+
+/// The failure of a database whose structure somebody changed.
+fn schema_drift(found: &Status) -> Option<Failure> {
+    let (object, _) = found.drift.iter().find(|(_, drift)| *drift == Drift::SchemaDrift)?;
+    let message = format!("the schema of {object} is not what the ledger has recorded");
+    Some(Failure::new(&SCHEMA_DRIFT, message).at(object))
+}
+
+/// How a `.glyph` store stands, and whether a migration is pending.
+fn of_store(
+    open: &OpenStore,
+    seen: Seen,
+    compatibility: Compatibility,
+) -> Result<(Done<Answered>, bool), Failure> {
+    let Seen { found, head, recovered_from, writer } = seen;
     let Compatibility { min_readable, max_readable, writable, min_reader, created_by } =
-        found.compatibility;
+        compatibility;
     let head = head.head();
-    let schema_drift = found.drift.iter().find(|(_, drift)| *drift == Drift::SchemaDrift).cloned();
+    let schema_drift = schema_drift(&found);
     let history = found.drift.iter().find(|(_, drift)| *drift == Drift::HistoryChanged).cloned();
     let verified = last_verified(&head.ledger)?;
     let answer = Standing {
-        store: open.layout.root().to_owned(),
+        store: open.site.root().to_owned(),
         ledger: head.ledger,
         head: Head { size: head.size, root: head.root.to_string() },
         version: found.version,
@@ -138,11 +167,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answe
         target: found.target,
         path: found.path,
         pending_run: found.pending.map(|(run, committed)| Pending { run, committed }),
-        objects: found
-            .drift
-            .into_iter()
-            .map(|(id, drift)| Object { id, drift: word(drift) })
-            .collect(),
+        objects: found.drift.into_iter().map(Object::of).collect(),
         runs: found.runs,
         recovered_from,
         writer,
@@ -155,19 +180,13 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answe
         None if migrates => &["plan", "-o", "plan.json"],
         None => &["verify-chain", "--objects"],
     };
-    let mut done = Done::new(Answered::Store(answer)).next(next);
-    if let Some((object, _)) = schema_drift {
-        let message = format!("the schema of {object} is not what the ledger has recorded");
-        done = done.found(Failure::new(&SCHEMA_DRIFT, message).at(object));
-    }
+    let done = Done::new(Answered::Store(answer)).next(next);
+    let mut done = schema_drift.into_iter().fold(done, Done::found);
     if let Some((object, _)) = history {
         let message = format!("earlier lines of {object} are not what the ledger has recorded");
         done = done.found(Failure::new(&AUDIT_CHANGED, message).at(object).next(["verify-chain"]));
     }
-    if arguments.detailed_exitcode && migrates {
-        done = done.exit(Exit::Pending);
-    }
-    Ok(done)
+    Ok((done, migrates))
 }
 
 fn of_documents(arguments: &Arguments, documents: &Documents) -> Result<Done<Answered>, Failure> {
@@ -256,10 +275,17 @@ const fn word(drift: Drift) -> &'static str {
     }
 }
 
+impl Object {
+    fn of((id, drift): (String, Drift)) -> Self {
+        Self { id, drift: word(drift) }
+    }
+}
+
 impl Answer for Answered {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         match self {
             Self::Store(store) => store.write(out, paint),
+            Self::Database(database) => database.write(out, paint),
             Self::Documents(documents) => documents.write(out, paint),
         }
     }

@@ -16,7 +16,7 @@ use super::output::{Answer, Done};
 use super::progress::Events;
 use super::terminal::{Paint, plain};
 use super::words::count;
-use super::{documents, failure};
+use super::{databases, documents, failure};
 use crate::diagnostic::{AUDIT_CHANGED, COMPLETENESS_NOT_PROVEN, Failure, USAGE};
 use crate::effects::{Clock as _, SystemClock};
 use crate::objects::{GrowingPacks, MemoryObjects, Objects, ObjectsError};
@@ -174,6 +174,8 @@ fn live(
     };
     let root = if state.store().open {
         documents::tree_of(dir)?
+    } else if let Some(root) = databases::root_of(dir)? {
+        root
     } else if let Some(layout) = context.store_of(dir) {
         layout.root().to_owned()
     } else {

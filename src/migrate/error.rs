@@ -5,13 +5,15 @@ use std::path::PathBuf;
 
 use ledger_format::hash::{CommitHash, EventId};
 
+use super::applied::Changed;
 use super::documents::Refusal;
 use super::plan::PlanFileError;
 use super::proof::ProveError;
 use crate::contract::{ContractError, PathError};
 use crate::diagnostic::{
-    ALREADY_HERE, CONFIRMATION_REQUIRED, CONTRACT_EDITED, CONTRACT_INVALID, CURSOR_UNKNOWN, Code,
-    DOCUMENT_CHANGED, Failure, INTERRUPTED, IO, LOSS_UNDECLARED, MANIFEST_INVALID,
+    ALREADY_HERE, BASELINE_UNKNOWN, CONFIRMATION_REQUIRED, CONTRACT_EDITED, CONTRACT_INVALID,
+    CURSOR_UNKNOWN, Code, DOCUMENT_CHANGED, Failure, INTERRUPTED, IO, LOSS_UNDECLARED,
+    MANIFEST_INVALID, MIGRATION_EDITED, MIGRATION_LATE, MIGRATION_MISSING,
     MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_UNKNOWN, NO_RUN, NOTHING_HERE, NOTHING_TO_DO,
     OUTCOME_INVALID, PLAN_EDITED, PLAN_STALE, PUBLISH_CONFLICT, REPLAY_DIVERGENCE, RUN_PENDING,
     SCHEMA_DRIFT, STORE_DISAGREES, STORE_INVALID, USAGE,
@@ -236,6 +238,18 @@ pub enum MigrateError {
         /// What is lost.
         what: String,
     },
+    /// Migrations that a database went through are not what they were.
+    #[error("{}", changed_in_words(changed))]
+    AppliedChanged {
+        /// Which.
+        changed: Changed,
+    },
+    /// Which version a database has cannot be told.
+    #[error("{}", baseline_in_words(candidates))]
+    Baseline {
+        /// Versions whose structure it has.
+        candidates: Vec<String>,
+    },
     /// The store was adopted under another contract.
     #[error("the store was adopted under contract {adopted}, not {offered}")]
     OtherContract {
@@ -397,6 +411,16 @@ impl From<&MigrateError> for Failure {
             MigrateError::Undeclared { edge, .. } => {
                 plainly(&LOSS_UNDECLARED, error).at(format!("edge {edge}"))
             }
+            MigrateError::AppliedChanged { changed } => {
+                let (code, named) = match changed {
+                    Changed { edited, .. } if !edited.is_empty() => (&MIGRATION_EDITED, edited),
+                    Changed { missing, .. } if !missing.is_empty() => (&MIGRATION_MISSING, missing),
+                    Changed { late, .. } => (&MIGRATION_LATE, late),
+                };
+                let failure = plainly(code, error).next(["status"]);
+                named.first().cloned().into_iter().fold(failure, Failure::at)
+            }
+            MigrateError::Baseline { .. } => plainly(&BASELINE_UNKNOWN, error).at("--baseline"),
             MigrateError::OtherContract { .. } => plainly(&CONTRACT_INVALID, error),
             MigrateError::NothingToDo { .. } => plainly(&NOTHING_TO_DO, error).next(["status"]),
             MigrateError::Unsettled => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
@@ -416,6 +440,30 @@ impl From<&MigrateError> for Failure {
                 .next(["migration", "resume"]),
             MigrateError::BeforeAdoption => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
         }
+    }
+}
+
+fn changed_in_words(changed: &Changed) -> String {
+    let kinds = [
+        ("was edited after it was applied", &changed.edited),
+        ("was applied and is not there any more", &changed.missing),
+        ("stands before one that was applied, and was not", &changed.late),
+    ];
+    let told = kinds
+        .iter()
+        .flat_map(|(what, names)| names.iter().map(move |name| format!("{name} {what}")));
+    told.collect::<Vec<_>>().join("; ")
+}
+
+fn baseline_in_words(candidates: &[String]) -> String {
+    match candidates {
+        [] => {
+            "nothing tells which version the database has: its structure is that of none".to_owned()
+        }
+        several => format!(
+            "nothing tells which version the database has: its structure is that of {}",
+            several.join(", ")
+        ),
     }
 }
 

@@ -1,16 +1,22 @@
-//! Taking a store into care: a new one, or one that is there.
+//! Taking a store or a database into care: a new one, or one that is there.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use ledger_format::body::{Body, Cause, ObjectObserved, ObjectState, Origin, StoreAdopted};
 use ledger_format::hash::LedgerId;
 
+use super::baseline;
 use super::error::MigrateError;
-use super::observe::{self, LiveDatabase};
-use super::store::{OpenStore, Store, check_manifest, detect, read_manifest, remembered_as};
+use super::observe::{LiveDatabase, take_all};
+use super::run::freeze_contract;
+use super::store::{OpenStore, Store, check_site, detect, remembered_as};
 use crate::effects::{KernelSyncs, Random, Signer, syncs};
 use crate::ledger::Ledger;
-use crate::target::glyph_store::{Layout, create, read_prefix};
+use crate::target::Site;
+use crate::target::glyph_store::{create, read_prefix};
+use crate::target::sqlite::create_empty;
 
 /// What to take into care.
 pub struct InitOptions {
@@ -18,6 +24,8 @@ pub struct InitOptions {
     pub open: OpenStore,
     /// Name of the project, for a new store.
     pub project: String,
+    /// The version of a database; found out if not given.
+    pub baseline: Option<String>,
     /// Who signs.
     pub signer: Arc<dyn Signer>,
 }
@@ -41,26 +49,46 @@ pub fn init(
     options: InitOptions,
     random: &mut dyn Random,
 ) -> Result<(Store, Adoption), MigrateError> {
-    let InitOptions { open, project, signer } = options;
-    let there = open.layout.manifest().exists();
-    if there {
-        judge(&open)?;
-    }
+    let InitOptions { open, project, baseline, signer } = options;
+    let there = is_there(&open.site);
+    let version = if there { judge(&open, baseline)? } else { unmade(&open, baseline)? };
     let origin = if there { Origin::Adopted } else { Origin::Created };
     let mut store = open_or_create_ledger(&open, there, &project, &*signer, random)?;
-    let adoption = adopt(&mut store, origin, &*signer)?;
+    let adoption = adopt_at(&mut store, origin, version, &*signer)?;
     Ok((store, adoption))
 }
 
-/// Refuses a store that could not be adopted, before anything is made.
-fn judge(open: &OpenStore) -> Result<(), MigrateError> {
-    let layout = &open.layout;
-    let manifest = read_manifest(layout)?;
-    check_manifest(layout, &open.contract, &manifest)?;
-    let database = LiveDatabase::open(&layout.database(), open.surroundings.wait)?;
-    detect(layout, &open.contract, &manifest, &database)?;
-    read_prefix(&layout.audit(), None)?;
-    Ok(())
+/// Whether there is a store, or a database with at least a page.
+fn is_there(site: &Site) -> bool {
+    match site {
+        Site::GlyphStore(layout) => layout.manifest().exists(),
+        // What cannot be looked at is not made anew: opening it says what is wrong.
+        Site::Database(_) => fs::metadata(site.database())
+            .map_or_else(|error| error.kind() != ErrorKind::NotFound, |found| found.len() > 0),
+    }
+}
+
+/// Refuses what could not be adopted, before anything is made. The version of a database, which may have
+/// to be found out.
+fn judge(open: &OpenStore, baseline: Option<String>) -> Result<Option<String>, MigrateError> {
+    let OpenStore { site, contract, .. } = open;
+    check_site(site, contract)?;
+    let database = LiveDatabase::open(&site.database(), open.surroundings.wait)?;
+    let stated = detect(site, contract, &database)?;
+    let Some(audit) = site.audit() else {
+        return baseline::of(contract, stated, baseline, &database).map(Some);
+    };
+    read_prefix(&audit, None)?;
+    Ok(None)
+}
+
+/// The version of a database that is to be made, if it is one.
+fn unmade(open: &OpenStore, baseline: Option<String>) -> Result<Option<String>, MigrateError> {
+    if open.site.store().is_some() {
+        return Ok(None);
+    }
+    check_site(&open.site, &open.contract)?;
+    baseline::of_nothing(&open.contract, baseline).map(Some)
 }
 
 fn open_or_create_ledger(
@@ -77,7 +105,12 @@ fn open_or_create_ledger(
         return Store::open_unchecked(open.clone());
     }
     if !there {
-        create(&open.layout, project, open.surroundings.clock.now_ms())?;
+        match &open.site {
+            Site::GlyphStore(layout) => {
+                create(layout, project, open.surroundings.clock.now_ms())?;
+            }
+            Site::Database(_) => create_empty(&open.site.database(), open.surroundings.wait)?,
+        }
     }
     if let Some(parent) = open.ledger.parent() {
         let io = |source| MigrateError::Io { path: parent.to_owned(), source };
@@ -87,36 +120,43 @@ fn open_or_create_ledger(
     nonce.iter_mut().zip(random.bytes32()?).for_each(|(held, drawn)| *held = drawn);
     let wait = open.surroundings.wait;
     let ledger = Ledger::create(&open.ledger, &place, signer, nonce, open.surroundings.clone())?;
-    Store::with_ledger(open.layout.clone(), open.contract.clone(), ledger, wait)
+    Store::with_ledger(open.site.clone(), open.contract.clone(), ledger, wait)
 }
 
-/// Takes a store into the care of its ledger, which must have none yet.
+/// Takes a store into the care of its ledger, which must have none yet. A database must state its
+/// version by itself.
 pub fn adopt(
     store: &mut Store,
     origin: Origin,
     signer: &dyn Signer,
 ) -> Result<Adoption, MigrateError> {
-    let layout = store.layout.clone();
+    adopt_at(store, origin, None, signer)
+}
+
+/// The same of a store, or of a database at `version`.
+fn adopt_at(
+    store: &mut Store,
+    origin: Origin,
+    version: Option<String>,
+    signer: &dyn Signer,
+) -> Result<Adoption, MigrateError> {
     if store.ledger.state().store().contract.is_some() {
         return Err(MigrateError::AlreadyAdopted {
-            root: layout.root().to_owned(),
+            root: store.site.root().to_owned(),
             ledger: store.ledger.id().to_string(),
         });
     }
-    let manifest = read_manifest(&layout)?;
-    let database = LiveDatabase::open(&layout.database(), store.wait)?;
-    let version = detect(&layout, &store.contract, &manifest, &database)?;
-    let (bytes, manifest_state) = observe::document(&layout.manifest())?;
-    store.objects.put(&bytes)?;
-    let audit = read_prefix(&layout.audit(), None)?;
-    let tail = store.objects.put(&audit.tail)?;
-    let audit_state = ObjectState::Log { content: audit.content, bytes: audit.bytes, tail };
-    let database_state = database.take(&mut *store.objects)?;
-    let objects = vec![
-        (Layout::MANIFEST.to_owned(), manifest_state),
-        (Layout::DATABASE.to_owned(), database_state),
-        (Layout::AUDIT.to_owned(), audit_state),
-    ];
+    let database = LiveDatabase::open(&store.site.database(), store.wait)?;
+    let version = match (detect(&store.site, &store.contract, &database)?, version) {
+        (Some(version), _) | (None, Some(version)) => version,
+        (None, None) => return Err(MigrateError::Baseline { candidates: Vec::new() }),
+    };
+    let objects = take_all(&store.site, &database, &mut *store.objects)?;
+    // Of what a database went through already only the text is left, which must stay as it is from now on.
+    let frozen = match store.site.store() {
+        None if store.contract.position(&version) != Some(0) => freeze_contract(store)?,
+        _ => Vec::new(),
+    };
     store.objects.sync()?;
     let baseline = objects.iter().map(|(object, state)| {
         let (object, state) = (object.clone(), state.clone());
@@ -129,7 +169,7 @@ pub fn adopt(
         objects: objects.len() as u64,
         open: false,
     };
-    let bodies = baseline.chain([adopted.into()]).collect();
+    let bodies = baseline.chain([adopted.into()]).chain(frozen).collect();
     store.ledger.append(signer, bodies)?;
     Ok(Adoption { ledger: store.ledger.id(), origin, version, objects })
 }

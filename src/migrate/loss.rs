@@ -8,7 +8,7 @@ use ledger_format::hash::CommitHash;
 use serde::{Deserialize, Serialize};
 
 use super::error::MigrateError;
-use crate::contract::Edge;
+use crate::contract::{ANYTHING, Edge};
 use crate::target::sqlite::Loss;
 
 /// Number of values lost, by what is lost: `table`, `table.column` or `table (rows)`.
@@ -38,7 +38,9 @@ impl MeasuredLoss {
             return Ok(());
         }
         for (what, declared_by, lost) in entries(loss) {
-            if !edge.lossy.iter().any(|declared| declared_by.contains(declared)) {
+            let declares =
+                |declared: &String| declared == ANYTHING || declared_by.contains(declared);
+            if !edge.lossy.iter().any(declares) {
                 let edge = format!("{} -> {}", edge.from, edge.to);
                 return Err(MigrateError::Undeclared { edge, what });
             }

@@ -13,7 +13,8 @@ use super::error::MigrateError;
 use super::store::Store;
 use crate::contract::Facts;
 use crate::objects::Objects;
-use crate::target::glyph_store::{AuditError, Layout, Manifest, read_prefix};
+use crate::target::Site;
+use crate::target::glyph_store::{AuditError, Layout, read_prefix};
 use crate::target::sqlite::{DatabaseError, PageTree, Snapshot, image};
 
 /// Table, key column, key and value column under which a `.glyph` database states its version.
@@ -88,9 +89,32 @@ pub(super) fn document_state(bytes: &[u8], mode: u32) -> ObjectState {
     ObjectState::Document { content: ContentHash::of(bytes), bytes: bytes.len() as u64, mode }
 }
 
+/// Every object of the live store or database with its state; all their content is kept.
+pub(super) fn take_all(
+    site: &Site,
+    database: &LiveDatabase,
+    objects: &mut dyn Objects,
+) -> Result<Vec<(String, ObjectState)>, MigrateError> {
+    let mut found = Vec::new();
+    if let Some(path) = site.manifest() {
+        let (bytes, state) = document(&path)?;
+        objects.put(&bytes)?;
+        found.push((Layout::MANIFEST.to_owned(), state));
+    }
+    found.push((site.database_id().to_owned(), database.take(objects)?));
+    if let Some(path) = site.audit() {
+        let audit = read_prefix(&path, None)?;
+        let tail = objects.put(&audit.tail)?;
+        let state = ObjectState::Log { content: audit.content, bytes: audit.bytes, tail };
+        found.push((Layout::AUDIT.to_owned(), state));
+    }
+    Ok(found)
+}
+
 /// The live store, read once, with its content kept where it is not what the ledger has.
 pub(super) struct Observation {
-    pub(super) manifest_state: ObjectState,
+    /// Object id and state of the manifest, if there is one, and of the database, in this order.
+    pub(super) objects: Vec<(String, ObjectState)>,
     pub(super) database_state: ObjectState,
     pub(super) version: String,
     /// What changed since it was recorded, ready to be appended.
@@ -101,40 +125,42 @@ impl Store {
     /// Looks at the live store and keeps what changed. Refuses a changed schema and changed earlier
     /// audit lines.
     pub(super) fn observe(&mut self) -> Result<Observation, MigrateError> {
-        let path = self.layout.manifest();
-        let (bytes, manifest_state) = document(&path)?;
-        let manifest =
-            Manifest::parse(&bytes).map_err(|error| MigrateError::Manifest { path, error })?;
-        let database = LiveDatabase::open(&self.layout.database(), self.wait)?;
-        let version = self.detect(&manifest, &database)?;
+        let manifest = self.site.manifest().map(|path| document(&path)).transpose()?;
+        let database = LiveDatabase::open(&self.site.database(), self.wait)?;
+        let version = self.detect(&database)?;
         let recorded = self.ledger.state().store().objects.clone();
-        let mut changes = Vec::new();
-        if recorded.get(Layout::MANIFEST) != Some(&manifest_state) {
-            self.objects.put(&bytes)?;
-            changes.push(observed(Layout::MANIFEST, manifest_state.clone()));
+        let (mut changes, mut objects) = (Vec::new(), Vec::new());
+        if let Some((bytes, state)) = manifest {
+            if recorded.get(Layout::MANIFEST) != Some(&state) {
+                self.objects.put(&bytes)?;
+                changes.push(observed(Layout::MANIFEST, state.clone()));
+            }
+            objects.push((Layout::MANIFEST.to_owned(), state));
         }
-        let database_state = match recorded.get(Layout::DATABASE) {
-            Some(held) if is_as_recorded(&database, held)? => held.clone(),
+        let id = self.site.database_id().to_owned();
+        let database_state = match recorded.get(&id) {
+            Some(held) if is_as_recorded(&database, &id, held)? => held.clone(),
             _ => {
                 let found = database.take(&mut *self.objects)?;
-                changes.push(observed(Layout::DATABASE, found.clone()));
+                changes.push(observed(&id, found.clone()));
                 found
             }
         };
+        objects.push((id, database_state.clone()));
         changes.extend(self.audit_growth()?);
-        Ok(Observation { manifest_state, database_state, version, changes })
+        Ok(Observation { objects, database_state, version, changes })
     }
 
     /// Lines that others appended to the audit file since it was recorded, kept and ready to be
     /// appended as an observation. Refuses a last line without an end, which a run's line would
     /// become part of.
     pub(super) fn audit_growth(&mut self) -> Result<Option<Body>, MigrateError> {
-        let Some(ObjectState::Log { content, bytes, .. }) =
-            self.ledger.state().store().objects.get(Layout::AUDIT)
+        let recorded = self.ledger.state().store().objects.get(Layout::AUDIT);
+        let (Some(path), Some(ObjectState::Log { content, bytes, .. })) =
+            (self.site.audit(), recorded)
         else {
             return Ok(None);
         };
-        let path = self.layout.audit();
         let found = read_prefix(&path, Some((*bytes, *content)))?;
         if !found.ended {
             return Err(AuditError::Unfinished { path }.into());
@@ -149,7 +175,11 @@ impl Store {
 }
 
 /// Whether the database has the pages the ledger has. Refuses another schema.
-fn is_as_recorded(database: &LiveDatabase, recorded: &ObjectState) -> Result<bool, MigrateError> {
+fn is_as_recorded(
+    database: &LiveDatabase,
+    object: &str,
+    recorded: &ObjectState,
+) -> Result<bool, MigrateError> {
     let ObjectState::Database { page_root, schema, .. } = recorded else { return Ok(false) };
     if database.page_tree()?.root() == *page_root {
         return Ok(true);
@@ -158,7 +188,7 @@ fn is_as_recorded(database: &LiveDatabase, recorded: &ObjectState) -> Result<boo
     if actual == *schema {
         return Ok(false);
     }
-    let object = Layout::DATABASE.to_owned();
+    let object = object.to_owned();
     Err(MigrateError::SchemaDrift { object, recorded: *schema, actual })
 }
 

@@ -9,15 +9,17 @@ use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value};
 use ledger_format::hash::{CommitHash, ContentHash, LedgerId};
 use serde::{Deserialize, Serialize};
 
+use super::applied::must_be_unchanged;
 use super::error::MigrateError;
 use super::loss::{self, LossSummary, MeasuredLoss};
 use super::observe::{LiveDatabase, VERSION_ROW, document};
 use super::run::Subject as _;
 use super::space;
 use super::store::{Store, read_manifest};
-use crate::contract::{Edge, resolve};
+use crate::contract::{Contract, Edge, Format, resolve};
 use crate::target::glyph_store::Layout;
 use crate::target::sqlite::{Exemption, Script, StepInputs, WorkCopy};
+use crate::transform::Sql;
 
 /// A plan: everything that applying it will do, under one id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,6 +227,7 @@ pub(super) fn must_be_whole(
 /// runs every step on a scratch copy to measure what it loses. Appends nothing.
 pub fn plan(store: &mut Store, to: Option<&str>, policy: Policy) -> Result<Plan, MigrateError> {
     store.must_be_idle()?;
+    must_be_unchanged(store)?;
     let observation = store.observe()?;
     store.objects.sync()?;
     let from = observation.version;
@@ -237,17 +240,14 @@ pub fn plan(store: &mut Store, to: Option<&str>, policy: Policy) -> Result<Plan,
         return Err(MigrateError::LossRefused { lost });
     }
     let path: Vec<_> = edges.iter().map(|edge| contract.edge_digest(edge)).collect();
-    let planned = |id: &str, state: &ObjectState| PlannedObject {
-        id: id.to_owned(),
+    let planned = |(id, state): &(String, ObjectState)| PlannedObject {
+        id: id.clone(),
         kind: state.kind().to_owned(),
         from: from.clone(),
         source_binding: binding(state, &from),
         path: path.clone(),
     };
-    let objects = vec![
-        planned(Layout::MANIFEST, &observation.manifest_state),
-        planned(Layout::DATABASE, &observation.database_state),
-    ];
+    let objects = observation.objects.iter().map(planned).collect();
     let mut plan = Plan {
         schema: SCHEMA.to_owned(),
         id: CommitHash::of(TAG, &Value::Null),
@@ -304,20 +304,20 @@ pub(super) fn still_fits(store: &Store, plan: &Plan) -> Result<(), MigrateError>
     if plan.from != store.ledger.state().store().version {
         return Err(stale("the store has another version now"));
     }
-    read_manifest(&store.layout)?;
-    let (_, manifest) = document(&store.layout.manifest())?;
-    let database = LiveDatabase::open(&store.layout.database(), store.wait)?;
+    store.site.store().map(read_manifest).transpose()?;
+    let manifest = store.site.manifest().map(|path| document(&path)).transpose()?;
+    let database = LiveDatabase::open(&store.site.database(), store.wait)?;
     let schema = database.schema()?;
-    let live = |object: &PlannedObject| match object.id.as_str() {
-        Layout::MANIFEST => Some(binding(&manifest, &plan.from)),
-        Layout::DATABASE => {
+    let live = |object: &PlannedObject| {
+        if object.id == store.site.database_id() {
             let bound = cbor::map([
                 ("schema", schema.into()),
                 ("version", Value::from(plan.from.as_str())),
             ]);
-            Some(CommitHash::of("migration_source", &bound))
+            return Some(CommitHash::of("migration_source", &bound));
         }
-        _ => None,
+        let (_, manifest) = manifest.as_ref().filter(|_| object.id == Layout::MANIFEST)?;
+        Some(binding(manifest, &plan.from))
     };
     match plan.objects.iter().find(|object| live(object) != Some(object.source_binding)) {
         None => Ok(()),
@@ -340,17 +340,19 @@ fn rehearse(
     space::check(store, database, 0)?;
     let scratch = scratch_folder(store)?;
     let mut copy = WorkCopy::create(scratch.path(), page_root, &*store.objects)?;
+    let exemptions = exemptions(&store.contract);
     for edge in edges {
-        for name in edge.scripts() {
-            let script = script(&store.contract, name);
+        for sql in edge.sql() {
+            let script = script(&store.contract, sql);
             // What is lost does not hang on clock or chance; the run records its own.
-            let inputs = StepInputs::of_step(0, &[0; 32], Layout::DATABASE, steps.len() as u64);
-            let done = copy.run_step(&script, &inputs, &exemptions())?;
+            let object = store.site.database_id();
+            let inputs = StepInputs::of_step(0, &[0; 32], object, steps.len() as u64);
+            let done = copy.run_step(&script, &inputs, &exemptions)?;
             loss.add(edge, &done.loss)?;
             let pages_changed = done.changed_pages.len() as u64;
             steps.push(PlannedStep {
                 edge: format!("{} -> {}", edge.from, edge.to),
-                script: name.to_owned(),
+                script: sql.script.clone(),
                 statements: done.statements,
                 pages_changed,
                 bytes_changed: pages_changed * u64::from(copy.page_tree().page_size().bytes()),
@@ -369,14 +371,21 @@ pub(super) fn scratch_folder(store: &Store) -> Result<tempfile::TempDir, Migrate
     tempfile::Builder::new().prefix("scratch.").tempdir_in(&work).map_err(io)
 }
 
-/// A contract's script, ready to run. Scripts are checked to be there when the contract is loaded.
-pub(super) fn script(contract: &crate::contract::Contract, name: &str) -> Script {
-    let bytes = contract.scripts.get(name).map(Vec::as_slice).unwrap_or_default();
-    Script { name: name.to_owned(), sql: String::from_utf8_lossy(bytes).into_owned() }
+/// A step's scripts, ready to run. They are checked to be there when the contract is loaded.
+pub(super) fn script(contract: &Contract, sql: &Sql) -> Script {
+    let named = |name: &str| {
+        let bytes = contract.scripts.get(name).map(Vec::as_slice).unwrap_or_default();
+        Script::new(name, String::from_utf8_lossy(bytes))
+    };
+    Script { record: sql.record.as_deref().map(named).map(Box::new), ..named(&sql.script) }
 }
 
-/// The version row changes with every migration and is no loss.
-pub(super) fn exemptions() -> Vec<Exemption> {
+/// What says which version a store or database has changes with every migration and is no loss.
+pub(super) fn exemptions(contract: &Contract) -> Vec<Exemption> {
+    if contract.format() == Some(Format::Sqlite) {
+        let tables = contract.bookkeeping.iter().map(|books| books.table.clone());
+        return tables.map(|table| Exemption::Table { table }).collect();
+    }
     let (table, _, key, _) = VERSION_ROW;
     vec![Exemption::Row { table: table.to_owned(), key: key.to_owned() }]
 }

@@ -17,6 +17,7 @@ use super::error::MigrateError;
 use super::observe::{LiveDatabase, document};
 use super::run::{Milestone, Observer, Subject as _};
 use super::stage::{contract_of, frozen_contract};
+use super::stated;
 use super::store::Store;
 use crate::effects::Signer;
 use crate::target::glyph_store::{Layout, manifest_version, migration_line, read_prefix};
@@ -35,10 +36,10 @@ impl Live {
         observer: &mut dyn Observer,
     ) -> Result<Self, MigrateError> {
         let open = store.pending().cloned().ok_or(MigrateError::NoRun)?;
-        let database = Publisher::begin(&store.layout.database(), store.wait)?;
+        let database = Publisher::begin(&store.site.database(), store.wait)?;
         let tree = unchanged(store, &database)?;
         if let Some(ObjectState::Database { page_root, .. }) =
-            store.ledger.state().store().staged.get(Layout::DATABASE)
+            store.ledger.state().store().staged.get(store.site.database_id())
         {
             // After the commit it would be too late to find out.
             database.check_layout(
@@ -73,18 +74,21 @@ fn unchanged(store: &Store, database: &Publisher) -> Result<PageTree, MigrateErr
     let stale = |object: &str| MigrateError::Stale {
         reason: format!("{object} changed while the run was at work"),
     };
-    let (_, manifest) = document(&store.layout.manifest())?;
-    if objects.get(Layout::MANIFEST) != Some(&manifest) {
-        return Err(stale(Layout::MANIFEST));
+    if let Some(path) = store.site.manifest() {
+        let (_, manifest) = document(&path)?;
+        if objects.get(Layout::MANIFEST) != Some(&manifest) {
+            return Err(stale(Layout::MANIFEST));
+        }
     }
-    let tree = database.page_tree()?;
-    match objects.get(Layout::DATABASE) {
+    let (tree, object) = (database.page_tree()?, store.site.database_id());
+    match objects.get(object) {
         Some(ObjectState::Database { page_root, .. }) if tree.root() == *page_root => Ok(tree),
-        _ => Err(stale(Layout::DATABASE)),
+        _ => Err(stale(object)),
     }
 }
 
 fn audit_append(store: &Store, open: &OpenRun, growth: Option<&Body>) -> Option<AuditAppend> {
+    store.site.audit()?;
     let state = store.ledger.state();
     let held = match growth {
         Some(Body::ObjectObserved(ObjectObserved { state, .. })) => state,
@@ -120,22 +124,25 @@ pub(super) fn publish(
     };
     let live = match live {
         Some(live) => live,
-        None => Live { database: Publisher::begin(&store.layout.database(), store.wait)? },
+        None => Live { database: Publisher::begin(&store.site.database(), store.wait)? },
     };
     let sources = sources(store, &open)?;
     // Every place is looked at before any is written: a conflict in one leaves all as they are.
-    manifest_standing(store, &open, &sources)?;
+    let manifest = store.site.manifest();
+    if let Some(path) = &manifest {
+        manifest_standing(store, path, &open, &sources)?;
+    }
     let looked = look_at_database(store, &open, &sources, &live.database)?;
     if let Some(line) = audit {
         begun_line(store, &open, line)?;
     }
     let goes_up = goes_up(store, &open)?;
-    if goes_up {
-        publish_manifest(store, &open, &sources, observer)?;
+    if let Some(path) = manifest.as_deref().filter(|_| goes_up) {
+        publish_manifest(store, path, &open, &sources, observer)?;
     }
     publish_database(store, &looked, live.database, observer)?;
-    if !goes_up {
-        publish_manifest(store, &open, &sources, observer)?;
+    if let Some(path) = manifest.as_deref().filter(|_| !goes_up) {
+        publish_manifest(store, path, &open, &sources, observer)?;
     }
     let audit = match audit {
         None => None,
@@ -173,11 +180,12 @@ enum Place {
 
 fn manifest_standing(
     store: &Store,
+    path: &Path,
     open: &OpenRun,
     sources: &States,
 ) -> Result<Place, MigrateError> {
     let object = Layout::MANIFEST;
-    let (_, found) = document(&store.layout.manifest())?;
+    let (_, found) = document(path)?;
     if store.ledger.state().store().objects.get(object) == Some(&found) {
         Ok(Place::Written)
     } else if sources.get(object) == Some(&found) {
@@ -189,37 +197,38 @@ fn manifest_standing(
 
 fn publish_manifest(
     store: &Store,
+    path: &Path,
     open: &OpenRun,
     sources: &States,
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
     let object = Layout::MANIFEST;
-    if manifest_standing(store, open, sources)? == Place::Written {
-        return sync_file(&store.layout.manifest());
+    if manifest_standing(store, path, open, sources)? == Place::Written {
+        return sync_file(path);
     }
     observer.reached(&Milestone::Publishing { object });
-    put_manifest(store, &store.ledger.state().store().objects)?;
+    put_manifest(store, path, &store.ledger.state().store().objects)?;
     observer.reached(&Milestone::Published { object });
     Ok(())
 }
 
 /// Writes the manifest that `states` has.
-fn put_manifest(store: &Store, states: &States) -> Result<(), MigrateError> {
+fn put_manifest(store: &Store, path: &Path, states: &States) -> Result<(), MigrateError> {
     let Some(ObjectState::Document { content, mode, .. }) = states.get(Layout::MANIFEST) else {
         return Err(MigrateError::DocumentChanged { object: Layout::MANIFEST.to_owned() });
     };
     let bytes = store.objects.get(content)?;
-    let path = store.layout.manifest();
     // A manifest that is a link stays one: what it leads to is replaced.
-    let replace = || replace(&fs::canonicalize(&path)?, &bytes, *mode);
-    replace().map_err(|source| MigrateError::Io { path: path.clone(), source })
+    let replace = || replace(&fs::canonicalize(path)?, &bytes, *mode);
+    replace().map_err(|source| MigrateError::Io { path: path.to_owned(), source })
 }
 
 /// Makes the manifest agree with the database of a half published run that is given up: the one of
 /// before if the database is of before, else the run's own. Touches no manifest but these two, and
 /// removes one that was not finished.
 pub(super) fn settle_manifest(store: &Store, open: &OpenRun) -> Result<(), MigrateError> {
-    let unfinished = unfinished(&store.layout.manifest());
+    let Some(path) = store.site.manifest() else { return Ok(()) };
+    let unfinished = unfinished(&path);
     match fs::remove_file(&unfinished) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
             return Err(MigrateError::Io { path: unfinished, source });
@@ -228,15 +237,15 @@ pub(super) fn settle_manifest(store: &Store, open: &OpenRun) -> Result<(), Migra
     }
     let sources = sources(store, open)?;
     let targets = &store.ledger.state().store().objects;
-    let (_, found) = document(&store.layout.manifest())?;
+    let (_, found) = document(&path)?;
     let is_ours = [&sources, targets].iter().any(|of| of.get(Layout::MANIFEST) == Some(&found));
     let (from, to) = (&open.started.from, &open.started.to);
     if !is_ours || manifest_version(from) == manifest_version(to) {
         return Ok(());
     }
-    let settled = if states_version(store, from)? {
+    let settled = if states_version(store, from)? == Some(true) {
         &sources
-    } else if states_version(store, to)? {
+    } else if states_version(store, to)? == Some(true) {
         targets
     } else {
         return Ok(());
@@ -244,8 +253,42 @@ pub(super) fn settle_manifest(store: &Store, open: &OpenRun) -> Result<(), Migra
     if settled.get(Layout::MANIFEST) == Some(&found) {
         Ok(())
     } else {
-        put_manifest(store, settled)
+        put_manifest(store, &path, settled)
     }
+}
+
+/// The version that a half published run left a database at that states none: publishing is one
+/// transaction, so it is the one of before if the structure is of before, else the run's own. Where the
+/// run changed no structure, the pages that it was to write tell.
+pub(super) fn version_written(
+    store: &Store,
+    open: &OpenRun,
+    database: &LiveDatabase,
+) -> Result<String, MigrateError> {
+    let (sources, object) = (sources(store, open)?, store.site.database_id());
+    let targets = &store.ledger.state().store().objects;
+    let (from, to) = (&open.started.from, &open.started.to);
+    let (
+        Some(ObjectState::Database { page_root: before, schema: schema_before, .. }),
+        Some(ObjectState::Database { page_root: after, schema: schema_after, .. }),
+    ) = (sources.get(object), targets.get(object))
+    else {
+        return Ok(to.clone());
+    };
+    let schema = database.schema()?;
+    let written = if schema_before == schema_after {
+        let (before, after) =
+            (image::load(before, &*store.objects)?, image::load(after, &*store.objects)?);
+        let found = database.page_tree()?;
+        let as_in = |tree: &PageTree| {
+            let pages = before.diff(&after).into_iter();
+            pages.filter(|number| found.page(*number) == tree.page(*number)).count()
+        };
+        as_in(&after) > as_in(&before)
+    } else {
+        schema != *schema_before
+    };
+    Ok(if written { to.clone() } else { from.clone() })
 }
 
 /// The live database as it is under the lock.
@@ -261,8 +304,9 @@ fn look_at_database(
     sources: &States,
     database: &Publisher,
 ) -> Result<Looked, MigrateError> {
-    let conflict = || MigrateError::Conflict { place: Layout::DATABASE.to_owned(), run: open.run };
-    let known = |states: &States| match states.get(Layout::DATABASE) {
+    let object = store.site.database_id();
+    let conflict = || MigrateError::Conflict { place: object.to_owned(), run: open.run };
+    let known = |states: &States| match states.get(object) {
         Some(ObjectState::Database { page_root, schema, .. }) => {
             Ok(Known { page_root: *page_root, schema: *schema })
         }
@@ -277,12 +321,12 @@ fn look_at_database(
         Standing::Target => Place::Written,
         Standing::Source => Place::ToWrite,
         // The application wrote to it after it was published: what it wrote stays.
-        Standing::TargetWritten if states_version(store, to)? => Place::Written,
-        // The run changed no structure, so that only the version row tells before from after.
+        Standing::TargetWritten if states_version(store, to)? != Some(false) => Place::Written,
+        // The run changed no structure, so that only the stated version tells before from after.
         Standing::Other
             if found.schema == target.schema
-                && manifest_version(from) != manifest_version(to)
-                && states_version(store, to)? =>
+                && states_version(store, from)? == Some(false)
+                && states_version(store, to)? == Some(true) =>
         {
             Place::Written
         }
@@ -302,7 +346,7 @@ fn publish_database(
     if looked.place == Place::Written {
         return Ok(database.affirm()?);
     }
-    let object = Layout::DATABASE;
+    let object = store.site.database_id();
     observer.reached(&Milestone::Publishing { object });
     let target = image::load(&looked.target, &*store.objects)?;
     database.write(&looked.tree, &target, &*store.objects)?;
@@ -311,10 +355,16 @@ fn publish_database(
     Ok(())
 }
 
-fn states_version(store: &Store, version: &str) -> Result<bool, MigrateError> {
-    let database = LiveDatabase::open(&store.layout.database(), store.wait)?;
+/// Whether the live database states that version; `None` if it states none by itself.
+fn states_version(store: &Store, version: &str) -> Result<Option<bool>, MigrateError> {
+    let path = store.site.database();
+    let database = LiveDatabase::open(&path, store.wait)?;
+    if store.site.store().is_none() {
+        let stated = stated::version(&store.contract, &path, &database)?;
+        return Ok(stated.map(|stated| stated == version));
+    }
     let expected = manifest_version(version).map(|number| number.to_string());
-    Ok(database.store_version()? == expected)
+    Ok(Some(database.store_version()? == expected))
 }
 
 /// Appends the run's line to the audit file, or what is missing of it, and returns what the file is
@@ -325,7 +375,7 @@ fn append_line(
     audit: &AuditAppend,
     observer: &mut dyn Observer,
 ) -> Result<ObjectState, MigrateError> {
-    let path = store.layout.audit();
+    let path = audit_place(store, open)?;
     let object = Layout::AUDIT;
     let Begun { at, held } = begun_line(store, open, audit)?;
     let (held, missing) = audit.line.as_bytes().split_at(held);
@@ -361,7 +411,8 @@ struct Begun {
 /// Where the audit file has the run's line. Whole lines that others appended stay before it; a line that
 /// somebody began is ours to end only if it is the beginning of ours.
 fn begun_line(store: &Store, open: &OpenRun, audit: &AuditAppend) -> Result<Begun, MigrateError> {
-    let found = read_prefix(&store.layout.audit(), Some((audit.bytes, audit.content)))?;
+    let path = audit_place(store, open)?;
+    let found = read_prefix(&path, Some((audit.bytes, audit.content)))?;
     let line = audit.line.as_bytes();
     let mut at = audit.bytes;
     for held in found.tail.split_inclusive(|byte| *byte == b'\n') {
@@ -374,6 +425,12 @@ fn begun_line(store: &Store, open: &OpenRun, audit: &AuditAppend) -> Result<Begu
         at += held.len() as u64;
     }
     Ok(Begun { at, held: 0 })
+}
+
+/// Where the audit file lies of a store whose run has a line for it.
+fn audit_place(store: &Store, open: &OpenRun) -> Result<PathBuf, MigrateError> {
+    let conflict = || MigrateError::Conflict { place: Layout::AUDIT.to_owned(), run: open.run };
+    store.site.audit().ok_or_else(conflict)
 }
 
 /// Replaces a file whole or not at all, durably, with its owner and these permissions. What a killed one left beside

@@ -136,15 +136,20 @@ impl Run {
                     .push(StagedContent::Document { content });
             }
         }
-        if let Some(ObjectState::Database { page_root, .. }) = sources.get(Layout::DATABASE) {
+        let database = sources.iter().find_map(|(object, state)| match state {
+            ObjectState::Database { page_root, .. } => Some((object.as_str(), page_root)),
+            _ => None,
+        });
+        if let Some((object, page_root)) = database {
             let io = |source| MigrateError::Io { path: std::env::temp_dir(), source };
             let scratch = tempfile::tempdir().map_err(io)?;
             let mut copy = WorkCopy::create(scratch.path(), page_root, objects)?;
-            for (at, step) in (0..).zip(edges.iter().flat_map(|edge| edge.scripts())) {
-                let inputs = step_inputs(&self.started, at)?;
-                let done = copy.run_step(&script(&contract, step), &inputs, &exemptions())?;
+            let exemptions = exemptions(&contract);
+            for (at, step) in (0..).zip(edges.iter().flat_map(|edge| edge.sql())) {
+                let inputs = step_inputs(&self.started, object, at)?;
+                let done = copy.run_step(&script(&contract, step), &inputs, &exemptions)?;
                 found
-                    .entry(Layout::DATABASE)
+                    .entry(object)
                     .or_default()
                     .push(StagedContent::Database { page_root: done.page_root });
             }

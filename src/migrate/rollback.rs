@@ -11,6 +11,7 @@ use super::plan::{Policy, binding};
 use super::run::{
     Inputs, Observer, RunReport, Subject as _, check_contract, freeze_contract, go_on,
 };
+use super::stage::restored;
 use super::store::Store;
 use crate::effects::Signer;
 use crate::target::glyph_store::Layout;
@@ -52,15 +53,16 @@ pub fn rollback(
     if documents_changed && !options.discard_changes {
         return Err(MigrateError::DocumentChanged { object: Layout::MANIFEST.to_owned() });
     }
-    let now = [
-        (Layout::MANIFEST, &observation.manifest_state),
-        (Layout::DATABASE, &observation.database_state),
-    ];
-    if now.iter().all(|(object, state)| then.objects.get(*object) == Some(state)) {
+    let now = &observation.objects;
+    let moved = now.iter().any(|(object, state)| then.objects.get(object) != Some(state));
+    // Where nothing in the database tells its version, a run can leave every page as it was.
+    if !moved && then.version == observation.version {
         return Ok(None);
     }
     check_kept(store, &observation.database_state, &then.objects)?;
-    let plan = plan_id(store.ledger.id(), store.contract.digest(), &then.objects, &then.version);
+    let (ledger, contract) = (store.ledger.id(), store.contract.digest());
+    let plan = plan_id(ledger, contract, &restored(&store.site), &then.objects, &then.version);
+    let objects = now.len() as u64;
     let mut bodies = freeze_contract(store)?;
     bodies.extend(observation.changes);
     let environment = store.objects.put(&environment::bytes())?;
@@ -79,7 +81,7 @@ pub fn rollback(
         clock_ms: inputs.clock_ms,
         seed: FixedBytes(inputs.seed),
         environment,
-        objects: now.len() as u64,
+        objects,
         accepted_loss: None,
         changes: None,
     };
@@ -93,14 +95,16 @@ type States = std::collections::BTreeMap<String, ObjectState>;
 /// it would be too late. Of the database these are the pages that differ from what it has now.
 fn check_kept(store: &Store, now: &ObjectState, targets: &States) -> Result<(), MigrateError> {
     let objects = &*store.objects;
-    let Some(ObjectState::Document { content, .. }) = targets.get(Layout::MANIFEST) else {
-        return Err(MigrateError::BeforeAdoption);
-    };
-    objects.get(content)?;
+    if store.site.store().is_some() {
+        let Some(ObjectState::Document { content, .. }) = targets.get(Layout::MANIFEST) else {
+            return Err(MigrateError::BeforeAdoption);
+        };
+        objects.get(content)?;
+    }
     let (
         ObjectState::Database { page_root: now, .. },
         Some(ObjectState::Database { page_root: then, .. }),
-    ) = (now, targets.get(Layout::DATABASE))
+    ) = (now, targets.get(store.site.database_id()))
     else {
         return Err(MigrateError::BeforeAdoption);
     };
@@ -116,14 +120,14 @@ fn check_kept(store: &Store, now: &ObjectState, targets: &States) -> Result<(), 
 pub(super) fn plan_id(
     ledger: LedgerId,
     contract: CommitHash,
+    restored: &[&str],
     targets: &States,
     version: &str,
 ) -> CommitHash {
-    let restored = [Layout::MANIFEST, Layout::DATABASE];
-    let objects = restored.into_iter().filter_map(|object| {
-        let target = targets.get(object)?;
+    let objects = restored.iter().filter_map(|object| {
+        let target = targets.get(*object)?;
         Some(cbor::map([
-            ("id", Value::from(object)),
+            ("id", Value::from(*object)),
             ("kind", Value::from(target.kind())),
             ("target", CommitHash::from_bytes(target.claim_hash()).into()),
             ("target_binding", binding(target, version).into()),

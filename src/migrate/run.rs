@@ -9,18 +9,19 @@ use ledger_format::body::{
 use ledger_format::hash::{CommitHash, EventId};
 use projections::{OpenRun, Phase};
 
+use super::applied::must_be_unchanged;
 use super::environment;
 use super::error::MigrateError;
-use super::observe::{LiveDatabase, document};
+use super::observe::{LiveDatabase, take_all};
 use super::plan::{Plan, still_fits};
-use super::publish::{Live, publish, settle_manifest};
+use super::publish::{Live, publish, settle_manifest, version_written};
 use super::space;
 use super::stage::stage;
-use super::store::{Store, detect, read_manifest};
+use super::store::{Store, detect};
 use crate::contract::Bundle;
 use crate::effects::Signer;
 use crate::ledger::{AppendError, Ledger};
-use crate::target::glyph_store::{Layout, manifest_version, read_prefix};
+use crate::target::glyph_store::manifest_version;
 
 /// The clock and randomness that a run's steps see, recorded with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,7 +186,7 @@ impl Subject for Store {
     }
 
     fn root(&self) -> &Path {
-        self.layout.root()
+        self.site.root()
     }
 
     fn work(
@@ -244,6 +245,7 @@ pub fn apply(
     }
     let accepted_loss = check_consent(plan.id, plan.lost(), plan.policy.allow_loss, consent)?;
     check_contract(store)?;
+    must_be_unchanged(store)?;
     still_fits(store, plan)?;
     let mut bodies = freeze_contract(store)?;
     let observation = store.observe()?;
@@ -313,26 +315,14 @@ pub fn abandon(
         return Ok(run);
     }
     settle_manifest(store, &open)?;
-    let database = LiveDatabase::open(&store.layout.database(), store.wait)?;
+    let database = LiveDatabase::open(&store.site.database(), store.wait)?;
     let version = version_found(store, &open, &database)?;
-    let (bytes, manifest_state) = document(&store.layout.manifest())?;
-    store.objects.put(&bytes)?;
-    let database_state = database.take(&mut *store.objects)?;
-    let audit = read_prefix(&store.layout.audit(), None)?;
-    let tail = store.objects.put(&audit.tail)?;
-    let audit_state =
-        ledger_format::body::ObjectState::Log { content: audit.content, bytes: audit.bytes, tail };
-    let found = [
-        (Layout::MANIFEST, manifest_state),
-        (Layout::DATABASE, database_state),
-        (Layout::AUDIT, audit_state),
-    ];
+    let found = take_all(&store.site, &database, &mut *store.objects)?;
     let targets = &store.ledger.state().store().objects;
-    let places = found.iter().filter(|(object, state)| targets.get(*object) == Some(state)).count();
+    let places = found.iter().filter(|(object, state)| targets.get(object) == Some(state)).count();
     let abandoned = RunAbandoned { run, reason: shortened(reason), places: places as u64, version };
-    let observed = found.map(|(object, state)| {
-        let (object, cause) = (object.to_owned(), Cause::Abandoned);
-        Body::from(ObjectObserved { object, cause, state })
+    let observed = found.into_iter().map(|(object, state)| {
+        Body::from(ObjectObserved { object, cause: Cause::Abandoned, state })
     });
     store.objects.sync()?;
     store.record(signer, std::iter::once(abandoned.into()).chain(observed).collect(), observer)?;
@@ -348,10 +338,11 @@ fn version_found(
     open: &OpenRun,
     database: &LiveDatabase,
 ) -> Result<String, MigrateError> {
-    let manifest = read_manifest(&store.layout)?;
-    let disagree = match detect(&store.layout, &store.contract, &manifest, database) {
+    let disagree = match detect(&store.site, &store.contract, database) {
         Err(disagree @ MigrateError::Disagree { .. }) => disagree,
-        found => return found,
+        Ok(None) => return version_written(store, open, database),
+        Ok(Some(found)) => return Ok(found),
+        Err(error) => return Err(error),
     };
     let stated = database.store_version()?;
     let number = |token: &String| manifest_version(token).map(|number| number.to_string());

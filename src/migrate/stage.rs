@@ -15,11 +15,13 @@ use super::loss::{self, MeasuredLoss};
 use super::observe::{LiveDatabase, document_state};
 use super::plan::{exemptions, loss_bound, script};
 use super::run::{Milestone, Observer, Subject as _};
+use super::stated;
 use super::store::Store;
 use crate::contract::{Bundle, Contract, Edge, resolve};
 use crate::effects::Signer;
 use crate::ledger::Ledger;
 use crate::objects::{Objects, ObjectsError};
+use crate::target::Site;
 use crate::target::glyph_store::{Layout, Manifest, manifest_version};
 use crate::target::sqlite::{StepInputs, WorkCopy};
 
@@ -82,10 +84,13 @@ impl Staging {
     ) -> Result<Vec<ObjectMigrated>, MigrateError> {
         let contract = self.contract.clone();
         let edges = resolve(&contract, &self.started.from, &self.started.to)?;
-        let manifest = self.manifest(store, &edges)?;
+        let manifest = match store.site.store() {
+            Some(_) => Some(self.manifest(store, &edges)?),
+            None => None,
+        };
         let database = self.database(store, &edges, signer, observer)?;
         self.flush(store, signer, observer)?;
-        Ok(vec![manifest, database])
+        Ok(manifest.into_iter().chain([database]).collect())
     }
 
     fn manifest(
@@ -134,28 +139,30 @@ impl Staging {
         signer: &dyn Signer,
         observer: &mut dyn Observer,
     ) -> Result<ObjectMigrated, MigrateError> {
-        let source = recorded_state(store, Layout::DATABASE)?;
+        let object = store.site.database_id().to_owned();
+        let source = recorded_state(store, &object)?;
         let ObjectState::Database { page_root, .. } = source else {
-            return Err(MigrateError::DocumentChanged { object: Layout::DATABASE.to_owned() });
+            return Err(MigrateError::DocumentChanged { object });
         };
         let folder = store.work_folder(self.run);
         let io = |source| MigrateError::Io { path: folder.clone(), source };
         fs::create_dir_all(&folder).map_err(io)?;
         let mut copy = WorkCopy::create(&folder, &page_root, &*store.objects)?;
+        let exemptions = exemptions(&self.contract);
         let mut loss = MeasuredLoss::default();
         let total: u64 = edges.iter().map(|edge| edge.steps.len() as u64).sum();
         let mut step = 0;
         for edge in edges {
-            for sql in edge.scripts() {
-                let inputs = step_inputs(&self.started, step)?;
-                let done = copy.run_step(&script(&self.contract, sql), &inputs, &exemptions())?;
+            for sql in edge.sql() {
+                let inputs = step_inputs(&self.started, &object, step)?;
+                let done = copy.run_step(&script(&self.contract, sql), &inputs, &exemptions)?;
                 loss.add(edge, &done.loss)?;
                 copy.store(&mut *store.objects)?;
                 let result = StagedContent::Database { page_root: done.page_root };
                 let edge = self.contract.edge_digest(edge);
-                self.staged(Layout::DATABASE, step, edge, result)?;
+                self.staged(&object, step, edge, result)?;
                 step += 1;
-                observer.reached(&Milestone::Step { done: step, total, script: sql });
+                observer.reached(&Milestone::Step { done: step, total, script: &sql.script });
                 if self.pending.len() >= STEPS_A_BATCH {
                     self.flush(store, signer, observer)?;
                 }
@@ -167,7 +174,7 @@ impl Staging {
             });
         }
         copy.check_integrity()?;
-        self.check_version(store, &copy)?;
+        let states_version = self.check_version(store, &copy)?;
         let target = ObjectState::Database {
             page_root: copy.page_tree().root(),
             rows: copy.content_hash()?,
@@ -178,14 +185,18 @@ impl Staging {
             _ => Some(store.objects.put(&loss.list().encode())?),
         };
         let live = LiveDatabase::open(copy.path(), store.wait)?;
-        let scripts = edges.iter().flat_map(|edge| edge.scripts());
-        let scripts = scripts.map(|name| script(&self.contract, name).sql);
+        let scripts = edges.iter().flat_map(|edge| edge.sql());
+        let scripts = scripts.map(|sql| script(&self.contract, sql));
+        let scripts = scripts.flat_map(|script| {
+            std::iter::once(script.sql).chain(script.record.map(|record| record.sql))
+        });
         let reads_inputs =
             live.declarations()?.into_iter().chain(scripts).any(|sql| names_inputs(&sql));
-        let checked = ["foreign_keys", "integrity", "loss_within_plan", "version_stated"];
+        let checked = ["foreign_keys", "integrity", "loss_within_plan"];
+        let checked = checked.into_iter().chain(states_version.then_some("version_stated"));
         Ok(ObjectMigrated {
             run: self.run,
-            object: Layout::DATABASE.to_owned(),
+            object,
             route: None,
             operator: DATABASE_OPERATOR.to_owned(),
             source,
@@ -194,16 +205,25 @@ impl Staging {
             lost: loss.lost(),
             reads_inputs,
             loss_list,
-            verdicts: checked.map(|name| (name.to_owned(), Verdict::True)).into(),
+            verdicts: checked.map(|name| (name.to_owned(), Verdict::True)).collect(),
         })
     }
 
-    /// The migrated database must state the version that the manifest will.
-    fn check_version(&self, store: &Store, copy: &WorkCopy) -> Result<(), MigrateError> {
-        let stated = LiveDatabase::open(copy.path(), store.wait)?.store_version()?;
-        let expected = manifest_version(&self.started.to).map(|version| version.to_string());
+    /// The migrated database must state the version that it was migrated to, if it states any.
+    fn check_version(&self, store: &Store, copy: &WorkCopy) -> Result<bool, MigrateError> {
+        let database = LiveDatabase::open(copy.path(), store.wait)?;
+        let (stated, expected) = match store.site.store() {
+            Some(_) => {
+                let expected = manifest_version(&self.started.to);
+                (database.store_version()?, expected.map(|version| version.to_string()))
+            }
+            None => match stated::version(&self.contract, copy.path(), &database)? {
+                None => return Ok(false),
+                stated => (stated, Some(self.started.to.clone())),
+            },
+        };
         if stated == expected {
-            return Ok(());
+            return Ok(true);
         }
         let stated = stated.unwrap_or_else(|| "none".into());
         let check =
@@ -259,7 +279,7 @@ fn restore(store: &Store, open: &OpenRun) -> Result<Vec<ObjectMigrated>, Migrate
     let size = open.started.to_size.ok_or(MigrateError::BeforeAdoption)?;
     let then = store.ledger.state_at(size)?;
     let mut migrated = Vec::new();
-    for object in [Layout::MANIFEST, Layout::DATABASE] {
+    for object in restored(&store.site) {
         let target = then.store().objects.get(object).cloned();
         let target = target.ok_or(MigrateError::BeforeAdoption)?;
         migrated.push(ObjectMigrated {
@@ -277,6 +297,12 @@ fn restore(store: &Store, open: &OpenRun) -> Result<Vec<ObjectMigrated>, Migrate
         });
     }
     Ok(migrated)
+}
+
+/// Ids of the objects that going back puts back, in the order of their being put.
+pub(super) fn restored(site: &Site) -> Vec<&str> {
+    let manifest = site.store().map(|_| Layout::MANIFEST);
+    manifest.into_iter().chain([site.database_id()]).collect()
 }
 
 /// Digest of the contract that a run on a store's database follows. A run whose objects take routes
@@ -300,14 +326,18 @@ pub(super) fn frozen_contract(
 }
 
 /// The clock and randomness of one step of a run on its database.
-pub(super) fn step_inputs(started: &RunStarted, step: u64) -> Result<StepInputs, MigrateError> {
+pub(super) fn step_inputs(
+    started: &RunStarted,
+    object: &str,
+    step: u64,
+) -> Result<StepInputs, MigrateError> {
     let clock_ms = i64::try_from(started.clock_ms).map_err(|_| MigrateError::Outcome {
         check: format!(
             "the clock of the run, {} ms, is beyond what SQL can tell",
             started.clock_ms
         ),
     })?;
-    Ok(StepInputs::of_step(clock_ms, &started.seed.0, Layout::DATABASE, step))
+    Ok(StepInputs::of_step(clock_ms, &started.seed.0, object, step))
 }
 
 /// Words of SQL that read the clock or draw at random.

@@ -1,17 +1,20 @@
 //! How a store stands: versions, compatibility, what is pending, what drifted.
 
+use std::path::Path;
+
 use ledger_format::body::ObjectState;
 use ledger_format::hash::EventId;
 use ledger_format::head::SignedHead;
 use projections::Phase;
 
+use super::applied::{Changed, changed};
 use super::error::MigrateError;
 use super::observe::{LiveDatabase, document};
-use super::store::{OpenStore, Store, check_manifest, detect, read_manifest, readable};
+use super::store::{OpenStore, Store, check_site, detect, read_manifest, readable};
 use crate::contract::resolve;
 use crate::ledger::LedgerError;
 use crate::log::sled::read_anchor;
-use crate::target::glyph_store::{AuditError, Layout, Manifest, manifest_version, read_prefix};
+use crate::target::glyph_store::{AuditError, Manifest, manifest_version, read_prefix};
 
 /// Which store versions a program reads and writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,12 +53,14 @@ pub enum Drift {
 pub struct Status {
     /// Version by manifest and database; `None` while a run is half published.
     pub version: Option<String>,
-    /// Who can read it.
-    pub compatibility: Compatibility,
+    /// Who can read it, by its manifest, if there is one.
+    pub compatibility: Option<Compatibility>,
     /// Version that the contract leads to.
     pub target: String,
     /// Versions on the way there.
     pub path: Vec<String>,
+    /// Of a database: what of its migrations changed after it was applied.
+    pub changed: Changed,
     /// The run under way: its id and whether it is committed.
     pub pending: Option<(EventId, bool)>,
     /// Objects and how each stands.
@@ -69,12 +74,11 @@ pub struct Status {
 /// What can be told of a store while a writer has its ledger: versions, compatibility and the newest
 /// acknowledged head. No drift, no runs: those are in the ledger.
 pub fn glance(open: &OpenStore) -> Result<(Status, SignedHead), MigrateError> {
-    let manifest = read_manifest(&open.layout)?;
-    check_manifest(&open.layout, &open.contract, &manifest)?;
+    let manifest = manifest_of(open)?;
     let head = read_anchor(&open.ledger).map_err(LedgerError::from)?.anchor.head;
-    let database = LiveDatabase::open(&open.layout.database(), open.surroundings.wait)?;
-    let version = match detect(&open.layout, &open.contract, &manifest, &database) {
-        Ok(version) => Some(version),
+    let database = LiveDatabase::open(&open.site.database(), open.surroundings.wait)?;
+    let version = match detect(&open.site, &open.contract, &database) {
+        Ok(version) => version,
         // The writer may be between the manifest and the database.
         Err(MigrateError::Disagree { .. }) => None,
         Err(error) => return Err(error),
@@ -84,10 +88,12 @@ pub fn glance(open: &OpenStore) -> Result<(Status, SignedHead), MigrateError> {
         Some(version) => resolve(&open.contract, version, &target)?,
         None => Vec::new(),
     };
+    let compatibility = manifest.map(|manifest| compatibility(open, &manifest)).transpose()?;
     let status = Status {
-        compatibility: compatibility(open, &manifest)?,
+        compatibility,
         path: path.iter().map(|edge| edge.to.clone()).collect(),
         target,
+        changed: Changed::default(),
         pending: None,
         drift: Vec::new(),
         size: head.head().size,
@@ -97,11 +103,18 @@ pub fn glance(open: &OpenStore) -> Result<(Status, SignedHead), MigrateError> {
     Ok((status, head))
 }
 
+/// The manifest, if there is one; refuses one that nobody here can read.
+fn manifest_of(open: &OpenStore) -> Result<Option<Manifest>, MigrateError> {
+    check_site(&open.site, &open.contract)?;
+    open.site.store().map(read_manifest).transpose()
+}
+
 fn compatibility(open: &OpenStore, manifest: &Manifest) -> Result<Compatibility, MigrateError> {
     let (min_readable, max_readable) = readable(&open.contract);
-    let min_reader = manifest
-        .min_reader()
-        .map_err(|error| MigrateError::Manifest { path: open.layout.manifest(), error })?;
+    let min_reader = manifest.min_reader().map_err(|error| MigrateError::Manifest {
+        path: open.site.manifest().unwrap_or_default(),
+        error,
+    })?;
     Ok(Compatibility {
         min_readable,
         max_readable,
@@ -114,19 +127,24 @@ fn compatibility(open: &OpenStore, manifest: &Manifest) -> Result<Compatibility,
 /// Looks at a store without changing it. `deep` compares the database page by page, else only its
 /// schema.
 pub fn status(open: &OpenStore, store: &Store, deep: bool) -> Result<Status, MigrateError> {
-    let manifest = read_manifest(&open.layout)?;
-    check_manifest(&open.layout, &open.contract, &manifest)?;
+    let manifest = manifest_of(open)?;
     let state = store.ledger.state();
     let pending = state.runs().open.as_ref();
-    let database = LiveDatabase::open(&open.layout.database(), open.surroundings.wait)?;
-    let version = match detect(&open.layout, &open.contract, &manifest, &database) {
-        Ok(version) => Some(version),
+    let database = LiveDatabase::open(&open.site.database(), open.surroundings.wait)?;
+    let version = match detect(&open.site, &open.contract, &database) {
+        Ok(stated) => Some(stated.unwrap_or_else(|| state.store().version.clone())),
         Err(MigrateError::Disagree { .. }) if pending.is_some() => None,
         Err(error) => return Err(error),
     };
     let target = open.contract.current.clone();
     let from = version.as_deref().unwrap_or(&state.store().version);
-    let path = resolve(&open.contract, from, &target)?;
+    let changed = changed(store)?;
+    let path = match resolve(&open.contract, from, &target) {
+        Ok(path) => path,
+        // There is no way on from a version that is missing; what is missing is told.
+        Err(_) if !changed.is_nothing() => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
     let mut drift = Vec::new();
     for (object, recorded) in &state.store().objects {
         let half_way =
@@ -135,15 +153,17 @@ pub fn status(open: &OpenStore, store: &Store, deep: bool) -> Result<Status, Mig
             // What is recorded are the targets of a run that may not have written them yet.
             Drift::NotChecked
         } else {
-            drift_of(&open.layout, object, recorded, &database, deep)?
+            drift_of(open.site.root(), object, recorded, &database, deep)?
         };
         drift.push((object.clone(), found));
     }
+    let compatibility = manifest.map(|manifest| compatibility(open, &manifest)).transpose()?;
     let runs = state.runs().finished.iter().filter(|run| run.outcome.committed_seq().is_some());
     Ok(Status {
-        compatibility: compatibility(open, &manifest)?,
+        compatibility,
         path: path.iter().map(|edge| edge.to.clone()).collect(),
         target,
+        changed,
         pending: pending.map(|open| (open.run, open.phase != Phase::Staging)),
         drift,
         size: state.size(),
@@ -153,7 +173,7 @@ pub fn status(open: &OpenStore, store: &Store, deep: bool) -> Result<Status, Mig
 }
 
 fn drift_of(
-    layout: &Layout,
+    root: &Path,
     object: &str,
     recorded: &ObjectState,
     database: &LiveDatabase,
@@ -161,7 +181,7 @@ fn drift_of(
 ) -> Result<Drift, MigrateError> {
     match recorded {
         ObjectState::Document { .. } => {
-            let (_, found) = document(&layout.root().join(object))?;
+            let (_, found) = document(&root.join(object))?;
             Ok(if found == *recorded { Drift::None } else { Drift::DocumentChange })
         }
         ObjectState::Database { page_root, schema, .. } => {
@@ -175,7 +195,7 @@ fn drift_of(
             Ok(if same { Drift::None } else { Drift::DataChange })
         }
         ObjectState::Log { content, bytes, .. } => {
-            match read_prefix(&layout.root().join(object), Some((*bytes, *content))) {
+            match read_prefix(&root.join(object), Some((*bytes, *content))) {
                 Ok(found) if found.tail.is_empty() => Ok(Drift::None),
                 Ok(_) => Ok(Drift::DataChange),
                 Err(AuditError::Changed { .. } | AuditError::Shorter { .. }) => {

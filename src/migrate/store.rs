@@ -1,4 +1,4 @@
-//! A store and its ledger, opened together.
+//! A store, or a database alone, and its ledger, opened together.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,16 +7,18 @@ use projections::OpenRun;
 
 use super::error::MigrateError;
 use super::observe::{self, LiveDatabase};
-use crate::contract::{self, Contract, DetectError};
+use super::stated;
+use crate::contract::{self, Contract, ContractError, DetectError, Format};
 use crate::ledger::{Ledger, Surroundings, place_of};
 use crate::objects::{Objects, PackObjects};
+use crate::target::Site;
 use crate::target::glyph_store::{Layout, Manifest, manifest_version};
 
 /// What is needed to open a store.
 #[derive(Clone)]
 pub struct OpenStore {
-    /// Where the store lies.
-    pub layout: Layout,
+    /// Where the store or the database lies.
+    pub site: Site,
     /// Where its ledger lies.
     pub ledger: PathBuf,
     /// What describes stores of this kind.
@@ -27,7 +29,7 @@ pub struct OpenStore {
 
 /// A store whose ledger is open. Nobody else has it open.
 pub struct Store {
-    pub(super) layout: Layout,
+    pub(super) site: Site,
     pub(super) contract: Contract,
     // Closed before the ledger is: who waits for the ledger finds the objects free.
     pub(super) objects: Box<dyn Objects>,
@@ -39,8 +41,7 @@ impl Store {
     /// Opens the store and its ledger. What the manifest alone shows to be unsupported is refused
     /// before anything else is opened. Never migrates.
     pub fn open(open: OpenStore) -> Result<Self, MigrateError> {
-        let manifest = read_manifest(&open.layout)?;
-        check_manifest(&open.layout, &open.contract, &manifest)?;
+        check_site(&open.site, &open.contract)?;
         Self::open_unchecked(open)
     }
 
@@ -48,24 +49,25 @@ impl Store {
     /// manifest as [`Store::open`] does, only later. A ledger without a store takes this one into its
     /// care by [`adopt`](super::adopt).
     pub fn open_with(
-        layout: Layout,
+        site: impl Into<Site>,
         contract: Contract,
         ledger: Ledger,
         wait: Duration,
     ) -> Result<Self, MigrateError> {
-        check_manifest(&layout, &contract, &read_manifest(&layout)?)?;
-        Self::with_ledger(layout, contract, ledger, wait)
+        let site = site.into();
+        check_site(&site, &contract)?;
+        Self::with_ledger(site, contract, ledger, wait)
     }
 
     /// Opens the ledger beside a store whose manifest was not looked at.
     pub(super) fn open_unchecked(open: OpenStore) -> Result<Self, MigrateError> {
         let wait = open.surroundings.wait;
         let ledger = Ledger::open(&open.ledger, &remembered_as(&open.ledger)?, open.surroundings)?;
-        Self::with_ledger(open.layout, open.contract, ledger, wait)
+        Self::with_ledger(open.site, open.contract, ledger, wait)
     }
 
     pub(super) fn with_ledger(
-        layout: Layout,
+        site: Site,
         contract: Contract,
         ledger: Ledger,
         wait: Duration,
@@ -76,7 +78,7 @@ impl Store {
             return Err(MigrateError::OtherContract { adopted, offered });
         }
         let objects = open_objects(&ledger)?;
-        Ok(Self { layout, contract, objects, ledger, wait })
+        Ok(Self { site, contract, objects, ledger, wait })
     }
 
     /// The ledger.
@@ -89,9 +91,9 @@ impl Store {
         &*self.objects
     }
 
-    /// Where the store lies.
-    pub const fn layout(&self) -> &Layout {
-        &self.layout
+    /// Where the store or the database lies.
+    pub const fn site(&self) -> &Site {
+        &self.site
     }
 
     /// The contract in use.
@@ -104,14 +106,12 @@ impl Store {
         self.ledger.state().runs().open.as_ref()
     }
 
-    /// The version that manifest and database agree on, which must be the ledger's too.
-    pub(super) fn detect(
-        &self,
-        manifest: &Manifest,
-        database: &LiveDatabase,
-    ) -> Result<String, MigrateError> {
-        let version = detect(&self.layout, &self.contract, manifest, database)?;
+    /// The version that manifest and database state, which must be the ledger's too; where nothing
+    /// states one, the ledger's.
+    pub(super) fn detect(&self, database: &LiveDatabase) -> Result<String, MigrateError> {
         let recorded = &self.ledger.state().store().version;
+        let stated = detect(&self.site, &self.contract, database)?;
+        let version = stated.unwrap_or_else(|| recorded.clone());
         if !recorded.is_empty() && *recorded != version {
             return Err(MigrateError::Disagree {
                 first: "the store",
@@ -201,8 +201,36 @@ fn readable_in_words(contract: &Contract) -> String {
     format!("{oldest} to {newest}")
 }
 
-/// The version of a store by manifest and database, which must agree.
+/// Refuses what can be seen to be unsupported without opening the database: a manifest, and a
+/// contract that describes something else.
+pub(super) fn check_site(site: &Site, contract: &Contract) -> Result<(), MigrateError> {
+    match site {
+        Site::GlyphStore(layout) => check_manifest(layout, contract, &read_manifest(layout)?),
+        Site::Database(_) if contract.format() == Some(Format::Sqlite) => Ok(()),
+        Site::Database(_) => {
+            let rule = format!("it describes objects of format {}, not sqlite", contract.format);
+            Err(ContractError::rule(&contract.contract, rule).into())
+        }
+    }
+}
+
+/// The version that a store or database states: of a store always one; of a database none, if its
+/// contract does not say how to tell it.
 pub(super) fn detect(
+    site: &Site,
+    contract: &Contract,
+    database: &LiveDatabase,
+) -> Result<Option<String>, MigrateError> {
+    match site {
+        Site::GlyphStore(layout) => {
+            detect_store(layout, contract, &read_manifest(layout)?, database).map(Some)
+        }
+        Site::Database(_) => stated::version(contract, &site.database(), database),
+    }
+}
+
+/// The version of a store by manifest and database, which must agree.
+fn detect_store(
     layout: &Layout,
     contract: &Contract,
     manifest: &Manifest,

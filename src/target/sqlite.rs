@@ -12,6 +12,7 @@ mod authority;
 mod conformance;
 mod connection;
 mod content;
+mod create;
 mod error;
 pub mod image;
 mod inputs;
@@ -30,6 +31,7 @@ mod work_copy;
 
 pub use authority::RequestedPragma;
 pub use content::ContentError;
+pub use create::create_empty;
 pub use error::DatabaseError;
 pub use image::ImageError;
 pub use inputs::StepInputs;

@@ -87,10 +87,10 @@ fn go_on(
     medium: &Medium,
     faults: Faults,
 ) -> Result<(NodeHash, Vec<CommitHash>), MigrateError> {
-    let OpenStore { layout, ledger: dir, contract, surroundings } = scene.open_store();
+    let OpenStore { site, ledger: dir, contract, surroundings } = scene.open_store();
     let wait = surroundings.wait;
     let ledger = Ledger::open_on(Box::new(medium.open(faults)), &dir, &dir, surroundings)?;
-    let mut store = Store::open_with(layout, contract, ledger, wait)?;
+    let mut store = Store::open_with(site, contract, ledger, wait)?;
     if store.pending().is_some() {
         resume(&mut store, &signer(), &mut Silent)?;
     } else if store.ledger().state().store().version != "2" {

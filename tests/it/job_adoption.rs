@@ -127,9 +127,9 @@ fn s10_status_tells_schema_drift_from_data_change() {
             max_readable: 3,
             writable: 3,
             min_reader: 2,
-            ..found.compatibility.clone()
+            ..found.compatibility.clone().unwrap()
         };
-        assert_eq!(found.compatibility, expected);
+        assert_eq!(found.compatibility, Some(expected));
         assert_eq!((found.version.as_deref(), found.runs), (Some("2"), 1));
         [Layout::MANIFEST, Layout::DATABASE, Layout::AUDIT].map(of)
     };

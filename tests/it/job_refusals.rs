@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use ed25519_dalek::SigningKey;
-use glyph_ledger::contract::{Contract, Edge, Step};
+use glyph_ledger::contract::{Contract, Edge, Sql, Step};
 use glyph_ledger::diagnostic::{self, Code};
 use glyph_ledger::effects::KeySigner;
 use glyph_ledger::ledger::LedgerError;
@@ -85,7 +85,7 @@ fn contract_of(scripts: &[(&str, &str)], lossy: &[&str]) -> Contract {
     let mut contract = glyph_ledger::target::glyph_store::built_in_contract().unwrap();
     contract.contract_version = "1.1.0".to_owned();
     contract.edges = vec![Edge {
-        steps: scripts.iter().map(|(name, _)| Step::Sql((*name).to_owned())).collect(),
+        steps: scripts.iter().map(|(name, _)| sql_step(name)).collect(),
         lossy: lossy.iter().map(|lost| (*lost).to_owned()).collect(),
         ..contract.edges[0].clone()
     }];
@@ -93,6 +93,10 @@ fn contract_of(scripts: &[(&str, &str)], lossy: &[&str]) -> Contract {
     contract.scripts =
         scripts.iter().map(|(name, sql)| ((*name).to_owned(), sql.as_bytes().to_vec())).collect();
     contract
+}
+
+fn sql_step(script: &str) -> Step {
+    Step::Sql(Sql { script: script.to_owned(), record: None })
 }
 
 const FIRST: &str = "CREATE TABLE first (a);";

@@ -103,7 +103,7 @@ impl Scene {
             pins: Arc::new(pins),
             wait: self.wait,
         };
-        OpenStore { layout, ledger, contract: self.contract.clone(), surroundings }
+        OpenStore { site: layout.into(), ledger, contract: self.contract.clone(), surroundings }
     }
 
     /// The ledger alone, its store left aside.
@@ -129,7 +129,8 @@ impl Scene {
         nonce: [u8; 32],
     ) -> Result<(Store, Adoption), MigrateError> {
         let (open, project) = (self.open_store(), "scene".to_owned());
-        let options = InitOptions { open, project, signer: Arc::new(signer()) };
+        let signer = Arc::new(signer());
+        let options = InitOptions { open, project, baseline: None, signer };
         init(options, &mut FixedRandom::new(nonce))
     }
 

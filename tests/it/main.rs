@@ -15,6 +15,10 @@ mod cli_store;
 #[cfg(test)]
 mod contract_schema;
 #[cfg(test)]
+mod databases;
+#[cfg(test)]
+mod databases_kill;
+#[cfg(test)]
 mod disk_full;
 #[cfg(test)]
 mod documents_kill;

@@ -236,7 +236,7 @@ mod tests {
 
         fn migrated(&mut self, from: &PageTree, sql: &str) -> PageTree {
             let mut copy = WorkCopy::create(self.dir.path(), &from.root(), &self.objects).unwrap();
-            let script = Script { name: "s".to_owned(), sql: sql.to_owned() };
+            let script = Script::new("s", sql);
             let inputs = StepInputs { clock_ms: 0, seed: [0; 32] };
             copy.run_step(&script, &inputs, &[]).unwrap();
             copy.store(&mut self.objects).unwrap();

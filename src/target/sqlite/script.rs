@@ -9,6 +9,15 @@ pub struct Script {
     pub name: String,
     /// The SQL.
     pub sql: String,
+    /// A script that runs after it in the same transaction; in one of its own after a script that brings its own.
+    pub record: Option<Box<Self>>,
+}
+
+impl Script {
+    /// A script that nothing follows.
+    pub fn new(name: impl Into<String>, sql: impl Into<String>) -> Self {
+        Self { name: name.into(), sql: sql.into(), record: None }
+    }
 }
 
 /// What a script arranges by itself, known before it runs.

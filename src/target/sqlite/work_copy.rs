@@ -332,9 +332,13 @@ struct Run<'a> {
     connection: Connection,
     authority: Authority,
     script: &'a Script,
+    /// Whether it begins transactions of its own.
     own_transactions: bool,
+    /// Whether a script before it did.
+    brought_own: bool,
     begun: u64,
-    statements: u64,
+    /// Statements run.
+    run_so_far: u64,
     /// The rest of the script, and the line it begins on.
     rest: &'a str,
     line: u64,
@@ -356,40 +360,53 @@ impl<'a> Run<'a> {
             authority,
             script,
             own_transactions: arrangement.own_transactions,
+            brought_own: false,
             begun: 0,
-            statements: 0,
+            run_so_far: 0,
             rest: &script.sql,
             line: 1,
         })
     }
 
     fn all(&mut self) -> Result<(), StepError> {
+        self.statements()?;
+        if self.own_transactions && !self.connection.is_autocommit() {
+            return Err(StepError::TransactionLeftOpen { script: self.script.name.clone() });
+        }
+        if let Some(record) = self.script.record.as_deref() {
+            self.go_on_with(record);
+            self.statements()?;
+        }
+        if self.connection.is_autocommit() { Ok(()) } else { self.control("COMMIT") }
+    }
+
+    /// The next script, in the transaction that is open, if one is.
+    fn go_on_with(&mut self, script: &'a Script) {
+        self.brought_own |= self.own_transactions;
+        (self.script, self.own_transactions, self.rest, self.line) =
+            (script, false, &script.sql, 1);
+    }
+
+    fn statements(&mut self) -> Result<(), StepError> {
         loop {
             let next = script::after_trivia(self.rest);
             self.advance(self.rest.len() - next.len());
             if next.is_empty() {
-                break;
+                return Ok(());
             }
             let length = self.statement(next)?;
             self.advance(length);
-            self.statements += 1;
+            self.run_so_far += 1;
         }
-        if self.connection.is_autocommit() {
-            return Ok(());
-        }
-        if self.own_transactions {
-            return Err(StepError::TransactionLeftOpen { script: self.script.name.clone() });
-        }
-        self.control("COMMIT")
     }
 
     fn end(self) -> (u64, Transactions, Authority) {
-        let transactions = match (self.own_transactions, self.begun) {
+        let transactions = match (self.brought_own || self.own_transactions, self.begun) {
             (true, _) => Transactions::Script,
             (false, 0 | 1) => Transactions::One,
             (false, _) => Transactions::Several,
         };
-        (self.statements, transactions, self.authority)
+        (self.run_so_far, transactions, self.authority)
     }
 
     /// Runs the statement that `sql` begins with and returns its length.
@@ -559,7 +576,7 @@ mod tests {
 
     impl Bench {
         fn step(&mut self, sql: &str) -> Result<StepOutcome, StepError> {
-            let script = Script { name: "step.sql".to_owned(), sql: sql.to_owned() };
+            let script = Script::new("step.sql", sql);
             let outcome = self.copy.run_step(&script, &INPUTS, &[]);
             // Whatever happened, the tree is the file's.
             let rebuilt = PageTree::build(&Snapshot::open(self.copy.path(), LONG).unwrap());
@@ -880,10 +897,7 @@ mod tests {
             INSERT INTO meta VALUES ('store_version','1'),('name','n'); CREATE TABLE book(v);
             INSERT INTO book VALUES (1);",
         );
-        let script = Script {
-            name: "s".to_owned(),
-            sql: "UPDATE meta SET value = 2; DELETE FROM book".to_owned(),
-        };
+        let script = Script::new("s", "UPDATE meta SET value = 2; DELETE FROM book");
         let exemptions = [
             Exemption::Row { table: "meta".to_owned(), key: "store_version".to_owned() },
             Exemption::Table { table: "book".to_owned() },
@@ -909,7 +923,7 @@ mod tests {
             INSERT INTO log(t) SELECT id FROM t ORDER BY random();
             CREATE TRIGGER r AFTER INSERT ON log BEGIN UPDATE t SET v = datetime('now'); END;
             INSERT INTO log(t) VALUES (0);";
-        let script = Script { name: "s".to_owned(), sql: sql.to_owned() };
+        let script = Script::new("s", sql);
         let run = |inputs: &StepInputs| {
             let mut bench = bench(&big(500));
             let root = bench.copy.run_step(&script, inputs, &[]).unwrap().page_root;

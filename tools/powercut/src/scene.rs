@@ -72,8 +72,12 @@ impl Scene {
             .map_err(glyph_ledger::migrate::MigrateError::from)?;
         rusqlite::Connection::open(self.layout().database())?.execute_batch(&rows())?;
         let open = self.open_store()?;
-        let options =
-            InitOptions { open, project: "powercut".to_owned(), signer: Arc::new(signer()) };
+        let options = InitOptions {
+            open,
+            project: "powercut".to_owned(),
+            baseline: None,
+            signer: Arc::new(signer()),
+        };
         init(options, &mut FixedRandom::new([3; 32]))?;
         Ok(())
     }
@@ -98,7 +102,7 @@ impl Scene {
             wait: Duration::from_secs(5),
         };
         let contract = built_in_contract().map_err(glyph_ledger::migrate::MigrateError::from)?;
-        Ok(OpenStore { ledger: layout.ledger(), layout, contract, surroundings })
+        Ok(OpenStore { ledger: layout.ledger(), site: layout.into(), contract, surroundings })
     }
 
     /// Does `part` from wherever it is to its end.

@@ -1,0 +1,172 @@
+//! Databases of applications on the command line: which one a ledger keeps, where its migrations are, and opening both.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::context::Context;
+use super::failure;
+use super::new_file::NewFile;
+use crate::contract::{Contract, load_file};
+use crate::diagnostic::{Failure, USAGE};
+use crate::effects::syncs;
+use crate::migrate::OpenStore;
+use crate::sql_folder::{Folder, compile};
+use crate::target::{DatabaseFile, Site};
+
+/// Name of the file in a ledger's folder that says which database is in its care.
+const SETTINGS_FILE: &str = "database.json";
+
+/// Longest file of settings, in bytes: a few paths.
+const SETTINGS_BYTES_MAX: u64 = 64 * 1024;
+
+/// Which database comes into care, and what migrates it.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Chosen {
+    /// Take this SQLite database of an application into care; it is made if it is not there
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["documents", "store"])]
+    pub(super) database: Option<PathBuf>,
+    /// The folder of the SQL migrations of the database
+    #[arg(long, value_name = "DIR", requires = "database")]
+    pub(super) migrations: Option<PathBuf>,
+    /// The version that the database has, where nothing else tells it: that of its last migration, or `none`
+    #[arg(long, value_name = "VERSION", requires = "database")]
+    pub(super) baseline: Option<String>,
+}
+
+/// What a ledger of a database was set up with. Paths are from the folder that the ledger lies in, as far
+/// as they lead below it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    database: PathBuf,
+    /// The folder of its migrations, if that is what migrates it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    migrations: Option<PathBuf>,
+    /// The contract, if that is what migrates it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    contract: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Those of a ledger in `ledger` that is yet to be made.
+    pub(super) fn of(
+        ledger: &Path,
+        database: &Path,
+        migrations: Option<&Path>,
+        contract: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let base = base_of(ledger)?;
+        let place = |path: &Path| {
+            let path = fs::canonicalize(path).map_err(failure::io(path))?;
+            Ok::<_, Failure>(path.strip_prefix(&base).map_or_else(|_| path.clone(), Path::to_owned))
+        };
+        if migrations.is_some() == contract.is_some() {
+            let told = "name either the folder of the database's migrations, or its contract";
+            return Err(Failure::new(&USAGE, told).at("--migrations"));
+        }
+        // The database may not be there yet.
+        let folder = syncs::folder_of(database);
+        let named = database.file_name().map(|name| folder.join(name));
+        let named = named.filter(|_| !database.exists());
+        let database = match named {
+            None => place(database)?,
+            Some(named) => {
+                let name = named.file_name().unwrap_or_default();
+                place(folder)?.join(name)
+            }
+        };
+        let migrations = migrations.map(place).transpose()?;
+        Ok(Self { database, migrations, contract: contract.map(place).transpose()? })
+    }
+
+    fn read(ledger: &Path) -> Result<Option<Self>, Failure> {
+        let path = ledger.join(SETTINGS_FILE);
+        let mut text = Vec::new();
+        let read = fs::File::open(&path)
+            .and_then(|file| file.take(SETTINGS_BYTES_MAX + 1).read_to_end(&mut text));
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failure::io(&path)(error)),
+            Ok(_) => {}
+        }
+        serde_json::from_slice(&text).map(Some).map_err(|error| {
+            Failure::new(&USAGE, format!("not the settings of a database: {error}"))
+                .at(path.display().to_string())
+        })
+    }
+
+    /// Whether the ledger in `ledger` has some.
+    pub(super) fn are_in(ledger: &Path) -> Result<bool, Failure> {
+        Ok(Self::read(ledger)?.is_some())
+    }
+
+    /// Writes them, durably, into the ledger that has none.
+    pub(super) fn write(&self, ledger: &Path) -> Result<(), Failure> {
+        let file = ledger.join(SETTINGS_FILE);
+        let text = serde_json::to_string_pretty(self).map_err(|error| {
+            Failure::new(&USAGE, format!("a path cannot be written down: {error}"))
+        })?;
+        NewFile::at(&file, |_| false)?.make(0o644, |out| {
+            use std::io::Write as _;
+            writeln!(out, "{text}").map_err(failure::io(&file))
+        })
+    }
+
+    /// Where the database lies.
+    pub(super) fn site(&self, ledger: &Path) -> Result<Site, Failure> {
+        let path = base_of(ledger)?.join(&self.database);
+        let file = DatabaseFile::at(&path).ok_or_else(|| {
+            let told = "the database has no file name, or one that is not UTF-8";
+            Failure::new(&USAGE, told).at(path.display().to_string())
+        })?;
+        Ok(file.into())
+    }
+
+    /// The folder of its migrations, if they are in one.
+    pub(super) fn migrations(&self, ledger: &Path) -> Result<Option<PathBuf>, Failure> {
+        let base = base_of(ledger)?;
+        Ok(self.migrations.as_ref().map(|folder| base.join(folder)))
+    }
+
+    /// The contract that migrates it.
+    pub(super) fn contract(&self, ledger: &Path) -> Result<Contract, Failure> {
+        if let Some(file) = &self.contract {
+            return Ok(load_file(&base_of(ledger)?.join(file))?);
+        }
+        let folder = self.migrations(ledger)?.unwrap_or_default();
+        Ok(compile(&Folder::read(&folder)?))
+    }
+}
+
+/// The folder that the ledger in `ledger` lies in, or will.
+fn base_of(ledger: &Path) -> Result<PathBuf, Failure> {
+    let folder = syncs::folder_of(ledger);
+    fs::canonicalize(folder).map_err(failure::io(folder))
+}
+
+/// The settings of the ledger here, if it is one of a database; looked for as every ledger is.
+pub(super) fn here(context: &Context) -> Result<Option<(PathBuf, Settings)>, Failure> {
+    let Ok(dir) = context.ledger_dir() else { return Ok(None) };
+    Ok(Settings::read(&dir)?.map(|settings| (dir, settings)))
+}
+
+/// Where the database that the ledger here keeps is, and what it takes to open it.
+pub(super) fn place(context: &Context) -> Result<Option<OpenStore>, Failure> {
+    let Some((ledger, settings)) = here(context)? else { return Ok(None) };
+    Ok(Some(OpenStore {
+        site: settings.site(&ledger)?,
+        contract: settings.contract(&ledger)?,
+        ledger,
+        surroundings: context.surroundings()?,
+    }))
+}
+
+/// The folder of the database that the ledger in `dir` keeps, if it keeps one.
+pub(super) fn root_of(dir: &Path) -> Result<Option<PathBuf>, Failure> {
+    let Some(settings) = Settings::read(dir)? else { return Ok(None) };
+    Ok(Some(settings.site(dir)?.root().to_owned()))
+}

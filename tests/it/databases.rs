@@ -1,0 +1,261 @@
+//! The database of an application and its folder of SQL migrations, through the program: taken into care, migrated, put
+//! back, while the application goes on writing rows of its own.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use glyph_ledger::target::sqlite::{PageTree, Snapshot};
+use serde_json::Value;
+
+use crate::support::{Place, Said, check_answer, done};
+
+const INIT: &str = "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT NOT NULL, note TEXT);\n";
+const TOKENS: &str = "ALTER TABLE users ADD COLUMN token BLOB;
+UPDATE users SET token = randomblob(8);
+CREATE TABLE log(at TEXT DEFAULT CURRENT_TIMESTAMP, who INTEGER REFERENCES users(id));
+INSERT INTO log(who) SELECT id FROM users;\n";
+const DROP: &str = "ALTER TABLE users DROP COLUMN note;\n";
+
+/// A folder of migrations, and a database that has gone through the first.
+pub(crate) fn an_application(scripts: &[(&str, &str)]) -> Place {
+    let place = Place::new();
+    let folder = place.work().join("db/migrations");
+    fs::create_dir_all(&folder).unwrap();
+    for (name, sql) in scripts {
+        fs::write(folder.join(name), sql).unwrap();
+    }
+    sql(&place, scripts[0].1);
+    place
+}
+
+fn three() -> Place {
+    with_rows(&[("0001_init.sql", INIT), ("0002_tokens.sql", TOKENS), ("0003_drop.sql", DROP)])
+}
+
+/// The same with 200 users.
+fn with_rows(scripts: &[(&str, &str)]) -> Place {
+    let place = an_application(scripts);
+    sql(&place, &rows(0..200));
+    place
+}
+
+fn rows(ids: std::ops::Range<u32>) -> String {
+    ids.map(|id| format!("INSERT INTO users(id, name) VALUES ({id}, 'n{id}');")).collect()
+}
+
+pub(crate) fn database(place: &Place) -> PathBuf {
+    place.work().join("app.db")
+}
+
+/// What the application does.
+fn sql(place: &Place, sql: &str) {
+    let connection = rusqlite::Connection::open(database(place)).unwrap();
+    connection.execute_batch(&format!("BEGIN; {sql} COMMIT;")).unwrap();
+}
+
+fn number(place: &Place, query: &str) -> i64 {
+    let connection = rusqlite::Connection::open(database(place)).unwrap();
+    connection.query_row(query, [], |row| row.get(0)).unwrap()
+}
+
+pub(crate) fn page_root(path: &std::path::Path) -> String {
+    PageTree::build(&Snapshot::open(path, Duration::ZERO).unwrap()).unwrap().root().to_string()
+}
+
+pub(crate) const INIT_COMMAND: [&str; 5] =
+    ["init", "--database", "app.db", "--migrations", "db/migrations"];
+
+fn told(place: &Place, command: &str, exit: i32, arguments: &[&str]) -> Value {
+    let said: Said = place.run(&[arguments, &["--json"]].concat());
+    assert_eq!(said.exit, exit, "{said:?}");
+    let answer = said.json();
+    check_answer(command, &answer);
+    answer
+}
+
+/// Plans and applies, whatever is lost.
+fn apply(place: &Place) -> Value {
+    let plan = told(place, "plan", 0, &["plan", "-o", "../plan.json"]);
+    let id = plan["data"]["plan"]["id"].as_str().unwrap();
+    told(place, "apply", 0, &["apply", "../plan.json", "--accept-lossy", id])
+}
+
+#[test]
+fn s5_a_database_goes_through_its_folder_and_back_page_for_page() {
+    let place = three();
+    let untouched = fs::read(database(&place)).unwrap();
+    let adopted = told(&place, "init", 0, &INIT_COMMAND);
+    assert_eq!(
+        (&adopted["data"]["version"], &adopted["data"]["origin"]),
+        (&"0001".into(), &"adopted".into())
+    );
+    assert_eq!(fs::read(database(&place)).unwrap(), untouched);
+    let status = told(&place, "status", 10, &["status", "--detailed-exitcode"]);
+    assert_eq!(status["data"]["applied"], 1);
+    assert_eq!(status["data"]["pending"], serde_json::json!(["0002", "0003"]));
+
+    // Rows written since are part of what a run begins with.
+    sql(&place, &rows(200..210));
+    let plan = told(&place, "plan", 0, &["plan", "-o", "../plan.json"]);
+    assert_eq!(
+        plan["data"]["values_lost"], 1,
+        "a column that holds nothing is one thing lost: {plan}"
+    );
+    let refused = place.run(&["apply", "../plan.json"]);
+    assert_eq!(refused.exit, 5, "{refused:?}");
+    sql(&place, &rows(210..220));
+    let before = page_root(&database(&place));
+    apply(&place);
+    assert_eq!(number(&place, "SELECT count(*) FROM log"), 220);
+    let migrated = page_root(&database(&place));
+    let verdict = told(&place, "verify-chain", 0, &["verify-chain", "--objects"]);
+    assert_eq!(verdict["data"]["live"]["verdict"], "matches");
+    let replayed = told(&place, "replay", 0, &["replay", "--recompute", "--out", "../then"]);
+    assert_eq!(
+        replayed["data"]["recomputed"],
+        serde_json::json!({"steps": 2, "same": 2, "not_recomputable": 0})
+    );
+    assert_eq!(page_root(&place.work().join("../then/app.db")), migrated);
+
+    // What the application wrote after it goes with it, and is kept.
+    sql(&place, "INSERT INTO users(id, name) VALUES (1000, 'late');");
+    let written = page_root(&database(&place));
+    let back = told(&place, "undo", 0, &["undo"]);
+    assert_eq!(page_root(&database(&place)), before);
+    assert_eq!((&back["data"]["from"], &back["data"]["to"]), (&"0003".into(), &"0001".into()));
+    let run = back["data"]["run"].as_str().unwrap();
+    told(&place, "rollback", 0, &["migration", "rollback", "--to", &format!("run:{run}^")]);
+    assert_eq!(page_root(&database(&place)), written);
+    let status = told(&place, "status", 0, &["status", "--deep"]);
+    assert_eq!(
+        (&status["data"]["version"], &status["data"]["pending"]),
+        (&"0003".into(), &Value::Array(Vec::new()))
+    );
+    assert_eq!(status["data"]["objects"], serde_json::json!([{"id": "app.db", "drift": "none"}]));
+}
+
+#[test]
+fn s5_an_applied_migration_that_changed_is_refused_by_name() {
+    let place = three();
+    done(&place, &INIT_COMMAND);
+    let folder = place.work().join("db/migrations");
+    let refused = |code: &str, file: &str| {
+        for arguments in [&["plan"][..], &["apply", "../plan.json"]] {
+            let said = place.run(&[arguments, &["--json"]].concat());
+            let (answer, exit) = (said.json(), said.exit);
+            assert_eq!(exit, 6, "{answer}");
+            assert_eq!(answer["diagnostics"][0]["code"], code);
+            assert_eq!(answer["diagnostics"][0]["place"], file);
+        }
+        let status = told(&place, "status", 6, &["status"]);
+        assert_eq!(status["diagnostics"][0]["code"], code);
+    };
+    done(&place, &["plan", "-o", "../plan.json"]);
+    // What was applied before it came into care counts as well.
+    fs::write(folder.join("0001_init.sql"), INIT.replace("NOT NULL", "")).unwrap();
+    refused("MIGRATION_EDITED", "0001_init.sql");
+    fs::remove_file(folder.join("0001_init.sql")).unwrap();
+    refused("MIGRATION_MISSING", "0001_init.sql");
+    fs::write(folder.join("0001_init.sql"), INIT).unwrap();
+    fs::write(folder.join("0000_late.sql"), "SELECT 1;").unwrap();
+    refused("MIGRATION_LATE", "0000_late.sql");
+    fs::remove_file(folder.join("0000_late.sql")).unwrap();
+    // One that is still to come may change; the plan is another one then.
+    fs::write(folder.join("0003_drop.sql"), "CREATE INDEX by_name ON users(name);").unwrap();
+    let stale = place.run(&["apply", "../plan.json", "--json"]);
+    assert_eq!(stale.json()["diagnostics"][0]["code"], "PLAN_STALE");
+    apply(&place);
+    fs::write(folder.join("0003_drop.sql"), DROP).unwrap();
+    refused("MIGRATION_EDITED", "0003_drop.sql");
+    told(&place, "undo", 0, &["undo"]);
+    told(&place, "plan", 0, &["plan"]);
+}
+
+#[test]
+fn s5_what_was_applied_before_is_found_or_asked_for() {
+    let scripts =
+        [("1_a.sql", INIT), ("2_b.sql", "UPDATE users SET note = '';"), ("3_c.sql", DROP)];
+    let place = with_rows(&scripts);
+    let before = fs::read(database(&place)).unwrap();
+    let refused = place.run(&[&INIT_COMMAND[..], &["--json"]].concat());
+    let answer = refused.json();
+    assert_eq!((refused.exit, &answer["diagnostics"][0]["code"]), (2, &"BASELINE_UNKNOWN".into()));
+    assert!(answer["diagnostics"][0]["message"].as_str().unwrap().contains("of 1, 2"), "{answer}");
+    assert!(!place.work().join(".glyph-ledger").exists());
+    let unknown = place.run(&[&INIT_COMMAND[..], &["--baseline", "9"]].concat());
+    assert_eq!(unknown.exit, 4, "{unknown:?}");
+    let adopted = told(&place, "init", 0, &[&INIT_COMMAND[..], &["--baseline", "2"]].concat());
+    assert_eq!(adopted["data"]["version"], "2");
+    assert_eq!(fs::read(database(&place)).unwrap(), before);
+    apply(&place);
+    assert_eq!(number(&place, "SELECT count(*) FROM users WHERE id < 1000"), 200);
+
+    sql(&place, "CREATE TABLE other(a);");
+    let drifted = place.run(&["plan", "--json"]);
+    assert_eq!(
+        (drifted.exit, &drifted.json()["diagnostics"][0]["code"]),
+        (6, &"SCHEMA_DRIFT".into())
+    );
+    told(&place, "status", 6, &["status"]);
+}
+
+#[test]
+fn s5_a_database_that_is_not_there_is_made() {
+    let place = three();
+    fs::remove_file(database(&place)).unwrap();
+    let said = place.run(&[&INIT_COMMAND[..], &["--baseline", "0001"]].concat());
+    assert_eq!(said.exit, 6, "nothing was applied to what is not there: {said:?}");
+    assert!(!database(&place).exists());
+    let made = told(&place, "init", 0, &INIT_COMMAND);
+    assert_eq!(
+        (&made["data"]["origin"], &made["data"]["version"]),
+        (&"created".into(), &"none".into())
+    );
+    apply(&place);
+    assert_eq!(number(&place, "SELECT count(*) FROM pragma_table_info('users')"), 3);
+    assert_eq!(told(&place, "init", 2, &INIT_COMMAND)["diagnostics"][0]["code"], "ALREADY_HERE");
+}
+
+#[test]
+fn s5_a_contract_by_hand_keeps_another_tools_books() {
+    let place = Place::new();
+    let beside = place.work().join("contract");
+    fs::create_dir(&beside).unwrap();
+    let contract = "
+contract: app
+contract_version: 1.0.0
+format: sqlite
+versions: ['1', '2']
+current: '2'
+min: '1'
+detect:
+  - {version: '1', when: {shape: {table: users, lacks: [token]}}}
+  - {version: '2', when: {shape: {table: users, has: [token]}}}
+edges:
+  - from: '1'
+    to: '2'
+    steps: [{sql: {script: two.sql, record: two-record.sql}}]
+    proof: {addsDefaulted: [users.token], dropsNothing: true}
+";
+    fs::write(beside.join("app.yaml"), contract).unwrap();
+    fs::write(beside.join("two.sql"), "ALTER TABLE users ADD COLUMN token BLOB").unwrap();
+    fs::write(beside.join("two-record.sql"), "INSERT INTO books VALUES (2)").unwrap();
+    sql(&place, &format!("{INIT} CREATE TABLE books(v); INSERT INTO books VALUES (1);"));
+    sql(&place, &rows(0..5));
+    let init = ["init", "--database", "app.db", "--contract", "contract/app.yaml"];
+    assert_eq!(told(&place, "init", 0, &init)["data"]["version"], "1");
+    told(&place, "apply", 0, &["apply"]);
+    assert_eq!(number(&place, "SELECT max(v) FROM books"), 2);
+    told(&place, "undo", 0, &["undo"]);
+    assert_eq!(number(&place, "SELECT max(v) FROM books"), 1);
+
+    // A record that fails takes its script with it.
+    fs::write(beside.join("two-record.sql"), "INSERT INTO nowhere VALUES (2)").unwrap();
+    fs::write(beside.join("app.yaml"), contract.replace("1.0.0", "2.0.0")).unwrap();
+    let before = page_root(&database(&place));
+    let failed = place.run(&["apply", "--json"]);
+    assert_eq!(failed.exit, 6, "{failed:?}");
+    assert!(failed.stdout.contains("two-record.sql:1"), "{failed:?}");
+    assert_eq!(page_root(&database(&place)), before);
+}
