@@ -19,6 +19,7 @@ pub mod objects;
 pub mod operators;
 pub mod replay;
 pub mod schema;
+pub mod sql_folder;
 pub mod target;
 pub mod transform;
 pub mod trust;

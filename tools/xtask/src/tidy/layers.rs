@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["migrate", "trust", "verify", "export", "replay", "failure", "operators"],
     &["ledger"],
     &["link"],
+    &["sql_folder"],
     &["target", "contract", "objects", "log"],
     &["transform", "schema"],
     &["effects", "diagnostic", "glyphser"],
