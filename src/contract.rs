@@ -30,7 +30,7 @@ pub use draft::{Draft, DraftError, Examples, draft};
 pub use lint::{Finding, Severity, lint};
 pub use load::{ContractError, load_bytes, load_file};
 pub use location::Location;
-pub use model::{Contract, Edge, EdgeProof, Format, Invariant};
+pub use model::{ANYTHING, Bookkeeping, Contract, EMPTY, Edge, EdgeProof, Format, Invariant};
 pub use path::{PathError, Paths, resolve};
 pub use pattern::Pattern;
 pub use reference::{Encoding, Preimage, Reference, SelfHash, Signature};

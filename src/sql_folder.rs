@@ -10,13 +10,23 @@
 
 mod books;
 mod checksum;
+mod compile;
+mod dbmate;
 mod error;
 mod folder;
+mod goose;
 mod judge;
 mod layout;
+mod metadata;
+mod names;
+mod recognise;
+mod record;
+mod tokens;
+mod tree;
 
 pub use books::{Applied, Books, BooksError, Column, Tables};
 pub use checksum::Width;
+pub use compile::{CONTRACT, compile};
 pub use error::{FolderError, Trouble};
 pub use folder::{Folder, Migration, Script, Transaction};
 pub use judge::{Finding, Judgement};

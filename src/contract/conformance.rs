@@ -8,7 +8,7 @@ use super::Bundle;
 use super::detector::{Detector, Shape, When};
 use super::model::{Contract, Edge, EdgeProof};
 use crate::document::Value;
-use crate::transform::Step;
+use crate::transform::{Sql, Step};
 
 #[test]
 fn contracts_mean_and_are_kept_as_recorded() {
@@ -33,8 +33,7 @@ fn contract(draw: &mut Draw) -> Contract {
         (0..=draw.below(4)).map(|number| format!("{number}{}", draw.text(1))).collect();
     let last = versions.len() - 1;
     let edges: Vec<Edge> = versions.windows(2).map(|pair| edge(draw, &pair[0], &pair[1])).collect();
-    let named =
-        edges.iter().flat_map(|edge| &edge.steps).filter_map(Step::script_name).map(str::to_owned);
+    let named = edges.iter().flat_map(Edge::sql).map(|sql| sql.script.clone());
     let scripts = named.map(|name| (name, draw.bytes(40))).collect();
     Contract {
         contract: draw.text(2),
@@ -47,6 +46,7 @@ fn contract(draw: &mut Draw) -> Contract {
         min: versions[draw.index(versions.len())].clone(),
         detect: versions.iter().map(|version| detector(draw, version)).collect(),
         versions,
+        bookkeeping: None,
         parameters: BTreeMap::new(),
         schemas: BTreeMap::new(),
         edges,
@@ -91,7 +91,7 @@ fn edge(draw: &mut Draw, from: &str, to: &str) -> Edge {
     Edge {
         from: from.to_owned(),
         to: to.to_owned(),
-        steps: draw.list(3, |draw| Step::Sql(draw.text(3))),
+        steps: draw.list(3, |draw| Step::Sql(Sql { script: draw.text(3), record: None })),
         description: None,
         proof: EdgeProof {
             adds_defaulted: draw.list(3, |draw| draw.text(2)),

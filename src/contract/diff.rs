@@ -278,6 +278,7 @@ impl Changes<'_> {
         }
         self.changed(Bump::Major, "normalize_lossy", &old.normalize_lossy, &new.normalize_lossy);
         self.schemas();
+        self.changed(Bump::Major, "bookkeeping", &old.bookkeeping, &new.bookkeeping);
         self.changed(Bump::Major, "invariants", &old.invariants, &new.invariants);
         self.changed(Bump::Major, "refs", &old.refs, &new.refs);
         self.changed(Bump::Major, "self_hash", &old.self_hash, &new.self_hash);

@@ -10,7 +10,7 @@ use super::detector::Detector;
 use super::pattern::Pattern;
 use super::reference::{Reference, SelfHash, Signature};
 use crate::document::Pointer;
-use crate::transform::{JqError, Programs, Step};
+use crate::transform::{JqError, Programs, Sql, Step};
 
 /// A contract, parsed and checked: versions exist, edges go up, files are there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,8 +37,12 @@ pub struct Contract {
     pub current: String,
     /// The oldest version that can be read.
     pub min: String,
-    /// How to tell which version an object has; exactly one must match.
+    /// How to tell which version an object has; exactly one must match. Of a database there may be none: the ledger
+    /// knows then.
     pub detect: Vec<Detector>,
+    /// Of a database: the table by which another tool keeps account of its migrations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bookkeeping: Option<Bookkeeping>,
     /// Values that are given from outside, and what each is.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
@@ -76,6 +80,24 @@ pub struct Contract {
     pub scripts: BTreeMap<String, Vec<u8>>,
 }
 
+/// The first version of contracts that begin with a database in which there is nothing.
+pub const EMPTY: &str = "none";
+
+/// What an edge of a database declares as lossy whose author did not say what it loses. It is measured all the same, and
+/// asks for the plan's id.
+pub const ANYTHING: &str = "*";
+
+/// The table by which another tool keeps account of the migrations of a database. It tells the database's version, and
+/// what changes in it is no loss.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bookkeeping {
+    /// The tool.
+    pub tool: String,
+    /// Its table.
+    pub table: String,
+}
+
 /// How the objects of a contract are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -109,7 +131,7 @@ pub struct Edge {
     pub steps: Vec<Step>,
     /// What is promised of it.
     pub proof: EdgeProof,
-    /// What it is known to lose: of databases `table` or `table.column`, of documents a [`Pattern`].
+    /// What it is known to lose: of databases `table`, `table.column` or [`ANYTHING`], of documents a [`Pattern`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lossy: Vec<String>,
     /// Steps that take it back, where those that follow from `steps` are not the ones meant.
@@ -254,9 +276,9 @@ impl Edge {
         format!("{} \u{2192} {}", self.from, self.to)
     }
 
-    /// The SQL scripts it runs, in order.
-    pub fn scripts(&self) -> impl Iterator<Item = &str> {
-        self.steps.iter().filter_map(Step::script_name)
+    /// The SQL it runs, in order.
+    pub fn sql(&self) -> impl Iterator<Item = &Sql> {
+        self.steps.iter().filter_map(Step::sql)
     }
 
     /// Every file that its steps name.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::detector::When;
+use super::detector::{Shape, When};
 use super::model::{Contract, Edge, Format};
 use super::pattern::Pattern;
 use crate::document::Pointer;
@@ -30,6 +30,7 @@ pub(super) fn breaches(contract: &Contract, missing: &BTreeMap<String, String>) 
     rules.format();
     rules.versions();
     rules.detectors();
+    rules.bookkeeping();
     rules.documents_only();
     rules.hashes();
     rules.schemas();
@@ -105,6 +106,9 @@ impl Rules<'_> {
             self.known(at.below("version"), &detector.version, "a detector's version");
             self.when(&at.below("when"), &detector.when);
         }
+        if contract.format() == Some(Format::Sqlite) && contract.detect.is_empty() {
+            return;
+        }
         let detected: BTreeSet<&str> =
             contract.detect.iter().map(|detector| detector.version.as_str()).collect();
         for (position, version) in contract.versions.iter().enumerate() {
@@ -120,10 +124,22 @@ impl Rules<'_> {
     }
 
     fn when(&mut self, at: &Pointer, when: &When) {
-        if self.documents {
-            self.document_when(at, when);
-        } else if let Some(rule) = store_when(when) {
+        let broken = match self.contract.format() {
+            _ if self.documents => return self.document_when(at, when),
+            Some(Format::Sqlite) => database_when(when),
+            _ => store_when(when),
+        };
+        if let Some(rule) = broken {
             self.broken(at.clone(), rule);
+        }
+    }
+
+    /// What only a database has.
+    fn bookkeeping(&mut self) {
+        let is_database = self.contract.format() == Some(Format::Sqlite);
+        if self.contract.bookkeeping.is_some() && !is_database {
+            let rule = "`bookkeeping` is for contracts of format sqlite";
+            self.broken(place(&["bookkeeping"]), rule);
         }
     }
 
@@ -256,7 +272,11 @@ impl Rules<'_> {
                         format!("{name} has an SQL step, which is for databases"),
                     );
                 }
-                Step::Sql(script) => self.file(at.clone(), script, &format!("{name} names script")),
+                Step::Sql(sql) => {
+                    for file in std::iter::once(&sql.script).chain(&sql.record) {
+                        self.file(at.clone(), file, &format!("{name} names script"));
+                    }
+                }
                 _ if !self.documents => {
                     self.broken(
                         at.clone(),
@@ -300,6 +320,19 @@ impl Rules<'_> {
             let why = self.missing.get(file).map(|why| format!(": {why}")).unwrap_or_default();
             self.broken(at, format!("{what} {file:?}, which is not there{why}"));
         }
+    }
+}
+
+/// What is wrong with a condition on a database.
+fn database_when(when: &When) -> Option<&'static str> {
+    let asks_for_more = when.path.is_some()
+        || when.equals.is_some()
+        || when.kind.is_some()
+        || when.absent
+        || !when.all.is_empty();
+    match &when.shape {
+        Some(Shape { table: Some(_), .. }) if !asks_for_more => None,
+        _ => Some("a database is told by the shape of a table, and by nothing beside it"),
     }
 }
 
@@ -389,7 +422,8 @@ signature: {at: [/signature], drop: false}
     fn what_a_contract_of_documents_must_not_say_is_named() {
         for (from, to, expected) in [
             ("format: json", "format: xml", "format \"xml\" is none of json"),
-            ("format: json", "format: sqlite", "a store is told by path and equals"),
+            ("format: json", "format: glyph-store", "a store is told by path and equals"),
+            ("format: json", "format: sqlite", "a database is told by the shape of a table"),
             ("- add: {path: /v, value: 1", "- add: {path: /v", "must have either value or jq"),
             ("file: name.jq", "file: other.jq", "\"other.jq\", which is not there"),
             ("{\"1\": one.json}", "{\"1\": two.json}", "\"two.json\", which is not there"),

@@ -341,7 +341,7 @@ fn rehearse(
     let scratch = scratch_folder(store)?;
     let mut copy = WorkCopy::create(scratch.path(), page_root, &*store.objects)?;
     for edge in edges {
-        for name in edge.scripts() {
+        for name in edge.sql().map(|sql| sql.script.as_str()) {
             let script = script(&store.contract, name);
             // What is lost does not hang on clock or chance; the run records its own.
             let inputs = StepInputs::of_step(0, &[0; 32], Layout::DATABASE, steps.len() as u64);

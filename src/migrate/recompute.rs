@@ -140,9 +140,10 @@ impl Run {
             let io = |source| MigrateError::Io { path: std::env::temp_dir(), source };
             let scratch = tempfile::tempdir().map_err(io)?;
             let mut copy = WorkCopy::create(scratch.path(), page_root, objects)?;
-            for (at, step) in (0..).zip(edges.iter().flat_map(|edge| edge.scripts())) {
+            for (at, step) in (0..).zip(edges.iter().flat_map(|edge| edge.sql())) {
                 let inputs = step_inputs(&self.started, at)?;
-                let done = copy.run_step(&script(&contract, step), &inputs, &exemptions())?;
+                let done =
+                    copy.run_step(&script(&contract, &step.script), &inputs, &exemptions())?;
                 found
                     .entry(Layout::DATABASE)
                     .or_default()

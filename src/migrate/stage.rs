@@ -146,7 +146,7 @@ impl Staging {
         let total: u64 = edges.iter().map(|edge| edge.steps.len() as u64).sum();
         let mut step = 0;
         for edge in edges {
-            for sql in edge.scripts() {
+            for sql in edge.sql().map(|sql| sql.script.as_str()) {
                 let inputs = step_inputs(&self.started, step)?;
                 let done = copy.run_step(&script(&self.contract, sql), &inputs, &exemptions())?;
                 loss.add(edge, &done.loss)?;
@@ -178,8 +178,8 @@ impl Staging {
             _ => Some(store.objects.put(&loss.list().encode())?),
         };
         let live = LiveDatabase::open(copy.path(), store.wait)?;
-        let scripts = edges.iter().flat_map(|edge| edge.scripts());
-        let scripts = scripts.map(|name| script(&self.contract, name).sql);
+        let scripts = edges.iter().flat_map(|edge| edge.sql());
+        let scripts = scripts.map(|sql| script(&self.contract, &sql.script).sql);
         let reads_inputs =
             live.declarations()?.into_iter().chain(scripts).any(|sql| names_inputs(&sql));
         let checked = ["foreign_keys", "integrity", "loss_within_plan", "version_stated"];

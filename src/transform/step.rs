@@ -1,6 +1,11 @@
 //! What a step may be. Data only: what it does to a document stands in [`super::steps`].
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::document::{Pointer, Value};
 use crate::glyphser::Formula;
@@ -13,7 +18,7 @@ use crate::glyphser::Formula;
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// A script of SQL statements, run in one transaction.
-    Sql(String),
+    Sql(Sql),
     /// Gives a key another name; it keeps its position.
     Rename(Rename),
     /// Takes a value to another place, which must be free; its new key goes last.
@@ -55,6 +60,16 @@ pub enum Step {
     Rehash(Rehash),
     /// Puts the one result of an external program in the place of its input.
     Program(External),
+}
+
+/// A script of SQL statements. Written as its file's name, if it has nothing else to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sql {
+    /// The script: a file beside the contract.
+    pub script: String,
+    /// A second script that belongs to the first and runs after it in the same transaction: the row by which somebody
+    /// else's tool keeps account of the first. Where the first has transactions of its own, this one follows in one more.
+    pub record: Option<String>,
 }
 
 /// A key and its new name.
@@ -344,9 +359,9 @@ pub struct Rehash {
 }
 
 impl Step {
-    /// The SQL script it runs.
-    pub fn script_name(&self) -> Option<&str> {
-        if let Self::Sql(name) = self { Some(name) } else { None }
+    /// The SQL it runs.
+    pub const fn sql(&self) -> Option<&Sql> {
+        if let Self::Sql(sql) = self { Some(sql) } else { None }
     }
 
     /// The steps inside it.
@@ -365,17 +380,65 @@ impl Step {
 
     /// Every file that it and the steps inside it name.
     pub fn files(&self) -> Vec<&str> {
-        let own = match self {
-            Self::Sql(name) => Some(name.as_str()),
-            Self::Jq(jq) => jq.file.as_deref(),
-            _ => None,
+        let (own, second) = match self {
+            Self::Sql(sql) => (Some(sql.script.as_str()), sql.record.as_deref()),
+            Self::Jq(jq) => (jq.file.as_deref(), None),
+            _ => (None, None),
         };
         let external = match self {
             Self::Program(external) => external.files.as_slice(),
             _ => &[],
         };
-        let own = own.into_iter().chain(external.iter().map(String::as_str));
+        let own = own.into_iter().chain(second).chain(external.iter().map(String::as_str));
         own.chain(self.body().iter().flat_map(Self::files)).collect()
+    }
+}
+
+impl Serialize for Sql {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match &self.record {
+            None => to.serialize_str(&self.script),
+            Some(record) => {
+                let mut map = to.serialize_struct("Sql", 2)?;
+                map.serialize_field("script", &self.script)?;
+                map.serialize_field("record", record)?;
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Sql {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(SqlVisitor)
+    }
+}
+
+/// Reads an SQL step in either of its two forms.
+struct SqlVisitor;
+
+/// The longer form.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SqlFields {
+    script: String,
+    record: String,
+}
+
+impl<'de> Visitor<'de> for SqlVisitor {
+    type Value = Sql;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a script, or a map of `script` and `record`")
+    }
+
+    fn visit_str<E: de::Error>(self, script: &str) -> Result<Sql, E> {
+        Ok(Sql { script: script.to_owned(), record: None })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Sql, A::Error> {
+        let SqlFields { script, record } = SqlFields::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Sql { script, record: Some(record) })
     }
 }
 
@@ -410,6 +473,6 @@ const fn is_false(truth: &bool) -> bool {
 }
 
 /// A value that is given, be it null.
-fn given<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(from).map(Some)
 }

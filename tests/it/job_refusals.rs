@@ -14,6 +14,7 @@ use glyph_ledger::log::sled::OpenError;
 use glyph_ledger::migrate::{
     Consent, MigrateError, Plan, Policy, Silent, abandon, apply, plan, resume, status,
 };
+use glyph_ledger::transform::Sql;
 
 use crate::job_kill::kill_at_milestone;
 use crate::job_scene::{INPUTS, Scene, accept, files_below, go_back, migrate, signer};
@@ -80,12 +81,16 @@ fn a_manifest_and_a_database_that_disagree_are_refused() {
     migrate(&mut store, "2", &mut Silent).unwrap();
 }
 
+fn step(script: &str) -> Step {
+    Step::Sql(Sql { script: script.to_owned(), record: None })
+}
+
 /// A contract whose only edge leads from 1 to 2 by these scripts.
 fn contract_of(scripts: &[(&str, &str)], lossy: &[&str]) -> Contract {
     let mut contract = glyph_ledger::target::glyph_store::built_in_contract().unwrap();
     contract.contract_version = "1.1.0".to_owned();
     contract.edges = vec![Edge {
-        steps: scripts.iter().map(|(name, _)| Step::Sql((*name).to_owned())).collect(),
+        steps: scripts.iter().map(|(name, _)| step(name)).collect(),
         lossy: lossy.iter().map(|lost| (*lost).to_owned()).collect(),
         ..contract.edges[0].clone()
     }];
