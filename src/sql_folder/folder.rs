@@ -120,7 +120,7 @@ fn named(tree: &Tree, layout: Layout) -> Result<(Named<'_>, Vec<String>), Troubl
     for (path, entry) in tree.entries() {
         let file = || path.to_owned();
         let name = match (names::read(layout, path), entry) {
-            (Ok(None), Entry::File(_)) if path.ends_with(".sql") => {
+            (Ok(None), Entry::File(_)) if names::is_script(path) => {
                 ignored.push(file());
                 continue;
             }

@@ -99,7 +99,7 @@ impl Parser {
         match annotation(line) {
             Some(Err(reason)) => return Err((number, reason)),
             Some(Ok(annotation)) => {
-                self.annotation(annotation).map_err(|reason| (number, reason))?
+                self.annotation(annotation).map_err(|reason| (number, reason))?;
             }
             None => self.sql(number, line)?,
         }

@@ -116,7 +116,8 @@ impl Books {
             }
         }
         findings.extend(late(folder, &applied));
-        let count = (0..).take_while(|position| applied.contains(position)).count();
+        let count =
+            (0..folder.migrations.len()).take_while(|position| applied.contains(position)).count();
         Judgement { books, applied: count, findings }
     }
 

@@ -159,7 +159,7 @@ mod tests {
     fn names_lead_to_layouts_and_tools_and_back() {
         for layout in Layout::ALL {
             assert_eq!(Layout::find(layout.name()), Some(layout));
-            assert_eq!(layout.tool().map(Tool::layout).unwrap_or(layout), layout);
+            assert_eq!(layout.tool().map_or(layout, Tool::layout), layout);
         }
         for tool in Tool::ALL {
             assert_eq!(Tool::find(tool.name()), Some(tool));

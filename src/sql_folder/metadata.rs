@@ -18,9 +18,10 @@ pub(super) fn transaction(tree: &Tree, file: &str) -> Result<Transaction, Troubl
     let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
     let path = format!("{folder}/metadata.toml");
     let Some(bytes) = tree.file(&path) else {
-        return match tree.has(&path) {
-            false => Ok(Transaction::One),
-            true => Err(Trouble::NotAFile { file: path, what: "a folder or link" }),
+        return if tree.has(&path) {
+            Err(Trouble::NotAFile { file: path, what: "a folder or link" })
+        } else {
+            Ok(Transaction::One)
         };
     };
     let text = std::str::from_utf8(bytes)

@@ -40,6 +40,11 @@ pub(super) enum Part {
 /// None for a name that the tool passes over, and why a name is refused.
 pub(super) type Reading = Result<Option<Name>, &'static str>;
 
+/// Whether a name ends as scripts do; to the tools, capital letters are others.
+pub(super) fn is_script(name: &str) -> bool {
+    name.strip_suffix(".sql").is_some()
+}
+
 const NO_NUMBER: &str = "it does not begin with a number";
 const TOO_LARGE: &str = "its number is too large";
 
@@ -61,7 +66,7 @@ pub(super) fn read(layout: Layout, path: &str) -> Reading {
 /// Whether any layout reads the bytes of a file of that path.
 pub(super) fn may_be_read(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    name.ends_with(".sql") || name == "metadata.toml" || !matches!(golang_migrate(name), Ok(None))
+    is_script(name) || name == "metadata.toml" || !matches!(golang_migrate(name), Ok(None))
 }
 
 fn numbered(name: &str) -> Reading {
@@ -90,7 +95,7 @@ fn plain(name: &str) -> Reading {
 
 fn sqlx(name: &str) -> Reading {
     let Some((version, rest)) = name.split_once('_') else { return Ok(None) };
-    if !rest.ends_with(".sql") {
+    if !is_script(rest) {
         return Ok(None);
     }
     let number: i64 =

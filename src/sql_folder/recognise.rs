@@ -88,7 +88,7 @@ fn family(path: &str, entry: &Entry) -> Option<Family> {
     if matches!(names::read(Layout::Refinery, path), Ok(Some(_)) | Err(_)) {
         return Some(Family::Refinery);
     }
-    if path.contains('/') || !name.ends_with(".sql") || matches!(entry, Entry::Folder) {
+    if path.contains('/') || !names::is_script(name) || matches!(entry, Entry::Folder) {
         return None;
     }
     let text = match entry {
@@ -133,7 +133,7 @@ fn fitting(tree: &Tree, families: &BTreeMap<Family, &str>) -> Vec<Layout> {
     let every = |layout: Layout| {
         tree.entries().all(|(path, entry)| {
             let is_script =
-                !path.contains('/') && path.ends_with(".sql") && *entry != Entry::Folder;
+                !path.contains('/') && names::is_script(path) && *entry != Entry::Folder;
             !is_script
                 || matches!(names::read(layout, path), Ok(Some(name)) if name.part != Part::Both)
         })

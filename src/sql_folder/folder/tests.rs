@@ -112,12 +112,13 @@ fn numbers_are_of_no_tool_unless_its_table_is_there() {
 
 #[test]
 fn transactions_are_as_the_tool_makes_them() {
+    use Transaction::{None as No, One};
+
     let transaction = |files: &[(&str, &str)], layout| {
         let found = read(files, Some(layout)).unwrap();
         let one = &found.migrations[0];
         (one.up.transaction, one.down.as_ref().map(|down| down.transaction))
     };
-    use Transaction::{None as No, One};
     for (files, layout, expected) in [
         (vec![("1_a.sql", "-- no-transaction\nVACUUM")], Layout::Sqlx, (No, None)),
         (vec![("1_a.sql", " -- no-transaction\nVACUUM")], Layout::Sqlx, (One, None)),
