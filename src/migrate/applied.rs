@@ -55,7 +55,7 @@ pub(super) fn must_be_unchanged(store: &Store) -> Result<(), MigrateError> {
 fn in_force(store: &Store, mut size: u64) -> Result<Option<CommitHash>, MigrateError> {
     let state = store.ledger.state();
     for run in state.runs().finished.iter().rev() {
-        if !run.outcome.committed_seq().is_some_and(|committed| committed < size) {
+        if run.outcome.committed_seq().is_none_or(|committed| committed >= size) {
             continue;
         }
         let Body::RunStarted(started) = store.ledger.event(run.started_seq)?.event.body else {

@@ -32,17 +32,14 @@ pub(super) fn of(
 }
 
 /// The version of a database that is yet to be made.
-pub(super) fn of_nothing(
-    contract: &Contract,
-    given: Option<String>,
-) -> Result<String, MigrateError> {
-    if begins_with_nothing(contract) && given.as_deref().is_none_or(|given| given == EMPTY) {
+pub(super) fn of_nothing(contract: &Contract, given: Option<&str>) -> Result<String, MigrateError> {
+    if begins_with_nothing(contract) && given.is_none_or(|given| given == EMPTY) {
         return Ok(EMPTY.to_owned());
     }
     let check = format!(
         "a new database is at version {EMPTY}, and the contract goes from {} to {}",
         contract.min,
-        given.as_ref().unwrap_or(&contract.current)
+        given.unwrap_or(&contract.current)
     );
     Err(MigrateError::Outcome { check })
 }

@@ -51,7 +51,7 @@ pub fn init(
 ) -> Result<(Store, Adoption), MigrateError> {
     let InitOptions { open, project, baseline, signer } = options;
     let there = is_there(&open.site);
-    let version = if there { judge(&open, baseline)? } else { unmade(&open, baseline)? };
+    let version = if there { judge(&open, baseline)? } else { unmade(&open, baseline.as_deref())? };
     let origin = if there { Origin::Adopted } else { Origin::Created };
     let mut store = open_or_create_ledger(&open, there, &project, &*signer, random)?;
     let adoption = adopt_at(&mut store, origin, version, &*signer)?;
@@ -83,7 +83,7 @@ fn judge(open: &OpenStore, baseline: Option<String>) -> Result<Option<String>, M
 }
 
 /// The version of a database that is to be made, if it is one.
-fn unmade(open: &OpenStore, baseline: Option<String>) -> Result<Option<String>, MigrateError> {
+fn unmade(open: &OpenStore, baseline: Option<&str>) -> Result<Option<String>, MigrateError> {
     if open.site.store().is_some() {
         return Ok(None);
     }
@@ -147,9 +147,8 @@ fn adopt_at(
         });
     }
     let database = LiveDatabase::open(&store.site.database(), store.wait)?;
-    let version = match (detect(&store.site, &store.contract, &database)?, version) {
-        (Some(version), _) | (None, Some(version)) => version,
-        (None, None) => return Err(MigrateError::Baseline { candidates: Vec::new() }),
+    let Some(version) = detect(&store.site, &store.contract, &database)?.or(version) else {
+        return Err(MigrateError::Baseline { candidates: Vec::new() });
     };
     let objects = take_all(&store.site, &database, &mut *store.objects)?;
     // Of what a database went through already only the text is left, which must stay as it is from now on.

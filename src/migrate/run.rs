@@ -243,9 +243,9 @@ pub fn apply(
     if plan.is_empty() {
         return Err(MigrateError::NothingToDo { version: plan.to.clone() });
     }
+    must_be_unchanged(store)?;
     let accepted_loss = check_consent(plan.id, plan.lost(), plan.policy.allow_loss, consent)?;
     check_contract(store)?;
-    must_be_unchanged(store)?;
     still_fits(store, plan)?;
     let mut bodies = freeze_contract(store)?;
     let observation = store.observe()?;

@@ -105,7 +105,8 @@ pub struct Layout {
     pub auto_vacuum: bool,
     /// Whether that happens on demand only (`auto_vacuum = INCREMENTAL`).
     pub incremental: bool,
-    /// Text encoding: 1 UTF-8, 2 UTF-16le, 3 UTF-16be, 0 not chosen yet.
+    /// Text encoding: 1 UTF-8, 2 UTF-16le, 3 UTF-16be. Where a database without tables has not chosen yet, it is
+    /// the one that it takes unless told otherwise.
     pub encoding: u32,
 }
 
@@ -116,10 +117,13 @@ impl Layout {
             reserved: first_page.get(20).copied().unwrap_or_default(),
             auto_vacuum: big_endian(first_page, 52) != 0,
             incremental: big_endian(first_page, 64) != 0,
-            encoding: big_endian(first_page, 56),
+            encoding: big_endian(first_page, 56).max(UTF_8),
         }
     }
 }
+
+/// UTF-8, as a text encoding; it begins the list.
+const UTF_8: u32 = 1;
 
 fn big_endian(page: &[u8], at: usize) -> u32 {
     page.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u32::from_be_bytes(*bytes))

@@ -338,7 +338,7 @@ struct Run<'a> {
     brought_own: bool,
     begun: u64,
     /// Statements run.
-    run_so_far: u64,
+    done: u64,
     /// The rest of the script, and the line it begins on.
     rest: &'a str,
     line: u64,
@@ -362,7 +362,7 @@ impl<'a> Run<'a> {
             own_transactions: arrangement.own_transactions,
             brought_own: false,
             begun: 0,
-            run_so_far: 0,
+            done: 0,
             rest: &script.sql,
             line: 1,
         })
@@ -396,7 +396,7 @@ impl<'a> Run<'a> {
             }
             let length = self.statement(next)?;
             self.advance(length);
-            self.run_so_far += 1;
+            self.done += 1;
         }
     }
 
@@ -406,7 +406,7 @@ impl<'a> Run<'a> {
             (false, 0 | 1) => Transactions::One,
             (false, _) => Transactions::Several,
         };
-        (self.run_so_far, transactions, self.authority)
+        (self.done, transactions, self.authority)
     }
 
     /// Runs the statement that `sql` begins with and returns its length.
