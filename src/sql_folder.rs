@@ -31,3 +31,4 @@ pub use error::{FolderError, Trouble};
 pub use folder::{Folder, Migration, Script, Transaction};
 pub use judge::{Finding, Judgement};
 pub use layout::{Layout, Tool};
+pub use tokens::same as same_statements;

@@ -113,6 +113,11 @@ impl Books {
         Self { tool, width: Width::Four }
     }
 
+    /// The same with checksums of versions as wide as that.
+    pub const fn with_width(tool: Tool, width: Width) -> Self {
+        Self { tool, width }
+    }
+
     /// The books of `tool` in a database with those tables; `None` if its table is not there.
     pub fn find(tool: Tool, tables: &Tables) -> Result<Option<Self>, BooksError> {
         let table = tool.table();

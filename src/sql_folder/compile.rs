@@ -7,7 +7,7 @@ use ledger_format::cbor::{self, Value};
 use ledger_format::hash::ContentHash;
 
 use super::books::Books;
-use super::folder::{Folder, Migration, Script};
+use super::folder::{Folder, Migration, Script, Transaction};
 use super::record;
 use crate::contract::{ANYTHING, Bookkeeping, Contract, EMPTY, Edge, EdgeProof, Format, Step};
 use crate::transform::Sql;
@@ -106,5 +106,6 @@ fn step(script: &Script, books: Option<String>, scripts: &mut BTreeMap<String, V
         scripts.insert(name.clone(), sql.into_bytes());
         name
     });
-    Step::Sql(Sql { script: script.name.clone(), record })
+    let no_transaction = script.transaction == Transaction::None;
+    Step::Sql(Sql { script: script.name.clone(), record, no_transaction })
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use super::books::Tables;
 use super::error::{FolderError, Trouble};
-use super::layout::{Key, Layout};
+use super::layout::{Key, Layout, Tool};
 use super::names::{self, Name, Part};
 use super::tree::{Entry, Tree};
 use super::{dbmate, goose, metadata, recognise, tokens};
-use crate::contract::EMPTY;
+use crate::contract::{Contract, EMPTY, Edge};
 
 /// The migrations of a folder, in the order in which the tool of its layout applies them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +67,14 @@ impl Folder {
         read.map_err(|trouble| FolderError { dir: dir.to_owned(), trouble })
     }
 
+    /// The folder that `contract` was made of, as far as its tool's books need it; `None` if it keeps no books of a tool
+    /// that is known.
+    pub fn of_contract(contract: &Contract) -> Option<Self> {
+        let layout = Tool::find(&contract.bookkeeping.as_ref()?.tool)?.layout();
+        let migrations = contract.edges.iter().filter_map(|edge| of_edge(contract, edge)).collect();
+        Some(Self { layout, also_fits: Vec::new(), migrations, ignored: Vec::new() })
+    }
+
     /// Position of a version, from the first.
     pub fn position(&self, version: &str) -> Option<usize> {
         self.migrations.iter().position(|migration| migration.version == version)
@@ -95,6 +103,21 @@ impl Folder {
         let migrations = migrations.collect::<Result<_, _>>()?;
         Ok(Self { layout, also_fits, migrations, ignored })
     }
+}
+
+/// The migration that an edge was made of; its way down is left out.
+fn of_edge(contract: &Contract, edge: &Edge) -> Option<Migration> {
+    let sql = edge.sql().next()?;
+    let text = contract.scripts.get(&sql.script)?;
+    let transaction = if sql.no_transaction { Transaction::None } else { Transaction::One };
+    let up = Script {
+        name: sql.script.clone(),
+        file: sql.script.clone(),
+        sql: String::from_utf8_lossy(text).into_owned(),
+        transaction,
+    };
+    let name = edge.description.clone().unwrap_or_default();
+    Some(Migration { version: edge.to.clone(), name, up, down: None })
 }
 
 /// Every folder that Diesel takes for a migration has an `up.sql`.

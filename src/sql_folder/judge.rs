@@ -2,15 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use ledger_format::hash::ContentHash;
-
 use super::books::{Applied, Books};
 use super::checksum::{self, Width};
 use super::folder::{Folder, Migration};
 use super::layout::Tool;
-use super::tokens;
-use crate::contract::{Contract, EMPTY};
-
 /// What the rows of a tool's table mean for a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
@@ -18,7 +13,7 @@ pub struct Judgement {
     pub books: Books,
     /// How many migrations from the first on are applied, without a gap.
     pub applied: usize,
-    /// Everything that is wrong. With anything here, nothing must be applied.
+    /// Everything that is wrong. With anything here that is not harmless, nothing must be applied.
     pub findings: Vec<Finding>,
 }
 
@@ -55,10 +50,12 @@ pub enum Finding {
         found: String,
     },
     /// An applied migration has no file any more.
-    #[error("version {version} is applied, but no file of the folder has it")]
+    #[error("version {version}{} is applied, but no file of the folder has it", once(file.as_deref()))]
     Missing {
         /// The version.
         version: String,
+        /// The file that it had, if that is known.
+        file: Option<String>,
     },
     /// The database is ahead of the folder.
     #[error("version {version} is applied, and is newer than the folder's last, {last}")]
@@ -79,10 +76,12 @@ pub enum Finding {
         newest: String,
     },
     /// A migration was begun and not finished.
-    #[error("version {version} is marked as begun and not finished")]
+    #[error("version {version}{} is marked as begun and not finished", once(file.as_deref()))]
     Dirty {
         /// The version.
         version: String,
+        /// Its file, if it has one.
+        file: Option<String>,
     },
     /// No way of computing them gives the checksums that are recorded.
     #[error("no known way of computing checksums gives those in {table}")]
@@ -90,6 +89,56 @@ pub enum Finding {
         /// The table.
         table: &'static str,
     },
+}
+
+impl Finding {
+    /// The version that it is about; of checksums that nobody knows, none.
+    pub fn version(&self) -> Option<&str> {
+        match self {
+            Self::Edited { version, .. }
+            | Self::Cosmetic { version, .. }
+            | Self::Missing { version, .. }
+            | Self::Newer { version, .. }
+            | Self::Late { version, .. }
+            | Self::Dirty { version, .. } => Some(version),
+            Self::UnknownChecksums { .. } => None,
+        }
+    }
+
+    /// The file that it is about, if that is known.
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Self::Edited { file, .. } | Self::Cosmetic { file, .. } | Self::Late { file, .. } => {
+                Some(file)
+            }
+            Self::Missing { file, .. } | Self::Dirty { file, .. } => file.as_deref(),
+            Self::Newer { .. } | Self::UnknownChecksums { .. } => None,
+        }
+    }
+
+    /// Whether migrating can go on in spite of it: no statement is another one.
+    pub const fn is_harmless(&self) -> bool {
+        matches!(self, Self::Cosmetic { .. })
+    }
+
+    /// Whether `other` says of the same version what this says of it, from another witness.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let subject = |finding: &Self| match finding {
+            Self::Edited { .. } | Self::Cosmetic { .. } => 0,
+            Self::Missing { .. } | Self::Newer { .. } => 1,
+            Self::Late { .. } => 2,
+            Self::Dirty { .. } => 3,
+            Self::UnknownChecksums { .. } => 4,
+        };
+        (subject(self), self.version()) == (subject(other), other.version())
+    }
+}
+
+impl Judgement {
+    /// Whether nothing is wrong that must keep anybody from migrating.
+    pub fn is_sound(&self) -> bool {
+        self.findings.iter().all(Finding::is_harmless)
+    }
 }
 
 impl Books {
@@ -102,7 +151,9 @@ impl Books {
         let mut applied = BTreeSet::new();
         for row in rows {
             if !row.ok {
-                findings.push(Finding::Dirty { version: row.version.clone() });
+                let at = folder.position(&row.version).and_then(|at| folder.migrations.get(at));
+                let file = at.map(|migration| migration.up.file.clone());
+                findings.push(Finding::Dirty { version: row.version.clone(), file });
             }
             match folder.position(&row.version) {
                 None if books.tool.keeps_newest_only() && is_nil(row) => {}
@@ -173,37 +224,6 @@ impl Books {
     }
 }
 
-impl Folder {
-    /// How the first `applied` migrations differ from those of `frozen`, the contract by which they were applied: for
-    /// tools that keep no checksums, and told apart by the statements themselves.
-    pub fn changes_since(&self, frozen: &Contract, applied: usize) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        for version in frozen.versions.iter().filter(|version| *version != EMPTY).take(applied) {
-            let script = script_of(frozen, version);
-            let migration = self.migrations.iter().find(|migration| migration.version == *version);
-            match (migration, script) {
-                (None, _) => findings.push(Finding::Missing { version: version.clone() }),
-                (Some(migration), Some(before)) if before != migration.up.sql.as_bytes() => {
-                    let now = &migration.up.sql;
-                    let cosmetic =
-                        std::str::from_utf8(before).is_ok_and(|before| tokens::same(before, now));
-                    let hash = |bytes: &[u8]| ContentHash::of(bytes).to_string();
-                    let (recorded, found) = (hash(before), hash(now.as_bytes()));
-                    findings.push(change(migration, recorded, found, cosmetic));
-                }
-                _ => {}
-            }
-        }
-        findings
-    }
-}
-
-/// The script that leads to `version`.
-fn script_of<'a>(contract: &'a Contract, version: &str) -> Option<&'a [u8]> {
-    let edge = contract.edges.iter().find(|edge| edge.to == version)?;
-    contract.scripts.get(&edge.sql().next()?.script).map(Vec::as_slice)
-}
-
 fn change(migration: &Migration, recorded: String, found: String, cosmetic: bool) -> Finding {
     let (version, file) = (migration.version.clone(), migration.up.file.clone());
     if cosmetic {
@@ -211,6 +231,11 @@ fn change(migration: &Migration, recorded: String, found: String, cosmetic: bool
     } else {
         Finding::Edited { version, file, recorded, found }
     }
+}
+
+/// The file that a migration had, in words.
+fn once(file: Option<&str>) -> String {
+    file.map(|file| format!(" ({file:?})")).unwrap_or_default()
 }
 
 /// golang-migrate's version of a database without migrations, which stands in a row only if it is dirty.
@@ -223,10 +248,10 @@ fn without_file(folder: &Folder, version: &str) -> Finding {
     let version = version.to_owned();
     let order = folder.layout.order();
     let Some(last) = folder.migrations.last().map(|last| last.version.clone()) else {
-        return Finding::Missing { version };
+        return Finding::Missing { version, file: None };
     };
     let is_newer = order.key(&version).zip(order.key(&last)).is_some_and(|(key, last)| key > last);
-    if is_newer { Finding::Newer { version, last } } else { Finding::Missing { version } }
+    if is_newer { Finding::Newer { version, last } } else { Finding::Missing { version, file: None } }
 }
 
 /// Migrations that are not applied below the newest that is.

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::super::{Column, Layout, Tables, compile};
 use super::*;
-use crate::contract::Bundle;
+use crate::contract::{Bundle, Contract};
 use crate::sql_folder::tree::{Entry, Tree};
 
 const GOOSE: &str = "-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 2;\n";
@@ -170,7 +170,8 @@ fn what_was_begun_and_not_finished_is_named() {
         (0..2).for_each(|edge| database.run(edge, false));
         database.connection.execute_batch(update).unwrap();
         let (_, findings) = database.judged(tool, &folder);
-        assert_eq!(findings, ["version 2 is marked as begun and not finished"]);
+        let [told] = findings.as_slice() else { panic!("{findings:?}") };
+        assert!(told.starts_with("version 2 (\"2_it's.up.sql\") is marked as begun"), "{told}");
     }
     let folder = folder(Tool::GolangMigrate, &[1], "SELECT 1;");
     let nil = Applied { version: "-1".into(), checksum: None, ok: false };
@@ -208,19 +209,19 @@ fn a_table_with_other_columns_is_not_the_tools() {
 }
 
 #[test]
-fn changes_since_a_contract_are_told_by_their_statements() {
-    let text = |sql| folder(Tool::Diesel, &[1, 2], sql);
-    let frozen = compile(&text("SELECT 1; -- one\n"), None);
-    assert_eq!(text("SELECT 1; -- one\n").changes_since(&frozen, 2), []);
-    let kinds = |sql, applied| {
-        let found = text(sql).changes_since(&frozen, applied);
-        found.iter().map(|one| matches!(one, Finding::Cosmetic { .. })).collect::<Vec<_>>()
-    };
-    assert_eq!(kinds("SELECT   1;\r\n", 2), [true, true]);
-    assert_eq!(kinds("SELECT 2;\n", 1), [false]);
-    assert_eq!(kinds("SELECT 2;\n", 0), [] as [bool; 0]);
-    let fewer = folder(Tool::Diesel, &[1], "SELECT 1; -- one\n").changes_since(&frozen, 2);
-    assert_eq!(fewer, [Finding::Missing { version: "2".into() }]);
+fn a_contract_says_what_its_folder_says() {
+    for tool in Tool::ALL {
+        let folder = folder(tool, &[1, 2], "SELECT 1;");
+        let contract = compile(&folder, Some(&Books::new(tool)));
+        let read = Folder::of_contract(&contract).unwrap();
+        assert_eq!(read.layout, folder.layout);
+        let told = |folder: &Folder| {
+            let one = |one: &Migration| (one.version.clone(), one.name.clone(), one.up.clone());
+            folder.migrations.iter().map(one).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&read), told(&folder), "{tool:?}");
+        assert_eq!(Folder::of_contract(&compile(&folder, None)), None);
+    }
 }
 
 #[test]
