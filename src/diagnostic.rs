@@ -234,7 +234,7 @@ catalogue! {
         "A hash does not match the content that it stands for: something was changed and not hashed again.",
         "Restore the content of then, or have whoever changed it compute the hash again.";
     LINK_CYCLE = 1042, Refused, Error, false,
-        "Contracts declare references by hash that lead in a circle, so that no hash can be computed first.",
+        "References by hash lead in a circle, as contracts declare them or as objects hold them, so that no hash can be computed first.",
         "Exclude one of the places named from the hash that covers it (`exclude`).";
     LINK_AMBIGUOUS = 1043, Refused, Error, false,
         "A reference by hash fits several objects whose hashes differ after the migration.",
@@ -359,6 +359,9 @@ catalogue! {
     INTERRUPTED = 1814, Interrupted, Error, true,
         "The run was asked to stop. What it had done is recorded, and it stays open.",
         "Go on with `migration resume`, or give the run up with `migration resume --abandon REASON`.";
+    ENVIRONMENT_DIFFERS = 1815, Refused, Error, false,
+        "A run was asked to have the environment that a plan or the last run recorded, and it is another one, or none is known.",
+        "Use the program that made the plan, or make a plan with this one: `glyph-ledger plan -o FILE`.";
     INTERNAL = 1899, Failed, Fatal, false,
         "The program has a defect.",
         "Report it with the message and the command.";

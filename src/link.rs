@@ -2,27 +2,32 @@
 //! what they name changes.
 //!
 //! The way of a set of objects: every object is taken into a [`Census`] with its names as it is, its own hashes checked;
-//! every reference must lead to one of them. Then, round by round ([`Links::rounds`]), migrated values get their
-//! references rewritten to the new names of what they refer to, their own hashes computed again, and their new names noted.
+//! every reference must lead to one of them. Then ([`Links::link_again`]), each object after those that it names, migrated
+//! values get their references rewritten to the new names of what they refer to, their own hashes computed again, and their
+//! new names noted.
 //!
 //! Knows documents and declarations. Knows no file, no ledger and no version chain; what is signed it never rewrites.
 
 mod census;
 mod encoding;
 mod error;
+mod former;
 mod places;
 mod preimage;
 mod relink;
 mod rounds;
+mod sequence;
 
-pub use census::{Census, ObjectIndex, Successor};
+pub use census::{Census, ObjectIndex, Renaming, Successor};
 pub use error::LinkError;
+pub use former::former_names;
 pub use preimage::Write;
-pub use relink::{Found, Names, Subject};
-pub use rounds::Round;
+pub use relink::{Found, Linked, Names, Subject};
 
+use ledger_format::body::RENAMED_MAX;
 use ledger_format::hash::HASH_BYTES;
 
+use self::rounds::Work;
 use crate::contract::{Contract, Pattern, Preimage, Reference, SelfHash, Signature};
 
 /// A SHA-256, of whatever preimage.
@@ -32,7 +37,8 @@ pub type Hash = [u8; HASH_BYTES];
 #[derive(Debug, Clone)]
 pub struct Links {
     kinds: Vec<Kind>,
-    rounds: Vec<Round>,
+    /// The kinds in the order in which they can be done.
+    order: Vec<usize>,
 }
 
 /// A kind of object: what is declared of it, and under which hashes others refer to it.
@@ -42,6 +48,8 @@ struct Kind {
     namings: Vec<Naming>,
     /// For each of its references, the kind and the naming that it leads to.
     targets: Vec<Target>,
+    /// What is to be done with each of its objects.
+    work: Work,
 }
 
 /// One way in which objects of a kind are named.
@@ -68,7 +76,8 @@ struct Declared {
 
 impl Links {
     /// Puts the declarations of contracts together. Refused are a kind declared twice, a reference to a kind that is not
-    /// declared, what no hash can be computed of, and references that lead in a circle.
+    /// declared, what no hash can be computed of, and references that lead in a circle through several kinds. A kind may
+    /// refer to itself; whether its objects lead in a circle is seen in [`Links::link_again`].
     pub fn of(contracts: &[&Contract]) -> Result<Self, LinkError> {
         let mut kinds: Vec<Kind> = Vec::new();
         for contract in contracts {
@@ -82,7 +91,8 @@ impl Links {
                 self_hash: contract.self_hash.clone(),
                 signature: contract.signature.clone(),
             };
-            kinds.push(Kind { declared, namings: Vec::new(), targets: Vec::new() });
+            let (namings, targets, work) = (Vec::new(), Vec::new(), Work::default());
+            kinds.push(Kind { declared, namings, targets, work });
         }
         for (from, contract) in contracts.iter().enumerate() {
             for reference in &contract.refs {
@@ -95,35 +105,60 @@ impl Links {
                 }
             }
         }
-        let rounds = rounds::order(&kinds)?;
-        Ok(Self { kinds, rounds })
-    }
-
-    /// The rounds in which objects are linked again. Each concerns the objects of one kind; a kind comes up more than once
-    /// only where an `exclude` breaks a circle.
-    pub fn rounds(&self) -> &[Round] {
-        &self.rounds
-    }
-
-    /// The kinds in the order in which they are done, each once.
-    pub fn kinds(&self) -> Vec<&str> {
-        let mut kinds: Vec<&str> = Vec::new();
-        for round in &self.rounds {
-            let kind = self.kinds.get(round.kind).map(|kind| kind.declared.kind.as_str());
-            kinds.extend(kind.filter(|kind| !kinds.contains(kind)));
+        for (kind, contract) in kinds.iter_mut().zip(contracts) {
+            kind.name_by_own_hashes();
+            check_namings(kind, contract)?;
         }
-        kinds
+        let (works, order) = rounds::order(&kinds)?;
+        for (kind, work) in kinds.iter_mut().zip(works) {
+            kind.work = work;
+        }
+        Ok(Self { kinds, order })
     }
 
-    /// The kind that a round concerns.
-    pub fn kind_of(&self, round: &Round) -> &str {
-        self.kinds.get(round.kind).map_or("", |kind| &kind.declared.kind)
+    /// The kinds of which others have the hashes first, as far as one kind can be done before another.
+    pub fn kinds(&self) -> Vec<&str> {
+        let kinds = self.order.iter().filter_map(|kind| self.kinds.get(*kind));
+        kinds.map(|kind| kind.declared.kind.as_str()).collect()
     }
 
     fn kind(&self, name: &str) -> Result<(usize, &Kind), LinkError> {
         let found = self.kinds.iter().enumerate().find(|(_, kind)| kind.declared.kind == name);
         found.ok_or_else(|| LinkError::UnknownKind { kind: name.to_owned() })
     }
+}
+
+impl Kind {
+    /// What an object says of itself others may name it by, whether or not somebody does here.
+    fn name_by_own_hashes(&mut self) {
+        for own in &self.declared.self_hash {
+            let place = own.at.as_pointer();
+            if place.tokens().iter().any(|token| token == places::EACH) {
+                continue;
+            }
+            let preimage = Preimage::Stated(place.clone());
+            let naming = Naming { preimage, exclude: Vec::new() };
+            if !self.namings.contains(&naming) {
+                self.namings.push(naming);
+            }
+        }
+    }
+}
+
+/// Longest texts of all namings of a kind together, in bytes: an event lists them, with the hashes, and has 4,096.
+const NAMINGS_BYTES_MAX: usize = 1_024;
+
+/// Refuses more ways of naming than an event can tell of.
+fn check_namings(kind: &Kind, contract: &Contract) -> Result<(), LinkError> {
+    let bytes: usize = kind.namings.iter().map(|one| one.preimage.to_string().len()).sum();
+    let count = kind.namings.len();
+    if count > RENAMED_MAX || bytes > NAMINGS_BYTES_MAX {
+        let rule = format!(
+            "its objects are named in {count} ways of {bytes} bytes, at most {RENAMED_MAX} and {NAMINGS_BYTES_MAX}"
+        );
+        return Err(refused(contract, rule));
+    }
+    Ok(())
 }
 
 /// Where a reference leads; a way of naming that is new there is added.

@@ -32,6 +32,7 @@ mod status;
 mod store;
 
 pub use applied::failures;
+pub use environment::Environment;
 pub use error::MigrateError;
 pub use folder::{FolderOptions, Recognised, recognise};
 pub use init::{Adoption, InitOptions, adopt, init};

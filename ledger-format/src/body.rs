@@ -12,6 +12,9 @@ use crate::hash::{CommitHash, ContentHash, EventId};
 /// leave room for two version tokens.
 pub const ROUTE_EDGES_MAX: usize = 64;
 
+/// Most renamings that one `object.migrated` lists: together they fill less than half an event.
+pub const RENAMED_MAX: usize = 16;
+
 /// The version token of an open store: each of its objects has a version of its own.
 pub const MIXED_VERSIONS: &str = "mixed";
 
@@ -528,6 +531,31 @@ pub struct ObjectMigrated {
     pub loss_list: Option<ContentHash>,
     /// What was checked about the migration, by name.
     pub verdicts: BTreeMap<String, Verdict>,
+    /// Hashes by which others name the object and that are others now, so that who must not be rewritten can be followed:
+    /// at most [`RENAMED_MAX`], in ascending order. Absent where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "not_empty")]
+    pub renamed: Vec<Renamed>,
+}
+
+/// A hash by which others name an object, before and after.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renamed {
+    /// What is hashed, as contracts say it (SPEC §8.1).
+    pub naming: String,
+    /// The hash before.
+    pub old_hash: FixedBytes<32>,
+    /// The hash after.
+    pub new_hash: FixedBytes<32>,
+}
+
+/// A list that is absent where it has nothing says something.
+fn not_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Renamed>, D::Error> {
+    let list = Vec::deserialize(deserializer)?;
+    if list.is_empty() {
+        return Err(serde::de::Error::custom("expected a list of one at least, or no such field"));
+    }
+    Ok(list)
 }
 
 /// The line a committed run appends to the store's audit file.
@@ -702,6 +730,11 @@ pub(crate) mod samples {
                 reads_inputs: true,
                 loss_list: Some(content),
                 verdicts: [("deterministic".to_owned(), Verdict::NotApplicable)].into(),
+                renamed: vec![Renamed {
+                    naming: "object_digest".into(),
+                    old_hash: FixedBytes([1; 32]),
+                    new_hash: FixedBytes([2; 32]),
+                }],
             }
             .into(),
             RunCommitted {
@@ -754,6 +787,19 @@ mod tests {
         closed.insert("open", Value::Bool(false));
         let read = Body::from_bytes("store.adopted", &Value::Map(closed).encode());
         assert!(matches!(read, Err(BodyError::Schema { kind: "store.adopted", .. })), "{read:?}");
+    }
+
+    #[test]
+    fn an_object_that_was_not_renamed_does_not_say_so() {
+        let kind = "object.migrated";
+        let migrated = samples::every_kind().into_iter().find(|body| body.kind() == kind).unwrap();
+        let Body::ObjectMigrated(migrated) = migrated else { panic!("it is of that kind") };
+        let stays = Body::from(ObjectMigrated { renamed: Vec::new(), ..migrated });
+        let Value::Map(mut stays) = stays.to_value().unwrap() else { panic!("bodies are maps") };
+        assert_eq!(stays.get("renamed"), None);
+        stays.insert("renamed", Value::Array(Vec::new()));
+        let read = Body::from_bytes(kind, &Value::Map(stays).encode());
+        assert!(matches!(read, Err(BodyError::Schema { kind: "object.migrated", .. })), "{read:?}");
     }
 
     #[test]

@@ -97,6 +97,7 @@ const BODY_COLUMNS: &[BodyColumn] = body_columns! {
     Text purpose,
     Boolean reads_inputs,
     Text reason,
+    Text renamed,
     Text result database page_root,
     Text result document content,
     Integer route,
@@ -258,7 +259,7 @@ mod tests {
         for BodyColumn { column, path } in BODY_COLUMNS {
             let value = match &columns[column.name] {
                 Json::Null => continue,
-                Json::String(text) if matches!(path, ["edges" | "verdicts"]) => {
+                Json::String(text) if matches!(path, ["edges" | "renamed" | "verdicts"]) => {
                     serde_json::from_str(text).unwrap()
                 }
                 value => value.clone(),

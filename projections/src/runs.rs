@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger_format::body::{AuditAppend, Body, ObjectState, Purpose, RunStarted, StagedContent};
+use ledger_format::body::{
+    AuditAppend, Body, ObjectMigrated, ObjectState, Purpose, RENAMED_MAX, RunStarted, StagedContent,
+};
 use ledger_format::hash::{CommitHash, EventId};
 use serde::{Deserialize, Serialize};
 
@@ -189,6 +191,7 @@ impl Projection for Runs {
             }
             (Body::ObjectMigrated(body), Phase::Staging) => {
                 open.check_route(&body.object, body.route)?;
+                check_renamed(body)?;
                 let staged = open.steps.get(&body.object).and_then(|steps| steps.last());
                 require(staged.is_none_or(|staged| leads_to(staged, &body.target)), || {
                     format!("the target of {} is not what its last step made", body.object)
@@ -283,6 +286,26 @@ impl Projection for Runs {
             });
         }
     }
+}
+
+/// An object has other names than before only if it is another one, and each is told once, in order.
+fn check_renamed(body: &ObjectMigrated) -> Result<(), Illegal> {
+    let (object, renamed) = (&body.object, &body.renamed);
+    if renamed.is_empty() {
+        return Ok(());
+    }
+    require(body.route.is_some() && body.source != body.target, || {
+        format!("{object} is renamed, and took no route to another content")
+    })?;
+    require(renamed.len() <= RENAMED_MAX, || {
+        format!("{object} is renamed {} times, at most {RENAMED_MAX}", renamed.len())
+    })?;
+    require(renamed.iter().all(|one| one.old_hash != one.new_hash), || {
+        format!("{object} is renamed to what it was called")
+    })?;
+    require(renamed.is_sorted_by(|before, after| before < after), || {
+        format!("the renamings of {object} are not in order, or one stands there twice")
+    })
 }
 
 /// Whether an object that is `staged` after its last step is `target`.

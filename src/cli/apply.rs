@@ -9,10 +9,12 @@ use super::documents::{self, Contracts, Settings, Working};
 use super::job::{self, Bar, RunAnswer};
 use super::output::Done;
 use crate::diagnostic::Failure;
+use crate::ledger::Ledger;
 use crate::migrate::documents::{
     Documents, DocumentsPlan, DocumentsPolicy, apply as apply_documents, plan as plan_documents,
 };
-use crate::migrate::{Consent, MigrateError, Plan, Policy, apply, plan};
+use crate::migrate::{Consent, Environment, MigrateError, Plan, Policy, apply, plan};
+use crate::objects::Objects;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -24,12 +26,16 @@ pub(super) struct Arguments {
     /// Do not ask; never accepts a loss
     #[arg(long, short)]
     yes: bool,
+    /// Refuse unless program, libraries, compiler and platform are exactly those that the plan
+    /// recorded; without a plan file, those of the last run
+    #[arg(long)]
+    locked: bool,
     #[command(flatten)]
     working: Working,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<RunAnswer>, Failure> {
-    let Arguments { plan: file, accept_lossy, yes: _, working } = arguments;
+    let Arguments { plan: file, accept_lossy, yes: _, locked, working } = arguments;
     let of_documents = documents::open(context, working, Contracts::AtHand)?;
     if let Some((documents, settings)) = of_documents {
         return of_tree(arguments, documents, &settings, context);
@@ -40,6 +46,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<RunAn
     };
     let signer = context.signer()?;
     let mut store = job::open(context)?;
+    if *locked {
+        let planned = loaded.as_ref().map(|plan| &plan.environment);
+        must_be_locked(planned, store.ledger(), store.objects())?;
+    }
     let plan = match loaded {
         Some(plan) => plan,
         None => plan(&mut store, None, Policy::default())?,
@@ -62,8 +72,14 @@ fn of_tree(
     context: &Context,
 ) -> Result<Done<RunAnswer>, Failure> {
     let signer = context.signer()?;
-    let plan = if let Some(file) = &arguments.plan {
-        DocumentsPlan::load(file).map_err(MigrateError::from)?
+    let loaded = arguments.plan.as_ref().map(|file| DocumentsPlan::load(file));
+    let loaded = loaded.transpose().map_err(MigrateError::from)?;
+    if arguments.locked {
+        let planned = loaded.as_ref().map(|plan| &plan.environment);
+        must_be_locked(planned, documents.ledger(), documents.objects())?;
+    }
+    let plan = if let Some(plan) = loaded {
+        plan
     } else {
         let policy = DocumentsPolicy {
             allow_loss: true,
@@ -81,6 +97,22 @@ fn of_tree(
             .map_err(|error| job::told_of(refused(error, arguments), documents.ledger(), size))?;
     let answer = RunAnswer::of(report, documents.ledger(), documents.objects());
     Ok(Done::new(answer).next(&["verify-chain", "--objects"]).next(&["undo"]))
+}
+
+/// Refuses another environment than that of the plan, or without one than that of the last run.
+fn must_be_locked(
+    planned: Option<&Environment>,
+    ledger: &Ledger,
+    objects: &dyn Objects,
+) -> Result<(), MigrateError> {
+    if let Some(planned) = planned {
+        return planned.must_be_here("the plan");
+    }
+    let Some((run, recorded)) = Environment::of_last_run(ledger, objects)? else {
+        let reason = "no plan was given, and there was no run yet".to_owned();
+        return Err(MigrateError::NoEnvironment { reason });
+    };
+    recorded.must_be_here(&format!("run {}", run.short()))
 }
 
 /// Adds the exact command where only a confirmation is missing.

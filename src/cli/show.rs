@@ -1,9 +1,11 @@
-//! `show`: one event in full, with its exact bytes and the head that closes its batch.
+//! `show`: one event in full, with its exact bytes and the head that closes its batch; of the hash of an object also what runs
+//! did with it, from what it was to what it is.
 
 use std::io::{self, Write};
 use std::str::FromStr;
 
 use clap::Args;
+use ledger_format::body::{ObjectState, Purpose};
 use ledger_format::cbor::Value;
 use ledger_format::event::FORMAT;
 use ledger_format::hash::{EventId, KeyId, LedgerId, NodeHash, hex};
@@ -17,6 +19,7 @@ use super::terminal::{Paint, plain};
 use super::words::time;
 use crate::diagnostic::{EVENT_ILLEGAL, Failure};
 use crate::ledger::{Cursor, CursorError, Ledger, Recorded};
+use crate::migrate::account::{Trail, TrailStep, trail};
 
 /// Fewest digits that are taken for a hash, as in cursors.
 const HASH_DIGITS_MIN: usize = 8;
@@ -30,7 +33,7 @@ const BYTES_A_LINE: usize = 32;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// A cursor, for the last event it covers; or a hash, for the event of that id or else the first
-    /// that names it
+    /// that names it, and for all that runs did with an object that once had it
     #[arg(value_name = "CURSOR|HASH")]
     subject: Subject,
 }
@@ -57,6 +60,8 @@ pub(super) struct Shown {
     batch: BatchOf,
     /// The event itself, in hex.
     bytes: String,
+    /// What runs did with the objects that once had the hash asked for.
+    trail: Option<Trail>,
 }
 
 /// The batch that an event was appended in.
@@ -80,7 +85,13 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Shown
     let ledger = context.open()?;
     let recorded = arguments.subject.find(&ledger)?;
     let batch = BatchOf::of(&ledger, recorded.event.seq)?;
-    Ok(Done::new(Shown::of(&recorded, batch)?))
+    let trail = match &arguments.subject {
+        Subject::Hash(digits) if !recorded.id.to_string().starts_with(digits) => {
+            trail(&ledger, digits)?
+        }
+        _ => None,
+    };
+    Ok(Done::new(Shown { trail, ..Shown::of(&recorded, batch)? }))
 }
 
 impl FromStr for Subject {
@@ -162,6 +173,7 @@ impl Shown {
             body: to_json(&body(recorded)?),
             batch,
             bytes: hex(bytes),
+            trail: None,
         })
     }
 }
@@ -198,6 +210,9 @@ impl Answer for Shown {
         field("format", &self.format)?;
         let BatchOf { first_seq, last_seq, head } = &self.batch;
         field("batch", &format_args!("events {first_seq} to {last_seq}"))?;
+        if let Some(trail) = &self.trail {
+            write_trail(trail, out, paint)?;
+        }
         let body = serde_json::to_string_pretty(&self.body).map_err(io::Error::from)?;
         section(out, paint, "body", body.lines())?;
         section(out, paint, "head", head.note.lines())?;
@@ -205,6 +220,60 @@ impl Answer for Shown {
         let lines: Vec<_> = lines.map(String::from_utf8_lossy).collect();
         section(out, paint, "bytes", lines.iter().map(AsRef::as_ref))
     }
+}
+
+fn write_trail(trail: &Trail, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    writeln!(out, "{}", paint.faint("trail"))?;
+    for step in &trail.steps {
+        let (object, run) = (plain(&step.object), step.run.short());
+        let (from, to, outcome) = (plain(&step.from), plain(&step.to), step.outcome.word());
+        let done = match step.purpose {
+            Purpose::Migrate => format!("{from} -> {to}"),
+            Purpose::Rollback => "put back".to_owned(),
+        };
+        writeln!(
+            out,
+            "  {}  {done}  event {}  run {run}, {outcome}",
+            paint.strong(object),
+            step.seq
+        )?;
+        for (name, before, after) in pairs(step) {
+            let marked = |hash: &str| {
+                if hash == trail.hash { paint.strong(hash) } else { hash.to_owned() }
+            };
+            writeln!(out, "    {}\n      {} -> {}", plain(&name), marked(&before), marked(&after))?;
+        }
+    }
+    if trail.not_listed > 0 {
+        writeln!(out, "  and {} more", trail.not_listed)?;
+    }
+    for (object, state) in &trail.now {
+        let now = hex(&state.claim_hash());
+        writeln!(out, "  {}  now {now}", plain(object))?;
+    }
+    Ok(())
+}
+
+/// The hashes of an object before and after a step, each with what is hashed.
+fn pairs(step: &TrailStep) -> Vec<(String, String, String)> {
+    let pair = |name: &str, before: String, after: String| (name.to_owned(), before, after);
+    let mut pairs = Vec::new();
+    match (&step.source, &step.target) {
+        (
+            ObjectState::Database { rows: before, page_root: root, .. },
+            ObjectState::Database { rows: after, page_root: root_after, .. },
+        ) => {
+            pairs.push(pair("rows", before.to_string(), after.to_string()));
+            pairs.push(pair("page_root", root.to_string(), root_after.to_string()));
+        }
+        (before, after) => {
+            let (before, after) = (hex(&before.claim_hash()), hex(&after.claim_hash()));
+            pairs.push(pair("content", before, after));
+        }
+    }
+    let renamed = step.renamed.iter();
+    pairs.extend(renamed.map(|one| pair(&one.naming, hex(&one.old_hash.0), hex(&one.new_hash.0))));
+    pairs
 }
 
 fn section<'a>(

@@ -27,6 +27,17 @@ struct Object {
     after: Names,
 }
 
+/// A hash by which others name an object, before and after.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Renaming {
+    /// What is hashed.
+    pub naming: String,
+    /// The hash before.
+    pub old_hash: Hash,
+    /// The hash after.
+    pub new_hash: Hash,
+}
+
 /// What became of an object that is referred to: the pair that is recorded where the reference itself must not be
 /// rewritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +105,41 @@ impl Census {
         }
     }
 
+    /// The names of `object` that are others now, each once and in ascending order.
+    pub fn renamings(
+        &self,
+        links: &Links,
+        kind: &str,
+        object: ObjectIndex,
+    ) -> Result<Vec<Renaming>, LinkError> {
+        let (_, kind) = links.kind(kind)?;
+        let Some(object) = self.objects.get(object.0) else { return Ok(Vec::new()) };
+        let pairs = object.before.0.iter().zip(&object.after.0);
+        let renamings = kind.namings.iter().zip(pairs).filter_map(|(naming, pair)| match pair {
+            (Some(old_hash), Some(new_hash)) if old_hash != new_hash => Some(Renaming {
+                naming: naming.preimage.to_string(),
+                old_hash: *old_hash,
+                new_hash: *new_hash,
+            }),
+            _ => None,
+        });
+        let mut renamings: Vec<Renaming> = renamings.collect();
+        renamings.sort();
+        renamings.dedup();
+        Ok(renamings)
+    }
+
+    /// Whether something has the hash that a reference holds, or had it.
+    pub fn knows(&self, found: &Found) -> bool {
+        self.targets(found).next().is_some()
+            || self.former.contains_key(&(found.target.kind, found.hash))
+    }
+
+    /// The objects that a reference may mean.
+    pub fn targets(&self, found: &Found) -> impl Iterator<Item = ObjectIndex> {
+        self.named(found.target, &found.hash, false)
+    }
+
     /// Refuses a reference that leads nowhere, or to what an object was.
     pub fn check(&self, from: &str, found: &Found) -> Result<(), LinkError> {
         if self.named(found.target, &found.hash, true).next().is_some() {
@@ -128,7 +174,7 @@ impl Census {
     }
 
     /// The objects of the target's kind that were taken in under `hash`: by the naming that is declared, or by any.
-    fn named<'a>(
+    pub(super) fn named<'a>(
         &'a self,
         target: Target,
         hash: &Hash,

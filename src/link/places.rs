@@ -4,7 +4,7 @@ use crate::contract::Pattern;
 use crate::document::Pointer;
 
 /// The token of a pattern that stands for each element.
-const EACH: &str = "*";
+pub(super) const EACH: &str = "*";
 
 /// Whether everything that `place` means lies at or below what `pattern` means.
 pub(super) fn covers(pattern: &Pattern, place: &Pattern) -> bool {

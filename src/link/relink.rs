@@ -2,10 +2,11 @@
 
 use super::preimage::{Unhashable, Write};
 use super::rounds::Phase;
+use super::sequence::sequence;
 use super::{
-    Census, Hash, Kind, LinkError, Links, ObjectIndex, Round, Successor, Target, encoding, preimage,
+    Census, Hash, Kind, LinkError, Links, ObjectIndex, Successor, Target, encoding, preimage,
 };
-use crate::contract::{Encoding, Pattern, Reference, SelfHash};
+use crate::contract::{Encoding, Pattern, SelfHash};
 use crate::document::canonical::NoForm;
 use crate::document::{Pointer, Value};
 use crate::transform::Effect;
@@ -15,6 +16,11 @@ use crate::transform::Effect;
 pub struct Names(pub(super) Vec<Option<Hash>>);
 
 impl Names {
+    /// Hashes of which it is only known that an object had them.
+    pub fn of(hashes: impl IntoIterator<Item = Hash>) -> Self {
+        Self(hashes.into_iter().map(Some).collect())
+    }
+
     /// The hashes, in the order in which the ways of naming are declared.
     pub fn hashes(&self) -> impl Iterator<Item = &Hash> {
         self.0.iter().flatten()
@@ -62,10 +68,8 @@ impl Links {
     pub fn references(&self, subject: Subject<'_>, value: &Value) -> Result<Vec<Found>, LinkError> {
         let (_, kind) = self.kind(subject.kind)?;
         let mut all = Vec::new();
-        for (one, reference) in kind.declared.refs.iter().enumerate() {
-            if holds_in(&reference.versions, subject.version) {
-                all.extend(kind.found(one, reference, subject.id, value)?);
-            }
+        for one in 0..kind.declared.refs.len() {
+            all.extend(kind.found_in(one, subject, value)?);
         }
         Ok(all)
     }
@@ -131,52 +135,80 @@ impl Links {
 
     /// Computes the hashes of an object of itself again, and leaves its references as they are.
     pub fn seal(&self, subject: Subject<'_>, value: &mut Value) -> Result<Vec<Effect>, LinkError> {
-        let (place, kind) = self.kind(subject.kind)?;
+        let (_, kind) = self.kind(subject.kind)?;
         let mut effects = Vec::new();
-        for round in self.rounds.iter().filter(|round| round.kind == place) {
-            for phase in &round.phases {
-                let own = if let Phase::Seal(one) = phase { *one } else { continue };
-                if let Some(own) = kind.declared.self_hash.get(own) {
-                    seal(own, subject, value, &mut effects)?;
-                }
+        for task in &kind.work.tasks {
+            let Phase::Seal(own) = task.phase else { continue };
+            if let Some(own) = kind.declared.self_hash.get(own) {
+                seal(own, subject, value, &mut effects)?;
             }
         }
         Ok(effects)
     }
 
-    /// Does the work of one round on one object: rewrites references to the new names of their targets, computes the
-    /// object's own hashes again, notes its new names. `write` gives the bytes of a value as they will be published.
-    pub fn relink(
-        &self,
-        round: &Round,
-        subject: Subject<'_>,
-        object: ObjectIndex,
-        value: &mut Value,
-        write: &mut Write<'_>,
-        census: &mut Census,
-    ) -> Result<Vec<Effect>, LinkError> {
-        let (_, kind) = self.kind(subject.kind)?;
-        let mut effects = Vec::new();
-        for phase in &round.phases {
-            match *phase {
-                Phase::Relink(one) => {
-                    if let Some(reference) = kind.declared.refs.get(one) {
-                        kind.rewrite(one, reference, subject, value, census, &mut effects)?;
+    /// Links objects again, each after those that it names: rewrites references to the new names of their targets, computes
+    /// the objects' own hashes again, notes their new names in `census`. Objects that need each other are refused by name,
+    /// and nothing is linked then.
+    pub fn link_again(&self, objects: &mut [Linked<'_>], census: &mut Census) {
+        let steps = match sequence(self, objects, census) {
+            Ok(steps) => steps,
+            Err(circle) => {
+                for place in circle.objects {
+                    if let Some(linked) = objects.get_mut(place) {
+                        linked.refusal = Some((*circle.error).clone());
                     }
                 }
-                Phase::Seal(one) => {
-                    if let Some(own) = kind.declared.self_hash.get(one) {
-                        seal(own, subject, value, &mut effects)?;
-                    }
-                }
-                Phase::Name(one) => {
-                    let name = kind.name(one, subject.id, write, value)?;
-                    census.set_new_name(object, one, name);
-                }
+                return;
+            }
+        };
+        for (place, phase) in steps {
+            let Some(linked) = objects.get_mut(place) else { continue };
+            if linked.refusal.is_none()
+                && let Err(error) = self.do_phase(phase, linked, census)
+            {
+                linked.refusal = Some(error);
             }
         }
-        Ok(effects)
     }
+
+    fn do_phase(
+        &self,
+        phase: Phase,
+        linked: &mut Linked<'_>,
+        census: &mut Census,
+    ) -> Result<(), LinkError> {
+        let Linked { subject, object, value, write, effects, .. } = linked;
+        let (_, kind) = self.kind(subject.kind)?;
+        match phase {
+            Phase::Relink(one) => kind.rewrite(one, *subject, value, census, effects)?,
+            Phase::Seal(one) => {
+                if let Some(own) = kind.declared.self_hash.get(one) {
+                    seal(own, *subject, value, effects)?;
+                }
+            }
+            Phase::Name(one) => {
+                let name = kind.name(one, subject.id, write, value)?;
+                census.set_new_name(*object, one, name);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An object that is to be linked again.
+pub struct Linked<'a> {
+    /// What it is, with the version that its value has now.
+    pub subject: Subject<'a>,
+    /// Its place in the census.
+    pub object: ObjectIndex,
+    /// Its value, all steps taken.
+    pub value: &'a mut Value,
+    /// Gives the bytes of a value as they will be published.
+    pub write: Box<Write<'a>>,
+    /// What was changed.
+    pub effects: Vec<Effect>,
+    /// Why it cannot be linked, if it cannot.
+    pub refusal: Option<LinkError>,
 }
 
 impl Kind {
@@ -192,20 +224,24 @@ impl Kind {
         name.map_err(|reason| reason.of(id))
     }
 
-    fn found(
+    /// The references that one declaration finds in an object.
+    pub(super) fn found_in(
         &self,
         one: usize,
-        reference: &Reference,
-        id: &str,
+        subject: Subject<'_>,
         value: &Value,
     ) -> Result<Vec<Found>, LinkError> {
-        let Some(target) = self.targets.get(one).copied() else { return Ok(Vec::new()) };
+        let reference = self.declared.refs.get(one);
+        let reference = reference.filter(|one| holds_in(&one.versions, subject.version));
+        let (Some(reference), Some(target)) = (reference, self.targets.get(one).copied()) else {
+            return Ok(Vec::new());
+        };
         let mut found = Vec::new();
         for place in reference.at.places(value) {
             if place.get(value) == Some(&Value::Null) {
                 continue;
             }
-            let hash = read(reference.encoding, id, &place, value)?;
+            let hash = read(reference.encoding, subject.id, &place, value)?;
             found.push(Found { place, to_kind: reference.to_kind.clone(), hash, target });
         }
         Ok(found)
@@ -214,16 +250,13 @@ impl Kind {
     fn rewrite(
         &self,
         one: usize,
-        reference: &Reference,
         subject: Subject<'_>,
         value: &mut Value,
         census: &Census,
         effects: &mut Vec<Effect>,
     ) -> Result<(), LinkError> {
-        if !holds_in(&reference.versions, subject.version) {
-            return Ok(());
-        }
-        for found in self.found(one, reference, subject.id, value)? {
+        let Some(reference) = self.declared.refs.get(one) else { return Ok(()) };
+        for found in self.found_in(one, subject, value)? {
             let new_hash = census.new_hash(subject.id, &found)?;
             let reason = format!("{} has a new hash", found.to_kind);
             let written = encoding::write(reference.encoding, &new_hash);

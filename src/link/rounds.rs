@@ -1,19 +1,13 @@
-//! In which order hashes can be computed.
+//! What has to be done before what, by what is declared.
 //!
 //! Three kinds of work depend on each other: a reference is rewritten when the new name of its target is known, a hash of
 //! the object itself is computed when all that it covers is final, and so is a name. What `exclude` leaves out is not
-//! covered; that is how a circle can be broken.
+//! covered; that is how a circle can be broken. Whether references of a kind to itself lead in a circle only the objects
+//! can tell (`sequence`).
 
 use super::places::{covers, overlap};
 use super::{Kind, LinkError};
 use crate::contract::{Pattern, Preimage, SelfHash};
-
-/// Work on every object of one kind, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Round {
-    pub(super) kind: usize,
-    pub(super) phases: Vec<Phase>,
-}
 
 /// One piece of work, by its place in what is declared of the kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,17 +20,51 @@ pub(super) enum Phase {
     Name(usize),
 }
 
-/// All work of all kinds, what others need first; a circle is refused.
-pub(super) fn order(kinds: &[Kind]) -> Result<Vec<Round>, LinkError> {
+/// What is to be done with each object of one kind.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Work {
+    pub(super) tasks: Vec<Task>,
+}
+
+/// One piece of it.
+#[derive(Debug, Clone)]
+pub(super) struct Task {
+    pub(super) phase: Phase,
+    /// Places in the list of what must be done before, with the same object.
+    pub(super) needs: Vec<usize>,
+}
+
+/// The work of each kind, what the same object needs first; and the kinds in the order in which they can be done. A circle
+/// through several kinds, or through one object, is refused.
+pub(super) fn order(kinds: &[Kind]) -> Result<(Vec<Work>, Vec<usize>), LinkError> {
     let mut graph = Graph::of(kinds);
-    let mut rounds: Vec<Round> = Vec::new();
-    while let Some((kind, phases)) = graph.take_ready(kinds.len()) {
-        rounds.push(Round { kind, phases });
+    let mut phases: Vec<Vec<Phase>> = kinds.iter().map(|_| Vec::new()).collect();
+    let mut in_order: Vec<usize> = Vec::new();
+    while let Some((kind, ready)) = graph.take_ready(kinds.len()) {
+        if let Some(phases) = phases.get_mut(kind) {
+            phases.extend(ready);
+        }
+        if !in_order.contains(&kind) {
+            in_order.push(kind);
+        }
     }
-    match graph.circle(kinds) {
-        Some(circle) => Err(LinkError::Cycle { circle }),
-        None => Ok(rounds),
+    if let Some(circle) = graph.circle(kinds) {
+        return Err(LinkError::Cycle { circle });
     }
+    let works = phases.iter().enumerate().map(|(kind, phases)| work(kinds, kind, phases));
+    Ok((works.collect(), in_order))
+}
+
+fn work(kinds: &[Kind], kind: usize, phases: &[Phase]) -> Work {
+    let node = |phase: &Phase| Node { kind, phase: *phase, needs: Vec::new(), done: false };
+    let tasks = phases.iter().map(|phase| {
+        let before = |(place, other): (usize, &Phase)| {
+            needs_within(kinds, &node(phase), &node(other)).then_some(place)
+        };
+        let needs = phases.iter().enumerate().filter_map(before).collect();
+        Task { phase: *phase, needs }
+    });
+    Work { tasks: tasks.collect() }
 }
 
 struct Graph {
@@ -141,22 +169,36 @@ impl Graph {
     fn title(&self, kinds: &[Kind], place: usize) -> Option<String> {
         let node = self.nodes.get(place)?;
         let kind = kinds.get(node.kind)?;
-        let name = &kind.declared.kind;
-        Some(match node.phase {
-            Phase::Relink(one) => format!("{name} {}", kind.declared.refs.get(one)?.at),
-            Phase::Seal(one) => format!("{name} {}", kind.declared.self_hash.get(one)?.at),
-            Phase::Name(one) => format!("the {} of {name}", kind.namings.get(one)?.preimage),
+        kind.title(node.phase, &kind.declared.kind)
+    }
+}
+
+impl Kind {
+    /// A piece of work in words, on what is called `name`.
+    pub(super) fn title(&self, phase: Phase, name: &str) -> Option<String> {
+        Some(match phase {
+            Phase::Relink(one) => format!("{name} {}", self.declared.refs.get(one)?.at),
+            Phase::Seal(one) => format!("{name} {}", self.declared.self_hash.get(one)?.at),
+            Phase::Name(one) => format!("the {} of {name}", self.namings.get(one)?.preimage),
         })
     }
 }
 
-/// Whether `node` can only be done after `other`.
+/// Whether `node` can only be done after `other`, whatever the objects are.
 fn needs(kinds: &[Kind], node: &Node, other: &Node) -> bool {
     let Some(kind) = kinds.get(node.kind) else { return false };
     if let Phase::Relink(one) = node.phase {
         let Some(target) = kind.targets.get(one) else { return false };
-        return other.kind == target.kind && other.phase == Phase::Name(target.naming);
+        let is_named = other.kind == target.kind && other.phase == Phase::Name(target.naming);
+        // An object of the same kind is another one, as a rule.
+        return is_named && other.kind != node.kind;
     }
+    needs_within(kinds, node, other)
+}
+
+/// Whether `node` can only be done after `other` of the same object.
+fn needs_within(kinds: &[Kind], node: &Node, other: &Node) -> bool {
+    let Some(kind) = kinds.get(node.kind) else { return false };
     let place = match other.phase {
         _ if other.kind != node.kind => None,
         Phase::Relink(one) => kind.declared.refs.get(one).map(|reference| &reference.at),

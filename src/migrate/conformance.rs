@@ -2,9 +2,14 @@
 
 use conformance::{Draw, Suite};
 use ledger_format::body::ObjectState;
+use ledger_format::cbor::{self, EVENT_DEPTH_MAX};
 use ledger_format::hash::{CommitHash, ContentHash, LedgerId};
 
-use super::documents::{DocumentsPlan, DocumentsPolicy, PlannedDocument, PlannedRoute, evaluation};
+use super::documents::{
+    DocumentsPlan, DocumentsPolicy, NamedDocument, PlannedDocument, PlannedLinks, PlannedRoute,
+    evaluation,
+};
+use super::environment::Environment;
 use super::loss::{LossSummary, LostValues};
 use super::plan::{Plan, PlannedObject, PlannedStep, Policy, SCHEMA, binding};
 use super::proof::{
@@ -41,6 +46,9 @@ fn plans_and_what_they_bind_are_as_recorded() {
         let clock_ms = draw.number();
         migration_line(&draw.text(1), clock_ms, (&from, &to), &ledger, &certificate, draw.number())
             .into_bytes()
+    });
+    suite.both_ways("environment", environment, Environment::bytes, |bytes| {
+        cbor::from_bytes::<Environment>(bytes, EVENT_DEPTH_MAX)
     });
     let text = |plan: &DocumentsPlan| plan.to_json().unwrap().into_bytes();
     suite.both_ways("documents plan file", documents_plan, text, |text| {
@@ -89,8 +97,17 @@ fn documents_plan(draw: &mut Draw) -> DocumentsPlan {
         lost: draw.number(),
         loss: commit(draw),
     });
-    let (ledger, environment) = (LedgerId::from_bytes(draw.array()), content(draw));
-    DocumentsPlan::bound_to(ledger, policy, routes, objects, environment)
+    let ledger = LedgerId::from_bytes(draw.array());
+    let links = draw.truth().then(|| PlannedLinks {
+        contracts: draw.list(2, commit),
+        named: draw.list(2, |draw| NamedDocument {
+            id: draw.text(2),
+            contract: draw.number(),
+            source: content(draw),
+            mode: 0o600,
+        }),
+    });
+    DocumentsPlan::bound_to(ledger, policy, routes, objects, links, environment(draw))
 }
 
 fn plan(draw: &mut Draw) -> Plan {
@@ -117,9 +134,20 @@ fn plan(draw: &mut Draw) -> Plan {
             pages_changed: draw.number(),
             bytes_changed: draw.number(),
         }),
+        environment: environment(draw),
     };
     plan.id = plan.computed_id();
     plan
+}
+
+fn environment(draw: &mut Draw) -> Environment {
+    Environment {
+        tool: draw.text(1),
+        sqlite: draw.text(1),
+        platform: draw.text(1),
+        lockfile: ContentHash::from_bytes(draw.array()),
+        toolchain: draw.text(1),
+    }
 }
 
 fn proof(draw: &mut Draw) -> Proof {

@@ -7,6 +7,7 @@ mod again;
 mod check;
 mod collection;
 pub(super) mod evaluation;
+mod former;
 mod plan;
 mod prepared;
 mod proved;
@@ -24,7 +25,8 @@ pub use check::{Checked, check};
 pub use collection::{Collection, Documents, OpenDocuments};
 pub use evaluation::{Evaluation, Lost, Moved, Outcome, Read, Status};
 pub use plan::{
-    DocumentsPlan, DocumentsPolicy, LISTED_MAX, LossyValue, PlannedDocument, PlannedRoute, plan,
+    DocumentsPlan, DocumentsPolicy, LISTED_MAX, LossyValue, NamedDocument, PlannedDocument,
+    PlannedLinks, PlannedRoute, plan,
 };
 pub use prepared::{Outside, Prepared, Route};
 pub use proved::{Noted, ProofNote, RecordedProofs, note_proofs, recorded_proofs};

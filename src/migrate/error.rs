@@ -12,8 +12,8 @@ use super::proof::ProveError;
 use crate::contract::{ContractError, PathError};
 use crate::diagnostic::{
     ALREADY_HERE, BASELINE_UNKNOWN, CONFIRMATION_REQUIRED, CONTRACT_EDITED, CONTRACT_INVALID,
-    CURSOR_UNKNOWN, Code, DOCUMENT_CHANGED, Failure, INTERRUPTED, IO, LOSS_UNDECLARED,
-    MANIFEST_INVALID, MIGRATION_EDITED,
+    CURSOR_UNKNOWN, Code, DOCUMENT_CHANGED, ENVIRONMENT_DIFFERS, Failure, INTERRUPTED, IO,
+    LOSS_UNDECLARED, MANIFEST_INVALID, MIGRATION_EDITED,
     MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_UNKNOWN, NO_RUN, NOTHING_HERE, NOTHING_TO_DO,
     OUTCOME_INVALID, PLAN_EDITED, PLAN_STALE, PUBLISH_CONFLICT, REPLAY_DIVERGENCE, RUN_PENDING,
     SCHEMA_DRIFT, STORE_DISAGREES, STORE_INVALID, USAGE,
@@ -110,6 +110,20 @@ pub enum MigrateError {
     /// External programs would run, and nobody allowed it.
     #[error("the plan runs external programs, and --allow-programs was not given")]
     ProgramsNotAllowed,
+    /// The run was to have the environment of another, and has not.
+    #[error("this is not the environment that {by} recorded: {}", differences.join("; "))]
+    OtherEnvironment {
+        /// Who recorded it.
+        by: String,
+        /// What differs.
+        differences: Vec<String>,
+    },
+    /// The run was to have the environment of another, and none is known.
+    #[error("there is no environment to be locked to: {reason}")]
+    NoEnvironment {
+        /// Why.
+        reason: String,
+    },
     /// Somebody asked the run to stop.
     #[error("stopped as asked; the run stays open")]
     Interrupted,
@@ -385,6 +399,13 @@ impl From<&MigrateError> for Failure {
             },
             MigrateError::DocumentsChanged { .. } => plainly(&DOCUMENT_CHANGED, error),
             MigrateError::ProgramsNotAllowed => plainly(&USAGE, error),
+            MigrateError::OtherEnvironment { .. } | MigrateError::NoEnvironment { .. } => {
+                plainly(&ENVIRONMENT_DIFFERS, error).not_done("nothing was written").next([
+                    "plan",
+                    "-o",
+                    "plan.json",
+                ])
+            }
             MigrateError::Interrupted => plainly(&INTERRUPTED, error).next(["migration", "resume"]),
             MigrateError::PlanFile(PlanFileError::Io { path, .. }) => {
                 plainly(&IO, error).at(path.clone())

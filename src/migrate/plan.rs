@@ -10,6 +10,7 @@ use ledger_format::hash::{CommitHash, ContentHash, LedgerId};
 use serde::{Deserialize, Serialize};
 
 use super::applied::must_be_unchanged;
+use super::environment::Environment;
 use super::error::MigrateError;
 use super::loss::{self, LossSummary, MeasuredLoss};
 use super::observe::{LiveDatabase, VERSION_ROW, document};
@@ -45,6 +46,8 @@ pub struct Plan {
     pub loss: LossSummary,
     /// What is done to the database, in order.
     pub steps: Vec<PlannedStep>,
+    /// What it was made with. No part of its id.
+    pub environment: Environment,
 }
 
 /// One object of a plan.
@@ -259,6 +262,7 @@ pub fn plan(store: &mut Store, to: Option<&str>, policy: Policy) -> Result<Plan,
         objects,
         loss: loss.summary,
         steps,
+        environment: Environment::here(),
     };
     plan.id = plan.computed_id();
     Ok(plan)

@@ -163,9 +163,8 @@ impl Run {
         objects: &dyn Objects,
         allow_programs: bool,
     ) -> Result<Vec<RecomputedStep>, MigrateError> {
-        let state = ledger.state_at(self.seq)?;
-        let (plan, migrated, held) = (self.started.plan, &self.migrated, &state.store().objects);
-        let finished = Finished { plan, migrated, held, allow_programs };
+        let (plan, migrated) = (self.started.plan, &self.migrated);
+        let finished = Finished { plan, migrated, allow_programs };
         let documents = again(ledger, objects, &finished)?.into_iter().map(|(object, again)| {
             let outcome = match again {
                 Again::Same => Outcome::Same,

@@ -5,7 +5,7 @@ use ledger_format::body::{Body, FixedBytes, ObjectState, Purpose, RunStarted};
 use ledger_format::cbor::{self, Value};
 use ledger_format::hash::{CommitHash, LedgerId};
 
-use super::environment;
+use super::environment::Environment;
 use super::error::MigrateError;
 use super::plan::{Policy, binding};
 use super::run::{
@@ -65,7 +65,7 @@ pub fn rollback(
     let objects = now.len() as u64;
     let mut bodies = freeze_contract(store)?;
     bodies.extend(observation.changes);
-    let environment = store.objects.put(&environment::bytes())?;
+    let environment = store.objects.put(&Environment::here().bytes())?;
     store.objects.sync()?;
     if !bodies.is_empty() {
         store.record(signer, bodies, observer)?;

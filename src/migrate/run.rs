@@ -10,7 +10,7 @@ use ledger_format::hash::{CommitHash, EventId};
 use projections::{OpenRun, Phase};
 
 use super::applied::must_be_unchanged;
-use super::environment;
+use super::environment::Environment;
 use super::error::MigrateError;
 use super::observe::{LiveDatabase, take_all};
 use super::plan::{Plan, still_fits};
@@ -252,7 +252,7 @@ pub fn apply(
     let largest_step = plan.steps.iter().map(|step| step.pages_changed).max();
     space::check(store, &observation.database_state, largest_step.unwrap_or(0))?;
     bodies.extend(observation.changes);
-    let environment = store.objects.put(&environment::bytes())?;
+    let environment = store.objects.put(&Environment::here().bytes())?;
     store.objects.put(&plan.preimage())?;
     store.objects.sync()?;
     if !bodies.is_empty() {

@@ -129,6 +129,7 @@ impl Staging {
             reads_inputs: false,
             loss_list: None,
             verdicts,
+            renamed: Vec::new(),
         })
     }
 
@@ -206,6 +207,7 @@ impl Staging {
             reads_inputs,
             loss_list,
             verdicts: checked.map(|name| (name.to_owned(), Verdict::True)).collect(),
+            renamed: Vec::new(),
         })
     }
 
@@ -294,6 +296,7 @@ fn restore(store: &Store, open: &OpenRun) -> Result<Vec<ObjectMigrated>, Migrate
             reads_inputs: false,
             loss_list: None,
             verdicts: [("source_kept".to_owned(), Verdict::True)].into(),
+            renamed: Vec::new(),
         });
     }
     Ok(migrated)

@@ -2,10 +2,12 @@
 
 use super::ErrorRecord;
 use super::migrate::{Job, contracts};
-use crate::contract::{Contract, ContractError};
+use crate::contract::{Contract, ContractError, Edge};
 use crate::diagnostic::{self, Failure};
 use crate::document::{Document, Value};
-use crate::link::{Census, LinkError, Links, Names, ObjectIndex, Subject, Successor};
+use crate::link::{
+    Census, LinkError, Linked, Links, Names, ObjectIndex, Subject, Successor, former_names,
+};
 use crate::transform::{self, Parameters, Programs};
 
 /// An object of a set.
@@ -111,27 +113,16 @@ impl<'a> Set<'a> {
 
     /// The names that an object had in older versions, as far as its steps can be taken back.
     fn former_names(&self, contract: &Contract, member: &Member, version: &str) -> Vec<Names> {
-        let (mut value, mut version) = (member.document.value.clone(), version);
-        let mut former = Vec::new();
-        while let Some(edge) = contract.edges.iter().find(|edge| edge.to == version) {
-            let Some(back) = edge.inverse.clone().or_else(|| transform::inverse(&edge.steps))
-            else {
-                break;
-            };
+        let take_back = |edge: &Edge, value: &mut Value| {
+            let back = edge.inverse.clone().or_else(|| transform::inverse(&edge.steps));
+            let Some(back) = back else { return false };
             let programs = Programs::with_files(&back, &contract.scripts);
-            let Ok(programs) = programs else { break };
-            if transform::apply(&back, &programs, &mut value).is_err() {
-                break;
-            }
-            version = &edge.from;
-            let subject = subject(member, version);
-            if self.links.seal(subject, &mut value).is_err() {
-                break;
-            }
-            let bytes = member.document.with(value.clone()).write().unwrap_or_default();
-            former.extend(self.links.names(subject, &bytes, &value));
-        }
-        former
+            let programs =
+                programs.map(|programs| programs.with_parameters(self.parameters.clone()));
+            programs.is_ok_and(|programs| transform::apply(&back, &programs, value).is_ok())
+        };
+        let found = (member.id.as_str(), version);
+        former_names(&self.links, contract, found, &member.document, &take_back)
     }
 
     fn check(&self, member: &Member, found: &Found<'_>) -> Result<(), LinkedError> {
@@ -168,19 +159,22 @@ impl<'a> Set<'a> {
         found: &[Found<'_>],
         values: &mut [Value],
     ) -> Result<(), LinkedError> {
-        for round in self.links.rounds() {
-            for ((member, found), value) in members.iter().zip(found).zip(&mut *values) {
-                if found.signed || self.links.kind_of(round) != member.contract {
-                    continue;
-                }
-                let mut write = |value: &Value| member.document.with(value.clone()).write();
-                let subject = subject(member, &found.contract.current);
-                self.links
-                    .relink(round, subject, found.index, value, &mut write, &mut self.census)
-                    .map_err(|error| refusal(&member.id, &error))?;
-            }
+        let moved = members.iter().zip(found).zip(&mut *values);
+        let moved = moved.filter(|((_, found), _)| !found.signed);
+        let linked = moved.map(|((member, found), value)| Linked {
+            subject: subject(member, &found.contract.current),
+            object: found.index,
+            value,
+            write: Box::new(|value| member.document.with(value.clone()).write()),
+            effects: Vec::new(),
+            refusal: None,
+        });
+        let mut linked: Vec<Linked<'_>> = linked.collect();
+        self.links.link_again(&mut linked, &mut self.census);
+        match linked.iter().find_map(|one| Some((one.subject.id, one.refusal.as_ref()?))) {
+            Some((id, error)) => Err(refusal(id, error)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn outcome(

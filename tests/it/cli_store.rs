@@ -36,6 +36,28 @@ fn p2_every_command_on_a_store_answers_in_json() {
 }
 
 #[test]
+fn m17_a_locked_run_of_a_store_needs_the_environment_of_the_last_run() {
+    let place = Place::new();
+    answer(&place, "init", 0, &["init"]);
+    let before = place.run(&["log"]).stdout;
+    let refused = answer(&place, "apply", 6, &["apply", "--locked"]);
+    assert_eq!(refused["diagnostics"][0]["code"], "ENVIRONMENT_DIFFERS");
+    answer(&place, "plan", 0, &["plan", "--to", "2", "-o", "plan.json"]);
+    let plan = fs::read_to_string(place.work().join("plan.json")).unwrap();
+    let mut other: Value = serde_json::from_str(&plan).unwrap();
+    other["environment"]["lockfile"] = "00".repeat(32).into();
+    fs::write(place.work().join("other.json"), other.to_string()).unwrap();
+    let refused = answer(&place, "apply", 6, &["apply", "other.json", "--locked"]);
+    let said = refused["diagnostics"][0]["message"].as_str().unwrap();
+    assert!(said.contains("lockfile was \"0000"), "{said}");
+    assert_eq!(place.run(&["log"]).stdout, before);
+    answer(&place, "apply", 0, &["apply", "plan.json", "--locked"]);
+    let plan = answer(&place, "plan", 0, &["plan", "--to", "3"]);
+    let id = plan["data"]["plan"]["id"].as_str().unwrap();
+    answer(&place, "apply", 0, &["apply", "--locked", "--accept-lossy", id]);
+}
+
+#[test]
 fn the_demo_answers_in_json() {
     let place = Place::new();
     fs::write(place.work().join("notes.txt"), "something to import\n").unwrap();

@@ -142,6 +142,29 @@ fn a_plan_that_no_longer_fits_or_was_edited_is_refused() {
 }
 
 #[test]
+fn m17_a_locked_run_needs_the_environment_of_its_plan() {
+    let place = a_tree(&[("a.json", GOOD)]);
+    let said = refused(&place, (6, "ENVIRONMENT_DIFFERS"), &["apply", "--locked"]);
+    assert!(said.contains("there was no run yet"), "{said}");
+    plan_all(&place);
+    let plan = fs::read_to_string(beside(&place, "plan.json")).unwrap();
+    let mut other: Value = serde_json::from_str(&plan).unwrap();
+    other["environment"]["sqlite"] = "3.0.0".into();
+    other["environment"]["toolchain"] = "rustc 1.0.0".into();
+    fs::write(beside(&place, "other.json"), other.to_string()).unwrap();
+    let locked = ["apply", "../other.json", "--locked"];
+    let said = refused(&place, (6, "ENVIRONMENT_DIFFERS"), &locked);
+    assert!(said.contains("that the plan recorded: sqlite was \"3.0.0\" and is "), "{said}");
+    assert!(said.contains("; toolchain was \"rustc 1.0.0\" and is "), "{said}");
+    let next = place.run(&[&locked[..], &["--json"]].concat()).json();
+    assert_eq!(next["next"][0]["argv"][1], "plan", "{next}");
+    done(&place, &["apply", "../plan.json", "--locked"]);
+    // Now there is a run to be locked to.
+    fs::write(place.work().join("late.json"), GOOD).unwrap();
+    done(&place, &["apply", "--locked"]);
+}
+
+#[test]
 fn changed_documents_go_back_only_as_one_says() {
     let original = [("a.json", GOOD), ("b.json", GOOD), ("c.json", GOOD)];
     let place = a_tree(&original);

@@ -12,9 +12,9 @@ use glyph_ledger::log::{Batch, ReadLog as _};
 use glyph_ledger::verify::{Fault, Outcome, Unobserved};
 use ledger_format::body::{
     AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, LedgerCreated, ObjectMigrated,
-    ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose, ROUTE_EDGES_MAX,
-    RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent,
-    StateRecorded, StoreAdopted, Verdict,
+    ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose, RENAMED_MAX,
+    ROUTE_EDGES_MAX, Renamed, RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute,
+    RunStarted, StagedContent, StateRecorded, StoreAdopted, Verdict,
 };
 use ledger_format::cbor::Value as Cbor;
 use ledger_format::event::Event;
@@ -471,6 +471,14 @@ fn migrated(run: EventId, text: &str, state: &ObjectState) -> ObjectMigrated {
         reads_inputs: text.is_empty(),
         loss_list: text.is_empty().then(|| ContentHash::of(b"losses")),
         verdicts: verdicts.map(|(name, verdict)| (name.to_owned(), verdict)).into(),
+        renamed: vec![
+            Renamed {
+                naming: text.to_owned(),
+                old_hash: FixedBytes([0; 32]),
+                new_hash: FixedBytes([255; 32]),
+            };
+            usize::from(text.is_empty()) * RENAMED_MAX
+        ],
     }
 }
 

@@ -646,6 +646,20 @@ def documents_out_of_place(export):
     yield case("an object that takes a route without any", *begin, migrated(run))
     yield case("an object with a route in a run with a contract", *follows, migrated(run_of(*follows)))
     yield case("an object with a route in a rollback", *back, migrated(run_of(*back)))
+    one = {"naming": "file_bytes", "old_hash": content, "new_hash": edge}
+    other = {"naming": "object_digest", "old_hash": content, "new_hash": edge}
+    yield case("an object with another name", *first, migrated(run, renamed=[one]), refused=False)
+    yield case("an object with two", *first, migrated(run, renamed=[one, other]), refused=False)
+    sixteen = [{**one, "naming": "%02d" % at} for at in range(17)]
+    yield case("an object with 16", *first, migrated(run, renamed=sixteen[:16]), refused=False)
+    yield case("an object with 17", *first, migrated(run, renamed=sixteen))
+    yield case("an object with no other name that says so", *first, migrated(run, renamed=[]))
+    yield case("an object with another name twice", *first, migrated(run, renamed=[one, one]))
+    yield case("an object with other names out of order", *first, migrated(run, renamed=[other, one]))
+    yield case("an object renamed to what it was", *first, migrated(run, renamed=[{**one, "new_hash": content}]))
+    yield case("an object renamed that stays", *first, migrated(
+        run, renamed=[one], target=joined()["body"]["state"]))
+    yield case("an object renamed without a route", *back, migrated(run_of(*back), route=None, renamed=[one]))
     returned = (*back, migrated(run_of(*back), route=None))
     yield case("an object without one in a rollback", *returned, refused=False)
     yield case("a rollback by no contract", *returned, committed(run_of(*back), *returned), refused=False)
@@ -869,7 +883,7 @@ def transplanted(export, dice):
     return "event %d (%s) is %s" % (at, export.event(at)["kind"], kind), None, b"".join(changed.lines()), None
 
 
-OPTIONAL = ["to_size", "audit", "loss_list", "accepted_loss", "open", "route", "contract", "changes", "x"]
+OPTIONAL = ["to_size", "audit", "loss_list", "accepted_loss", "open", "route", "contract", "changes", "renamed", "x"]
 
 
 def changed_value(value, dice, depth):

@@ -36,6 +36,7 @@ NOTE_BYTES = 3500
 LINE_BYTES = 69464
 BATCH_EVENTS = 1000
 ROUTE_EDGES = 64
+RENAMED_MOST = 16
 
 MIXED = "mixed"  # the version of every open store, §6.2
 
@@ -576,6 +577,11 @@ def list_of(schema, most):
     return check
 
 
+def some(schema):
+    """A list that is not empty."""
+    return lambda value: "an empty list" if value == [] else schema(value)
+
+
 def closed(required, optional=None):
     """A map with all the required fields, any of the optional, and no others."""
     fields = {**required, **(optional or {})}
@@ -618,6 +624,7 @@ OBJECT_STATE = variant(
 )
 STAGED_CONTENT = variant(document=closed({"content": HASH}), database=closed({"page_root": HASH}))
 AUDIT_APPEND = closed({"line": text, "bytes": UINT, "object": text, "content": HASH})
+RENAMED = list_of(closed({"naming": text, "new_hash": HASH, "old_hash": HASH}), RENAMED_MOST)
 VERDICTS = map_to(one_of("true", "false", "not_applicable"))
 
 EVENT = closed({
@@ -643,7 +650,7 @@ BODIES = {
     "object.migrated": closed({
         "run": HASH, "loss": HASH, "lost": UINT, "object": text, "source": OBJECT_STATE, "target": OBJECT_STATE,
         "operator": text, "verdicts": VERDICTS, "reads_inputs": boolean,
-    }, {"route": UINT, "loss_list": HASH}),
+    }, {"route": UINT, "renamed": some(RENAMED), "loss_list": HASH}),
     "run.committed": closed({"run": HASH, "places": UINT, "certificate": HASH}, {"audit": AUDIT_APPEND}),
     "run.published": closed({"run": HASH, "places": UINT}, {"audit": OBJECT_STATE}),
     "run.aborted": closed({"run": HASH, "code": text, "message": text}),
@@ -824,6 +831,7 @@ class State:
             routes = run.get("routes", ())
             need(body["route"] < len(routes), "%s takes route %d of %d" % (name, body["route"], len(routes)))
             route = routes[body["route"]]
+        need_renamed(body)
         need(self.store["objects"].get(name) == source, "the source of %s is not what the ledger holds" % name)
         need(kind_of(source) == kind_of(target), "%s changes its kind" % name)
         if name in run["steps"]:
@@ -920,6 +928,17 @@ class State:
         finished = {name: run["started"][name] for name in ("to", "from", "plan", "purpose")}
         finished.update(run=run["run"], outcome=outcome, started_seq=run["started_seq"], ended_seq=event["seq"])
         self.runs["finished"].append(finished)
+
+
+def need_renamed(body):
+    """What an object.migrated may say of other names."""
+    if "renamed" not in body:
+        return
+    name, renamed = body["object"], body["renamed"]
+    need("route" in body and body["source"] != body["target"], "%s is renamed without a route to another content" % name)
+    need(all(one["old_hash"] != one["new_hash"] for one in renamed), "%s is renamed to what it was called" % name)
+    keys = [(one["naming"].encode(), one["old_hash"], one["new_hash"]) for one in renamed]
+    need(all(before < after for before, after in zip(keys, keys[1:])), "the renamings of %s are not in order" % name)
 
 
 def in_byte_order(names):

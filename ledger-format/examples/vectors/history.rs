@@ -5,8 +5,8 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use ledger_format::body::{
     AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, LedgerCreated, MIXED_VERSIONS,
     ObjectMigrated, ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose,
-    RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent,
-    StateRecorded, StoreAdopted, Verdict,
+    Renamed, RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted,
+    StagedContent, StateRecorded, StoreAdopted, Verdict,
 };
 use ledger_format::cbor::{Map, Value, map};
 use ledger_format::chain::Chain;
@@ -174,8 +174,16 @@ fn of_documents(run: EventId) -> Vec<Body> {
         RunStarted { changes: Some(Changes::Discard), ..back }.into(),
         route(0, &["edge", "edge 2"]).into(),
         route(1, &[]).into(),
-        ObjectMigrated { route: Some(1), ..migrated(run, "state.json", MANIFEST_1, MANIFEST_2) }
-            .into(),
+        ObjectMigrated {
+            route: Some(1),
+            renamed: vec![Renamed {
+                naming: "object_digest".into(),
+                old_hash: FixedBytes([1; 32]),
+                new_hash: FixedBytes([2; 32]),
+            }],
+            ..migrated(run, "state.json", MANIFEST_1, MANIFEST_2)
+        }
+        .into(),
         ProofRecorded {
             object: "state.json".into(),
             contract: stand_in("contract"),
@@ -278,6 +286,7 @@ fn migrated(run: EventId, object: &str, source: &str, target: &str) -> ObjectMig
             ("roundTrips".to_owned(), Verdict::NotApplicable),
         ]
         .into(),
+        renamed: Vec::new(),
     }
 }
 

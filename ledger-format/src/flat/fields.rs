@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use serde::de::value::{BorrowedStrDeserializer, Error, SeqDeserializer};
+use serde::de::value::{BorrowedStrDeserializer, Error};
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, EnumAccess, Error as _, Expected, MapAccess, VariantAccess,
-    Visitor,
+    DeserializeOwned, DeserializeSeed, EnumAccess, Error as _, Expected, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
 };
 use serde::{Deserializer, forward_to_deserialize_any};
 
@@ -48,6 +48,20 @@ type Found = BTreeSet<(String, String)>;
 fn ask<T: DeserializeOwned>(found: &mut Found, round: usize) {
     let asked = Asked { path: &[], round, found };
     assert!(T::deserialize(asked).is_ok(), "{} was not answered", std::any::type_name::<T>());
+}
+
+/// A list of one.
+struct One<'a>(Option<Asked<'a>>);
+
+impl<'de> SeqAccess<'de> for One<'_> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
+        self.0.take().map(|asked| seed.deserialize(asked)).transpose()
+    }
 }
 
 /// The place that is asked for.
@@ -105,10 +119,11 @@ impl<'de> Deserializer<'de> for Asked<'_> {
         visitor.visit_some(self)
     }
 
-    /// A list is one field.
+    /// A list is one field, whatever the one thing in it says.
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let (path, round) = (self.path, self.round);
         self.write_down("Text");
-        visitor.visit_seq(SeqDeserializer::new(std::iter::empty::<()>()))
+        visitor.visit_seq(One(Some(Asked { path, round, found: &mut Found::new() })))
     }
 
     /// A map with an open set of keys is one field.

@@ -4,9 +4,9 @@
 use conformance::{Draw, variant};
 use ledger_format::body::{
     AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, LedgerCreated, ObjectMigrated,
-    ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose, RunAbandoned,
-    RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent, StateRecorded,
-    StoreAdopted, Verdict,
+    ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose, Renamed,
+    RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent,
+    StateRecorded, StoreAdopted, Verdict,
 };
 use ledger_format::event::{AT_MS_MAX, Event, SEQ_MAX};
 use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId};
@@ -128,7 +128,7 @@ pub(crate) fn object_staged(draw: &mut Draw) -> ObjectStaged {
 }
 
 pub(crate) fn object_migrated(draw: &mut Draw) -> ObjectMigrated {
-    ObjectMigrated {
+    let mut body = ObjectMigrated {
         run: run(draw),
         object: draw.text(3),
         route: draw.maybe(Draw::number),
@@ -147,7 +147,17 @@ pub(crate) fn object_migrated(draw: &mut Draw) -> ObjectMigrated {
             });
             (draw.text(2), verdict)
         }),
-    }
+        renamed: Vec::new(),
+    };
+    // Drawn from what is drawn already, so that what does not hang on it stays as it is recorded.
+    let hash = |number: u64| FixedBytes(*CommitHash::of("renamed", &number.into()).as_bytes());
+    let names = (0..body.lost % 3).map(|at| Renamed {
+        naming: format!("{}{at}", body.operator),
+        old_hash: hash(body.lost),
+        new_hash: hash(at),
+    });
+    body.renamed = names.collect();
+    body
 }
 
 pub(crate) fn run_committed(draw: &mut Draw) -> RunCommitted {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use ledger_format::body::{
     AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, LedgerCreated, MIXED_VERSIONS,
     ObjectMigrated, ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose,
-    ROUTE_EDGES_MAX, RunAbandoned, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent,
-    StateRecorded, StoreAdopted,
+    RENAMED_MAX, ROUTE_EDGES_MAX, Renamed, RunAbandoned, RunCommitted, RunPublished, RunRoute,
+    RunStarted, StagedContent, StateRecorded, StoreAdopted,
 };
 use ledger_format::event::Event;
 use ledger_format::hash::{CommitHash, ContentHash, EventId, LedgerId};
@@ -151,6 +151,7 @@ fn migrated(run: EventId, object: &str, route: Option<u64>) -> ObjectMigrated {
         reads_inputs: false,
         loss_list: None,
         verdicts: [].into(),
+        renamed: Vec::new(),
     }
 }
 
@@ -284,6 +285,32 @@ fn routes_come_before_objects_and_only_where_the_run_has_them() {
     let mut world = World::open();
     let run = world.append(started(Some(hash("contract"))));
     world.allows(ObjectStaged { run, ..step });
+}
+
+#[test]
+fn an_object_is_renamed_only_where_it_changes_and_each_name_once() {
+    let mut world = World::open();
+    let run = world.append(started(None));
+    world.append(route(run, 0));
+    let name = |naming: &str, old, new| Renamed {
+        naming: naming.into(),
+        old_hash: FixedBytes([old; 32]),
+        new_hash: FixedBytes([new; 32]),
+    };
+    let renamed = |renamed| ObjectMigrated { renamed, ..migrated(run, A, Some(0)) };
+    let many = |count| (0..count).map(|at| name(&format!("{at:02}"), 1, 2)).collect::<Vec<_>>();
+    world.allows(renamed(many(1)));
+    world.allows(renamed(many(RENAMED_MAX)));
+    world.refuses(renamed(many(RENAMED_MAX + 1)), "is renamed 17 times, at most 16");
+    world.refuses(renamed(vec![name("a", 1, 1)]), "to what it was called");
+    world.refuses(renamed(vec![name("b", 1, 2), name("a", 1, 2)]), "not in order");
+    world.refuses(renamed(vec![name("a", 1, 2), name("a", 1, 2)]), "one stands there twice");
+    let stays = ObjectMigrated { target: document("1"), ..renamed(many(1)) };
+    world.refuses(stays, "took no route to another content");
+    let mut world = World::open();
+    let run = world.append(back());
+    let returned = ObjectMigrated { run, route: None, ..renamed(many(1)) };
+    world.refuses(returned, "took no route to another content");
 }
 
 #[test]

@@ -4,8 +4,8 @@
 use ledger_format::body::{
     AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, LedgerCreated, MIXED_VERSIONS,
     ObjectMigrated, ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose,
-    RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent,
-    StateRecorded, StoreAdopted, Verdict,
+    Renamed, RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted,
+    StagedContent, StateRecorded, StoreAdopted, Verdict,
 };
 use ledger_format::event::Event;
 use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId};
@@ -304,6 +304,10 @@ impl<M: Matter> History<M> {
             None if self.dice.roll(4) == 0 => source.clone(),
             None => self.object(&object),
         };
+        let renamed = match route {
+            Some(_) if source != target => renamed(made),
+            _ => Vec::new(),
+        };
         // Nobody loses what was not accepted to be lost.
         let lost = if open.started.accepted_loss.is_some() { made % 3 } else { 0 };
         ObjectMigrated {
@@ -318,6 +322,7 @@ impl<M: Matter> History<M> {
             reads_inputs: made.is_multiple_of(2),
             loss_list: (!made.is_multiple_of(3)).then(|| self.matter.content(b"loss list")),
             verdicts: [("deterministic".to_owned(), Verdict::True)].into(),
+            renamed,
         }
         .into()
     }
@@ -351,6 +356,19 @@ impl<M: Matter> History<M> {
         self.made += 1;
         self.made
     }
+}
+
+/// Other names of an object, or none; a number for each history of its own.
+fn renamed(made: u64) -> Vec<Renamed> {
+    let names = ["file_bytes", "object_digest", "stated:/own"].into_iter().zip(1..);
+    let names = names.filter(|(_, bit)| made % 8 >> bit & 1 == 1);
+    let hash = |of: u64| FixedBytes([u8::try_from(of % 256).unwrap(); 32]);
+    let renamed = names.map(|(naming, _)| Renamed {
+        naming: naming.into(),
+        old_hash: hash(made),
+        new_hash: hash(made + 1),
+    });
+    renamed.collect()
 }
 
 fn documents(state: &State) -> impl Iterator<Item = &String> {

@@ -36,6 +36,17 @@ pub enum RunOutcome {
 }
 
 impl RunOutcome {
+    /// The word that stands for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Committed => "committed",
+            Self::Published => "published",
+            Self::Aborted => "aborted",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
     /// Whether the run was committed.
     pub const fn is_committed(self) -> bool {
         matches!(self, Self::Committed | Self::Published | Self::Abandoned)
@@ -63,7 +74,7 @@ pub fn find_run(ledger: &Ledger, name: Option<&str>) -> Result<RunSpan, CursorEr
 }
 
 /// Every run of the ledger, in the order in which they began.
-fn spans(ledger: &Ledger) -> Vec<RunSpan> {
+pub(super) fn spans(ledger: &Ledger) -> Vec<RunSpan> {
     let runs = ledger.state().runs();
     let finished = runs.finished.iter().map(|run| RunSpan {
         run: run.run,

@@ -9,15 +9,14 @@ use ledger_format::hash::{CommitHash, ContentHash};
 use super::super::error::MigrateError;
 use super::super::stage::frozen_contract;
 use super::collection::content_of;
-use super::plan::{Bound, PlannedRoute, bound};
+use super::former::{Former, recorded};
+use super::plan::{Bound, NamedDocument, PlannedRoute, bound};
 use super::prepared::{Outside, Prepared};
-use super::refusal::Refusal;
 use super::ways::Ways;
 use super::work::{Done, Kinds, links_of};
-use crate::diagnostic::{LINK_DANGLING, LINK_STALE};
 use crate::ledger::Ledger;
 use crate::objects::Objects;
-use crate::target::documents::{self as target, Found};
+use crate::target::documents::Found;
 
 /// Documents whose sources are held at a time, where none names another.
 const PORTION: usize = 512;
@@ -45,8 +44,6 @@ pub(in crate::migrate) struct Finished<'a> {
     pub plan: CommitHash,
     /// What it recorded of each document.
     pub migrated: &'a BTreeMap<String, ObjectMigrated>,
-    /// What the ledger had of every document when it began.
-    pub held: &'a BTreeMap<String, ObjectState>,
     /// Whether external programs may run.
     pub allow_programs: bool,
 }
@@ -57,19 +54,24 @@ pub(in crate::migrate) fn again(
     objects: &dyn Objects,
     run: &Finished<'_>,
 ) -> Result<BTreeMap<String, Again>, MigrateError> {
-    let Bound { policy, routes, .. } = bound(objects, run.plan)?;
+    let Bound { policy, routes, links: bound, .. } = bound(objects, run.plan)?;
     let allow_programs = policy.allow_programs && run.allow_programs;
     let outside = Outside { parameters: policy.parameters(), allow_programs };
-    let ways = Ways::of(&routes, |digest| {
+    let prepare = |digest| {
         let frozen = frozen_contract(ledger, objects, digest)?;
         let outside = outside.of_contract(&frozen);
         Ok(Prepared::of(frozen, &outside)?)
-    })?;
+    };
+    let mut ways = Ways::of(&routes, prepare)?;
+    let mut ids = match &bound {
+        Some(bound) => ways.take_in(bound, prepare)?,
+        None => BTreeMap::new(),
+    };
     let links = links_of(&ways.contracts)?;
-    let linked = ways.contracts.iter().any(Prepared::names_others);
-    let kinds = Kinds { contracts: &ways.contracts, links: &links, to: ways.to.as_deref(), linked };
+    let (linked, former) = (bound.is_some(), &Former::default());
+    let (contracts, to) = (&ways.contracts, ways.to.as_deref());
+    let kinds = Kinds { contracts, links: &links, to, linked, former };
     let mut outcomes = BTreeMap::new();
-    let mut ids = BTreeMap::new();
     for (id, body) in run.migrated {
         let route = body.route.unwrap_or(u64::MAX);
         let number = usize::try_from(route).ok();
@@ -89,10 +91,10 @@ pub(in crate::migrate) fn again(
         ids.insert(id.clone(), kind);
     }
     let some_left_out = !outcomes.is_empty();
-    if linked {
-        enter_others(&ways.contracts, run.held, &mut ids)?;
-    }
-    let whole = Whole { objects, run, kinds: &kinds, some_left_out: some_left_out && linked };
+    let named = bound.iter().flat_map(|bound| &bound.named);
+    let named = named.map(|named| (named.id.as_str(), named)).collect();
+    let some_left_out = some_left_out && linked;
+    let whole = Whole { objects, run, named, kinds: &kinds, some_left_out };
     whole.compare(&ids, &mut outcomes)?;
     Ok(outcomes)
 }
@@ -109,26 +111,11 @@ fn runs_program(prepared: &Prepared, route: &PlannedRoute) -> bool {
     edges || route.to == contract.current && steps(&contract.normalize)
 }
 
-/// Adds the documents in the ledger's care that the run did not migrate: those that it did may name them.
-fn enter_others(
-    contracts: &[Prepared],
-    held: &BTreeMap<String, ObjectState>,
-    ids: &mut BTreeMap<String, usize>,
-) -> Result<(), MigrateError> {
-    let globs = contracts.iter().map(Prepared::contract);
-    let globs = globs.map(|contract| (contract.contract.as_str(), contract.files.as_slice()));
-    let kinds = target::Kinds::of(globs)?;
-    for id in held.keys().filter(|id| !ids.contains_key(*id)).cloned().collect::<Vec<_>>() {
-        if let Some(kind) = kinds.of_file(&id)? {
-            ids.insert(id, kind);
-        }
-    }
-    Ok(())
-}
-
 struct Whole<'a> {
     objects: &'a dyn Objects,
     run: &'a Finished<'a>,
+    /// Documents that migrated ones name.
+    named: BTreeMap<&'a str, &'a NamedDocument>,
     kinds: &'a Kinds<'a>,
     some_left_out: bool,
 }
@@ -184,9 +171,12 @@ impl Whole<'_> {
     /// What a document was when the run began.
     fn source(&self, id: &str) -> Result<Option<Found>, MigrateError> {
         let migrated = self.run.migrated.get(id).map(|body| &body.source);
-        let state = migrated.or_else(|| self.run.held.get(id));
-        let Some(ObjectState::Document { content, mode, .. }) = state else { return Ok(None) };
-        Ok(Some(Found { bytes: self.objects.get(content)?, mode: *mode }))
+        let (content, mode) = match (migrated, self.named.get(id)) {
+            (Some(ObjectState::Document { content, mode, .. }), _) => (content, *mode),
+            (None, Some(named)) => (&named.source, named.mode),
+            _ => return Ok(None),
+        };
+        Ok(Some(Found { bytes: self.objects.get(content)?, mode }))
     }
 
     fn outcome(&self, done: &Done, body: &ObjectMigrated) -> Again {
@@ -194,7 +184,8 @@ impl Whole<'_> {
         match &evaluation.result {
             Some(found) => {
                 let target = Some(ContentHash::of(&found.bytes));
-                if target == content_of(&body.target) && evaluation.loss_hash() == body.loss {
+                let found = (target, evaluation.loss_hash(), recorded(&done.renamed));
+                if found == (content_of(&body.target), body.loss, body.renamed.clone()) {
                     Again::Same
                 } else if self.some_left_out {
                     let reason = "a document that it may name runs an external program";
@@ -203,18 +194,7 @@ impl Whole<'_> {
                     Again::Differs
                 }
             }
-            None => match evaluation.refusals.iter().find(|refusal| is_about_others(refusal)) {
-                Some(refusal) => Again::Not {
-                    reason: format!("the ledger does not have what it names: {}", refusal.message),
-                },
-                None => Again::Differs,
-            },
+            None => Again::Differs,
         }
     }
-}
-
-/// Whether it is not for this document but for another, which the ledger does not have as it was then: what a run did not
-/// migrate it did not record either.
-fn is_about_others(refusal: &Refusal) -> bool {
-    [&LINK_DANGLING, &LINK_STALE].contains(&refusal.code)
 }

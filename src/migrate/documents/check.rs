@@ -3,6 +3,7 @@
 use super::super::error::MigrateError;
 use super::collection::Collection;
 use super::evaluation::Evaluation;
+use super::former::Former;
 
 /// A document that was looked at.
 #[derive(Debug, Clone)]
@@ -26,7 +27,7 @@ pub fn check(
     jobs: usize,
     take: &mut dyn FnMut(Checked) -> Result<(), MigrateError>,
 ) -> Result<(), MigrateError> {
-    collection.work(to, jobs, &mut |done| {
+    collection.work(to, jobs, &Former::default(), &mut |done| {
         let Some(prepared) = collection.contracts().get(done.kind) else { return Ok(()) };
         let contract = prepared.contract();
         take(Checked {

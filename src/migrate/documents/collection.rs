@@ -10,6 +10,7 @@ use super::super::error::MigrateError;
 use super::super::observe::document_state;
 use super::super::stage::frozen_contract;
 use super::super::store::{open_objects, remembered_as};
+use super::former::Former;
 use super::prepared::{Outside, Prepared};
 use super::work::{Done, Kinds, links_of};
 use crate::contract::{Bundle, Contract, ContractError};
@@ -83,10 +84,15 @@ impl Collection {
         Ok(target::Kinds::of(globs)?)
     }
 
-    pub(super) fn kinds<'a>(&'a self, to: Option<&'a str>) -> Kinds<'a> {
-        // One document alone is looked at without those that it names.
-        let linked = !self.tree.is_one() && self.contracts.iter().any(Prepared::names_others);
-        Kinds { contracts: &self.contracts, links: &self.links, to, linked }
+    /// Whether documents are worked on together. One document alone is looked at without those that it names.
+    pub(super) fn is_together(&self) -> bool {
+        !self.tree.is_one() && self.is_linked()
+    }
+
+    /// `former` is what documents were called before.
+    pub(super) fn kinds<'a>(&'a self, to: Option<&'a str>, former: &'a Former) -> Kinds<'a> {
+        let (contracts, links, linked) = (&self.contracts, &self.links, self.is_together());
+        Kinds { contracts, links, to, linked, former }
     }
 
     /// What stands in the place of a document that must be there.
@@ -95,15 +101,17 @@ impl Collection {
         found.ok_or_else(|| MigrateError::Gone { object: id.to_owned() })
     }
 
-    /// Works on every document as it is, and hands each to `take` in the order of ids.
+    /// Works on every document as it is, and hands each to `take` in the order of ids. `former` is what documents were
+    /// called before.
     pub(super) fn work(
         &self,
         to: Option<&str>,
         jobs: usize,
+        former: &Former,
         take: &mut dyn FnMut(Done) -> Result<(), MigrateError>,
     ) -> Result<(), MigrateError> {
         let load = |id: &str| self.load(id);
-        self.kinds(to).work(&self.find()?, jobs, &load, take)
+        self.kinds(to, former).work(&self.find()?, jobs, &load, take)
     }
 }
 

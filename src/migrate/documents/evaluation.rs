@@ -13,7 +13,7 @@ use super::prepared::{Prepared, Route, declared};
 use super::refusal::Refusal;
 use crate::contract::{Edge, detect_document};
 use crate::document::{Document, LostForm, Map, Pointer, Value};
-use crate::transform::{Attempt, Effect, Step, apply, attempt};
+use crate::transform::{Attempt, Effect, Step, apply, attempt, inverse};
 
 /// How a document stands to its contract. Each is worse than those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -200,6 +200,12 @@ impl Prepared {
             moved.took(done);
         }
         Ok(moved)
+    }
+
+    /// Takes the steps of an edge back; says whether that could be done.
+    pub(super) fn take_back(&self, edge: &Edge, value: &mut Value) -> bool {
+        let back = edge.inverse.clone().or_else(|| inverse(&edge.steps));
+        back.is_some_and(|back| apply(&back, &self.programs, value).is_ok())
     }
 
     /// Takes the steps of one edge. Whether the document can go on.

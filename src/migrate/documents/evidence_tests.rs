@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use ledger_format::body::{Body, Changes, ObjectMigrated, ObjectState};
+use ledger_format::body::{Body, Changes, FixedBytes, ObjectMigrated, ObjectState, Renamed};
 use ledger_format::hash::{CommitHash, ContentHash};
 
 use super::super::account::{RunOutcome, TraceRecord, certificate, find_run, lost, report, trace};
@@ -151,15 +151,18 @@ fn a_result_that_does_not_come_out_again_is_told() {
     });
     let mut migrated: BTreeMap<String, ObjectMigrated> = migrated.collect();
     let plan = plan_of(&documents);
-    let held = BTreeMap::new();
     let bent = migrated.get_mut("notes/0.yaml").unwrap();
     bent.target =
         ObjectState::Document { content: ContentHash::of(b"other"), bytes: 5, mode: 0o640 };
     migrated.get_mut("notes/1.yaml").unwrap().loss = CommitHash::from_bytes([0; 32]);
-    let run = Finished { plan, migrated: &migrated, held: &held, allow_programs: false };
+    let (naming, old_hash, new_hash) = ("x".to_owned(), FixedBytes([1; 32]), FixedBytes([2; 32]));
+    let renamed = Renamed { naming, old_hash, new_hash };
+    migrated.get_mut("books/1/1.json").unwrap().renamed.push(renamed);
+    let run = Finished { plan, migrated: &migrated, allow_programs: false };
     let found = again(documents.ledger(), documents.objects(), &run).unwrap();
     assert_eq!(found["notes/0.yaml"], Again::Differs);
     assert_eq!(found["notes/1.yaml"], Again::Differs);
+    assert_eq!(found["books/1/1.json"], Again::Differs);
     assert_eq!(found["books/0/0.json"], Again::Same);
 }
 

@@ -1,20 +1,21 @@
 //! Planning the migration of documents: every one is worked on, and what becomes of it is bound by its hash, so that what
 //! is applied later is what was looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value as Cbor};
 use ledger_format::hash::{CommitHash, ContentHash, LedgerId};
 use serde::{Deserialize, Serialize};
 
-use super::super::environment;
+use super::super::environment::Environment;
 use super::super::error::MigrateError;
 use super::super::plan::{PlanFileError, must_be_whole, read_text, to_text};
 use super::super::run::Subject as _;
 use super::collection::Documents;
 use super::evaluation::Status;
-use super::prepared::Outside;
+use super::former::Former;
+use super::prepared::{Outside, Prepared};
 use super::refusal::Refusal;
 use crate::document::{Pointer, Value};
 use crate::objects::Objects;
@@ -36,6 +37,9 @@ pub struct DocumentsPlan {
     pub routes: Vec<PlannedRoute>,
     /// The documents that change, in the order of their ids.
     pub objects: Vec<PlannedDocument>,
+    /// What hangs together by hashes, where documents name each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<PlannedLinks>,
     /// What is lost, in part; all of it is kept with the run.
     pub lossy: Vec<LossyValue>,
     /// Number of values lost.
@@ -48,8 +52,8 @@ pub struct DocumentsPlan {
     pub signed: Vec<String>,
     /// Bytes of the documents that change: they are kept.
     pub bytes_kept: u64,
-    /// Digest of program, libraries and platform it was made with.
-    pub environment: ContentHash,
+    /// What it was made with. No part of its id.
+    pub environment: Environment,
 }
 
 /// What a run on documents is allowed to do (SPEC §8.3).
@@ -100,6 +104,30 @@ pub struct PlannedDocument {
     pub lost: u64,
     /// Digest of what it loses.
     pub loss: CommitHash,
+}
+
+/// What a plan binds where documents name each other by hash, beside those that change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedLinks {
+    /// Digests of the contracts of all kinds: each may say how others are named.
+    pub contracts: Vec<CommitHash>,
+    /// The documents that stay as they are and that documents which change name, in the order of their ids.
+    pub named: Vec<NamedDocument>,
+}
+
+/// A document that another one names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedDocument {
+    /// Object id.
+    pub id: String,
+    /// Its contract, by its place in the list.
+    pub contract: u64,
+    /// Its bytes.
+    pub source: ContentHash,
+    /// Its permission bits.
+    pub mode: u32,
 }
 
 /// One value that is lost.
@@ -155,7 +183,8 @@ impl DocumentsPlan {
         policy: DocumentsPolicy,
         routes: Vec<PlannedRoute>,
         objects: Vec<PlannedDocument>,
-        environment: ContentHash,
+        links: Option<PlannedLinks>,
+        environment: Environment,
     ) -> Self {
         let mut plan = Self {
             schema: SCHEMA.to_owned(),
@@ -164,6 +193,7 @@ impl DocumentsPlan {
             policy,
             routes,
             objects,
+            links,
             lossy: Vec::new(),
             lost: 0,
             form_lost: Vec::new(),
@@ -215,6 +245,7 @@ impl DocumentsPlan {
             policy: self.policy.clone(),
             routes: self.routes.clone(),
             objects: self.objects.iter().map(Row::from).collect(),
+            links: self.links.clone(),
         };
         // Texts, hashes and integers, all of which can be encoded.
         cbor::to_value(&meaning).unwrap_or(Cbor::Null)
@@ -229,6 +260,8 @@ pub(super) struct Bound {
     pub(super) policy: DocumentsPolicy,
     pub(super) routes: Vec<PlannedRoute>,
     pub(super) objects: Vec<Row>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) links: Option<PlannedLinks>,
 }
 
 /// A document as it is bound: id, route, source, mode, target, number of lost values and their digest.
@@ -276,9 +309,10 @@ pub fn plan(
 ) -> Result<DocumentsPlan, MigrateError> {
     documents.must_be_idle()?;
     documents.must_be_unedited()?;
-    let mut making = Making::default();
     let collection = &documents.collection;
-    collection.work(to, documents.jobs, &mut |done| {
+    let former = Former::of(&documents.ledger, &collection.contracts)?;
+    let mut making = Making { linked: collection.is_together(), ..Making::default() };
+    collection.work(to, documents.jobs, &former, &mut |done| {
         making.take(collection, done);
         Ok(())
     })?;
@@ -288,6 +322,7 @@ pub fn plan(
     if making.lost > 0 && !policy.allow_loss {
         return Err(MigrateError::LossRefused { lost: making.lost });
     }
+    let links = making.links(collection);
     let mut plan = DocumentsPlan {
         schema: SCHEMA.to_owned(),
         id: CommitHash::of(TAG, &Cbor::Null),
@@ -295,13 +330,14 @@ pub fn plan(
         policy,
         routes: making.routes,
         objects: making.objects,
+        links,
         lossy: making.lossy,
         lost: making.lost,
         form_lost: making.form_lost,
         unchanged: making.unchanged,
         signed: making.signed,
         bytes_kept: making.bytes_kept,
-        environment: ContentHash::of(&environment::bytes()),
+        environment: Environment::here(),
     };
     plan.id = plan.computed_id();
     Ok(plan)
@@ -319,11 +355,25 @@ struct Making {
     bytes_kept: u64,
     refused: Vec<(String, Refusal)>,
     refused_total: u64,
+    linked: bool,
+    /// What documents that change name.
+    named: BTreeSet<String>,
+    /// Where documents name each other, those that stay as they are.
+    staying: BTreeMap<String, NamedDocument>,
 }
 
 impl Making {
+    fn links(&mut self, collection: &super::Collection) -> Option<PlannedLinks> {
+        if !self.linked {
+            return None;
+        }
+        let contracts = collection.contracts.iter().map(Prepared::digest).collect();
+        let named = self.named.iter().filter_map(|id| self.staying.remove(id)).collect();
+        Some(PlannedLinks { contracts, named })
+    }
+
     fn take(&mut self, collection: &super::Collection, done: super::work::Done) {
-        let super::work::Done { id, kind, source, evaluation, signed } = done;
+        let super::work::Done { id, kind, source, evaluation, signed, names, .. } = done;
         let loss = evaluation.loss_hash();
         let Some(outcome) = &evaluation.result else {
             self.refused_total += 1;
@@ -342,8 +392,14 @@ impl Making {
         };
         if evaluation.status == Status::Current {
             self.unchanged += 1;
+            if self.linked {
+                let (contract, mode) = (kind as u64, source.mode);
+                let source = ContentHash::of(&source.bytes);
+                self.staying.insert(id.clone(), NamedDocument { id, contract, source, mode });
+            }
             return;
         }
+        self.named.extend(names);
         let contract = prepared.contract();
         let route = PlannedRoute {
             kind: contract.contract.clone(),

@@ -10,7 +10,7 @@ use ledger_format::cbor::{self, Value as Cbor};
 use ledger_format::hash::CommitHash;
 use projections::OpenRun;
 
-use super::super::environment;
+use super::super::environment::Environment;
 use super::super::error::MigrateError;
 use super::super::plan::{Policy, binding};
 use super::super::run::{Inputs, Observer, RunReport, Subject as _, go_on};
@@ -76,7 +76,7 @@ pub fn rollback(
         documents.objects.put(&bytes)?;
         bodies.push(observation(&id, Cause::DataChange, state));
     }
-    let environment = documents.objects.put(&environment::bytes())?;
+    let environment = documents.objects.put(&Environment::here().bytes())?;
     let plan = preimage(documents, &targets);
     documents.objects.put(&plan)?;
     documents.objects.sync()?;
@@ -176,6 +176,7 @@ pub(super) fn stage(
                 reads_inputs: false,
                 loss_list: None,
                 verdicts: [("source_kept".to_owned(), Verdict::True)].into(),
+                renamed: Vec::new(),
             }
             .into(),
         );

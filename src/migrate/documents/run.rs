@@ -1,7 +1,7 @@
 //! Runs on documents: every source is kept, every result staged, one event commits them, then they are put into their
 //! places. The engine is that of all runs; what is here is how documents are read, worked on and written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ledger_format::body::{
@@ -11,7 +11,7 @@ use ledger_format::body::{
 use ledger_format::hash::{CommitHash, ContentHash, EventId};
 use projections::{OpenRun, Phase};
 
-use super::super::environment;
+use super::super::environment::Environment;
 use super::super::error::MigrateError;
 use super::super::observe::document_state;
 use super::super::run::{
@@ -19,10 +19,13 @@ use super::super::run::{
     resume_run,
 };
 use super::collection::{Documents, content_of, state_of};
-use super::plan::{Bound, DocumentsPlan, PlannedDocument, PlannedRoute, bound};
+use super::former::{Former, recorded};
+use super::plan::{
+    Bound, DocumentsPlan, NamedDocument, PlannedDocument, PlannedLinks, PlannedRoute, bound,
+};
 use super::prepared::Prepared;
 use super::rollback;
-use super::ways::{Ways, place_of};
+use super::ways::Ways;
 use super::work::{Done, Kinds, links_of};
 use crate::effects::Signer;
 use crate::ledger::Ledger;
@@ -60,8 +63,8 @@ pub fn apply(
     may_run_programs(plan.policy.allow_programs, documents)?;
     let accepted_loss = check_consent(plan.id, plan.lost, plan.policy.allow_loss, consent)?;
     still_fits(documents, plan)?;
-    let mut bodies = freeze(documents, &plan.routes)?;
-    let environment = documents.objects.put(&environment::bytes())?;
+    let mut bodies = freeze(documents, plan)?;
+    let environment = documents.objects.put(&Environment::here().bytes())?;
     documents.objects.put(&plan.preimage())?;
     take_sources(documents, plan, &mut bodies, signer, observer)?;
     documents.objects.sync()?;
@@ -153,11 +156,19 @@ fn still_fits(documents: &Documents, plan: &DocumentsPlan) -> Result<(), Migrate
             format!("the contract {} {} is another one now", route.kind, route.contract_version);
         return Err(MigrateError::Stale { reason });
     }
+    let links = plan.links.as_ref();
+    let is_at_hand = |digest: &CommitHash| {
+        documents.collection.contracts.iter().any(|prepared| prepared.digest() == *digest)
+    };
+    if !links.is_none_or(|links| links.contracts.iter().all(is_at_hand)) {
+        let reason = "a contract by which documents name each other is another one now".to_owned();
+        return Err(MigrateError::Stale { reason });
+    }
     let mut changed = Vec::new();
-    for object in &plan.objects {
-        let found = Places(&documents.collection.tree).look(&object.id)?;
-        if !found.is_some_and(|found| is_planned(&found, object)) {
-            changed.push(object.id.clone());
+    for source in sources(plan) {
+        let found = Places(&documents.collection.tree).look(source.id)?;
+        if !found.is_some_and(|found| source.is(&found)) {
+            changed.push(source.id.to_owned());
         }
     }
     if changed.is_empty() {
@@ -167,8 +178,32 @@ fn still_fits(documents: &Documents, plan: &DocumentsPlan) -> Result<(), Migrate
     }
 }
 
-fn is_planned(found: &Found, object: &PlannedDocument) -> bool {
-    found.mode == object.mode && ContentHash::of(&found.bytes) == object.source
+/// A document as a plan binds it.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    id: &'a str,
+    content: ContentHash,
+    mode: u32,
+}
+
+impl<'a> Source<'a> {
+    fn planned(of: &'a PlannedDocument) -> Self {
+        Self { id: &of.id, content: of.source, mode: of.mode }
+    }
+
+    fn named(of: &'a NamedDocument) -> Self {
+        Self { id: &of.id, content: of.source, mode: of.mode }
+    }
+
+    fn is(&self, found: &Found) -> bool {
+        found.mode == self.mode && ContentHash::of(&found.bytes) == self.content
+    }
+}
+
+/// The documents that a plan is about, and those that they name.
+fn sources(plan: &DocumentsPlan) -> impl Iterator<Item = Source<'_>> {
+    let named = plan.links.iter().flat_map(|links| &links.named).map(Source::named);
+    plan.objects.iter().map(Source::planned).chain(named)
 }
 
 /// The documents in words, as many as one error names.
@@ -184,13 +219,13 @@ pub(super) fn observation(id: &str, cause: Cause, state: ObjectState) -> Body {
     ObjectObserved { object: id.to_owned(), cause, state }.into()
 }
 
-fn freeze(documents: &mut Documents, routes: &[PlannedRoute]) -> Result<Vec<Body>, MigrateError> {
-    let contracts = documents.collection.contracts.iter().map(Prepared::contract);
-    let used = contracts.filter(|contract| {
-        let digest = contract.digest();
-        routes.iter().any(|route| route.contract == digest)
-    });
-    let used: Vec<_> = used.cloned().collect();
+fn freeze(documents: &mut Documents, plan: &DocumentsPlan) -> Result<Vec<Body>, MigrateError> {
+    let linked = plan.links.iter().flat_map(|links| links.contracts.iter().copied());
+    let used: BTreeSet<CommitHash> =
+        plan.routes.iter().map(|route| route.contract).chain(linked).collect();
+    let contracts = documents.collection.contracts.iter();
+    let used = contracts.filter(|prepared| used.contains(&prepared.digest()));
+    let used: Vec<_> = used.map(|prepared| prepared.contract().clone()).collect();
     let mut bodies = Vec::new();
     for contract in &used {
         bodies.extend(documents.freeze(contract)?);
@@ -198,7 +233,7 @@ fn freeze(documents: &mut Documents, routes: &[PlannedRoute]) -> Result<Vec<Body
     Ok(bodies)
 }
 
-/// Keeps every source and records those that the ledger does not have as they are.
+/// Keeps every source, and what sources name, and records those that the ledger does not have as they are.
 fn take_sources(
     documents: &mut Documents,
     plan: &DocumentsPlan,
@@ -206,20 +241,20 @@ fn take_sources(
     signer: &dyn Signer,
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
-    for object in &plan.objects {
-        let found = documents.collection.load(&object.id)?;
-        if !is_planned(&found, object) {
-            let reason = named("changed", std::slice::from_ref(&object.id));
+    for source in sources(plan) {
+        let found = documents.collection.load(source.id)?;
+        if !source.is(&found) {
+            let reason = named("changed", &[source.id.to_owned()]);
             return Err(MigrateError::Stale { reason });
         }
         documents.objects.put(&found.bytes)?;
         let state = state_of(&found);
-        let cause = match documents.ledger.state().store().objects.get(&object.id) {
+        let cause = match documents.ledger.state().store().objects.get(source.id) {
             None => Cause::Joined,
             Some(held) if *held != state => Cause::DataChange,
             Some(_) => continue,
         };
-        bodies.push(observation(&object.id, cause, state));
+        bodies.push(observation(source.id, cause, state));
         if bodies.len() >= BATCH {
             documents.objects.sync()?;
             documents.record(signer, std::mem::take(bodies), observer)?;
@@ -275,16 +310,20 @@ fn stage(
     signer: &dyn Signer,
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
-    let Bound { policy, routes, objects, .. } = bound(&*documents.objects, open.started.plan)?;
+    let Bound { policy, routes, objects, links, .. } =
+        bound(&*documents.objects, open.started.plan)?;
     may_run_programs(policy.allow_programs, documents)?;
     documents.outside.parameters = policy.parameters();
     let planned: BTreeMap<String, PlannedDocument> =
         objects.into_iter().map(|row| (row.0.clone(), row.into())).collect();
     announce(documents, open, &routes, signer, observer)?;
     let ways = Ways::of(&routes, |digest| documents.prepared(digest))?;
-    // What documents of the run refer to may need no migration itself; so all of them are looked at where they are linked.
-    let all = Work::of(documents, ways, &planned)?;
-    let mut staging = Staging { documents, planned: &planned, open, pending: Vec::new(), done: 0 };
+    // What documents of the run refer to may need no migration itself; so that is looked at too.
+    let all = Work::of(documents, ways, &planned, links.as_ref())?;
+    let named = links.iter().flat_map(|links| &links.named);
+    let named = named.map(|named| (named.id.as_str(), Source::named(named))).collect();
+    let (pending, done) = (Vec::new(), 0);
+    let mut staging = Staging { documents, planned: &planned, named, open, pending, done };
     all.run(&mut staging, signer, observer)?;
     staging.flush(signer, observer)
 }
@@ -339,26 +378,18 @@ struct Work {
 impl Work {
     fn of(
         documents: &Documents,
-        ways: Ways,
+        mut ways: Ways,
         planned: &BTreeMap<String, PlannedDocument>,
+        bound: Option<&PlannedLinks>,
     ) -> Result<Self, MigrateError> {
         let kinds = planned
             .values()
             .filter_map(|object| Some((object.id.clone(), ways.kind(object.route)?)));
         let mut ids: BTreeMap<String, usize> = kinds.collect();
-        let linked = documents.collection.contracts.iter().any(Prepared::names_others);
-        let Ways { mut contracts, to, .. } = ways;
-        if linked {
-            for (id, other) in documents.collection.find()? {
-                let Some(prepared) = documents.collection.contracts.get(other) else { continue };
-                let place = place_of(&mut contracts, prepared.digest(), || {
-                    let contract = prepared.contract().clone();
-                    let outside = documents.outside.of_contract(&contract);
-                    Ok(Prepared::of(contract, &outside)?)
-                })?;
-                ids.entry(id).or_insert(place);
-            }
+        if let Some(links) = bound {
+            ids.extend(ways.take_in(links, |digest| documents.prepared(digest))?);
         }
+        let (linked, Ways { contracts, to, .. }) = (bound.is_some(), ways);
         let links = links_of(&contracts)?;
         let (tree, jobs) = (documents.collection.tree.clone(), documents.jobs);
         Ok(Self { contracts, links, ids, to, linked, tree, jobs })
@@ -376,7 +407,8 @@ impl Work {
         }
         staging.done = staging.open.migrated.len() as u64;
         let Self { contracts, links, linked, to, .. } = &self;
-        let kinds = Kinds { contracts, links, to: to.as_deref(), linked: *linked };
+        let (to, linked, former) = (to.as_deref(), *linked, &Former::default());
+        let kinds = Kinds { contracts, links, to, linked, former };
         let tree = &self.tree;
         let load = |id: &str| {
             let found = Places(tree).look(id)?;
@@ -391,6 +423,8 @@ impl Work {
 struct Staging<'a> {
     documents: &'a mut Documents,
     planned: &'a BTreeMap<String, PlannedDocument>,
+    /// Documents that planned ones name.
+    named: BTreeMap<&'a str, Source<'a>>,
     open: &'a OpenRun,
     pending: Vec<Body>,
     done: u64,
@@ -405,15 +439,18 @@ impl Staging<'_> {
         signer: &dyn Signer,
         observer: &mut dyn Observer,
     ) -> Result<(), MigrateError> {
-        let Some(planned) = self.planned.get(&done.id) else { return Ok(()) };
+        let planned = self.planned.get(&done.id);
         if self.open.migrated.contains(&done.id) {
             return Ok(());
         }
-        if !is_planned(&done.source, planned) {
+        let source = planned.map(Source::planned);
+        let source = source.or_else(|| self.named.get(done.id.as_str()).copied());
+        if source.is_some_and(|source| !source.is(&done.source)) {
             return Err(MigrateError::Stale {
                 reason: format!("{} changed while the run was at work", done.id),
             });
         }
+        let Some(planned) = planned else { return Ok(()) };
         let evaluation = &done.evaluation;
         let Some(outcome) = &evaluation.result else {
             let named = evaluation
@@ -451,6 +488,7 @@ impl Staging<'_> {
                 reads_inputs: false,
                 loss_list,
                 verdicts: evaluation.verdicts.clone(),
+                renamed: recorded(&done.renamed),
             }
             .into(),
         );

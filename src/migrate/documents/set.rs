@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::error::MigrateError;
 use super::collection::Collection;
 use super::evaluation::Evaluation;
+use super::former::Former;
 use super::prepared::Prepared;
 use crate::target::documents::Found;
 
@@ -35,7 +36,7 @@ impl Collection {
             Ok(found)
         };
         let mut set = BTreeMap::new();
-        self.kinds(None).work(&self.find()?, 1, &load, &mut |done| {
+        self.kinds(None, &Former::default()).work(&self.find()?, 1, &load, &mut |done| {
             let source = done.source.bytes;
             set.insert(done.id, InSet { source, evaluation: done.evaluation });
             Ok::<_, MigrateError>(())

@@ -6,6 +6,7 @@ use projections::Phase;
 use super::super::error::MigrateError;
 use super::collection::{Documents, state_of};
 use super::evaluation::Status;
+use super::former::Former;
 use super::plan::LISTED_MAX;
 use crate::target::documents::Places;
 
@@ -47,7 +48,8 @@ pub fn status(documents: &Documents) -> Result<TreeStatus, MigrateError> {
     };
     let finished = state.runs().finished.iter();
     status.runs = finished.filter(|run| run.outcome.committed_seq().is_some()).count() as u64;
-    documents.collection.work(None, documents.jobs, &mut |done| {
+    let former = Former::of(&documents.ledger, documents.collection.contracts())?;
+    documents.collection.work(None, documents.jobs, &former, &mut |done| {
         match done.evaluation.status {
             Status::Current => status.current += 1,
             Status::Normalized => status.normalized += 1,

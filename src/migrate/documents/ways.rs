@@ -1,9 +1,11 @@
 //! The contracts that planned routes lead through, each made ready once.
 
+use std::collections::BTreeMap;
+
 use ledger_format::hash::CommitHash;
 
 use super::super::error::MigrateError;
-use super::plan::PlannedRoute;
+use super::plan::{NamedDocument, PlannedLinks, PlannedRoute};
 use super::prepared::Prepared;
 
 /// Routes and their contracts.
@@ -35,6 +37,26 @@ impl Ways {
         Ok(Self { contracts, of_route, to })
     }
 
+    /// Takes in the contracts by which documents name each other, and tells the place of the contract of each document that
+    /// is named.
+    pub(super) fn take_in(
+        &mut self,
+        links: &PlannedLinks,
+        mut prepare: impl FnMut(CommitHash) -> Result<Prepared, MigrateError>,
+    ) -> Result<BTreeMap<String, usize>, MigrateError> {
+        let mut places = Vec::new();
+        for digest in &links.contracts {
+            places.push(place_of(&mut self.contracts, *digest, || prepare(*digest))?);
+        }
+        let place = |named: &NamedDocument| {
+            let place = usize::try_from(named.contract).ok().and_then(|at| places.get(at));
+            let check = || format!("the plan has no contract of {}", named.id);
+            let place = place.ok_or_else(|| MigrateError::Outcome { check: check() })?;
+            Ok((named.id.clone(), *place))
+        };
+        links.named.iter().map(place).collect()
+    }
+
     /// The contract of a route.
     pub(super) fn kind(&self, route: u64) -> Option<usize> {
         self.of_route.get(usize::try_from(route).ok()?).copied()
@@ -42,7 +64,7 @@ impl Ways {
 }
 
 /// The place of the contract of that digest in a list; it is made and put there if it is not.
-pub(super) fn place_of(
+fn place_of(
     contracts: &mut Vec<Prepared>,
     digest: CommitHash,
     make: impl FnOnce() -> Result<Prepared, MigrateError>,

@@ -1,13 +1,17 @@
 //! Working on many documents: each on its own in several threads, or all together where they name each other by hash.
 //! Results come in the order of ids, whatever the number of threads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::evaluation::{Evaluation, Moved};
+use super::former::Former;
 use super::prepared::Prepared;
 use super::refusal::Refusal;
+use crate::contract::Edge;
 use crate::document::Value;
-use crate::link::{Census, LinkError, Links, ObjectIndex, Subject};
+use crate::link::{
+    self, Census, LinkError, Linked, Links, ObjectIndex, Renaming, Subject, former_names,
+};
 use crate::target::documents::Found;
 
 /// Documents that one thread is given at a time.
@@ -24,6 +28,8 @@ pub(super) struct Kinds<'a> {
     pub(super) to: Option<&'a str>,
     /// Whether documents name each other, so that none can be worked on alone.
     pub(super) linked: bool,
+    /// What documents were called before.
+    pub(super) former: &'a Former,
 }
 
 /// A document that was worked on.
@@ -32,8 +38,12 @@ pub(super) struct Done {
     pub(super) kind: usize,
     pub(super) source: Found,
     pub(super) evaluation: Evaluation,
-    /// What its references would have to say, if a signature keeps it from being rewritten.
+    /// Whether a signature keeps it from being rewritten.
     pub(super) signed: bool,
+    /// Names of it that are others now.
+    pub(super) renamed: Vec<Renaming>,
+    /// The documents that it names, as it was or as it will be.
+    pub(super) names: BTreeSet<String>,
 }
 
 /// Reads a document.
@@ -122,7 +132,8 @@ impl Kinds<'_> {
             Some(prepared) => prepared.evaluate(&source.bytes, self.to),
             None => Evaluation::refused(None, Vec::new()),
         };
-        Ok(Done { id: id.to_owned(), kind, source, evaluation, signed: false })
+        let (id, renamed, names) = (id.to_owned(), Vec::new(), BTreeSet::new());
+        Ok(Done { id, kind, source, evaluation, signed: false, renamed, names })
     }
 
     /// Works on documents that name each other: all are read, then migrated, then linked again in the order in which their
@@ -138,14 +149,26 @@ impl Kinds<'_> {
             let source = load(id)?;
             set.read(id, *kind, source);
         }
+        set.remember_former_names();
         set.check_references();
         set.take_steps();
         set.link_again();
-        set.members.into_iter().try_for_each(|member| take(self.judged(member)))
+        let Set { census, members, .. } = set;
+        members.into_iter().try_for_each(|member| take(self.judged(member, &census)))
     }
 
-    fn judged(&self, member: Member) -> Done {
-        let Member { id, kind, source, refusals, moved, signed, detected, .. } = member;
+    fn judged(&self, member: Member, census: &Census) -> Done {
+        let Member { id, kind, source, mut refusals, moved, signed, detected, index, names } =
+            member;
+        let name = self.contracts.get(kind).map(|prepared| &prepared.contract().contract);
+        let renamed = match (name, index) {
+            (Some(name), Some(index)) => census.renamings(self.links, name, index),
+            _ => Ok(Vec::new()),
+        };
+        let renamed = renamed.unwrap_or_else(|error| {
+            refusals.push(error.into());
+            Vec::new()
+        });
         let evaluation = match (self.contracts.get(kind), moved) {
             (Some(prepared), Some(mut moved)) => {
                 moved.refusals.extend(refusals);
@@ -153,7 +176,8 @@ impl Kinds<'_> {
             }
             _ => Evaluation::refused(detected, refusals),
         };
-        Done { id, kind, source, evaluation, signed }
+        let names = names.iter().map(|index| census.id(*index).to_owned()).collect();
+        Done { id, kind, source, evaluation, signed, renamed, names }
     }
 }
 
@@ -177,6 +201,8 @@ struct Member {
     moved: Option<Moved>,
     refusals: Vec<Refusal>,
     signed: bool,
+    /// What its references lead to.
+    names: BTreeSet<ObjectIndex>,
 }
 
 impl Set<'_> {
@@ -190,6 +216,7 @@ impl Set<'_> {
             moved: None,
             refusals: Vec::new(),
             signed: false,
+            names: BTreeSet::new(),
         };
         if let Err(refusal) = self.enter(&mut member) {
             member.refusals.push(refusal);
@@ -207,10 +234,39 @@ impl Set<'_> {
         let subject = Subject { kind, version: &read.version, id: &member.id };
         let value = &read.document.value;
         let names = links.names(subject, &member.source.bytes, value)?;
-        member.index = Some(self.census.add(links, kind, &member.id, names)?);
+        let index = self.census.add(links, kind, &member.id, names)?;
+        member.index = Some(index);
+        if let Some(former) = self.kinds.former.names_of(&member.id) {
+            self.census.add_former(links, kind, index, &former)?;
+        }
         links.check_self(subject, value)?;
+        member.signed = stays_signed(links, kind, value)?;
         member.moved = Some(Prepared::take_nothing(read));
         Ok(())
+    }
+
+    /// Where something signed names what nothing is called, what everything was called in older versions is found out.
+    fn remember_former_names(&mut self) {
+        let kinds = self.kinds;
+        let signed = self.members.iter().filter(|member| member.signed);
+        let mut found = signed.flat_map(|member| kinds.references_of(member));
+        if found.all(|found| self.census.knows(&found)) {
+            return;
+        }
+        drop(found);
+        for member in &self.members {
+            let (Some(prepared), Some(index)) = (kinds.contracts.get(member.kind), member.index)
+            else {
+                continue;
+            };
+            let Some(Moved { read, .. }) = &member.moved else { continue };
+            let take_back = |edge: &Edge, value: &mut Value| prepared.take_back(edge, value);
+            let (contract, found) = (prepared.contract(), (member.id.as_str(), &*read.version));
+            for names in former_names(kinds.links, contract, found, &read.document, &take_back) {
+                // The kind was declared when the document was taken in.
+                let _ = self.census.add_former(kinds.links, &contract.contract, index, &names);
+            }
+        }
     }
 
     fn check_references(&mut self) {
@@ -220,9 +276,16 @@ impl Set<'_> {
             let found = kinds.subject(member.kind, &moved.read.version, &member.id);
             let found =
                 found.map(|subject| kinds.links.references(subject, &moved.read.document.value));
+            let (id, signed) = (&member.id, member.signed);
+            let check = |found: &link::Found| {
+                let checked =
+                    if signed { census.check_signed(id, found) } else { census.check(id, found) };
+                checked.err()
+            };
             let wrong = match found {
                 Some(Ok(found)) => {
-                    found.iter().find_map(|found| census.check(&member.id, found).err())
+                    member.names.extend(found.iter().flat_map(|found| census.targets(found)));
+                    found.iter().find_map(check)
                 }
                 Some(Err(error)) => Some(error),
                 None => None,
@@ -232,50 +295,56 @@ impl Set<'_> {
     }
 
     fn take_steps(&mut self) {
-        let kinds = self.kinds;
-        for member in &mut self.members {
+        let (kinds, census) = (self.kinds, &self.census);
+        for member in self.members.iter_mut().filter(|member| !member.signed) {
             let (Some(prepared), Some(moved)) = (kinds.contracts.get(member.kind), &member.moved)
             else {
                 continue;
             };
-            let kind = prepared.contract().contract.as_str();
             let mut read = moved.read.clone();
-            let unsigned = kinds.links.unsign(kind, &mut read.document.value);
-            let signed = kinds.links.is_signed(kind, &read.document.value);
-            match (unsigned, signed) {
-                (Ok(_), Ok(true)) => member.signed = true,
-                (Ok(effects), Ok(false)) => match prepared.take_steps(read, kinds.to) {
-                    Ok(moved) => member.moved = Some(moved.after_unsigning(effects)),
+            match kinds.links.unsign(&prepared.contract().contract, &mut read.document.value) {
+                Ok(effects) => match prepared.take_steps(read, kinds.to) {
+                    Ok(moved) => {
+                        let route = &moved.route;
+                        let subject = kinds.subject(member.kind, &route.to, &member.id);
+                        // A place that holds no hash refuses the document when it is linked.
+                        let found = subject
+                            .and_then(|of| kinds.links.references(of, &moved.value).ok())
+                            .unwrap_or_default();
+                        member.names.extend(found.iter().flat_map(|found| census.targets(found)));
+                        member.moved = Some(moved.after_unsigning(effects));
+                    }
                     Err(refusal) => member.refusals.push(refusal),
                 },
-                (Err(error), _) | (_, Err(error)) => member.refusals.push(error.into()),
+                Err(error) => member.refusals.push(error.into()),
             }
         }
     }
 
     fn link_again(&mut self) {
-        let kinds = self.kinds;
-        for round in kinds.links.rounds() {
-            let of_round = kinds.links.kind_of(round);
-            for member in &mut self.members {
-                let (Some(index), Some(moved)) = (member.index, &mut member.moved) else {
-                    continue;
-                };
-                let Some(subject) = kinds.subject(member.kind, &moved.route.to, &member.id) else {
-                    continue;
-                };
-                if subject.kind != of_round || member.signed {
-                    continue;
-                }
-                let document = moved.read.document.clone();
-                let mut write = |value: &Value| document.with(value.clone()).write();
-                let (value, census) = (&mut moved.value, &mut self.census);
-                let linked = kinds.links.relink(round, subject, index, value, &mut write, census);
-                match linked {
-                    Ok(effects) => moved.effects.extend(effects),
-                    Err(error) => member.refusals.push(error.into()),
-                }
+        let Self { kinds, census, members } = self;
+        let mut linked = Vec::new();
+        for member in members.iter_mut().filter(|member| !member.signed) {
+            let (Some(object), Some(moved)) = (member.index, &mut member.moved) else { continue };
+            let Moved { read, route, value, .. } = moved;
+            let Some(subject) = kinds.subject(member.kind, &route.to, &member.id) else { continue };
+            let document = &read.document;
+            let write = Box::new(|value: &Value| document.with(value.clone()).write());
+            let (effects, refusal) = (Vec::new(), None);
+            linked.push(Linked { subject, object, value, write, effects, refusal });
+        }
+        kinds.links.link_again(&mut linked, census);
+        let done = linked.into_iter().map(|one| (one.object, one.effects, one.refusal));
+        let mut done = done.collect::<Vec<_>>().into_iter().peekable();
+        for member in members {
+            let Some((_, effects, refusal)) = done.next_if(|one| Some(one.0) == member.index)
+            else {
+                continue;
+            };
+            if let Some(moved) = &mut member.moved {
+                moved.effects.extend(effects);
             }
+            member.refusals.extend(refusal.map(Refusal::from));
         }
     }
 }
@@ -285,6 +354,28 @@ impl Kinds<'_> {
         let kind = self.contracts.get(kind)?.contract().contract.as_str();
         Some(Subject { kind, version, id })
     }
+}
+
+impl Kinds<'_> {
+    /// The references of a document as it is.
+    fn references_of(&self, member: &Member) -> Vec<link::Found> {
+        let moved = member.moved.as_ref();
+        let found = moved.and_then(|moved| {
+            let subject = self.subject(member.kind, &moved.read.version, &member.id)?;
+            self.links.references(subject, &moved.read.document.value).ok()
+        });
+        found.unwrap_or_default()
+    }
+}
+
+/// Whether a document is signed and its signature is not to be taken off.
+fn stays_signed(links: &Links, kind: &str, value: &Value) -> Result<bool, LinkError> {
+    if !links.is_signed(kind, value)? {
+        return Ok(false);
+    }
+    let mut unsigned = value.clone();
+    links.unsign(kind, &mut unsigned)?;
+    links.is_signed(kind, &unsigned)
 }
 
 /// The links that the contracts declare together.

@@ -94,6 +94,7 @@ fn migrated(run: ledger_format::hash::EventId) -> ObjectMigrated {
         reads_inputs: false,
         loss_list: Some(ContentHash::of(b"losses")),
         verdicts: [("deterministic".to_owned(), Verdict::True)].into(),
+        renamed: Vec::new(),
     }
 }
 

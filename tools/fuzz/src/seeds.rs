@@ -327,6 +327,7 @@ pub(crate) fn plans() -> Vec<Vec<u8>> {
             source_binding: hash(2),
             path: vec![hash(3)],
         }],
+        environment: glyph_ledger::migrate::Environment::here(),
         loss: [("sources.labels".to_owned(), LostValues { dropped: true, values: 30 })].into(),
         steps: vec![PlannedStep {
             edge: "1 -> 2".to_owned(),
