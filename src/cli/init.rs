@@ -103,7 +103,10 @@ impl Read {
             writeln!(out, "  books   {table}, kept as {} does", self.layout)?;
         }
         if let Some(tool) = self.no_books_of {
-            writeln!(out, "  books   none: {tool} has none here, and knows nothing of what was applied")?;
+            writeln!(
+                out,
+                "  books   none: {tool} has none here, and knows nothing of what was applied"
+            )?;
         }
         Ok(())
     }
@@ -323,7 +326,9 @@ impl Answer for Initialised {
                 };
                 format!("{done} at version {}: {}", plain(&self.version), self.store.display())
             }
-            (None, None) => format!("{done} of version {} at {}", self.version, self.store.display()),
+            (None, None) => {
+                format!("{done} of version {} at {}", self.version, self.store.display())
+            }
             (Some(found), _) => {
                 format!("a ledger for {} at {}", count(found, "document"), self.store.display())
             }

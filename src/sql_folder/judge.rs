@@ -251,7 +251,11 @@ fn without_file(folder: &Folder, version: &str) -> Finding {
         return Finding::Missing { version, file: None };
     };
     let is_newer = order.key(&version).zip(order.key(&last)).is_some_and(|(key, last)| key > last);
-    if is_newer { Finding::Newer { version, last } } else { Finding::Missing { version, file: None } }
+    if is_newer {
+        Finding::Newer { version, last }
+    } else {
+        Finding::Missing { version, file: None }
+    }
 }
 
 /// Migrations that are not applied below the newest that is.

@@ -110,13 +110,12 @@ pub(super) fn answer(
     let folder = settings.map(|(dir, settings)| settings.migrations(&dir)).transpose()?;
     let version = found.version.as_deref();
     let applied = version.and_then(|version| open.contract.position(version));
-    let wrong = schema_drift(&found)
-        .into_iter()
-        .chain(disagreement(&found))
-        .chain(failures(&found.findings).into_iter().map(|told| {
+    let wrong = schema_drift(&found).into_iter().chain(disagreement(&found)).chain(
+        failures(&found.findings).into_iter().map(|told| {
             let code = told.code.id;
             told.next(["explain", code])
-        }));
+        }),
+    );
     let wrong: Vec<Failure> = wrong.collect();
     let answer = OfDatabase {
         database: open.site.database(),

@@ -646,7 +646,8 @@ mod tests {
         let mut bench = bench(FAMILY);
         let before = bench.copy.page_tree().clone();
         let run = |bench: &mut Bench, sql: &str| {
-            let record = Script::new("record", "CREATE TABLE record(a); INSERT INTO record VALUES (1);");
+            let record =
+                Script::new("record", "CREATE TABLE record(a); INSERT INTO record VALUES (1);");
             let script = Script {
                 no_transaction: true,
                 record: Some(Box::new(record)),
