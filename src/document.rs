@@ -17,6 +17,10 @@ mod serial;
 mod unwritable;
 pub mod yaml;
 
+use std::sync::Arc;
+
+use ecow::{EcoString, EcoVec};
+
 pub use format::{DOCUMENT_BYTES_MAX, Document, Form, Format, Place, ReadError, ReadReason};
 pub use lost_form::{FormKind, LostForm};
 pub use map::{Key, Map};
@@ -25,6 +29,9 @@ pub use pointer::{Pointer, PointerError};
 pub use unwritable::{Unwritable, WriteError};
 
 /// A value of a document.
+///
+/// Clones share the memory of texts, lists and maps. What is changed in one of them is copied then, level by level from the
+/// root to the place that changes, so that keeping what a document was costs little more than what differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// `null`: a value of its own, never "absent".
@@ -34,18 +41,18 @@ pub enum Value {
     /// A number, with the digits it was written with: `1`, `1.0` and `1e0` are three values.
     Number(Number),
     /// Text, never normalised.
-    Text(Box<str>),
+    Text(EcoString),
     /// Bytes, as CBOR has them. Formats of text have no form for them and refuse to write them.
     Bytes(Box<[u8]>),
     /// Values in order.
-    List(Vec<Value>),
+    List(EcoVec<Value>),
     /// Values under names, in the order in which they stand.
-    Map(Box<Map>),
+    Map(Arc<Map>),
 }
 
 impl Value {
     /// A text.
-    pub fn text(text: impl Into<Box<str>>) -> Self {
+    pub fn text(text: impl Into<EcoString>) -> Self {
         Self::Text(text.into())
     }
 
@@ -69,7 +76,7 @@ impl Value {
 
     /// The map, if this is one, to change it.
     pub fn as_map_mut(&mut self) -> Option<&mut Map> {
-        if let Self::Map(map) = self { Some(map) } else { None }
+        if let Self::Map(map) = self { Some(Arc::make_mut(map)) } else { None }
     }
 
     /// The values of the list, if this is one.
@@ -95,8 +102,14 @@ impl From<i64> for Value {
     }
 }
 
+impl From<Vec<Self>> for Value {
+    fn from(values: Vec<Self>) -> Self {
+        Self::List(values.into())
+    }
+}
+
 impl From<Map> for Value {
     fn from(map: Map) -> Self {
-        Self::Map(Box::new(map))
+        Self::Map(Arc::new(map))
     }
 }

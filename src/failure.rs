@@ -263,7 +263,9 @@ impl From<&ContractError> for Failure {
     fn from(error: &ContractError) -> Self {
         match error {
             ContractError::Io { path, .. } => at_path(&IO, error, path),
-            ContractError::Unnamed { .. } => plainly(&USAGE, error),
+            ContractError::Unnamed { .. } => {
+                plainly(&USAGE, error).at("--contract").next(["migration", "list"])
+            }
             ContractError::Syntax { at, reason: what } | ContractError::Rule { at, rule: what } => {
                 plainly(&CONTRACT_INVALID, what).at(at.to_string())
             }

@@ -64,7 +64,7 @@ fn validate(request: &Request<'_>) -> Result<Value, ErrorRecord> {
     for one in request.list("invariants")? {
         one.only(&["id", "expr"])?;
         let (id, expr) = (one.text("id")?.to_owned(), one.text("expr")?.to_owned());
-        invariants.push(Invariant { id, expr });
+        invariants.push(Invariant { id, expr, reads: None });
     }
     let report = validate_outcome(request.value("source")?, request.value("target")?, &invariants);
     Ok(report.to_value())

@@ -1,17 +1,21 @@
 //! `apply`: carries out a plan.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::context::Context;
 use super::documents::{self, Contracts, Settings, Working};
 use super::job::{self, Bar, RunAnswer};
-use super::output::Done;
+use super::output::{Answer, Done};
+use super::terminal::Paint;
 use crate::diagnostic::Failure;
 use crate::ledger::Ledger;
 use crate::migrate::documents::{
-    Documents, DocumentsPlan, DocumentsPolicy, apply as apply_documents, plan as plan_documents,
+    Documents, DocumentsPlan, DocumentsPolicy, apply as apply_documents,
+    plan_found as plan_documents,
 };
 use crate::migrate::{Consent, Environment, MigrateError, Plan, Policy, apply, plan};
 use crate::objects::Objects;
@@ -34,7 +38,17 @@ pub(super) struct Arguments {
     working: Working,
 }
 
-pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<RunAnswer>, Failure> {
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Applied {
+    Run(RunAnswer),
+    /// There was nothing to do, and no run.
+    Nothing {
+        unchanged: bool,
+    },
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Applied>, Failure> {
     let Arguments { plan: file, accept_lossy, yes: _, locked, working } = arguments;
     let of_documents = documents::open(context, working, Contracts::AtHand)?;
     if let Some((documents, settings)) = of_documents {
@@ -58,10 +72,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<RunAn
     let consent = Consent(accept_lossy.clone());
     let mut bar = Bar::new(context);
     bar.listen()?;
-    let report = apply(&mut store, &plan, &consent, job::inputs()?, &signer, &mut bar)
-        .map_err(|error| job::told(refused(error, arguments), &store, size))?;
-    let answer = RunAnswer::of(report, store.ledger(), store.objects());
-    Ok(Done::new(answer).next(&["verify-chain", "--objects"]).next(&["undo"]))
+    match apply(&mut store, &plan, &consent, job::inputs()?, &signer, &mut bar) {
+        Ok(report) => Ok(done(RunAnswer::of(report, store.ledger(), store.objects()))),
+        Err(MigrateError::NothingToDo { .. }) => Ok(nothing()),
+        Err(error) => Err(job::told(refused(error, arguments), &store, size)),
+    }
 }
 
 /// The same for a tree of documents.
@@ -70,7 +85,7 @@ fn of_tree(
     mut documents: Documents,
     settings: &Settings,
     context: &Context,
-) -> Result<Done<RunAnswer>, Failure> {
+) -> Result<Done<Applied>, Failure> {
     let signer = context.signer()?;
     let loaded = arguments.plan.as_ref().map(|file| DocumentsPlan::load(file));
     let loaded = loaded.transpose().map_err(MigrateError::from)?;
@@ -86,17 +101,35 @@ fn of_tree(
             allow_programs: arguments.working.allow_programs,
             parameters: settings.parameters().collect(),
         };
-        plan_documents(&mut documents, None, policy)?
+        let survey = documents::alone(documents.collection())?;
+        plan_documents(&mut documents, &survey, None, policy)?
     };
     let size = documents.ledger().state().size();
     let consent = Consent(arguments.accept_lossy.clone());
     let mut bar = Bar::new(context);
     bar.listen()?;
-    let report =
-        apply_documents(&mut documents, &plan, &consent, job::inputs()?, &signer, &mut bar)
-            .map_err(|error| job::told_of(refused(error, arguments), documents.ledger(), size))?;
-    let answer = RunAnswer::of(report, documents.ledger(), documents.objects());
-    Ok(Done::new(answer).next(&["verify-chain", "--objects"]).next(&["undo"]))
+    match apply_documents(&mut documents, &plan, &consent, job::inputs()?, &signer, &mut bar) {
+        Ok(report) => Ok(done(RunAnswer::of(report, documents.ledger(), documents.objects()))),
+        Err(MigrateError::NothingToDo { .. }) => Ok(nothing()),
+        Err(error) => Err(job::told_of(refused(error, arguments), documents.ledger(), size)),
+    }
+}
+
+fn done(run: RunAnswer) -> Done<Applied> {
+    Done::new(Applied::Run(run)).next(&["verify-chain", "--objects"]).next(&["undo"])
+}
+
+fn nothing() -> Done<Applied> {
+    Done::new(Applied::Nothing { unchanged: true }).next(&["status"])
+}
+
+impl Answer for Applied {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        match self {
+            Self::Run(run) => run.write(out, paint),
+            Self::Nothing { .. } => writeln!(out, "nothing to do: all is as its contract says"),
+        }
+    }
 }
 
 /// Refuses another environment than that of the plan, or without one than that of the last run.

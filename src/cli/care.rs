@@ -48,9 +48,10 @@ impl Care {
         }
         let signer = context.signer()?;
         let contracts = settings.contracts()?;
-        let policy = match by.is_given() {
-            true => by.own_policy(settings.parameters()),
-            false => by.policy(settings.parameters(), &contracts)?,
+        let policy = if by.is_given() {
+            by.own_policy(settings.parameters())
+        } else {
+            by.policy(settings.parameters(), &contracts)?
         };
         let opened = documents::open(context, &by.working, Contracts::AtHand)?;
         let Some((open, _)) = opened else { return Ok(None) };

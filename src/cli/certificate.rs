@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line, plain};
 use super::trace::WhichRun;
 use super::words::count;
 use crate::diagnostic::{Failure, NOTHING_HERE, REPLAY_DIVERGENCE};
@@ -73,7 +73,7 @@ impl Answer for Certified {
 fn write_claim(of: &ObjectCertificate, out: &mut dyn Write) -> io::Result<()> {
     let ObjectCertificate { certificate, replay, claim } = of;
     let (from, to) = (plain(&claim.from), plain(&claim.to));
-    writeln!(out, "  {}: {from} -> {to}", plain(&claim.object_id))?;
+    writeln!(out, "  {}: {from} -> {to}", one_line(&claim.object_id))?;
     writeln!(out, "    certificate  {certificate}")?;
     writeln!(out, "    source       {}", replay.source_hash)?;
     writeln!(out, "    target       {}", replay.target_hash)?;

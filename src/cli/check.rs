@@ -9,11 +9,12 @@ use serde::Serialize;
 use super::context::Context;
 use super::documents::{self, Contracts, Described, Working};
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::plan::write_aside;
+use super::terminal::{Paint, one_line, plain};
 use super::words::count;
 use crate::diagnostic::{CONTRACT_EDITED, Exit, Failure, NOTHING_HERE};
 use crate::document::LostForm;
-use crate::migrate::documents::{Checked, LISTED_MAX, Lost, Refusal, Status, check};
+use crate::migrate::documents::{Aside, Checked, LISTED_MAX, Lost, Refusal, Status, check};
 use crate::transform::Effect;
 
 #[derive(Debug, Args)]
@@ -43,6 +44,8 @@ pub(super) struct Verdicts {
     migrated: u64,
     unsupported: u64,
     recorded: bool,
+    /// What was not looked into.
+    aside: Aside,
 }
 
 #[derive(Serialize)]
@@ -78,6 +81,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verdi
     let own = described.contract.is_empty() && described.set.is_empty();
     let compared = if own { unedited(context) } else { Ok(()) };
     let collection = documents::collection(target, &settings, working)?;
+    let survey = collection.survey()?;
     let mut verdicts = Verdicts {
         documents: Vec::new(),
         not_listed: 0,
@@ -86,8 +90,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verdi
         migrated: 0,
         unsupported: 0,
         recorded,
+        aside: Aside::of(&survey),
     };
-    check(&collection, to.as_deref(), working.jobs(), &mut |checked| {
+    check(&collection, &survey.documents, to.as_deref(), working.jobs(), &mut |checked| {
         verdicts.take(checked);
         Ok(())
     })?;
@@ -142,6 +147,10 @@ impl Verdicts {
     }
 
     fn take(&mut self, checked: Checked) {
+        let changes = !matches!(checked.evaluation.status, Status::Current | Status::Unsupported);
+        if checked.names > 1 && changes {
+            self.aside.hard_linked.push(&checked.id);
+        }
         let count = match checked.evaluation.status {
             Status::Current => &mut self.current,
             Status::Normalized => &mut self.normalized,
@@ -159,7 +168,7 @@ impl Verdicts {
 
 impl Listed {
     fn of(checked: Checked) -> Self {
-        let Checked { id, contract, current, evaluation, signed } = checked;
+        let Checked { id, contract, current, evaluation, signed, names: _ } = checked;
         let (changes, lost) = (evaluation.effects.len() as u64, evaluation.lost.len() as u64);
         Self {
             id,
@@ -200,7 +209,7 @@ impl Answer for Verdicts {
             writeln!(
                 out,
                 "{status}  {}  {} {way}, {changes}",
-                plain(&one.id),
+                one_line(&one.id),
                 plain(&one.contract)
             )?;
             for lossy in &one.lossy {
@@ -213,6 +222,7 @@ impl Answer for Verdicts {
                 writeln!(out, "  {}  {}", error.code.id, plain(&error.message))?;
             }
         }
+        write_aside(&self.aside, out, paint)?;
         if self.total() > 1 {
             let Self { current, normalized, migrated, unsupported, .. } = self;
             writeln!(

@@ -17,7 +17,7 @@ use crate::target::glyph_store::Layout;
 use crate::trust::{FilePins, Home, KeyError, create_key, load_key};
 
 /// Name of a ledger's folder outside of a `.glyph` store.
-const LEDGER_FOLDER: &str = ".glyph-ledger";
+pub(super) const LEDGER_FOLDER: &str = ".glyph-ledger";
 
 /// What commands are given beside their own arguments.
 #[derive(Debug)]

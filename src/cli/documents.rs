@@ -9,13 +9,15 @@ use std::thread;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::context::{Context, Located};
+use super::context::{Context, LEDGER_FOLDER, Located};
 use super::{contracts, failure};
 use crate::contract::{Contract, Source, registry};
 use crate::diagnostic::{Failure, NOTHING_HERE, USAGE};
 use crate::document::{Value, json};
-use crate::migrate::documents::{Collection, Documents, OpenDocuments, Outside};
-use crate::target::documents::Tree;
+use crate::migrate::documents::{
+    Collection, Documents, Neighbour, OpenDocuments, Outside, must_not_share,
+};
+use crate::target::documents::{Survey, Tree};
 
 /// Name of the file in a ledger's folder that says what documents are in its care.
 const SETTINGS_FILE: &str = "documents.json";
@@ -184,16 +186,36 @@ pub(super) fn collection(
         let folder = folder.unwrap_or(Path::new("."));
         Tree::new(folder.to_owned()).only(id_in(folder, target)?)
     };
-    let known: Vec<_> = settings.parameters.iter().map(|(name, _)| name.as_str()).collect();
-    // A value is for those contracts that know it; one that none knows is a slip.
-    if let Some(name) = known
-        .iter()
-        .find(|name| !contracts.iter().any(|contract| contract.parameters.contains_key(**name)))
-    {
-        let told = format!("no contract has a parameter {name:?}");
-        return Err(Failure::new(&USAGE, told).at("--set"));
-    }
     Ok(Collection::of(tree, contracts, &settings.outside(working))?)
+}
+
+/// Looks through the tree of documents, and refuses if another ledger has some of them in its care too: one in a folder of
+/// the tree, or in one above it.
+pub(super) fn alone(collection: &Collection) -> Result<Survey, Failure> {
+    let survey = collection.survey()?;
+    let root = collection.tree().root();
+    let root = fs::canonicalize(root).map_err(failure::io(root))?;
+    let below = survey.ledgers.iter().map(|folder| root.join(folder));
+    let above = root.ancestors().skip(1).map(Path::to_owned);
+    let mut neighbours = Vec::new();
+    for folder in below.chain(above) {
+        let ledger = folder.join(LEDGER_FOLDER);
+        if !ledger.is_dir() {
+            continue;
+        }
+        let Some(settings) = Settings::read(&ledger)? else { continue };
+        let contracts = settings.contracts().map_err(|failure| {
+            let told = format!(
+                "it cannot be told which documents the ledger in {} has in its care: {}",
+                ledger.display(),
+                failure.message
+            );
+            Failure { message: told, ..failure }
+        })?;
+        neighbours.push(Neighbour { root: folder, contracts });
+    }
+    must_not_share(&root, &survey, &neighbours)?;
+    Ok(survey)
 }
 
 /// Every built-in contract of documents.

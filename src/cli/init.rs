@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::databases::{Chosen, Settings};
-use super::documents::{Described, Settings as OfDocuments, Working};
+use super::documents::{self, Described, Settings as OfDocuments, Working};
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
@@ -20,7 +20,7 @@ use super::{failure, job};
 use crate::contract::load_file;
 use crate::diagnostic::{ALREADY_HERE, Failure, USAGE};
 use crate::effects::{Signer, SystemRandom};
-use crate::migrate::documents::{Documents, OpenDocuments};
+use crate::migrate::documents::{Collection, Documents, OpenDocuments};
 use crate::migrate::{
     Adoption, FolderOptions, InitOptions, MigrateError, OpenStore, Store, init, recognise,
 };
@@ -192,6 +192,12 @@ fn of_database(
         Err(MigrateError::AlreadyAdopted { .. }) if !Settings::are_in(&ledger)? => {
             adopted_before(open)?
         }
+        // There is no ledger yet whose status could be asked for.
+        Err(error @ MigrateError::AppliedChanged { .. }) => {
+            let told = Failure::from(error);
+            let explained = vec!["explain".to_owned(), told.code.id.to_owned()];
+            return Err(Failure { next: vec![explained], ..told });
+        }
         made => made?,
     };
     settings.write(&ledger)?;
@@ -257,8 +263,6 @@ fn of_documents(arguments: &Arguments, context: &Context) -> Result<Done<Initial
         return Err(Failure::new(&USAGE, told).at(folder.display().to_string()));
     }
     let ledger = context.ledger_below(folder);
-    let (signer, key_created) = context.signer_or_new()?;
-    let key = signer.key_id();
     let working = Working::default();
     let open = OpenDocuments {
         tree: Tree::new(folder.clone()),
@@ -268,6 +272,10 @@ fn of_documents(arguments: &Arguments, context: &Context) -> Result<Done<Initial
         jobs: working.jobs(),
         surroundings: context.surroundings()?,
     };
+    let found = Collection::of(open.tree.clone(), open.contracts.clone(), &open.outside)?;
+    let found = documents::alone(&found)?.documents.len() as u64;
+    let (signer, key_created) = context.signer_or_new()?;
+    let key = signer.key_id();
     let documents = match Documents::init(open.clone(), &signer, &mut SystemRandom) {
         // Making the ledger was cut short before it was written down what it was made with.
         Err(MigrateError::AlreadyAdopted { .. }) if !OfDocuments::are_in(&ledger)? => {
@@ -277,7 +285,6 @@ fn of_documents(arguments: &Arguments, context: &Context) -> Result<Done<Initial
         made => made?,
     };
     settings.write(&ledger)?;
-    let found = documents.collection().find()?.len() as u64;
     let answer = Initialised {
         ledger: documents.ledger().id(),
         store: folder.clone(),

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line};
 use super::words::{count, summary, time};
 use crate::diagnostic::Failure;
 use crate::ledger::{Cursor, Recorded};
@@ -148,8 +148,4 @@ impl Answer for Listing {
         }
         Ok(())
     }
-}
-
-fn one_line(text: &str) -> String {
-    plain(text).replace('\n', " ")
 }

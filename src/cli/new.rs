@@ -15,7 +15,7 @@ use super::terminal::{Paint, plain};
 use super::words::count;
 use crate::contract::{Draft, Examples, Format, Source, draft};
 use crate::diagnostic::{Failure, USAGE};
-use crate::document::{Value, json};
+use crate::document::{self, Document, Value};
 
 /// Longest example, in bytes.
 const EXAMPLE_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -32,7 +32,17 @@ pub(super) struct Arguments {
     /// Name of the contract; else it is taken from the newer example's file name
     #[arg(long)]
     name: Option<String>,
+    /// How documents are written; else the examples' file names tell
+    #[arg(long, value_parser = FORMATS.map(document::Format::name))]
+    format: Option<String>,
 }
+
+const FORMATS: [document::Format; 4] = [
+    document::Format::Json,
+    document::Format::Jsonl,
+    document::Format::Yaml,
+    document::Format::Cbor,
+];
 
 #[derive(Serialize)]
 pub(super) struct Drafted {
@@ -42,6 +52,8 @@ pub(super) struct Drafted {
     lossy: Vec<String>,
     /// Whether the steps give the older example the look of the newer one; null for schemas.
     reaches: Option<bool>,
+    /// What `contract lint` warns of.
+    warnings: Vec<&'static str>,
     file: Option<PathBuf>,
     text: String,
 }
@@ -53,19 +65,42 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Draft
         NewFile::at(file, is_contract)
     });
     let target = target.transpose()?;
-    let (before, after) = (read(older)?, read(newer)?);
+    let (of_older, before) = read(older)?;
+    let (of_newer, after) = read(newer)?;
+    let format = match &arguments.format {
+        Some(format) => format.as_str(),
+        None if of_older == of_newer => of_newer.name(),
+        None => {
+            let told = format!(
+                "one example is written as {}, the other as {}: name the documents' format",
+                of_older.name(),
+                of_newer.name()
+            );
+            return Err(Failure::new(&USAGE, told).at("--format"));
+        }
+    };
+    let format = Format::find(format).unwrap_or(Format::Json);
     let name = arguments.name.clone().unwrap_or_else(|| name_of(newer));
     let files = format!("**/{}", newer.file_name().unwrap_or_default().to_string_lossy());
-    let (format, files) = (Format::Json, &files);
+    let files = &files;
     let examples = Examples { name: &name, format, files, before: &before, after: &after };
     let made = draft(&examples)
         .map_err(|error| Failure::new(&USAGE, error.to_string()).at(newer.display().to_string()))?;
     if let (Some(target), Some(file)) = (target, output) {
         target.make(0o666, |out| out.write_all(made.text.as_bytes()).map_err(failure::io(file)))?;
     }
-    let Draft { text, versions, steps, lossy, reaches } = made;
+    let Draft { text, versions, steps, lossy, reaches, warnings } = made;
     let file = output.clone();
-    let done = Done::new(Drafted { contract: name, versions, steps, lossy, reaches, file, text });
+    let done = Done::new(Drafted {
+        contract: name,
+        versions,
+        steps,
+        lossy,
+        reaches,
+        warnings,
+        file,
+        text,
+    });
     Ok(match output {
         Some(file) => done.next(&["contract", "lint", &file.display().to_string()]),
         None => done,
@@ -76,18 +111,30 @@ fn is_contract(bytes: &[u8]) -> bool {
     Source::parse("contract", bytes, std::collections::BTreeMap::new()).is_ok()
 }
 
-fn read(path: &Path) -> Result<Value, Failure> {
+/// How the example at `path` is written, by its name, and what it says.
+fn read(path: &Path) -> Result<(document::Format, Value), Failure> {
     let io = failure::io(path);
     let length = fs::metadata(path).map_err(failure::io(path))?.len();
     if length > EXAMPLE_BYTES_MAX {
         return Err(io(io::Error::other(format!("longer than {EXAMPLE_BYTES_MAX} bytes"))));
     }
     let bytes = fs::read(path).map_err(io)?;
-    let document = json::read(&bytes).map_err(|error| {
-        let message = format!("the example is no JSON document: {error}");
+    let format = format_of(path);
+    let document = Document::read(format, &bytes).map_err(|error| {
+        let message = format!("the example is no document of format {}: {error}", format.name());
         Failure::new(&USAGE, message).at(path.display().to_string())
     })?;
-    Ok(document.value)
+    Ok((format, document.value))
+}
+
+fn format_of(path: &Path) -> document::Format {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    match extension.to_ascii_lowercase().as_str() {
+        "jsonl" | "ndjson" => document::Format::Jsonl,
+        "yaml" | "yml" => document::Format::Yaml,
+        "cbor" => document::Format::Cbor,
+        _ => document::Format::Json,
+    }
 }
 
 /// A name from that of a file: `state` for `run/state.v2.json`.
@@ -119,6 +166,9 @@ impl Answer for Drafted {
             }
         };
         writeln!(out, "  {tried}")?;
+        if !self.warnings.is_empty() {
+            writeln!(out, "  lint warns of {}", self.warnings.join(", "))?;
+        }
         writeln!(
             out,
             "  in {}; every comment in it is something to decide",

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::globals::Globals;
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line, plain};
 use crate::diagnostic::{Code, Exit, Failure, IO, Severity};
 
 /// What a command found out: serialised, it is the `data` of the JSON object, as the command's
@@ -185,7 +185,7 @@ impl Output {
             Severity::Error | Severity::Fatal => paint.error(format_args!("error[{}]", code.id)),
         };
         let mut lines = vec![format!("{head}: {}", plain(message))];
-        lines.extend(place.iter().map(|place| format!("  at: {}", plain(place))));
+        lines.extend(place.iter().map(|place| format!("  at: {}", one_line(place))));
         lines.push(format!("  not done: {not_done}"));
         lines.extend(next.iter().map(|words| format!("  next: {}", self.next(words))));
         lines.push(format!("  more: {} explain {}", self.program, code.id));
@@ -259,6 +259,14 @@ fn quoted(word: &str) -> String {
     let bare = |letter: char| letter.is_ascii_alphanumeric() || "@%_+=:,./~^-".contains(letter);
     if !word.is_empty() && word.chars().all(bare) {
         word.to_owned()
+    } else if word.chars().any(char::is_control) {
+        let escaped = |letter: char| match letter {
+            '\'' | '\\' => format!("\\{letter}"),
+            '\n' => "\\n".to_owned(),
+            letter if letter.is_control() => format!("\\x{:02x}", u32::from(letter)),
+            letter => letter.to_string(),
+        };
+        format!("$'{}'", word.chars().map(escaped).collect::<String>())
     } else {
         format!("'{}'", plain(word).replace('\'', r"'\''"))
     }
@@ -270,9 +278,13 @@ mod tests {
 
     #[test]
     fn commands_can_be_pasted_into_a_shell() {
-        for (word, typed) in
-            [("run:1f^", "run:1f^"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("", "''")]
-        {
+        for (word, typed) in [
+            ("run:1f^", "run:1f^"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("a\nb'", r"$'a\nb\''"),
+        ] {
             assert_eq!(quoted(word), typed);
         }
     }

@@ -10,12 +10,12 @@ use super::context::Context;
 use super::documents::{self, Contracts, Working};
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line, plain};
 use super::words::count;
 use super::{failure, job};
-use crate::diagnostic::{Failure, USAGE};
+use crate::diagnostic::{Exit, Failure, USAGE};
 use crate::migrate::documents::{
-    Documents, DocumentsPlan, DocumentsPolicy, plan as plan_documents,
+    Aside, Documents, DocumentsPlan, DocumentsPolicy, Named, plan_found as plan_documents,
 };
 use crate::migrate::{MigrateError, Plan, PlanFileError, Policy, plan};
 
@@ -30,6 +30,9 @@ pub(super) struct Arguments {
     /// Refuse a plan that loses anything
     #[arg(long)]
     refuse_loss: bool,
+    /// End with exit code 10 when there is something to do
+    #[arg(long)]
+    detailed_exitcode: bool,
     #[command(flatten)]
     working: Working,
 }
@@ -65,7 +68,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
         if let Some(file) = &arguments.output {
             must_be_no_document(file, &documents)?;
         }
-        let plan = plan_documents(&mut documents, to, policy)?;
+        let survey = documents::alone(documents.collection())?;
+        let plan = plan_documents(&mut documents, &survey, to, policy)?;
         keep(plan.to_json())?;
         let (empty, lost, id) = (plan.is_empty(), plan.lost, plan.id.short());
         let (plan, file) = (Box::new(plan), file.clone());
@@ -83,7 +87,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
             Planned::Store { plan: Box::new(plan), values_lost: lost, file: file.clone() },
         )
     };
-    let done = Done::new(planned);
+    let mut done = Done::new(planned);
+    if arguments.detailed_exitcode && !empty {
+        done = done.exit(Exit::Pending);
+    }
     let Some(file) = file.filter(|_| !empty) else { return Ok(done) };
     let file = file.display().to_string();
     Ok(match lost {
@@ -150,7 +157,9 @@ impl Answer for Planned {
 fn write_documents(plan: &DocumentsPlan, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     let unchanged = count(plan.unchanged, "document");
     if plan.is_empty() {
-        return writeln!(out, "nothing to do: {unchanged} as they should be");
+        let be = if plan.unchanged == 1 { "is as it" } else { "are as they" };
+        writeln!(out, "nothing to do: {unchanged} {be} should be")?;
+        return write_aside(&plan.aside, out, paint);
     }
     writeln!(out, "{}", paint.strong(format_args!("plan {}", plan.id.short())))?;
     for (number, route) in (0..).zip(&plan.routes) {
@@ -164,11 +173,16 @@ fn write_documents(plan: &DocumentsPlan, out: &mut dyn Write, paint: Paint) -> i
         writeln!(out, "  {kind} {}  {}: {documents}", plain(&route.contract_version), plain(&way))?;
     }
     writeln!(out, "  {unchanged} unchanged; {} will be kept", count(plan.bytes_kept, "byte"))?;
+    write_aside(&plan.aside, out, paint)?;
     for signed in &plan.signed {
-        writeln!(out, "  {} is signed, and stays as it is", plain(signed))?;
+        writeln!(out, "  {} is signed, and stays as it is", one_line(signed))?;
     }
     for form in &plan.form_lost {
-        writeln!(out, "  {}", paint.faint(format_args!("form: {}", plain(form))))?;
+        writeln!(out, "  {}", paint.faint(format_args!("form: {}", one_line(form))))?;
+    }
+    let more = plan.form_lost_total.saturating_sub(plan.form_lost.len() as u64);
+    if more > 0 {
+        writeln!(out, "  {}", paint.faint(format_args!("form: and {more} more")))?;
     }
     if plan.lost == 0 {
         return writeln!(out, "  loses nothing");
@@ -179,7 +193,7 @@ fn write_documents(plan: &DocumentsPlan, out: &mut dyn Write, paint: Paint) -> i
         writeln!(
             out,
             "    {}#{}  {}",
-            plain(&lossy.object),
+            one_line(&lossy.object),
             plain(&lossy.path.to_string()),
             plain(&value)
         )?;
@@ -190,3 +204,24 @@ fn write_documents(plan: &DocumentsPlan, out: &mut dyn Write, paint: Paint) -> i
     }
     Ok(())
 }
+
+/// Says what of a tree was not looked into, and which documents have further names.
+pub(super) fn write_aside(aside: &Aside, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    let mut say = |what: &str, which: &Named| {
+        if which.total == 0 {
+            return Ok(());
+        }
+        let ids: Vec<String> = which.ids.iter().take(ASIDE_MAX).map(|id| one_line(id)).collect();
+        let more = match which.total.saturating_sub(ids.len() as u64) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        writeln!(out, "  {}: {}{more}", paint.warning(what), ids.join(", "))
+    };
+    say("not looked into", &aside.skipped)?;
+    say("not looked into, a link", &aside.links)?;
+    say("hard-linked, and its other names keep what they hold", &aside.hard_linked)
+}
+
+/// Most names on one line of what was left aside.
+const ASIDE_MAX: usize = 10;

@@ -175,7 +175,7 @@ impl Witness<'_> {
             Err(refusal) => (Found::Differs, Vec::new(), Some(refusal.clone())),
         };
         let document = Some(document);
-        Ok(Listed { differs, document, ..Listed::of(file, found, Some(&proof), why) })
+        Ok(Listed { document, differs, ..Listed::of(file, found, Some(&proof), why) })
     }
 
     /// The proof of a document made now; nothing where nobody knows its contract, in words why there is none now.

@@ -74,21 +74,18 @@ pub(super) fn run(
     let generated = Generated::of(*cases);
     let care = if by.is_given() { None } else { Care::of(target, by, context)? };
     let jobs = by.working.jobs();
-    let making = match care {
-        Some(care) => {
-            let ids = care.below(target)?;
-            let Care { collection, policy, mut book, .. } = care;
-            let proving = Proving { collection: &collection, policy: &policy, generated, jobs };
-            proving.all(ids, Some(&mut book), target, context)?
-        }
-        None => {
-            let settings = by.settings()?;
-            let collection = documents::collection(target, &settings, &by.working)?;
-            let policy = by.own_policy(settings.parameters());
-            let ids = collection.find()?;
-            let proving = Proving { collection: &collection, policy: &policy, generated, jobs };
-            proving.all(ids, None, target, context)?
-        }
+    let making = if let Some(care) = care {
+        let ids = care.below(target)?;
+        let Care { collection, policy, mut book, .. } = care;
+        let proving = Proving { collection: &collection, policy: &policy, generated, jobs };
+        proving.all(ids, Some(&mut book), target, context)?
+    } else {
+        let settings = by.settings()?;
+        let collection = documents::collection(target, &settings, &by.working)?;
+        let policy = by.own_policy(settings.parameters());
+        let ids = collection.find()?;
+        let proving = Proving { collection: &collection, policy: &policy, generated, jobs };
+        proving.all(ids, None, target, context)?
     };
     Ok(making.done(target))
 }

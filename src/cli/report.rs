@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line, plain};
 use super::trace::{WhichRun, word};
 use super::words::count;
 use crate::diagnostic::Failure;
@@ -87,5 +87,5 @@ pub(super) fn write_lossy(
         (Some(path), Some(value)) => format!("{path} = {value}"),
         _ => what.to_string(),
     };
-    writeln!(out, "    {}: {}", plain(object), plain(&what))
+    writeln!(out, "    {}: {}", one_line(object), plain(&what))
 }

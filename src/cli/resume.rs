@@ -10,9 +10,13 @@ use super::context::Context;
 use super::documents::{self, Contracts, Working};
 use super::job::{self, Bar, RunAnswer};
 use super::output::{Answer, Done};
-use super::terminal::Paint;
-use crate::diagnostic::Failure;
-use crate::migrate::documents::{abandon as abandon_documents, resume as resume_documents};
+use super::terminal::{Paint, one_line};
+use super::words::count;
+use crate::diagnostic::{Failure, USAGE};
+use crate::migrate::documents::{
+    Abandoned as AbandonedDocuments, Conflicts, abandon as abandon_documents,
+    resume as resume_documents,
+};
 use crate::migrate::{abandon, resume};
 
 #[derive(Debug, Args)]
@@ -20,6 +24,9 @@ pub(super) struct Arguments {
     /// Give the run up instead, for this reason; what its places hold is recorded
     #[arg(long, value_name = "REASON")]
     abandon: Option<String>,
+    /// Leave documents that somebody changed since the run was committed as they are
+    #[arg(long, conflicts_with = "abandon")]
+    keep_changes: bool,
     #[command(flatten)]
     working: Working,
 }
@@ -27,8 +34,36 @@ pub(super) struct Arguments {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Resumed {
-    Run(RunAnswer),
-    Abandoned { abandoned: EventId },
+    Run {
+        #[serde(flatten)]
+        run: RunAnswer,
+        /// Documents that somebody changed, and that were left as they are.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        kept: Vec<String>,
+    },
+    Abandoned {
+        abandoned: EventId,
+        /// What became of documents; a store has none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        documents: Option<Left>,
+    },
+}
+
+/// What a run of documents left that was given up.
+#[derive(Serialize)]
+pub(super) struct Left {
+    written: Vec<String>,
+    changed: Vec<String>,
+    gone: Vec<String>,
+    untouched: u64,
+}
+
+impl From<AbandonedDocuments> for Resumed {
+    fn from(of: AbandonedDocuments) -> Self {
+        let AbandonedDocuments { run, written, changed, gone, untouched } = of;
+        let documents = Some(Left { written, changed, gone, untouched });
+        Self::Abandoned { abandoned: run, documents }
+    }
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resumed>, Failure> {
@@ -39,18 +74,22 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
         documents::open(context, &arguments.working, Contracts::AtHand)?
     {
         let size = documents.ledger().state().size();
-        let answer = match &arguments.abandon {
-            None => {
-                let report = resume_documents(&mut documents, &signer, &mut bar)
-                    .map_err(|error| job::told_of(error.into(), documents.ledger(), size))?;
-                Resumed::Run(RunAnswer::of(report, documents.ledger(), documents.objects()))
-            }
-            Some(reason) => {
-                let abandoned = abandon_documents(&mut documents, reason, &signer, &mut bar)?;
-                Resumed::Abandoned { abandoned }
-            }
+        let Some(reason) = &arguments.abandon else {
+            let changed = if arguments.keep_changes { Conflicts::Keep } else { Conflicts::Stop };
+            let done = resume_documents(&mut documents, changed, &signer, &mut bar)
+                .map_err(|error| job::told_of(error.into(), documents.ledger(), size))?;
+            let run = RunAnswer::of(done.report, documents.ledger(), documents.objects());
+            let kept = done.kept;
+            return Ok(Done::new(Resumed::Run { run, kept }).next(&["check"]));
         };
-        return Ok(Done::new(answer).next(&["check"]));
+        let abandoned = abandon_documents(&mut documents, reason, &signer, &mut bar)?;
+        let to_undo = !abandoned.written.is_empty();
+        let done = Done::new(abandoned.into()).next(&["status"]);
+        return Ok(if to_undo { done.next(&["undo"]) } else { done });
+    }
+    if arguments.keep_changes {
+        let told = "a store is published as a whole: --keep-changes is for trees of documents";
+        return Err(Failure::new(&USAGE, told).at("--keep-changes"));
     }
     let mut store = job::open(context)?;
     let size = store.ledger().state().size();
@@ -58,10 +97,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
         None => {
             let report = resume(&mut store, &signer, &mut bar)
                 .map_err(|error| job::told(error.into(), &store, size))?;
-            Resumed::Run(RunAnswer::of(report, store.ledger(), store.objects()))
+            let run = RunAnswer::of(report, store.ledger(), store.objects());
+            Resumed::Run { run, kept: Vec::new() }
         }
         Some(reason) => {
-            Resumed::Abandoned { abandoned: abandon(&mut store, reason, &signer, &mut bar)? }
+            let abandoned = abandon(&mut store, reason, &signer, &mut bar)?;
+            Resumed::Abandoned { abandoned, documents: None }
         }
     };
     Ok(Done::new(answer).next(&["status"]))
@@ -70,8 +111,24 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
 impl Answer for Resumed {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         match self {
-            Self::Run(run) => run.write(out, paint),
-            Self::Abandoned { abandoned } => writeln!(out, "gave up run {}", abandoned.short()),
+            Self::Run { run, kept } => {
+                run.write(out, paint)?;
+                named(out, "left as it is", kept)
+            }
+            Self::Abandoned { abandoned, documents } => {
+                let run = abandoned.short();
+                writeln!(out, "{}", paint.strong(format_args!("gave up run {run}")))?;
+                let Some(left) = documents else { return Ok(()) };
+                named(out, "written by it", &left.written)?;
+                named(out, "changed by somebody", &left.changed)?;
+                named(out, "gone", &left.gone)?;
+                writeln!(out, "  {} as before it", count(left.untouched, "document"))
+            }
         }
     }
+}
+
+/// Documents of which something is to be said, each on a line.
+fn named(out: &mut dyn Write, what: &str, ids: &[String]) -> io::Result<()> {
+    ids.iter().try_for_each(|id| writeln!(out, "  {what}: {}", one_line(id)))
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 use ledger_format::body::Changes;
+use projections::{FinishedRun, Outcome};
 use serde::Serialize;
 
 use super::context::Context;
@@ -11,8 +12,8 @@ use super::documents::{self, Contracts, Working};
 use super::job::{self, Bar, RunAnswer};
 use super::output::{Answer, Done};
 use super::terminal::Paint;
-use crate::diagnostic::{Failure, NOTHING_TO_UNDO, USAGE};
-use crate::ledger::{Cursor, CursorError};
+use crate::diagnostic::{CURSOR_UNKNOWN, Failure, NOTHING_TO_UNDO, USAGE};
+use crate::ledger::{Cursor, CursorError, Ledger};
 use crate::migrate::documents::rollback as rollback_documents;
 use crate::migrate::{RollbackOptions, RunReport, rollback};
 
@@ -43,12 +44,12 @@ pub(super) enum RolledBack {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<RolledBack>, Failure> {
-    go_back(&arguments.to, &arguments.how, context)
+    go_back(Some(&arguments.to), &arguments.how, context)
 }
 
 pub(super) fn undo(how: &How, context: &Context) -> Result<Done<RolledBack>, Failure> {
-    go_back(&Cursor::RunsBack(1), how, context).map_err(|failure| {
-        if failure.code == &crate::diagnostic::CURSOR_UNKNOWN {
+    go_back(None, how, context).map_err(|failure| {
+        if failure.code == &CURSOR_UNKNOWN {
             Failure::new(&NOTHING_TO_UNDO, "no committed run is there to undo").next(["log"])
         } else {
             failure
@@ -56,14 +57,38 @@ pub(super) fn undo(how: &How, context: &Context) -> Result<Done<RolledBack>, Fai
     })
 }
 
-fn go_back(to: &Cursor, how: &How, context: &Context) -> Result<Done<RolledBack>, Failure> {
+/// Refuses to take back "the last run" where that was given up before it was committed: it changed nothing, and what would be
+/// taken back is a run before it, which may have been an undo.
+fn must_mean_the_last(ledger: &Ledger) -> Result<(), Failure> {
+    let finished = &ledger.state().runs().finished;
+    let Some(FinishedRun { run: last, outcome: Outcome::Aborted { .. }, .. }) = finished.last()
+    else {
+        return Ok(());
+    };
+    let committed = finished.iter().rev().find(|run| run.outcome.committed_seq().is_some());
+    let Some(before) = committed else { return Ok(()) };
+    let told = format!("the last run, {}, ended before it changed anything", last.short());
+    let cursor = format!("run:{}^", before.run.short());
+    Err(Failure::new(&NOTHING_TO_UNDO, told).next(["migration", "rollback", "--to", &cursor]))
+}
+
+/// The number of events to go back to: as many as there were at `to`, else before the last run.
+fn size_at(to: Option<&Cursor>, ledger: &Ledger) -> Result<u64, Failure> {
+    if to.is_none() {
+        must_mean_the_last(ledger)?;
+    }
+    let resolved = ledger.resolve(to.unwrap_or(&Cursor::RunsBack(1)));
+    resolved.map_err(|error: CursorError| Failure::from(error))
+}
+
+fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<RolledBack>, Failure> {
     let signer = context.signer()?;
     let mut bar = Bar::new(context);
     if let Some((mut documents, _)) =
         documents::open(context, &Working::default(), Contracts::Unneeded)?
     {
         let ledger = documents.ledger();
-        let size = ledger.resolve(to).map_err(|error: CursorError| Failure::from(error))?;
+        let size = size_at(to, ledger)?;
         let before = ledger.state().size();
         let changes = match (how.keep_changes, how.discard_changes) {
             (true, _) => Some(Changes::Keep),
@@ -81,7 +106,7 @@ fn go_back(to: &Cursor, how: &How, context: &Context) -> Result<Done<RolledBack>
         return Err(Failure::new(&USAGE, told).at("--keep-changes"));
     }
     let mut store = job::open(context)?;
-    let size = store.ledger().resolve(to).map_err(|error: CursorError| Failure::from(error))?;
+    let size = size_at(to, store.ledger())?;
     let before = store.ledger().state().size();
     let options = RollbackOptions { discard_changes: how.discard_changes };
     bar.listen()?;

@@ -16,7 +16,7 @@ use database::OfDatabase;
 use super::context::Context;
 use super::documents::{self, Contracts, Working};
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line, plain};
 use super::words::{count, time};
 use super::{failure, job};
 use crate::diagnostic::{AUDIT_CHANGED, Exit, Failure, SCHEMA_DRIFT};
@@ -301,7 +301,7 @@ impl Answer for OfDocuments {
         writeln!(out, "  migrate     {}", self.migrated)?;
         writeln!(out, "  unsupported {}", self.unsupported)?;
         for id in &self.unsupported_ids {
-            writeln!(out, "    {}", plain(id))?;
+            writeln!(out, "    {}", one_line(id))?;
         }
         if let Some(pending) = &self.pending_run {
             let phase =
@@ -310,10 +310,10 @@ impl Answer for OfDocuments {
         }
         writeln!(out, "  in care     {}", self.in_care)?;
         for id in &self.changed {
-            writeln!(out, "    changed   {}", plain(id))?;
+            writeln!(out, "    changed   {}", one_line(id))?;
         }
         for id in &self.gone {
-            writeln!(out, "    gone      {}", plain(id))?;
+            writeln!(out, "    gone      {}", one_line(id))?;
         }
         let (events, runs) = (count(self.head.size, "event"), count(self.runs, "run"));
         writeln!(out, "  ledger      {} with {events}, {runs}", self.ledger.short())?;
@@ -353,7 +353,7 @@ impl Answer for Standing {
             writeln!(
                 out,
                 "  drift       {}: {}",
-                plain(&object.id),
+                one_line(&object.id),
                 object.drift.replace('_', " ")
             )?;
         }

@@ -68,12 +68,18 @@ pub(super) fn plain(text: &str) -> String {
     out
 }
 
+/// The same for what must stay on one line, such as the name of a file.
+pub(super) fn one_line(text: &str) -> String {
+    plain(text).replace('\n', "\\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn control_characters_are_shown_not_obeyed() {
+        assert_eq!(one_line("a\nb\t"), "a\\nb\\t");
         assert_eq!(plain("a\u{1b}[2Jb\n\tc\u{9b}"), "a\\u{1b}[2Jb\n\\tc\\u{9b}");
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line, plain};
 use crate::diagnostic::Failure;
 use crate::ledger::{FoldError, Ledger};
 use crate::migrate::account::{RunOutcome, RunSpan, Stage, Status, TraceRecord, find_run, trace};
@@ -84,7 +84,7 @@ fn write_record(record: &TraceRecord, out: &mut dyn Write) -> io::Result<()> {
                 Status::Ok => "ok",
                 Status::Lossy => "lossy",
             };
-            writeln!(out, "  iter        {stage:7}  {status:5}  {}", plain(object_id))
+            writeln!(out, "  iter        {stage:7}  {status:5}  {}", one_line(object_id))
         }
         TraceRecord::RunEnd { migration_certificate_hash: Some(hash) } => {
             writeln!(out, "  run_end     certificate {hash}")

@@ -16,8 +16,8 @@ use super::lint::{Severity, lint};
 use super::model::Format;
 use super::source::Source;
 use crate::document::{Pointer, Value};
-use crate::transform::{Place, Programs, Step, apply};
-use difference::{Line, Steps, put};
+use crate::transform::{Each, Place, Programs, Step, apply};
+use difference::{Line, Steps, body, put};
 use form::Form;
 use versions::Version;
 
@@ -34,6 +34,8 @@ pub struct Draft {
     pub lossy: Vec<String>,
     /// Whether its steps give the older example the look of the newer one; none where there are no examples.
     pub reaches: Option<bool>,
+    /// What the lint warns of, by its codes.
+    pub warnings: Vec<&'static str>,
 }
 
 /// Nothing to make a contract from.
@@ -41,7 +43,7 @@ pub struct Draft {
 pub enum DraftError {
     /// Nothing tells the examples apart.
     #[error(
-        "nothing outside of lists tells the two apart: neither a key that states a version, nor other keys, nor other kinds of values"
+        "nothing outside of lists, or in the first of a list of objects, tells the two apart: neither a key that states a version, nor other keys, nor other kinds of values"
     )]
     Same,
     /// One is a schema and the other none.
@@ -75,24 +77,45 @@ pub fn draft(examples: &Examples<'_>) -> Result<Draft, DraftError> {
         _ => return Err(DraftError::Mixed),
     };
     let look = if of_schemas { Form::of_schema } else { Form::of };
-    let (before, after) = (look(examples.before), look(examples.after));
-    let stated = versions::stated(&before, &after);
+    let (whole_before, whole_after) = (look(examples.before), look(examples.after));
+    // Of two lists of objects, as lines of JSON are, the elements are compared, and the first one tells the version.
+    let elements = whole_before.of_elements().zip(whole_after.of_elements());
+    let (before, after) = elements.unwrap_or((&whole_before, &whole_after));
+    let (at, base) = match elements {
+        Some(_) => (Pointer::default().below("0"), Pointer::default().below("*")),
+        None => (Pointer::default(), Pointer::default()),
+    };
+    let stated = versions::stated(before, after);
     let known = match &stated {
-        Some(stated) => Some(versions::by_key(stated)),
-        None => versions::by_look(&before, &after),
+        Some(stated) => Some(versions::by_key(stated, &at)),
+        None => versions::by_look(before, after, &at),
     };
     let (old, new) = known.ok_or(DraftError::Same)?;
     let mut steps = Steps::default();
     let root = Pointer::default();
     let skipped: Vec<&str> = stated.iter().map(|stated| stated.key.as_str()).collect();
-    steps.compare(&before, &after, &root, &root, &skipped);
+    steps.compare(before, after, &root, &base, &skipped);
     if let Some(stated) = &stated {
-        state(&mut steps, &root.below(&stated.key), stated.after.as_ref(), examples.before);
+        let example = if of_schemas { None } else { at.get(examples.before) };
+        let there = example.is_none_or(|example| root.below(&stated.key).get(example).is_some());
+        state(&mut steps, &root.below(&stated.key), stated.after.as_ref(), there, &base);
     }
-    let text = text(examples, of_schemas, (&old, &new), &steps);
-    let reaches = checked(&text, (!of_schemas).then_some((examples.before, &after)))?;
-    let lossy = steps.lossy.iter().map(ToString::to_string).collect();
-    Ok(Draft { text, versions: [old.token, new.token], steps: steps.lines.len(), lossy, reaches })
+    if elements.is_some() && !steps.lines.is_empty() {
+        let (why, inside) = body(std::mem::take(&mut steps.lines));
+        steps.line(Step::Each(Each { path: root, steps: inside, optional: false }), why);
+    }
+    let example = (!of_schemas).then_some((examples.before, &whole_after));
+    let tried =
+        checked(&text(examples, of_schemas, (&old, &new), &steps, &BTreeSet::new()), example)?;
+    let text = text(examples, of_schemas, (&old, &new), &steps, &tried.warnings);
+    Ok(Draft {
+        text,
+        versions: [old.token, new.token],
+        steps: steps.lines.len(),
+        lossy: steps.lossy.iter().map(ToString::to_string).collect(),
+        reaches: tried.reaches,
+        warnings: tried.warnings.into_iter().collect(),
+    })
 }
 
 /// Whether a document describes others.
@@ -106,13 +129,11 @@ fn is_schema(value: &Value) -> bool {
     named || object && map.get("properties").is_some_and(|properties| properties.as_map().is_some())
 }
 
-/// Has the documents state the newer version.
-fn state(steps: &mut Steps, path: &Pointer, after: Option<&Value>, example: &Value) {
+/// Has the documents state the newer version; `there` is whether they stated one before.
+fn state(steps: &mut Steps, path: &Pointer, after: Option<&Value>, there: bool, base: &Pointer) {
     let why = "the version that the document states from now on";
     match after {
-        Some(value) if path.get(example).is_none() && !is_schema(example) => {
-            steps.add(path, value.clone(), &Pointer::default(), why);
-        }
+        Some(value) if !there => steps.add(path, value.clone(), base, why),
         Some(value) => steps.line(Step::Set(put(path, value.clone())), why),
         None => {
             let remove = Place { path: path.clone(), optional: false, equals: None };
@@ -121,8 +142,15 @@ fn state(steps: &mut Steps, path: &Pointer, after: Option<&Value>, example: &Val
     }
 }
 
+/// What is seen of a first contract.
+struct Tried {
+    reaches: Option<bool>,
+    /// What the lint warns of.
+    warnings: BTreeSet<&'static str>,
+}
+
 /// Refuses a text that is no sound contract, and tries its steps on the older example.
-fn checked(text: &str, example: Option<(&Value, &Form)>) -> Result<Option<bool>, DraftError> {
+fn checked(text: &str, example: Option<(&Value, &Form)>) -> Result<Tried, DraftError> {
     let unsound = |error: &dyn std::fmt::Display| DraftError::Unsound(error.to_string());
     let source = Source::parse("the contract", text.as_bytes(), BTreeMap::new())
         .map_err(|error| unsound(&error))?;
@@ -130,13 +158,15 @@ fn checked(text: &str, example: Option<(&Value, &Form)>) -> Result<Option<bool>,
     if let Some(finding) = findings.iter().find(|finding| finding.severity == Severity::Error) {
         return Err(DraftError::Unsound(format!("{}: {}", finding.at, finding.message)));
     }
+    let warnings = findings.iter().map(|finding| finding.code).collect();
     let contract = source.judge().map_err(|error| unsound(&error))?;
-    let Some((before, after)) = example else { return Ok(None) };
+    let Some((before, after)) = example else { return Ok(Tried { reaches: None, warnings }) };
     let mut document = before.clone();
     let steps: Vec<Step> = contract.edges.into_iter().flat_map(|edge| edge.steps).collect();
     let programs = Programs::of(&steps).map_err(|error| unsound(&error))?;
     let done = apply(&steps, &programs, &mut document);
-    Ok(Some(done.is_ok() && Form::of(&document).same(after)))
+    let reaches = Some(done.is_ok() && Form::of(&document).same(after));
+    Ok(Tried { reaches, warnings })
 }
 
 fn text(
@@ -144,6 +174,7 @@ fn text(
     of_schemas: bool,
     (old, new): (&Version, &Version),
     steps: &Steps,
+    warnings: &BTreeSet<&str>,
 ) -> String {
     let from = if of_schemas { "two JSON Schemas" } else { "two documents, one of each version" };
     let tokens = [&old.token, &new.token];
@@ -153,7 +184,10 @@ fn text(
         let _ = writeln!(out, "{words}");
     };
     line(&format!("# A first contract, made from {from}. Each comment says what was guessed;"));
-    line("# `contract lint` says what else a contract should have.");
+    if !warnings.is_empty() {
+        let warnings: Vec<&str> = warnings.iter().copied().collect();
+        line(&format!("# `contract lint` says what it lacks still: {}.", warnings.join(", ")));
+    }
     line(&format!("contract: {}", yaml(&examples.name)));
     line("contract_version: 0.1.0");
     line(&format!("format: {}", examples.format.name()));

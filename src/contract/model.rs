@@ -160,6 +160,10 @@ pub struct Invariant {
     pub id: String,
     /// A jq program on `{source, target}` that gives true or false.
     pub expr: String,
+    /// The places of `{source, target}` that the program sees (`*` in a place: each element, each value); all, if this is not
+    /// given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<Vec<Pointer>>,
 }
 
 impl Format {

@@ -67,7 +67,7 @@ pub fn read(text: &[u8]) -> Result<Jsonl, JsonError> {
     if style.runs.is_empty() {
         style = Style::default();
     }
-    Ok(Jsonl { value: Value::List(values), style })
+    Ok(Jsonl { value: values.into(), style })
 }
 
 /// The line, and what ends it, if anything does.
@@ -119,7 +119,7 @@ mod tests {
 
     quickcheck! {
         fn what_is_written_reads_back(values: Vec<Value>) -> bool {
-            let value = Value::List(values);
+            let value = Value::from(values);
             let text = write(&value, &Style::default()).unwrap();
             let read = read(text.as_bytes()).unwrap();
             read.value == value && write(&read.value, &read.style) == Ok(text)
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(text, "{\"a\": 1}\n{\"a\":1}\n{\"a\":1}");
         let error = write(&Value::Null, &Style::default()).unwrap_err();
         assert_eq!(error.reason, Unwritable::NoList("null"));
-        let error = write(&Value::List(vec![Value::Bytes([].into())]), &Style::default());
+        let error = write(&vec![Value::Bytes([].into())].into(), &Style::default());
         assert_eq!(error.unwrap_err().to_string(), "/0: JSON has no form for bytes");
     }
 

@@ -27,6 +27,10 @@ pub enum FormKind {
     Quoting,
     /// `null`, `true` or `false` in another notation.
     Notation,
+    /// Characters written as escapes, or escapes written as characters. Only the first such line is told.
+    Escapes,
+    /// Lines that end otherwise than the others. Only the first such line is told.
+    LineEnds,
     /// Spaces, empty lines, marks around the document. Only the first such line is told.
     Spacing,
 }
@@ -39,6 +43,8 @@ impl fmt::Display for LostForm {
             FormKind::Brackets => "a list or map in brackets",
             FormKind::Quoting => "how a text is quoted",
             FormKind::Notation => "how a value is written",
+            FormKind::Escapes => "how characters are escaped",
+            FormKind::LineEnds => "how lines end",
             FormKind::Spacing => "spacing",
         };
         write!(f, "line {}: {what}", self.line)

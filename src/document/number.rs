@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use ecow::EcoString;
+
 /// A number in the grammar of JSON (RFC 8259, section 6), with the digits it was written with. Equal means equal digits.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Number(Box<str>);
+pub struct Number(EcoString);
 
 impl Number {
     /// Takes `digits` if they are a number of JSON from the first to the last.
@@ -31,7 +33,7 @@ impl Number {
 
 impl From<i64> for Number {
     fn from(number: i64) -> Self {
-        Self(number.to_string().into())
+        Self(ecow::eco_format!("{number}"))
     }
 }
 

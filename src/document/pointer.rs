@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -51,18 +52,28 @@ impl Pointer {
 
     /// What stands here.
     pub fn get<'a>(&self, root: &'a Value) -> Option<&'a Value> {
-        self.0.iter().try_fold(root, |value, token| match value {
+        Self::look(&self.0, root)
+    }
+
+    /// What stands here, to change it.
+    pub fn get_mut<'a>(&self, root: &'a mut Value) -> Option<&'a mut Value> {
+        Self::look_mut(&self.0, root)
+    }
+
+    /// What stands where `tokens` lead from `root`.
+    pub(crate) fn look<'a>(tokens: &[String], root: &'a Value) -> Option<&'a Value> {
+        tokens.iter().try_fold(root, |value, token| match value {
             Value::Map(map) => map.get(token),
             Value::List(values) => values.get(position(token)?),
             _ => None,
         })
     }
 
-    /// What stands here, to change it.
-    pub fn get_mut<'a>(&self, root: &'a mut Value) -> Option<&'a mut Value> {
-        self.0.iter().try_fold(root, |value, token| match value {
-            Value::Map(map) => map.get_mut(token),
-            Value::List(values) => values.get_mut(position(token)?),
+    /// What stands where `tokens` lead from `root`, to change it.
+    pub(crate) fn look_mut<'a>(tokens: &[String], root: &'a mut Value) -> Option<&'a mut Value> {
+        tokens.iter().try_fold(root, |value, token| match value {
+            Value::Map(map) => Arc::make_mut(map).get_mut(token),
+            Value::List(values) => values.make_mut().get_mut(position(token)?),
             _ => None,
         })
     }

@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use ecow::EcoVec;
 use ledger_format::cbor::key_order;
 use ledger_format::hash::{hex, unhex};
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
@@ -133,7 +134,7 @@ impl<'de> Visitor<'de> for Any {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        let mut values = Vec::new();
+        let mut values = EcoVec::new();
         while let Some(value) = list.next_element()? {
             values.push(value);
         }
@@ -176,7 +177,7 @@ fn ordered<E: serde::de::Error>(pairs: &[Value]) -> Result<Value, E> {
         let [Value::Text(key), value] = pair.as_slice() else {
             return Err(E::custom("an entry is a name and a value"));
         };
-        if map.push(key.as_ref().into(), value.clone()).is_err() {
+        if map.push(key.as_str().into(), value.clone()).is_err() {
             return Err(E::custom(format_args!("the name {key:?} stands twice")));
         }
     }

@@ -107,6 +107,34 @@ pub enum MigrateError {
         /// Which.
         named: String,
     },
+    /// Places of a committed run that hold neither what it read nor what it made.
+    #[error("{named} (run {})", run.short())]
+    DocumentsConflict {
+        /// Which, in words.
+        named: String,
+        /// The run.
+        run: EventId,
+    },
+    /// A run was given up, and not all that it left was recorded before that was cut short.
+    #[error("giving up run {} was cut short", run.short())]
+    HalfAbandoned {
+        /// The run.
+        run: EventId,
+    },
+    /// Documents that another ledger has in its care too.
+    #[error("{named}; the other has those at {}", other.display())]
+    Shared {
+        /// Which.
+        named: String,
+        /// Where the documents of the other ledger lie.
+        other: PathBuf,
+    },
+    /// A value for steps that no contract asks for.
+    #[error("no contract has a parameter {name:?}")]
+    UnknownParameter {
+        /// Its name.
+        name: String,
+    },
     /// External programs would run, and nobody allowed it.
     #[error("the plan runs external programs, and --allow-programs was not given")]
     ProgramsNotAllowed,
@@ -224,7 +252,7 @@ pub enum MigrateError {
     #[error(transparent)]
     PlanFile(#[from] PlanFileError),
     /// The plan loses values and nobody typed its id.
-    #[error("the plan loses {lost} values and its loss was not accepted")]
+    #[error("the plan loses {} and its loss was not accepted", values(*lost))]
     Unconfirmed {
         /// The plan's id.
         plan: CommitHash,
@@ -240,7 +268,7 @@ pub enum MigrateError {
         typed: String,
     },
     /// The policy forbids loss.
-    #[error("the plan loses {lost} values and its policy refuses loss")]
+    #[error("the plan loses {} and its policy refuses loss", values(*lost))]
     LossRefused {
         /// Number of values lost.
         lost: u64,
@@ -280,10 +308,10 @@ pub enum MigrateError {
         offered: String,
     },
     /// A plan that leads from a version to itself.
-    #[error("the store has version {version} already; there is nothing to do")]
+    #[error("there is nothing to do: {at}")]
     NothingToDo {
-        /// The version.
-        version: String,
+        /// How all is already, in words.
+        at: String,
     },
     /// At that cursor a run had been given up and what it left was not recorded yet.
     #[error(
@@ -364,106 +392,140 @@ impl From<MigrateError> for Failure {
 
 impl From<&MigrateError> for Failure {
     fn from(error: &MigrateError) -> Self {
-        match error {
-            MigrateError::Ledger(error) => error.into(),
-            MigrateError::Append(error) => error.into(),
-            MigrateError::Fold(error) => error.into(),
-            MigrateError::Objects(error) => error.into(),
-            MigrateError::Database(error) => error.into(),
-            MigrateError::Image(error) => error.into(),
-            MigrateError::Content(error) => error.into(),
-            MigrateError::Step(error) => error.into(),
-            MigrateError::Publish(error) => error.into(),
-            MigrateError::Audit(error) => error.into(),
-            MigrateError::Contract(error) => error.into(),
-            MigrateError::Path(error) => error.into(),
-            MigrateError::Create(error) => error.into(),
-            MigrateError::Random(error) => error.into(),
-            MigrateError::Tree(tree) => match tree {
-                TreeError::Io { path, .. } => at_path(&IO, error, path),
-                TreeError::Link { path }
-                | TreeError::Special { path }
-                | TreeError::Name { path }
-                | TreeError::TooMany { root: path } => at_path(&STORE_INVALID, error, path),
-                TreeError::Ambiguous { id, .. } => plainly(&CONTRACT_INVALID, error).at(id),
-                TreeError::NoFiles { .. } | TreeError::Pattern { .. } => {
-                    plainly(&CONTRACT_INVALID, error)
-                }
-            },
-            MigrateError::Link(link) => plainly(link.code(), error),
-            MigrateError::Prove(error) => error.into(),
-            MigrateError::Gone { object } => plainly(&DOCUMENT_CHANGED, error).at(object),
-            MigrateError::Refused { named, .. } => match named.first() {
-                Some((id, refusal)) => plainly(refusal.code, error).at(id).next(["check", id]),
-                None => plainly(&OUTCOME_INVALID, error),
-            },
-            MigrateError::DocumentsChanged { .. } => plainly(&DOCUMENT_CHANGED, error),
-            MigrateError::ProgramsNotAllowed => plainly(&USAGE, error),
-            MigrateError::OtherEnvironment { .. } | MigrateError::NoEnvironment { .. } => {
-                plainly(&ENVIRONMENT_DIFFERS, error).not_done("nothing was written").next([
-                    "plan",
-                    "-o",
-                    "plan.json",
-                ])
-            }
-            MigrateError::Interrupted => plainly(&INTERRUPTED, error).next(["migration", "resume"]),
-            MigrateError::PlanFile(PlanFileError::Io { path, .. }) => {
-                plainly(&IO, error).at(path.clone())
-            }
-            MigrateError::PlanFile(PlanFileError::Form(_)) => plainly(&USAGE, error),
-            MigrateError::PlanFile(PlanFileError::Edited { .. }) => plainly(&PLAN_EDITED, error),
-            MigrateError::Ambiguous { .. } => plainly(&MIGRATION_VERSION_AMBIGUOUS, error),
-            MigrateError::Manifest { path, .. } => at_path(&MANIFEST_INVALID, error, path),
-            MigrateError::Io { path, .. } | MigrateError::NoSpace { path, .. } => {
-                at_path(&IO, error, path)
-            }
-            MigrateError::Version { path, .. } => at_path(&MIGRATION_VERSION_UNKNOWN, error, path),
-            MigrateError::NoStore { root: path } | MigrateError::NotAdopted { ledger: path } => {
-                at_path(&NOTHING_HERE, error, path).next(["init"])
-            }
-            MigrateError::AlreadyAdopted { root, .. } => {
-                at_path(&ALREADY_HERE, error, root).next(["status"])
-            }
-            MigrateError::Pending { .. } => {
-                plainly(&RUN_PENDING, error).next(["migration", "resume"])
-            }
-            MigrateError::NoRun => plainly(&NO_RUN, error).next(["status"]),
-            MigrateError::Disagree { .. } => plainly(&STORE_DISAGREES, error).next(["status"]),
-            MigrateError::Stale { .. } => {
-                plainly(&PLAN_STALE, error).next(["plan", "-o", "plan.json"])
-            }
-            MigrateError::Unconfirmed { .. } | MigrateError::WrongConsent { .. } => {
-                plainly(&CONFIRMATION_REQUIRED, error)
-            }
-            MigrateError::LossRefused { .. } => plainly(&LOSS_UNDECLARED, error),
-            MigrateError::Undeclared { edge, .. } => {
-                plainly(&LOSS_UNDECLARED, error).at(format!("edge {edge}"))
-            }
-            MigrateError::AppliedChanged { findings } => first_failure(findings)
-                .unwrap_or_else(|| plainly(&MIGRATION_EDITED, error))
-                .next(["status"]),
-            MigrateError::Folder(error) => error.into(),
-            MigrateError::Books(error) => error.into(),
-            MigrateError::Baseline { .. } => plainly(&BASELINE_UNKNOWN, error).at("--baseline"),
-            MigrateError::OtherContract { .. } => plainly(&CONTRACT_INVALID, error),
-            MigrateError::NothingToDo { .. } => plainly(&NOTHING_TO_DO, error).next(["status"]),
-            MigrateError::Unsettled => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
-            MigrateError::ContractEdited { name, frozen, .. } => {
-                let frozen = format!("frozen:{frozen}");
-                plainly(&CONTRACT_EDITED, error).at(name).next(["contract", "diff", &frozen, name])
-            }
-            MigrateError::Outcome { .. } => plainly(&OUTCOME_INVALID, error),
-            MigrateError::SchemaDrift { object, .. } => plainly(&SCHEMA_DRIFT, error).at(object),
-            MigrateError::DocumentChanged { object } => {
-                plainly(&DOCUMENT_CHANGED, error).at(object)
-            }
-            MigrateError::Diverged { object, .. } => plainly(&REPLAY_DIVERGENCE, error).at(object),
-            MigrateError::Conflict { place, .. } => plainly(&PUBLISH_CONFLICT, error)
-                .at(place)
-                .not_done("the place was not touched; the run stays committed and unpublished")
-                .next(["migration", "resume"]),
-            MigrateError::BeforeAdoption => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
+        let failure = told(error);
+        if error.names_files() { on_one_line(failure) } else { failure }
+    }
+}
+
+impl MigrateError {
+    /// Whether what it says holds names of files, which may hold anything.
+    const fn names_files(&self) -> bool {
+        matches!(
+            self,
+            Self::Tree(_)
+                | Self::Link(_)
+                | Self::Gone { .. }
+                | Self::Refused { .. }
+                | Self::Stale { .. }
+                | Self::Shared { .. }
+                | Self::DocumentsChanged { .. }
+                | Self::DocumentsConflict { .. }
+                | Self::DocumentChanged { .. }
+                | Self::Diverged { .. }
+        )
+    }
+}
+
+/// Ends of lines shown as escapes, so that the name of a file cannot pass for another line of the message.
+fn on_one_line(failure: Failure) -> Failure {
+    let escaped = |text: String| text.replace('\n', "\\n");
+    let (message, place) = (escaped(failure.message), failure.place.map(escaped));
+    Failure { message, place, ..failure }
+}
+
+fn told(error: &MigrateError) -> Failure {
+    match error {
+        MigrateError::Ledger(error) => error.into(),
+        MigrateError::Append(error) => error.into(),
+        MigrateError::Fold(error) => error.into(),
+        MigrateError::Objects(error) => error.into(),
+        MigrateError::Database(error) => error.into(),
+        MigrateError::Image(error) => error.into(),
+        MigrateError::Content(error) => error.into(),
+        MigrateError::Step(error) => error.into(),
+        MigrateError::Publish(error) => error.into(),
+        MigrateError::Audit(error) => error.into(),
+        MigrateError::Contract(error) => error.into(),
+        MigrateError::Path(error) => error.into(),
+        MigrateError::Create(error) => error.into(),
+        MigrateError::Random(error) => error.into(),
+        MigrateError::Tree(tree) => of_tree(tree, error),
+        MigrateError::Link(link) => plainly(link.code(), error),
+        MigrateError::Prove(error) => error.into(),
+        MigrateError::Gone { object } => {
+            plainly(&DOCUMENT_CHANGED, error).at(object).next(["status"])
         }
+        MigrateError::Refused { named, .. } => match named.first() {
+            Some((id, refusal)) => plainly(refusal.code, error).at(id).next(["check", id]),
+            None => plainly(&OUTCOME_INVALID, error),
+        },
+        MigrateError::DocumentsChanged { .. } => plainly(&DOCUMENT_CHANGED, error)
+            .next(["status"])
+            .next(["undo", "--keep-changes"])
+            .next(["undo", "--discard-changes"]),
+        MigrateError::DocumentsConflict { .. } => plainly(&PUBLISH_CONFLICT, error)
+            .not_done("what stands there was not touched; the run stays committed and unpublished")
+            .next(["migration", "resume", "--keep-changes"])
+            .next(["migration", "resume", "--abandon", "REASON"]),
+        MigrateError::HalfAbandoned { .. } => {
+            plainly(&RUN_PENDING, error).next(["migration", "resume", "--abandon", "REASON"])
+        }
+        MigrateError::Shared { other, .. } => at_path(&ALREADY_HERE, error, other)
+            .not_done("nothing was written; narrow the `files` of one ledger's contracts"),
+        MigrateError::UnknownParameter { .. } => plainly(&USAGE, error).at("--set"),
+        MigrateError::ProgramsNotAllowed => plainly(&USAGE, error),
+        MigrateError::OtherEnvironment { .. } | MigrateError::NoEnvironment { .. } => {
+            plainly(&ENVIRONMENT_DIFFERS, error).not_done("nothing was written").next([
+                "plan",
+                "-o",
+                "plan.json",
+            ])
+        }
+        MigrateError::Interrupted => plainly(&INTERRUPTED, error).next(["migration", "resume"]),
+        MigrateError::PlanFile(PlanFileError::Io { path, .. }) => {
+            plainly(&IO, error).at(path.clone())
+        }
+        MigrateError::PlanFile(PlanFileError::Form(_)) => plainly(&USAGE, error),
+        MigrateError::PlanFile(PlanFileError::Edited { .. }) => {
+            plainly(&PLAN_EDITED, error).next(["plan", "-o", "plan.json"])
+        }
+        MigrateError::Ambiguous { .. } => plainly(&MIGRATION_VERSION_AMBIGUOUS, error),
+        MigrateError::Manifest { path, .. } => at_path(&MANIFEST_INVALID, error, path),
+        MigrateError::Io { path, .. } | MigrateError::NoSpace { path, .. } => {
+            at_path(&IO, error, path)
+        }
+        MigrateError::Version { path, .. } => at_path(&MIGRATION_VERSION_UNKNOWN, error, path),
+        MigrateError::NoStore { root: path } | MigrateError::NotAdopted { ledger: path } => {
+            at_path(&NOTHING_HERE, error, path).next(["init"])
+        }
+        MigrateError::AlreadyAdopted { root, .. } => {
+            at_path(&ALREADY_HERE, error, root).next(["status"])
+        }
+        MigrateError::Pending { .. } => plainly(&RUN_PENDING, error).next(["migration", "resume"]),
+        MigrateError::NoRun => plainly(&NO_RUN, error).next(["status"]),
+        MigrateError::Disagree { .. } => plainly(&STORE_DISAGREES, error).next(["status"]),
+        MigrateError::Stale { .. } => plainly(&PLAN_STALE, error).next(["plan", "-o", "plan.json"]),
+        MigrateError::Unconfirmed { .. } | MigrateError::WrongConsent { .. } => {
+            plainly(&CONFIRMATION_REQUIRED, error)
+        }
+        MigrateError::LossRefused { .. } => plainly(&LOSS_UNDECLARED, error),
+        MigrateError::Undeclared { edge, .. } => {
+            plainly(&LOSS_UNDECLARED, error).at(format!("edge {edge}"))
+        }
+        MigrateError::AppliedChanged { findings } => first_failure(findings)
+            .unwrap_or_else(|| plainly(&MIGRATION_EDITED, error))
+            .next(["status"]),
+        MigrateError::Folder(error) => error.into(),
+        MigrateError::Books(error) => error.into(),
+        MigrateError::Baseline { .. } => plainly(&BASELINE_UNKNOWN, error).at("--baseline"),
+        MigrateError::OtherContract { .. } => plainly(&CONTRACT_INVALID, error),
+        MigrateError::NothingToDo { .. } => plainly(&NOTHING_TO_DO, error).next(["status"]),
+        MigrateError::Unsettled => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
+        MigrateError::ContractEdited { name, frozen, .. } => {
+            let frozen = format!("frozen:{frozen}");
+            plainly(&CONTRACT_EDITED, error).at(name).next(["contract", "diff", &frozen, name])
+        }
+        MigrateError::Outcome { .. } => plainly(&OUTCOME_INVALID, error),
+        MigrateError::SchemaDrift { object, .. } => plainly(&SCHEMA_DRIFT, error).at(object),
+        MigrateError::DocumentChanged { object } => {
+            plainly(&DOCUMENT_CHANGED, error).at(object).next(["status"])
+        }
+        MigrateError::Diverged { object, .. } => plainly(&REPLAY_DIVERGENCE, error).at(object),
+        MigrateError::Conflict { place, .. } => plainly(&PUBLISH_CONFLICT, error)
+            .at(place)
+            .not_done("the place was not touched; the run stays committed and unpublished")
+            .next(["migration", "resume"]),
+        MigrateError::BeforeAdoption => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
     }
 }
 
@@ -477,6 +539,25 @@ fn baseline_in_words(candidates: &[String]) -> String {
             several.join(", ")
         ),
     }
+}
+
+/// Why a tree cannot be looked through.
+fn of_tree(tree: &TreeError, error: &MigrateError) -> Failure {
+    match tree {
+        TreeError::Io { path, .. } => at_path(&IO, error, path),
+        TreeError::Link { path }
+        | TreeError::Special { path }
+        | TreeError::Large { path, .. }
+        | TreeError::Name { path }
+        | TreeError::TooMany { root: path } => at_path(&STORE_INVALID, error, path),
+        TreeError::Ambiguous { id, .. } => plainly(&CONTRACT_INVALID, error).at(id),
+        TreeError::NoFiles { .. } | TreeError::Pattern { .. } => plainly(&CONTRACT_INVALID, error),
+    }
+}
+
+/// `1 value`, `2 values`.
+fn values(lost: u64) -> String {
+    if lost == 1 { "1 value".to_owned() } else { format!("{lost} values") }
 }
 
 fn refused_in_words(total: u64, named: &[(String, Refusal)]) -> String {

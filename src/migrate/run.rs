@@ -141,10 +141,22 @@ pub(super) trait Subject {
             };
             return Err(MigrateError::Pending { run: open.run, phase });
         }
+        self.must_be_settled()?;
         if state.store().contract.is_none() {
             return Err(MigrateError::NotAdopted { ledger: self.book().dir().to_owned() });
         }
         Ok(())
+    }
+
+    /// Refuses while what a run left that was given up is not recorded.
+    fn must_be_settled(&self) -> Result<(), MigrateError> {
+        let state = self.book().state();
+        match state.runs().finished.last() {
+            Some(last) if !state.store().unsettled.is_empty() => {
+                Err(MigrateError::HalfAbandoned { run: last.run })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses a key that may not sign in the ledger, before anything is done that only an event of that key could tell of.
@@ -241,7 +253,8 @@ pub fn apply(
     store.must_be_idle()?;
     store.may_sign(signer)?;
     if plan.is_empty() {
-        return Err(MigrateError::NothingToDo { version: plan.to.clone() });
+        let at = format!("the store has version {} already", plan.to);
+        return Err(MigrateError::NothingToDo { at });
     }
     must_be_unchanged(store)?;
     let accepted_loss = check_consent(plan.id, plan.lost(), plan.policy.allow_loss, consent)?;
@@ -292,6 +305,7 @@ pub(super) fn resume_run<S: Subject>(
     signer: &dyn Signer,
     observer: &mut dyn Observer,
 ) -> Result<RunReport, MigrateError> {
+    subject.must_be_settled()?;
     subject.open_run()?;
     subject.may_sign(signer)?;
     go_on(subject, signer, observer)

@@ -193,7 +193,7 @@ fn bytes_are_judged_as_their_hex_digits() {
             .is_valid(&bytes)
     );
     assert!(!schema(r#"{"maxLength":3}"#).is_valid(&bytes));
-    let list = Value::List(vec![bytes, Value::text("00ab")]);
+    let list = Value::from(vec![bytes, Value::text("00ab")]);
     assert!(!schema(r#"{"uniqueItems":true}"#).is_valid(&list));
 }
 

@@ -6,5 +6,5 @@
 mod place;
 mod tree;
 
-pub use place::{Found, Output, Places};
-pub use tree::{Kinds, Tree, TreeError};
+pub use place::{Beside, Found, Output, Places};
+pub use tree::{Kinds, Survey, Tree, TreeError};

@@ -65,7 +65,7 @@ impl Effect {
 
     /// What stood at `place`, which lies at or below the place of this change.
     pub fn before_at(&self, place: &Pointer) -> Option<&Value> {
-        relative(&self.path, place)?.get(self.before.as_ref()?)
+        Pointer::look(relative(&self.path, place)?, self.before.as_ref()?)
     }
 
     /// The places of the values that this change takes away for good: every leaf of what was removed, and every leaf that
@@ -78,7 +78,7 @@ impl Effect {
                     let kept = self
                         .after
                         .as_ref()
-                        .and_then(|after| relative(&self.path, place)?.get(after));
+                        .and_then(|after| Pointer::look(relative(&self.path, place)?, after));
                     if kept != Some(leaf) {
                         places.push(place.clone());
                     }
@@ -91,9 +91,8 @@ impl Effect {
 }
 
 /// Where `place` lies below `root`.
-fn relative(root: &Pointer, place: &Pointer) -> Option<Pointer> {
-    let tokens = place.tokens().strip_prefix(root.tokens())?;
-    Some(tokens.iter().fold(Pointer::default(), |place, token| place.below(token)))
+fn relative<'a>(root: &Pointer, place: &'a Pointer) -> Option<&'a [String]> {
+    place.tokens().strip_prefix(root.tokens())
 }
 
 /// Hands every leaf of `value`, which stands at `root`, to `take`, in order: scalars, and lists and objects without

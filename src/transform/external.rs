@@ -372,12 +372,12 @@ mod tests {
     }
 
     fn run_script(text: &str) -> Result<Value, ExternalError> {
-        run(&step(&["x"]), &script("x", text), &Value::List(vec![1.into()]))
+        run(&step(&["x"]), &script("x", text), &Value::from(vec![1.into()]))
     }
 
     #[test]
     fn a_program_reads_json_and_writes_json() {
-        assert_eq!(run_script("cat"), Ok(Value::List(vec![1.into()])));
+        assert_eq!(run_script("cat"), Ok(Value::from(vec![1.into()])));
         assert_eq!(run_script("echo '\"done\"'"), Ok(Value::text("done")));
         let with_arguments = External { argv: vec!["x".into(), "4".into()], ..step(&[]) };
         assert_eq!(run(&with_arguments, &script("x", "echo $1"), &Value::Null), Ok(4.into()));
@@ -391,7 +391,7 @@ mod tests {
         files.insert("z".into(), b"8".to_vec());
         let step = External { files: vec!["x".into(), "y".into()], ..step(&["x"]) };
         let seen = run(&step, &files, &Value::Null).unwrap();
-        assert_eq!(seen, Value::List(vec![2.into(), 7.into(), Value::text("")]));
+        assert_eq!(seen, Value::from(vec![2.into(), 7.into(), Value::text("")]));
     }
 
     #[test]

@@ -4,11 +4,12 @@
 
 use std::fmt;
 
+use ecow::EcoVec;
 use jaq_core::load::parse::Def;
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::native::{bome, run as native, v};
 use jaq_core::{Compiler, Ctx, Native, Vars, compile, data, load, unwrap_valr};
-use jaq_json::{Num, Val};
+use jaq_json::{Num, Rc, Val};
 
 use super::parameters::Parameters;
 use crate::document::json::DEPTH_MAX;
@@ -104,16 +105,35 @@ impl Program {
         self.result(to_jq(input), to_jq(&parameters.to_value()))
     }
 
+    /// The one result of the program; nothing if it is `input` itself, of which no part was made anew.
+    pub(super) fn change(&self, input: &Val, parameters: Val) -> Result<Option<Value>, JqError> {
+        let result = self.one(input.clone(), parameters)?;
+        if is_same(input, &result) { Ok(None) } else { from_jq(&result, DEPTH_MAX).map(Some) }
+    }
+
     pub(super) fn result(&self, input: Val, parameters: Val) -> Result<Value, JqError> {
+        from_jq(&self.one(input, parameters)?, DEPTH_MAX)
+    }
+
+    fn one(&self, input: Val, parameters: Val) -> Result<Val, JqError> {
         let context = Ctx::<Data>::new(&self.filter.lut, Vars::new([parameters]));
         let mut results = self.filter.id.run((context, input)).map(unwrap_valr);
         let result = results.next().ok_or(JqError::Nothing)?;
         let result = result.map_err(|error| JqError::Failed(error.to_string()))?;
         match results.next() {
-            None => from_jq(&result, DEPTH_MAX),
+            None => Ok(result),
             Some(Ok(_)) => Err(JqError::Several),
             Some(Err(error)) => Err(JqError::Failed(error.to_string())),
         }
+    }
+}
+
+/// Whether two values are one list or one object, in the same memory.
+fn is_same(one: &Val, other: &Val) -> bool {
+    match (one, other) {
+        (Val::Arr(one), Val::Arr(other)) => Rc::ptr_eq(one, other),
+        (Val::Obj(one), Val::Obj(other)) => Rc::ptr_eq(one, other),
+        _ => false,
     }
 }
 
@@ -221,7 +241,7 @@ fn from_jq(value: &Val, depth_left: usize) -> Result<Value, JqError> {
         }
         Val::Arr(values) => {
             let values = values.iter().map(|value| from_jq(value, depth_left - 1));
-            values.collect::<Result<_, _>>().map(Value::List)
+            values.collect::<Result<EcoVec<_>, _>>().map(Value::List)
         }
         Val::Obj(map) => {
             let mut object = Map::new();
@@ -323,7 +343,7 @@ mod tests {
     fn parameters_are_seen_and_absent_ones_are_null() {
         let given: Parameters = [("a".to_owned(), Value::text("x"))].into_iter().collect();
         let program = Program::compile("[., $parameters.a, $parameters.b]").unwrap();
-        let list = |a| Value::List(vec![1.into(), a, Value::Null]);
+        let list = |a| Value::from(vec![1.into(), a, Value::Null]);
         assert_eq!(program.run_with(&1.into(), &given).unwrap(), list(Value::text("x")));
         assert_eq!(program.run(&1.into()).unwrap(), list(Value::Null));
     }
@@ -333,7 +353,7 @@ mod tests {
         let bytes = Value::Bytes([0, 0xff].into());
         let run = |program: &str| Program::compile(program).unwrap().run(&bytes).unwrap();
         assert_eq!(run("."), bytes);
-        assert_eq!(run("[tobytes, length]"), Value::List(vec![bytes.clone(), 2.into()]));
+        assert_eq!(run("[tobytes, length]"), Value::from(vec![bytes.clone(), 2.into()]));
         let text = Program::compile("tobytes").unwrap().run(&Value::text("a")).unwrap();
         assert_eq!(text, Value::Bytes([b'a'].into()));
     }

@@ -67,17 +67,15 @@ impl Programs {
         &self.identity
     }
 
-    /// The result of the program of `jq` for `input`.
-    pub(super) fn run_step(&self, jq: &Jq, input: &Value) -> Result<Value, JqError> {
-        match (&jq.program, &jq.file) {
-            (Some(text), None) => self.run_jq(text, None, input),
-            (None, Some(file)) => {
-                let missing = || JqError::Program(format!("{file} was not compiled"));
-                let program = self.jq.files.get(file).ok_or_else(missing)?;
-                program.run_with(input, &self.parameters)
-            }
-            _ => Err(JqError::Unclear),
-        }
+    /// The result of the program of `jq` for `input`; nothing if that is its input, untouched.
+    pub(super) fn run_step(&self, jq: &Jq, input: &Value) -> Result<Option<Value>, JqError> {
+        let (program, name) = match (&jq.program, &jq.file) {
+            (Some(text), None) => (self.jq.inline.get(text), "it"),
+            (None, Some(file)) => (self.jq.files.get(file), file.as_str()),
+            _ => return Err(JqError::Unclear),
+        };
+        let missing = || JqError::Program(format!("{name} was not compiled"));
+        program.ok_or_else(missing)?.change(&to_jq(input), to_jq(&self.parameters.to_value()))
     }
 
     /// The result of the jq program `text` for what it reads of `input`.

@@ -4,11 +4,20 @@ use std::collections::BTreeMap;
 
 use jaq_json::Val;
 
-use super::jq::to_jq;
+use super::jq::{JqError, Program, to_jq};
+use super::parameters::Parameters;
 use crate::document::{Pointer, Value};
 
 /// In a place that is read: each element of a list, each value of an object.
 const EACH: &str = "*";
+
+impl Program {
+    /// The one result of the program for what it reads of `input`: all of it, or what stands at those places (`*` in a
+    /// place: each element, each value).
+    pub fn run_reading(&self, input: &Value, reads: Option<&[Pointer]>) -> Result<Value, JqError> {
+        self.result(seen(input, reads), to_jq(&Parameters::default().to_value()))
+    }
+}
 
 /// What of `document` a program sees: all of it, or what stands at the places that it reads, each where it stands. Lists
 /// keep their length; what is not read is absent from objects, and null in lists.
@@ -26,27 +35,41 @@ pub(super) fn seen(document: &Value, reads: Option<&[Pointer]>) -> Val {
 struct Wanted<'a> {
     whole: bool,
     below: BTreeMap<&'a str, Self>,
+    /// Its own name as programs have it, made once for all objects.
+    name: Val,
 }
 
 impl<'a> Wanted<'a> {
     fn add(&mut self, tokens: &'a [String]) {
         match tokens.split_first() {
-            Some((token, rest)) => self.below.entry(token).or_default().add(rest),
+            Some((token, rest)) => {
+                let name = || Val::utf8_str(token.clone());
+                let new = || Self { name: name(), ..Self::default() };
+                self.below.entry(token).or_insert_with(new).add(rest);
+            }
             None => self.whole = true,
         }
     }
 
-    fn under(&self, token: &str) -> Option<&Self> {
-        self.below.get(token).or_else(|| self.below.get(EACH))
+    /// What is wanted under a name, and that name.
+    fn under(&self, token: &str) -> Option<(&Self, Val)> {
+        let named = self.below.get(token).map(|wanted| (wanted, wanted.name.clone()));
+        named.or_else(|| Some((self.below.get(EACH)?, Val::utf8_str(token.to_owned()))))
     }
 
     fn of(&self, value: &Value) -> Val {
         match value {
             Value::Map(map) if !self.whole => {
-                let wanted = map.iter().filter_map(|(key, value)| {
-                    Some((Val::utf8_str(key.to_string()), self.under(key)?.of(value)))
-                });
-                Val::obj(wanted.collect())
+                let names =
+                    if self.below.contains_key(EACH) { map.len() } else { self.below.len() };
+                let mut seen = jaq_json::Map::default();
+                // Documents can have a hundred thousand such objects: no more room than they need.
+                seen.reserve_exact(names.min(map.len()));
+                seen.extend(map.iter().filter_map(|(key, value)| {
+                    let (wanted, name) = self.under(key)?;
+                    Some((name, wanted.of(value)))
+                }));
+                Val::obj(seen)
             }
             Value::List(values) if !self.whole => {
                 let each = self.below.get(EACH);

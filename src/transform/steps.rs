@@ -1,5 +1,8 @@
 //! Applying steps.
 
+use std::sync::Arc;
+
+use ecow::{EcoString, eco_format};
 use ledger_format::hash::hex;
 
 use super::convert::{converted, is_of_kind};
@@ -128,7 +131,7 @@ pub struct Attempt {
 /// Applies `steps` to `document` as [`apply`] does, and goes on behind every refusal that allows it ([`Step::Ensure`]). A document that was refused is of no use afterwards.
 pub fn attempt(steps: &[Step], programs: &Programs, document: &mut Value) -> Attempt {
     let (effects, refusals) = (Vec::new(), Vec::new());
-    let mut work = Work { effects, refusals, base: Pointer::default(), programs };
+    let mut work = Work { effects, refusals, base: Vec::new(), programs };
     let stopped = work.steps(steps, document).err();
     let complete = stopped.is_none();
     work.refusals.extend(stopped);
@@ -140,7 +143,7 @@ struct Work<'a> {
     effects: Vec<Effect>,
     refusals: Vec<StepError>,
     /// Where in the document the value stands that steps are applied to.
-    base: Pointer,
+    base: Vec<EcoString>,
 }
 
 impl Work<'_> {
@@ -179,11 +182,11 @@ impl Work<'_> {
 impl Work<'_> {
     fn rename(&mut self, step: &Rename, root: &mut Value) -> Result<(), StepError> {
         let (above, name) = self.inside(&step.path)?;
-        let Some(map) = self.object(&above, root, step.optional)? else { return Ok(()) };
+        let Some(map) = self.object(above, root, step.optional)? else { return Ok(()) };
         if !map.contains(name) {
             return self.absent(&step.path, step.optional);
         }
-        let to = above.below(&step.to);
+        let to = beside(above, &step.to);
         if !map.rename(name, step.to.as_str().into()) {
             return Err(self.refuse(&to, Trouble::Taken));
         }
@@ -202,7 +205,7 @@ impl Work<'_> {
         }
         let value = if takes {
             let (above, name) = self.inside(&step.from)?;
-            let Some(map) = self.object(&above, root, step.optional)? else { return Ok(()) };
+            let Some(map) = self.object(above, root, step.optional)? else { return Ok(()) };
             map.remove(name)
         } else {
             step.from.get(root).cloned()
@@ -211,7 +214,7 @@ impl Work<'_> {
         if takes {
             self.moved(&step.from, &step.to);
         } else {
-            self.note(Effect::added(step.to.under(&self.base), value.clone(), None));
+            self.note(Effect::added(self.place(&step.to), value.clone(), None));
         }
         self.put(&step.to, root, value)
     }
@@ -221,7 +224,7 @@ impl Work<'_> {
             return Ok(());
         }
         let value = self.value(&step.into(), root)?;
-        self.note(Effect::added(step.path.under(&self.base), value.clone(), step.reason.clone()));
+        self.note(Effect::added(self.place(&step.path), value.clone(), step.reason.clone()));
         self.put(&step.path, root, value)
     }
 
@@ -232,7 +235,7 @@ impl Work<'_> {
             return Ok(());
         }
         let before = std::mem::replace(stands, value.clone());
-        let effect = Effect::changed(step.path.under(&self.base), before, value, false);
+        let effect = Effect::changed(self.place(&step.path), before, value, false);
         self.note(Effect { reason: step.reason.clone(), ..effect });
         Ok(())
     }
@@ -244,7 +247,7 @@ impl Work<'_> {
                 Trouble::Kind { expected: Kind::Object.name(), found: "another value" },
             ));
         };
-        let Some(map) = self.object(&step.path, root, false)? else { return Ok(()) };
+        let Some(map) = self.object(step.path.tokens(), root, false)? else { return Ok(()) };
         let mut added = Vec::new();
         for (key, value) in more.iter() {
             if map.push(key.clone(), value.clone()).is_ok() {
@@ -252,7 +255,7 @@ impl Work<'_> {
             }
         }
         for (key, value) in added {
-            let place = step.path.below(&key).under(&self.base);
+            let place = self.place(&step.path.below(&key));
             let reason = step.reason.as_ref().map(|reason| reason.replace("{key}", &key));
             self.note(Effect::added(place, value, reason));
         }
@@ -261,13 +264,13 @@ impl Work<'_> {
 
     fn remove(&mut self, step: &Place, root: &mut Value) -> Result<(), StepError> {
         let (above, name) = self.inside(&step.path)?;
-        let Some(map) = self.object(&above, root, step.optional)? else { return Ok(()) };
+        let Some(map) = self.object(above, root, step.optional)? else { return Ok(()) };
         let Some(stands) = map.get(name) else { return self.absent(&step.path, step.optional) };
         if step.equals.as_ref().is_some_and(|expected| expected != stands) {
             return Err(self.refuse(&step.path, Trouble::Unequal));
         }
         if let Some(value) = map.remove(name) {
-            self.note(Effect::removed(step.path.under(&self.base), value));
+            self.note(Effect::removed(self.place(&step.path), value));
         }
         Ok(())
     }
@@ -297,7 +300,7 @@ impl Work<'_> {
 
     fn nest(&mut self, step: &Group, root: &mut Value) -> Result<(), StepError> {
         let (above, name) = self.inside(&step.path)?;
-        let Some(outer) = self.object(&above, root, false)? else { return Ok(()) };
+        let Some(outer) = self.object(above, root, false)? else { return Ok(()) };
         if outer.contains(name) {
             return Err(self.refuse(&step.path, Trouble::Taken));
         }
@@ -306,7 +309,7 @@ impl Work<'_> {
         for key in &step.keys {
             if let Some(value) = outer.remove(key) {
                 inner.set(key, value);
-                moved.push((above.below(key), step.path.below(key)));
+                moved.push((beside(above, key), step.path.below(key)));
             }
         }
         outer.set(name, inner.into());
@@ -318,7 +321,7 @@ impl Work<'_> {
 
     fn hoist(&mut self, step: &Group, root: &mut Value) -> Result<(), StepError> {
         let (above, name) = self.inside(&step.path)?;
-        let Some(outer) = self.object(&above, root, false)? else { return Ok(()) };
+        let Some(outer) = self.object(above, root, false)? else { return Ok(()) };
         let inner = match outer.remove(name) {
             Some(Value::Map(inner)) => inner,
             Some(other) => return Err(self.wrong_kind(&step.path, Kind::Object, &other)),
@@ -335,7 +338,7 @@ impl Work<'_> {
         let mut moved = Vec::new();
         for key in &step.keys {
             let Some(value) = inner.get(key) else { continue };
-            let to = above.below(key);
+            let to = beside(above, key);
             if outer.push(key.as_str().into(), value.clone()).is_err() {
                 return Err(self.refuse(&to, Trouble::Taken));
             }
@@ -377,23 +380,32 @@ impl Work<'_> {
         let Some(stands) = step.path.get_mut(root) else {
             return self.absent(&step.path, step.optional);
         };
-        let here = step.path.under(&self.base);
-        let outer = std::mem::take(&mut self.base);
+        let outer = self.base.len();
+        self.base.extend(step.path.tokens().iter().map(EcoString::from));
         let done = match stands {
-            Value::List(values) => values.iter_mut().enumerate().try_for_each(|(place, value)| {
-                self.base = here.below(&place.to_string());
-                self.steps(&step.steps, value)
-            }),
-            Value::Map(map) => map.iter_mut().try_for_each(|(key, value)| {
-                self.base = here.below(key);
-                self.steps(&step.steps, value)
-            }),
-            other => Err(StepError {
-                path: here,
-                trouble: Trouble::Kind { expected: "a list or an object", found: other.kind() },
-            }),
+            Value::List(values) => {
+                let mut values = values.make_mut().iter_mut().enumerate();
+                values.try_for_each(|(place, value)| self.at(eco_format!("{place}"), step, value))
+            }
+            Value::Map(map) => {
+                let mut entries = Arc::make_mut(map).iter_mut();
+                entries.try_for_each(|(key, value)| self.at((&**key).into(), step, value))
+            }
+            other => {
+                let trouble =
+                    Trouble::Kind { expected: "a list or an object", found: other.kind() };
+                Err(self.refuse(&Pointer::default(), trouble))
+            }
         };
-        self.base = outer;
+        self.base.truncate(outer);
+        done
+    }
+
+    /// Takes the steps of `step` on the element `token`.
+    fn at(&mut self, token: EcoString, step: &Each, value: &mut Value) -> Result<(), StepError> {
+        self.base.push(token);
+        let done = self.steps(&step.steps, value);
+        self.base.pop();
         done
     }
 
@@ -405,7 +417,9 @@ impl Work<'_> {
         let Some(stands) = step.path.get_mut(root) else { return self.absent(&step.path, false) };
         let value = self.programs.run_step(step, stands);
         let value = value.map_err(|error| self.refuse(&step.path, Trouble::Jq(error)))?;
-        self.replace(&step.path, stands, value);
+        if let Some(value) = value {
+            self.replace(&step.path, stands, value);
+        }
         Ok(())
     }
 
@@ -459,11 +473,11 @@ impl Work<'_> {
         let value = self.value(&step.into(), root)?;
         let reason = step.reason.clone();
         let Some(stands) = step.path.get_mut(root) else {
-            self.note(Effect::added(step.path.under(&self.base), value.clone(), reason));
+            self.note(Effect::added(self.place(&step.path), value.clone(), reason));
             return self.put(&step.path, root, value);
         };
         let before = std::mem::replace(stands, value.clone());
-        let effect = Effect::changed(step.path.under(&self.base), before, value, false);
+        let effect = Effect::changed(self.place(&step.path), before, value, false);
         self.note(Effect { reason, ..effect });
         let refusal = self.refuse(&step.path, Trouble::Required(step.message.clone()));
         self.refusals.push(refusal);
@@ -500,20 +514,20 @@ impl Work<'_> {
     }
 
     fn moved(&mut self, from: &Pointer, to: &Pointer) {
-        self.note(Effect::moved(from.under(&self.base), to.under(&self.base)));
+        self.note(Effect::moved(self.place(from), self.place(to)));
     }
 
     fn change(&mut self, path: &Pointer, stands: &mut Value, value: Value, returns: bool) {
         if *stands != value {
             let before = std::mem::replace(stands, value.clone());
-            self.note(Effect::changed(path.under(&self.base), before, value, returns));
+            self.note(Effect::changed(self.place(path), before, value, returns));
         }
     }
 
     /// Puts the result of a program in the place of its input, and notes in what they differ.
     fn replace(&mut self, path: &Pointer, stands: &mut Value, value: Value) {
         let before = std::mem::replace(stands, value);
-        let (base, identity) = (path.under(&self.base), self.programs.identity());
+        let (base, identity) = (self.place(path), self.programs.identity());
         self.effects.extend(difference_below(&base, &before, stands, identity));
     }
 
@@ -532,7 +546,7 @@ impl Work<'_> {
     /// Puts `value` where nothing stands: under a new key of an object that is there.
     fn put(&self, path: &Pointer, root: &mut Value, value: Value) -> Result<(), StepError> {
         let (above, name) = self.inside(path)?;
-        let put = match self.object(&above, root, false)? {
+        let put = match self.object(above, root, false)? {
             Some(map) => map.push(name.into(), value),
             None => Ok(()),
         };
@@ -540,22 +554,25 @@ impl Work<'_> {
     }
 
     /// The object that holds the place, and the place's name in it.
-    fn inside<'a>(&self, path: &'a Pointer) -> Result<(Pointer, &'a str), StepError> {
-        path.split().ok_or_else(|| self.refuse(path, Trouble::Root))
+    fn inside<'a>(&self, path: &'a Pointer) -> Result<(&'a [String], &'a str), StepError> {
+        let (name, above) =
+            path.tokens().split_last().ok_or_else(|| self.refuse(path, Trouble::Root))?;
+        Ok((above, name))
     }
 
     fn object<'a>(
         &self,
-        path: &Pointer,
+        tokens: &[String],
         root: &'a mut Value,
         optional: bool,
     ) -> Result<Option<&'a mut Map>, StepError> {
-        let Some(value) = path.get_mut(root) else {
-            return self.absent(path, optional).map(|()| None);
+        let path = || tokens.iter().cloned().collect::<Pointer>();
+        let Some(value) = Pointer::look_mut(tokens, root) else {
+            return if optional { Ok(None) } else { Err(self.refuse(&path(), Trouble::Missing)) };
         };
         match value {
-            Value::Map(map) => Ok(Some(map)),
-            other => Err(self.wrong_kind(path, Kind::Object, other)),
+            Value::Map(map) => Ok(Some(Arc::make_mut(map))),
+            other => Err(self.wrong_kind(&path(), Kind::Object, other)),
         }
     }
 
@@ -567,9 +584,20 @@ impl Work<'_> {
         self.refuse(path, Trouble::Kind { expected: expected.name(), found: found.kind() })
     }
 
-    fn refuse(&self, path: &Pointer, trouble: Trouble) -> StepError {
-        StepError { path: path.under(&self.base), trouble }
+    /// `path`, which is meant from the value at hand, as seen from the root.
+    fn place(&self, path: &Pointer) -> Pointer {
+        let base = self.base.iter().map(EcoString::to_string);
+        base.chain(path.tokens().iter().cloned()).collect()
     }
+
+    fn refuse(&self, path: &Pointer, trouble: Trouble) -> StepError {
+        StepError { path: self.place(path), trouble }
+    }
+}
+
+/// The place under `name` in what stands where `above` leads.
+fn beside(above: &[String], name: &str) -> Pointer {
+    above.iter().map(String::as_str).chain([name]).map(str::to_owned).collect()
 }
 
 fn holds(condition: &Condition, root: &Value) -> bool {

@@ -200,3 +200,45 @@ fn new_refuses_what_it_cannot_use_and_writes_nothing() {
     }
     assert_eq!(fs::read_to_string(place.work().join("taken.yaml")).unwrap(), "something else");
 }
+
+#[test]
+fn m1_first_contracts_are_made_from_documents_of_every_format_and_pass_the_lint() {
+    let place = Place::new();
+    let write = |name: &str, bytes: &[u8]| fs::write(place.work().join(name), bytes).unwrap();
+    write("old.yaml", b"v: 1\ntitel: x\n# said\ntags: [a]\n");
+    write("new.yml", b"v: 2\ntitel: y\ntags: []\ndone: false\n");
+    write("old.jsonl", b"{\"v\":1,\"n\":\"1\"}\n{\"v\":1,\"n\":\"2\"}\n");
+    write("new.ndjson", b"{\"v\":2,\"n\":3}\n");
+    // {"v": 1} and {"v": 2, "text": "x"} in canonical CBOR.
+    write("old.cbor", b"\xa1\x61v\x01");
+    write("new.cbor", b"\xa2\x61v\x02\x64text\x61x");
+    for (old, new, format, steps) in [
+        ("old.yaml", "new.yml", "yaml", 2),
+        ("old.jsonl", "new.ndjson", "jsonl", 1),
+        ("old.cbor", "new.cbor", "cbor", 2),
+    ] {
+        let made = answer(&place, "new", &["migration", "new", old, new, "-o", "made.yaml"], 0);
+        let made = &made["data"];
+        assert_eq!((&made["reaches"], &made["steps"]), (&true.into(), &steps.into()), "{made}");
+        let text = fs::read_to_string(place.work().join("made.yaml")).unwrap();
+        assert!(text.contains(&format!("\nformat: {format}\n")), "{text}");
+        let linted = answer(&place, "lint", &["contract", "lint", "made.yaml"], 0);
+        let findings = linted["data"]["findings"].as_array().unwrap().iter();
+        let mut codes: Vec<_> = findings.map(|found| found["code"].clone()).collect();
+        codes.sort_by_key(ToString::to_string);
+        codes.dedup();
+        assert_eq!(
+            (&linted["data"]["errors"], &codes),
+            (&0.into(), made["warnings"].as_array().unwrap())
+        );
+        // It migrates what it was made from.
+        let check = ["check", old, "--contract", "made.yaml"];
+        let checked = answer(&place, "check", &check, 0);
+        assert_eq!(checked["data"]["migrated"], 1, "{checked}");
+        fs::remove_file(place.work().join("made.yaml")).unwrap();
+    }
+    let mixed = ["migration", "new", "old.yaml", "new.cbor", "--json"];
+    assert_eq!(place.run(&mixed).exit, 2);
+    write("bad.yaml", b"v: 1\nv: 2\n");
+    assert_eq!(place.run(&["migration", "new", "bad.yaml", "new.yml"]).exit, 2);
+}

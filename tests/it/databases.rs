@@ -8,7 +8,7 @@ use std::time::Duration;
 use glyph_ledger::target::sqlite::{PageTree, Snapshot};
 use serde_json::Value;
 
-use crate::support::{Place, Said, check_answer, done};
+use crate::support::{Place, Said, beside, check_answer, done};
 
 const INIT: &str = "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT NOT NULL, note TEXT);\n";
 const TOKENS: &str = "ALTER TABLE users ADD COLUMN token BLOB;
@@ -41,7 +41,8 @@ fn with_rows(scripts: &[(&str, &str)]) -> Place {
 }
 
 fn rows(ids: std::ops::Range<u32>) -> String {
-    ids.map(|id| format!("INSERT INTO users(id, name) VALUES ({id}, 'n{id}');")).collect()
+    let row = |id| format!("INSERT INTO users(id, name) VALUES ({id}, 'n{id}');");
+    ids.map(row).collect::<Vec<_>>().concat()
 }
 
 pub(crate) fn database(place: &Place) -> PathBuf {
@@ -169,7 +170,9 @@ fn s5_an_applied_migration_that_changed_is_refused_by_name() {
     fs::remove_file(folder.join("0000_late.sql")).unwrap();
     // One that is still to come may change; the plan is another one then.
     fs::write(folder.join("0003_drop.sql"), "CREATE INDEX by_name ON users(name);").unwrap();
-    let stale = place.run(&["apply", "../plan.json", "--json"]);
+    let text = fs::read_to_string(beside(&place, "plan.json")).unwrap();
+    let id = serde_json::from_str::<Value>(&text).unwrap()["id"].as_str().unwrap().to_owned();
+    let stale = place.run(&["apply", "../plan.json", "--accept-lossy", &id, "--json"]);
     assert_eq!(stale.json()["diagnostics"][0]["code"], "PLAN_STALE");
     apply(&place);
     fs::write(folder.join("0003_drop.sql"), DROP).unwrap();
@@ -226,8 +229,8 @@ fn s5_a_database_that_is_not_there_is_made() {
 #[test]
 fn s5_a_contract_by_hand_keeps_another_tools_books() {
     let place = Place::new();
-    let beside = place.work().join("contract");
-    fs::create_dir(&beside).unwrap();
+    let folder = place.work().join("contract");
+    fs::create_dir(&folder).unwrap();
     let contract = "
 contract: app
 contract_version: 1.0.0
@@ -244,9 +247,9 @@ edges:
     steps: [{sql: {script: two.sql, record: two-record.sql}}]
     proof: {addsDefaulted: [users.token], dropsNothing: true}
 ";
-    fs::write(beside.join("app.yaml"), contract).unwrap();
-    fs::write(beside.join("two.sql"), "ALTER TABLE users ADD COLUMN token BLOB").unwrap();
-    fs::write(beside.join("two-record.sql"), "INSERT INTO books VALUES (2)").unwrap();
+    fs::write(folder.join("app.yaml"), contract).unwrap();
+    fs::write(folder.join("two.sql"), "ALTER TABLE users ADD COLUMN token BLOB").unwrap();
+    fs::write(folder.join("two-record.sql"), "INSERT INTO books VALUES (2)").unwrap();
     sql(&place, &format!("{INIT} CREATE TABLE books(v); INSERT INTO books VALUES (1);"));
     sql(&place, &rows(0..5));
     let init = ["init", "--database", "app.db", "--contract", "contract/app.yaml"];
@@ -257,8 +260,8 @@ edges:
     assert_eq!(number(&place, "SELECT max(v) FROM books"), 1);
 
     // A record that fails takes its script with it.
-    fs::write(beside.join("two-record.sql"), "INSERT INTO nowhere VALUES (2)").unwrap();
-    fs::write(beside.join("app.yaml"), contract.replace("1.0.0", "2.0.0")).unwrap();
+    fs::write(folder.join("two-record.sql"), "INSERT INTO nowhere VALUES (2)").unwrap();
+    fs::write(folder.join("app.yaml"), contract.replace("1.0.0", "2.0.0")).unwrap();
     let before = page_root(&database(&place));
     let failed = place.run(&["apply", "--json"]);
     assert_eq!(failed.exit, 6, "{failed:?}");

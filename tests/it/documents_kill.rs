@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use rustix::process::Signal;
 
@@ -16,38 +16,79 @@ const DOCUMENTS: usize = 200;
 /// Set: kill at every call; else at every batch of events, and at some of the many others.
 const EVERYWHERE: &str = "GLYPH_LEDGER_KILL_EVERYWHERE";
 
-/// Calls to kill at, and how many of them to pass over from one point to the next. Each batch of events renames a pin with
-/// `renameat`, each document is renamed into its place with `rename`.
-const CALLS: [(&str, usize); 5] =
-    [("renameat", 1), ("rename", 67), ("fdatasync", 9), ("fsync", 9), ("pwrite64", 7)];
+/// A job that is killed: its command, and the calls to kill at with how many of them to pass over from one point to the next.
+/// Each batch of events renames a pin with `renameat`; each document changes names with its output by `renameat2`, and what
+/// came out is removed with `unlink`, as is what may lie beside a place before.
+struct Job {
+    command: &'static [&'static str],
+    calls: &'static [(&'static str, usize)],
+}
+
+const APPLY: Job = Job {
+    command: &["apply", "../plan.json", "--jobs", "1"],
+    calls: &[
+        ("renameat", 1),
+        ("renameat2", 67),
+        ("unlink", 131),
+        ("fdatasync", 9),
+        ("fsync", 9),
+        ("pwrite64", 7),
+    ],
+};
+
+const APPLY_IN_FOUR_THREADS: Job = Job {
+    command: &["apply", "../plan.json", "--jobs", "4"],
+    calls: &[("renameat", 3), ("renameat2", 101), ("fsync", 9)],
+};
+
+const UNDO: Job = Job {
+    command: &["undo"],
+    calls: &[("renameat", 2), ("renameat2", 67), ("fdatasync", 17), ("fsync", 17)],
+};
 
 #[test]
 fn m9_documents_killed_anywhere_end_as_if_undisturbed() {
-    let Some((place, expected)) = undisturbed() else { return };
+    let resumed = killed(&APPLY);
+    assert!(resumed.is_none_or(|resumed| resumed > 6), "{resumed:?} runs were open when killed");
+}
+
+#[test]
+fn m9_documents_worked_on_in_four_threads_and_killed_end_as_if_undisturbed() {
+    assert!(killed(&APPLY_IN_FOUR_THREADS).is_none_or(|resumed| resumed > 2));
+}
+
+#[test]
+fn m10_documents_on_their_way_back_killed_anywhere_end_as_if_undisturbed() {
+    assert!(killed(&UNDO).is_none_or(|resumed| resumed > 2));
+}
+
+/// Kills a job at all its points. The number of runs that were open then; none where it cannot be shown.
+fn killed(job: &Job) -> Option<usize> {
+    let (place, expected) = undisturbed(job)?;
     let everywhere = std::env::var_os(EVERYWHERE).is_some();
     let mut resumed = 0;
-    for (call, stride) in CALLS {
+    for (call, stride) in job.calls {
         let mut points = 0;
         let mut nth = 1;
-        while stopped(&place, call, nth, Signal::KILL).is_none() {
-            resumed += usize::from(finish(&place));
+        while stopped(&place, job, call, nth, Signal::KILL).is_none() {
+            resumed += usize::from(finish(&place, job, &expected));
             assert!(outcome(&place) == expected, "{call} {nth}: {:?}", outcome(&place).1);
             points += 1;
-            nth += if everywhere { 1 } else { stride };
+            nth += if everywhere { 1 } else { *stride };
             reset(&place);
         }
         assert!(points > 1, "{call}: {points} points");
         reset(&place);
     }
-    assert!(resumed > 6, "only {resumed} runs were open when they were killed");
+    Some(resumed)
 }
 
 #[test]
 fn m9_documents_interrupted_say_how_to_go_on() {
-    let Some((place, expected)) = undisturbed() else { return };
+    let Some((place, expected)) = undisturbed(&APPLY) else { return };
     let mut interrupted = 0;
     for nth in 1..=8 {
-        match stopped(&place, "renameat", nth, Signal::INT) {
+        match stopped(&place, &APPLY, "renameat", nth, Signal::INT) {
             Some((130, said)) => {
                 interrupted += 1;
                 assert!(said.contains("next: glyph-ledger migration resume"), "{said}");
@@ -55,7 +96,7 @@ fn m9_documents_interrupted_say_how_to_go_on() {
             }
             Some((0, _)) => {}
             // The program did not listen yet, as it had not begun.
-            None => assert!(!finish(&place)),
+            None => assert!(!finish(&place, &APPLY, &expected)),
             other => panic!("{nth}: {other:?}"),
         }
         assert!(outcome(&place) == expected, "{nth}: {:?}", outcome(&place).1);
@@ -64,11 +105,30 @@ fn m9_documents_interrupted_say_how_to_go_on() {
     assert!(interrupted > 0);
 }
 
+/// A file system that cannot exchange names, as some do not: outputs are renamed into their places.
+#[test]
+fn documents_are_published_where_names_cannot_be_exchanged() {
+    let Some((place, expected)) = undisturbed(&APPLY) else { return };
+    for error in ["EINVAL", "ENOSYS", "EOPNOTSUPP"] {
+        let output = traced(&place, &APPLY, "renameat2", &format!("error={error}"));
+        assert_eq!(output.status.code(), Some(0), "{error}: {output:?}");
+        let trace = fs::read_to_string(beside(&place, "strace")).unwrap();
+        assert!(trace.matches("(INJECTED)").count() >= DOCUMENTS, "{error}: {trace}");
+        assert!(outcome(&place) == expected, "{error}");
+        reset(&place);
+    }
+    // Any other error stops the run, which goes on later.
+    let output = traced(&place, &APPLY, "renameat2", "error=EIO:when=7");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    done(&place, &["migration", "resume"]);
+    assert!(outcome(&place) == expected);
+}
+
 /// Documents by name, and the certificates of what was committed.
 type Outcome = (BTreeMap<PathBuf, Vec<u8>>, Vec<String>);
 
-/// A place where all is planned, kept to come back to, and what the plan comes to.
-fn undisturbed() -> Option<(Place, Outcome)> {
+/// A place where a job is at hand, kept to come back to, and what the job comes to.
+fn undisturbed(job: &Job) -> Option<(Place, Outcome)> {
     if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
         not_shown("documents killed at every call", "there is no strace here");
         return None;
@@ -80,13 +140,17 @@ fn undisturbed() -> Option<(Place, Outcome)> {
         documents.iter().map(|(id, text)| (id.as_str(), text.as_str())).collect();
     let place = a_tree(&documents);
     plan_all(&place);
+    if job.command == UNDO.command {
+        done(&place, APPLY.command);
+    }
     for (from, kept) in [(place.work(), "work-kept"), (place.home(), "home-kept")] {
         copy(&from, &beside(&place, kept));
     }
     reset(&place);
-    done(&place, &["apply", "../plan.json", "--jobs", "1"]);
+    done(&place, job.command);
     let expected = outcome(&place);
-    assert_eq!((expected.0.len(), expected.1.len()), (DOCUMENTS, 1));
+    // The log shows the newest events: of the way back its own commit, and maybe none before it.
+    assert_eq!((expected.0.len(), expected.1.is_empty()), (DOCUMENTS, false));
     reset(&place);
     Some((place, expected))
 }
@@ -101,22 +165,16 @@ fn reset(place: &Place) {
     fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
 }
 
-/// Applies the plan with a signal before the n-th of some call. None if it died of it, else its exit status and what it said.
-fn stopped(place: &Place, call: &str, nth: usize, signal: Signal) -> Option<(i32, String)> {
+/// Does a job with a signal before the n-th of some call. None if it died of it, else its exit status and what it said.
+fn stopped(
+    place: &Place,
+    job: &Job,
+    call: &str,
+    nth: usize,
+    signal: Signal,
+) -> Option<(i32, String)> {
     let name = if signal == Signal::KILL { "SIGKILL" } else { "SIGINT" };
-    let program = place.command(&[]);
-    let mut command = Command::new("strace");
-    command
-        .args(["-f", "-o"])
-        .arg(beside(place, "strace"))
-        .args(["-e", &format!("trace={call}")])
-        .args(["-e", &format!("inject={call}:signal={name}:when={nth}")])
-        .arg(program.get_program())
-        .args(["apply", "../plan.json", "--jobs", "1"])
-        .env("GLYPH_LEDGER_HOME", place.home())
-        .current_dir(place.work())
-        .stdin(Stdio::null());
-    let output = command.output().unwrap();
+    let output = traced(place, job, call, &format!("signal={name}:when={nth}"));
     if let Some(died_of) = output.status.signal() {
         assert_eq!(died_of, signal.as_raw());
         return None;
@@ -125,15 +183,32 @@ fn stopped(place: &Place, call: &str, nth: usize, signal: Signal) -> Option<(i32
     Some((output.status.code().unwrap(), said))
 }
 
+/// Does a job and has some call do something else.
+fn traced(place: &Place, job: &Job, call: &str, injected: &str) -> Output {
+    let program = place.command(&[]);
+    let mut command = Command::new("strace");
+    command
+        .args(["-f", "-o"])
+        .arg(beside(place, "strace"))
+        .args(["-e", &format!("trace={call}")])
+        .args(["-e", &format!("inject={call}:{injected}")])
+        .arg(program.get_program())
+        .args(job.command)
+        .env("GLYPH_LEDGER_HOME", place.home())
+        .current_dir(place.work())
+        .stdin(Stdio::null());
+    command.output().unwrap()
+}
+
 /// Goes on with what was killed: resumes the run, or begins it if it had not begun. Whether there was a run to resume.
-fn finish(place: &Place) -> bool {
+fn finish(place: &Place, job: &Job, expected: &Outcome) -> bool {
     let said = place.run(&["migration", "resume", "--json"]);
     if said.exit == 0 {
         return true;
     }
     assert_eq!(said.json()["diagnostics"][0]["code"], "NO_RUN", "{said:?}");
-    if outcome(place).1.is_empty() {
-        done(place, &["apply", "../plan.json", "--jobs", "1"]);
+    if outcome(place) != *expected {
+        done(place, job.command);
     }
     false
 }

@@ -227,7 +227,9 @@ fn what_has_no_sense_for_a_tree_is_refused_before_a_ledger_is_made() {
     refused(&place, (2, "USAGE"), &init);
     refused(&place, (2, "USAGE"), &[&["check", "--set", "nope=1"][..], &book].concat());
     refused(&place, (2, "USAGE"), &[&["check", "--set", "shelf"][..], &book].concat());
-    refused(&place, (6, "CONTRACT_INVALID"), &[&init[..], &book, &["--set", "nope=1"]].concat());
+    refused(&place, (2, "USAGE"), &[&init[..], &book, &["--set", "nope=1"]].concat());
+    let message = refused(&place, (2, "USAGE"), &[&init[..], &["--contract", "nosuch"]].concat());
+    assert!(message.contains("nosuch") && message.contains("run-state"), "{message}");
     refused(&place, (2, "NOTHING_HERE"), &[&["check", "gone.json"][..], &book].concat());
     assert!(!place.work().join(".glyph-ledger").exists());
     done(&place, &[&init[..], &book, &["--set", "shelf=3"]].concat());
@@ -244,7 +246,13 @@ fn no_documents_are_nothing_to_do() {
     assert!(done(&place, &["plan"]).stdout.contains("nothing to do: 0 documents"));
     fs::write(place.work().join("a.json"), GOOD).unwrap();
     done(&place, &["apply"]);
-    assert!(done(&place, &["plan"]).stdout.contains("nothing to do: 1 document"));
+    assert!(done(&place, &["plan"]).stdout.contains("nothing to do: 1 document is as it should"));
+    let log = done(&place, &["log"]).stdout;
+    assert!(done(&place, &["apply"]).stdout.contains("nothing to do"));
+    assert_eq!(place.run(&["plan", "--detailed-exitcode"]).exit, 0);
+    fs::write(place.work().join("b.json"), GOOD).unwrap();
+    assert_eq!(place.run(&["plan", "--detailed-exitcode"]).exit, 10);
+    assert_eq!(done(&place, &["log"]).stdout, log);
 }
 
 #[test]

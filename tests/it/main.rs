@@ -21,6 +21,10 @@ mod databases_kill;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]
+mod documents_aside;
+#[cfg(test)]
+mod documents_bad_input;
+#[cfg(test)]
 mod documents_kill;
 #[cfg(test)]
 mod documents_linked;
@@ -60,6 +64,7 @@ mod faults_opening;
 mod faults_rig;
 #[cfg(test)]
 #[path = "../../projections/tests/it/history.rs"]
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod job_adoption;

@@ -361,7 +361,7 @@ impl<M: Matter> History<M> {
 /// Other names of an object, or none; a number for each history of its own.
 fn renamed(made: u64) -> Vec<Renamed> {
     let names = ["file_bytes", "object_digest", "stated:/own"].into_iter().zip(1..);
-    let names = names.filter(|(_, bit)| made % 8 >> bit & 1 == 1);
+    let names = names.filter(|(_, bit)| ((made % 8) >> bit) & 1 == 1);
     let hash = |of: u64| FixedBytes([u8::try_from(of % 256).unwrap(); 32]);
     let renamed = names.map(|(naming, _)| Renamed {
         naming: naming.into(),

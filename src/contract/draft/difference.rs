@@ -181,7 +181,7 @@ pub(super) fn put(path: &Pointer, value: Value) -> Put {
 }
 
 /// The steps of lines, and everything that was said of them.
-fn body(lines: Vec<Line>) -> (String, Vec<Step>) {
+pub(super) fn body(lines: Vec<Line>) -> (String, Vec<Step>) {
     let mut reasons: Vec<String> = Vec::new();
     let mut steps = Vec::new();
     for Line { why, step } in lines {
@@ -219,18 +219,21 @@ fn conversion((old, before): (Kind, &Form), new: Kind) -> Option<Conversion> {
         Value::Number(number) => good(number.digits()),
         _ => false,
     };
-    let example = before.example.as_ref();
     match (old, new) {
         (Kind::Number, Kind::String) => Some(Conversion::NumberToText),
         (Kind::Boolean, Kind::Number) => Some(Conversion::BooleanToInteger),
         (Kind::String, Kind::Number) => {
             let number = |text: &str| crate::document::Number::parse(text).is_some();
-            example.is_none_or(|value| readable(value, number)).then_some(Conversion::TextToNumber)
+            before
+                .examples()
+                .all(|value| readable(value, number))
+                .then_some(Conversion::TextToNumber)
         }
         (Kind::Number, Kind::Boolean) => {
             let truth = |digits: &str| digits == "0" || digits == "1";
-            example
-                .is_none_or(|value| readable(value, truth))
+            before
+                .examples()
+                .all(|value| readable(value, truth))
                 .then_some(Conversion::IntegerToBoolean)
         }
         _ => None,
@@ -271,6 +274,7 @@ fn of_one_value(old: &Field, new: &Field) -> bool {
         Value::List(values) => !values.is_empty(),
         _ => value.as_text() != Some("") && value.as_map().is_none_or(|map| !map.is_empty()),
     };
-    let (Some(one), Some(other)) = (&old.form.example, &new.form.example) else { return false };
-    one == other && telling(one)
+    let mut pairs = old.form.examples().zip(new.form.examples()).peekable();
+    let tells = pairs.peek().is_some_and(|(one, _)| telling(one));
+    tells && pairs.all(|(one, other)| one == other)
 }

@@ -6,11 +6,19 @@ use crate::transform::Kind;
 /// References that are followed from one schema to the next, at most: a schema may hold itself.
 const REFERENCES_MAX: usize = 16;
 
+/// Elements of one list that are looked at; those behind them are taken to be alike.
+const ELEMENTS_MAX: usize = 10_000;
+
+/// Further values that are kept of one look, to see whether all of them can be converted.
+const OTHERS_MAX: usize = 10_000;
+
 /// The look of a value, and an example of it if there is one.
 #[derive(Debug, Clone)]
 pub(super) struct Form {
     pub(super) shape: Shape,
     pub(super) example: Option<Value>,
+    /// Further examples of a text or number, from the elements of a list.
+    pub(super) others: Vec<Value>,
 }
 
 #[derive(Debug, Clone)]
@@ -40,7 +48,7 @@ impl Form {
             Value::Number(_) => Shape::Scalar(Kind::Number),
             Value::Text(_) => Shape::Scalar(Kind::String),
             Value::List(values) => {
-                let forms = values.iter().map(Self::of);
+                let forms = values.iter().take(ELEMENTS_MAX).map(Self::of);
                 Shape::List(forms.reduce(Self::united).map(Box::new))
             }
             Value::Map(map) => Shape::Object(
@@ -54,7 +62,7 @@ impl Form {
             ),
             _ => Shape::Any,
         };
-        Self { shape, example: Some(value.clone()) }
+        Self { shape, example: Some(value.clone()), others: Vec::new() }
     }
 
     /// The look of the documents that a JSON Schema describes, as far as its plain keywords tell.
@@ -72,12 +80,23 @@ impl Form {
             Shape::Scalar(Kind::Boolean) => false.into(),
             Shape::Scalar(Kind::String) => Value::text(""),
             Shape::Scalar(_) => 0.into(),
-            Shape::List(_) => Value::List(Vec::new()),
+            Shape::List(_) => Value::from(Vec::new()),
             Shape::Object(fields) => {
                 let fields = fields.iter().filter(|field| field.always);
                 fields.map(|field| (&field.key, field.form.sample())).collect::<Map>().into()
             }
         }
+    }
+
+    /// Every example there is.
+    pub(super) fn examples(&self) -> impl Iterator<Item = &Value> {
+        self.example.iter().chain(&self.others)
+    }
+
+    /// The look of the elements of a list of objects.
+    pub(super) fn of_elements(&self) -> Option<&Self> {
+        let Shape::List(Some(element)) = &self.shape else { return None };
+        matches!(element.shape, Shape::Object(_)).then_some(element)
     }
 
     /// The field of that name.
@@ -108,6 +127,11 @@ impl Form {
 
     /// The look that two values share.
     fn united(self, other: Self) -> Self {
+        let mut others = self.others;
+        let room = OTHERS_MAX.saturating_sub(others.len());
+        let scalar = |value: &Value| matches!(value, Value::Text(_) | Value::Number(_));
+        let further = other.example.into_iter().chain(other.others).filter(scalar);
+        others.extend(further.take(room));
         let example = self.example;
         let shape = match (self.shape, other.shape) {
             (Shape::Scalar(one), Shape::Scalar(other)) if one == other => Shape::Scalar(one),
@@ -118,7 +142,7 @@ impl Form {
             (Shape::Object(one), Shape::Object(other)) => Shape::Object(united_fields(one, other)),
             _ => Shape::Any,
         };
-        Self { shape, example }
+        Self { shape, example, others }
     }
 }
 
@@ -139,7 +163,7 @@ fn united_fields(one: Vec<Field>, mut other: Vec<Field>) -> Vec<Field> {
 }
 
 fn described(schema: &Value, root: &Value, references: usize) -> Form {
-    let unknown = Form { shape: Shape::Any, example: None };
+    let unknown = Form { shape: Shape::Any, example: None, others: Vec::new() };
     let Some(map) = schema.as_map() else { return unknown };
     if let Some(place) = map.get("$ref").and_then(Value::as_text) {
         let place = place.strip_prefix('#').and_then(|place| place.parse::<Pointer>().ok());
@@ -162,7 +186,7 @@ fn described(schema: &Value, root: &Value, references: usize) -> Form {
         None if map.contains("properties") => Shape::Object(fields(map, root, references)),
         _ => Shape::Any,
     };
-    Form { shape, example }
+    Form { shape, example, others: Vec::new() }
 }
 
 fn fields(schema: &Map, root: &Value, references: usize) -> Vec<Field> {

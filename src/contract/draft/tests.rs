@@ -13,6 +13,12 @@ fn made(before: &str, after: &str) -> Result<(Draft, Contract), DraftError> {
     let (name, format, files) = ("example", Format::Json, "**/example.json");
     let draft = draft(&Examples { name, format, files, before: &before, after: &after })?;
     let contract = load_bytes("draft", draft.text.as_bytes(), BTreeMap::new()).unwrap();
+    // The lint has nothing to say but what is announced, in the draft and in its text.
+    let source = Source::parse("draft", draft.text.as_bytes(), BTreeMap::new()).unwrap();
+    let findings = lint(&source, &BTreeSet::new());
+    let found: BTreeSet<_> = findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), draft.warnings, "{}", draft.text);
+    assert!(draft.warnings.iter().all(|code| draft.text.contains(code)), "{}", draft.text);
     Ok((draft, contract))
 }
 
@@ -90,6 +96,40 @@ fn each_difference_becomes_a_step_that_makes_it() {
         ),
         (r#"{"a":{"x":1}}"#, r#"{"a":{"y":1}}"#, r#"{"a":{"y":1}}"#, vec!["/a/x"]),
         (r#"{"a":1.50}"#, r#"{"a":"1.50"}"#, r#"{"a":"1.50"}"#, vec![]),
+        // Every element counts: one text that is no number keeps all of them from being converted.
+        (
+            r#"{"v":1,"l":[{"n":"1"},{"n":"2"}]}"#,
+            r#"{"v":2,"l":[{"n":3}]}"#,
+            r#"{"v":2,"l":[{"n":1},{"n":2}]}"#,
+            vec![],
+        ),
+        (
+            r#"{"v":1,"l":[{"n":"1"},{"n":"x"}]}"#,
+            r#"{"v":2,"l":[{"n":3}]}"#,
+            r#"{"v":2,"l":[{"n":3},{"n":3}]}"#,
+            vec!["/l/*/n"],
+        ),
+        // And one other value is enough for two keys not to be one.
+        (
+            r#"{"v":1,"l":[{"a":"one"},{"a":"two"}]}"#,
+            r#"{"v":2,"l":[{"b":"one"},{"b":"two"}]}"#,
+            r#"{"v":2,"l":[{"b":"one"},{"b":"two"}]}"#,
+            vec![],
+        ),
+        (
+            r#"{"v":1,"l":[{"a":"one"},{"a":"two"}]}"#,
+            r#"{"v":2,"l":[{"b":"one"},{"b":"three"}]}"#,
+            r#"{"v":2,"l":[{"b":"one"},{"b":"one"}]}"#,
+            vec!["/l/*/a"],
+        ),
+        // Lists of objects, as lines are.
+        (
+            r#"[{"v":1,"a":1,"gone":0},{"v":1,"a":2}]"#,
+            r#"[{"v":2,"b":"x","a":1}]"#,
+            r#"[{"v":2,"a":1,"b":"x"},{"v":2,"a":2,"b":"x"}]"#,
+            vec!["/*/gone"],
+        ),
+        (r#"[{"a":1},{"a":2}]"#, r#"[{"a":"1"}]"#, r#"[{"a":"1"},{"a":"2"}]"#, vec![]),
     ] {
         let (document, lost) = migrated(before, after);
         assert_eq!(

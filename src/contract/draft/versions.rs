@@ -39,7 +39,7 @@ pub(super) fn stated(before: &Form, after: &Form) -> Option<Stated> {
     };
     let all: Vec<String> = keys(after).into_iter().chain(keys(before)).collect();
     let value = |form: &Form, key: &str| {
-        let value = form.field(key)?.form.example.clone()?;
+        let value = form.field(key).filter(|field| field.always)?.form.example.clone()?;
         matches!(value, Value::Text(_) | Value::Number(_)).then_some(value)
     };
     let plain = |key: &str| key.replace(['-', '_'], "").to_lowercase();
@@ -54,9 +54,9 @@ pub(super) fn stated(before: &Form, after: &Form) -> Option<Stated> {
     })
 }
 
-/// The two versions by the key that states them.
-pub(super) fn by_key(stated: &Stated) -> (Version, Version) {
-    let path = Pointer::default().below(&stated.key).to_string();
+/// The two versions by the key that states them, in the object at `at`.
+pub(super) fn by_key(stated: &Stated, at: &Pointer) -> (Version, Version) {
+    let path = at.below(&stated.key).to_string();
     let when = |value: &Option<Value>| When {
         path: Some(path.clone()),
         equals: value.clone(),
@@ -70,9 +70,9 @@ pub(super) fn by_key(stated: &Stated) -> (Version, Version) {
     (before, Version { token: new, when: when(&stated.after) })
 }
 
-/// The two versions by keys or kinds that differ.
-pub(super) fn by_look(before: &Form, after: &Form) -> Option<(Version, Version)> {
-    let (old, new) = tell_apart(before, after, &Pointer::default())?;
+/// The two versions by keys or kinds that differ in what stands at `at`.
+pub(super) fn by_look(before: &Form, after: &Form, at: &Pointer) -> Option<(Version, Version)> {
+    let (old, new) = tell_apart(before, after, at)?;
     let version = |token: &str, when| Version { token: token.to_owned(), when };
     Some((version("1", old), version("2", new)))
 }

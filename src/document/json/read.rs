@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use ecow::{EcoString, EcoVec};
+
 use super::super::number;
 use super::super::{Key, Map, Number, Value};
 use super::style::Seen;
@@ -365,8 +367,7 @@ impl<'a> Reader<'a> {
 }
 
 /// All of `values`, in no more memory than they need. What stays is empty, and has room for as many again.
-#[expect(clippy::drain_collect, reason = "the room stays, which is what this is for")]
-fn exact(values: &mut Vec<Value>) -> Vec<Value> {
+fn exact(values: &mut Vec<Value>) -> EcoVec<Value> {
     values.drain(..).collect()
 }
 
@@ -387,7 +388,7 @@ impl Quoted<'_> {
     }
 }
 
-impl From<Quoted<'_>> for Box<str> {
+impl From<Quoted<'_>> for EcoString {
     fn from(quoted: Quoted<'_>) -> Self {
         match quoted {
             Quoted::AsIs(text) => text.into(),

@@ -1,32 +1,58 @@
 //! Writing a value in a style.
 
-use std::fmt::Write as _;
-
 use super::super::{Map, Unwritable, Value, WriteError};
 use super::DEPTH_MAX;
 use super::style::{Escapes, Style};
 
 /// The text of `value` in `style`. Refused: bytes, and what is nested too deep to be read again.
 pub fn write(value: &Value, style: &Style) -> Result<String, WriteError> {
-    let mut writer = Writer { text: String::new(), style, depth: 0 };
+    let mut writer = Writer { to: String::new(), style, depth: 0 };
     writer.value(value)?;
-    writer.text.push_str(&style.end);
-    Ok(writer.text)
+    writer.to.put(&style.end);
+    Ok(writer.to)
 }
 
-struct Writer<'a> {
-    text: String,
+/// Whether [`write()`] gives exactly `text`. No text is made for that.
+pub(in super::super) fn writes(value: &Value, style: &Style, text: &[u8]) -> bool {
+    let mut writer = Writer { to: Left(Some(text)), style, depth: 0 };
+    let written = writer.value(value);
+    writer.to.put(&style.end);
+    written.is_ok() && writer.to.0 == Some(&[])
+}
+
+/// Where a text goes.
+trait Sink {
+    fn put(&mut self, text: &str);
+}
+
+impl Sink for String {
+    fn put(&mut self, text: &str) {
+        self.push_str(text);
+    }
+}
+
+/// What is left of a text that is compared with the one that is written; none once they differ.
+struct Left<'a>(Option<&'a [u8]>);
+
+impl Sink for Left<'_> {
+    fn put(&mut self, text: &str) {
+        self.0 = self.0.and_then(|left| left.strip_prefix(text.as_bytes()));
+    }
+}
+
+struct Writer<'a, S> {
+    to: S,
     style: &'a Style,
     depth: usize,
 }
 
-impl Writer<'_> {
+impl<S: Sink> Writer<'_, S> {
     fn value(&mut self, value: &Value) -> Result<(), WriteError> {
         match value {
-            Value::Null => self.text.push_str("null"),
-            Value::Bool(true) => self.text.push_str("true"),
-            Value::Bool(false) => self.text.push_str("false"),
-            Value::Number(number) => self.text.push_str(number.digits()),
+            Value::Null => self.to.put("null"),
+            Value::Bool(true) => self.to.put("true"),
+            Value::Bool(false) => self.to.put("false"),
+            Value::Number(number) => self.to.put(number.digits()),
             Value::Text(text) => self.quoted(text),
             Value::Bytes(_) => return Err(WriteError::here(Unwritable::Bytes("JSON"))),
             Value::List(values) => return self.list(values),
@@ -36,37 +62,37 @@ impl Writer<'_> {
     }
 
     fn list(&mut self, values: &[Value]) -> Result<(), WriteError> {
-        self.between('[', ']', values.iter().enumerate(), |writer, (place, value)| {
+        self.between("[", "]", values.iter().enumerate(), |writer, (place, value)| {
             writer.value(value).map_err(|error| error.within(&place.to_string()))
         })
     }
 
     fn map(&mut self, map: &Map) -> Result<(), WriteError> {
-        self.between('{', '}', map.iter(), |writer, (key, value)| {
+        self.between("{", "}", map.iter(), |writer, (key, value)| {
             writer.quoted(key);
-            writer.text.push(':');
-            writer.text.push_str(&writer.style.colon);
+            writer.to.put(":");
+            writer.to.put(&writer.style.colon);
             writer.value(value).map_err(|error| error.within(key))
         })
     }
 
     fn between<T>(
         &mut self,
-        open: char,
-        close: char,
+        open: &str,
+        close: &str,
         items: impl ExactSizeIterator<Item = T>,
         mut write: impl FnMut(&mut Self, T) -> Result<(), WriteError>,
     ) -> Result<(), WriteError> {
         if self.depth == DEPTH_MAX {
             return Err(WriteError::here(Unwritable::Depth));
         }
-        self.text.push(open);
+        self.to.put(open);
         if items.len() > 0 {
             self.depth += 1;
             for (place, item) in items.enumerate() {
                 if place > 0 {
-                    self.text.push(',');
-                    self.text.push_str(&self.style.comma);
+                    self.to.put(",");
+                    self.to.put(&self.style.comma);
                 }
                 self.line();
                 write(self, item)?;
@@ -74,39 +100,41 @@ impl Writer<'_> {
             self.depth -= 1;
             self.line();
         }
-        self.text.push(close);
+        self.to.put(close);
         Ok(())
     }
 
     fn line(&mut self) {
         if let Some(indent) = &self.style.indent {
-            self.text.push_str(self.style.newline);
+            self.to.put(self.style.newline);
             for _ in 0..self.depth {
-                self.text.push_str(indent);
+                self.to.put(indent);
             }
         }
     }
 
     fn quoted(&mut self, text: &str) {
-        self.text.push('"');
-        let mut plain = 0;
-        for (place, character) in text.char_indices() {
-            if self.is_plain(character) {
-                continue;
+        self.to.put("\"");
+        let mut rest = text;
+        while let Some(place) = rest.bytes().position(|byte| !self.is_plain(byte)) {
+            // Bytes that are not plain are ASCII, or begin a character.
+            let (plain, special) = rest.split_at_checked(place).unwrap_or((rest, ""));
+            self.to.put(plain);
+            let mut characters = special.chars();
+            if let Some(character) = characters.next() {
+                self.escaped(character);
             }
-            self.text.push_str(text.get(plain..place).unwrap_or_default());
-            self.escaped(character);
-            plain = place + character.len_utf8();
+            rest = characters.as_str();
         }
-        self.text.push_str(text.get(plain..).unwrap_or_default());
-        self.text.push('"');
+        self.to.put(rest);
+        self.to.put("\"");
     }
 
-    fn is_plain(&self, character: char) -> bool {
-        character >= ' '
-            && character != '"'
-            && character != '\\'
-            && (character.is_ascii() || self.style.escapes == Escapes::Needed)
+    fn is_plain(&self, byte: u8) -> bool {
+        byte >= b' '
+            && byte != b'"'
+            && byte != b'\\'
+            && (byte.is_ascii() || self.style.escapes == Escapes::Needed)
     }
 
     fn escaped(&mut self, character: char) {
@@ -120,12 +148,11 @@ impl Writer<'_> {
             '\t' => "\\t",
             _ => {
                 for unit in character.encode_utf16(&mut [0; 2]) {
-                    // Writing to a String cannot fail.
-                    let _ = write!(self.text, "\\u{unit:04x}");
+                    self.to.put(&format!("\\u{unit:04x}"));
                 }
                 return;
             }
         };
-        self.text.push_str(short);
+        self.to.put(short);
     }
 }

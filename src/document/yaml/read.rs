@@ -244,7 +244,7 @@ impl<'a> Reader<'a> {
         let mut values = Vec::new();
         loop {
             match self.next()? {
-                (Event::SequenceEnd, _) => return Ok(Value::List(values)),
+                (Event::SequenceEnd, _) => return Ok(values.into()),
                 first => values.push(self.value(first, None)?),
             }
         }

@@ -318,9 +318,9 @@ mod tests {
             let texts: Vec<Value> = texts.into_iter().map(|text| Value::text(text.0)).collect();
             let keys = texts.iter().filter_map(Value::as_text);
             let map: Map = keys.zip(texts.iter().rev().cloned()).collect();
-            let nested = Value::List(vec![map.clone().into(), Value::List(texts.clone()), map.clone().into()]);
+            let nested = Value::from(vec![map.clone().into(), Value::from(texts.clone()), map.clone().into()]);
             let held: Map = [("k", nested), ("l", map.into())].into_iter().collect();
-            back(&Value::List(texts.clone()), &style)
+            back(&Value::from(texts.clone()), &style)
                 && back(&held.into(), &style)
                 && texts.iter().all(|text| back(text, &style))
         }
@@ -354,13 +354,13 @@ steps:
     #[test]
     fn long_keys_and_deep_values_read_back() {
         let key = "k".repeat(3_000);
-        let map: Map = [(key.as_str(), Value::List(vec![1.into()]))].into_iter().collect();
-        assert!(back(&Value::List(vec![map.into()]), &Style::default()));
-        let nested = |depth| (0..depth).fold(Value::Null, |value, _| Value::List(vec![value]));
+        let map: Map = [(key.as_str(), Value::from(vec![1.into()]))].into_iter().collect();
+        assert!(back(&Value::from(vec![map.into()]), &Style::default()));
+        let nested = |depth| (0..depth).fold(Value::Null, |value, _| Value::from(vec![value]));
         assert!(back(&nested(DEPTH_MAX), &Style::default()));
         let error = write(&nested(DEPTH_MAX + 1), &Style::default()).unwrap_err();
         assert_eq!(error.reason, Unwritable::Depth);
-        let bytes = Value::List(vec![Value::Bytes([].into())]);
+        let bytes = Value::from(vec![Value::Bytes([].into())]);
         assert_eq!(
             write(&bytes, &Style::default()).unwrap_err().to_string(),
             "/0: YAML has no form for bytes"

@@ -1,5 +1,7 @@
 //! Looking at documents without changing anything: how each stands to its contract.
 
+use std::collections::BTreeMap;
+
 use super::super::error::MigrateError;
 use super::collection::Collection;
 use super::evaluation::Evaluation;
@@ -18,16 +20,19 @@ pub struct Checked {
     pub evaluation: Evaluation,
     /// Whether somebody signed it, so that it stays as it is.
     pub signed: bool,
+    /// Number of names that its file has; more than one where it is hard-linked.
+    pub names: u64,
 }
 
-/// Looks at every document and hands each to `take`, in the order of ids. Touches nothing.
+/// Looks at the documents found and hands each to `take`, in the order of ids. Touches nothing.
 pub fn check(
     collection: &Collection,
+    found: &BTreeMap<String, usize>,
     to: Option<&str>,
     jobs: usize,
     take: &mut dyn FnMut(Checked) -> Result<(), MigrateError>,
 ) -> Result<(), MigrateError> {
-    collection.work(to, jobs, &Former::default(), &mut |done| {
+    collection.work(found, to, jobs, &Former::default(), &mut |done| {
         let Some(prepared) = collection.contracts().get(done.kind) else { return Ok(()) };
         let contract = prepared.contract();
         take(Checked {
@@ -36,6 +41,7 @@ pub fn check(
             current: to.unwrap_or(&contract.current).to_owned(),
             evaluation: done.evaluation,
             signed: done.signed,
+            names: done.source.names,
         })
     })
 }

@@ -12,13 +12,14 @@ use super::super::stage::frozen_contract;
 use super::super::store::{open_objects, remembered_as};
 use super::former::Former;
 use super::prepared::{Outside, Prepared};
+use super::publish::Conflicts;
 use super::work::{Done, Kinds, links_of};
-use crate::contract::{Bundle, Contract, ContractError};
+use crate::contract::{Bundle, Contract};
 use crate::effects::{KernelSyncs, Random, Signer, syncs};
 use crate::ledger::{Ledger, Surroundings};
 use crate::link::Links;
 use crate::objects::Objects;
-use crate::target::documents::{self as target, Found, Places, Tree};
+use crate::target::documents::{self as target, Found, Places, Survey, Tree};
 
 /// The name under which a tree of documents is in a ledger's care: it has a contract for each kind of document and none of
 /// its own.
@@ -40,8 +41,7 @@ impl Collection {
     ) -> Result<Self, MigrateError> {
         let knows = |name: &str| contracts.iter().any(|c| c.parameters.contains_key(name));
         if let Some((name, _)) = outside.parameters.iter().find(|(name, _)| !knows(name)) {
-            let rule = format!("no contract has a parameter {name:?}");
-            return Err(ContractError::rule("--set", rule).into());
+            return Err(MigrateError::UnknownParameter { name: name.to_owned() });
         }
         let contracts = contracts.into_iter().map(|contract| {
             let outside = outside.of_contract(&contract);
@@ -64,6 +64,11 @@ impl Collection {
 
     /// Ids of all documents, each with the place of its contract.
     pub fn find(&self) -> Result<BTreeMap<String, usize>, MigrateError> {
+        Ok(self.survey()?.documents)
+    }
+
+    /// The same with what of the tree was not looked into.
+    pub fn survey(&self) -> Result<Survey, MigrateError> {
         Ok(self.tree.find(&self.globs()?)?)
     }
 
@@ -101,17 +106,18 @@ impl Collection {
         found.ok_or_else(|| MigrateError::Gone { object: id.to_owned() })
     }
 
-    /// Works on every document as it is, and hands each to `take` in the order of ids. `former` is what documents were
+    /// Works on the documents found as they are, and hands each to `take` in the order of ids. `former` is what documents were
     /// called before.
     pub(super) fn work(
         &self,
+        found: &BTreeMap<String, usize>,
         to: Option<&str>,
         jobs: usize,
         former: &Former,
         take: &mut dyn FnMut(Done) -> Result<(), MigrateError>,
     ) -> Result<(), MigrateError> {
         let load = |id: &str| self.load(id);
-        self.kinds(to, former).work(&self.find()?, jobs, &load, take)
+        self.kinds(to, former).work(found, jobs, &load, take)
     }
 }
 
@@ -140,6 +146,10 @@ pub struct Documents {
     // Closed before the ledger is: who waits for the ledger finds the objects free.
     pub(super) objects: Box<dyn Objects>,
     pub(super) ledger: Ledger,
+    /// What becomes of documents that somebody changed since a run was committed.
+    pub(super) conflicts: Conflicts,
+    /// Those that the last run left as they are.
+    pub(super) kept: Vec<String>,
 }
 
 impl Documents {
@@ -202,7 +212,8 @@ impl Documents {
         }
         let collection = Collection::of(tree, contracts, &outside)?;
         let objects = open_objects(&ledger)?;
-        Ok(Self { collection, outside, jobs, objects, ledger })
+        let (conflicts, kept) = (Conflicts::Stop, Vec::new());
+        Ok(Self { collection, outside, jobs, objects, ledger, conflicts, kept })
     }
 
     /// The ledger.

@@ -9,9 +9,9 @@ use ledger_format::cbor::{self, Value as Cbor};
 use ledger_format::hash::CommitHash;
 use serde::Serialize;
 
-use super::prepared::{Prepared, Route, declared};
+use super::prepared::{Prepared, Promise, Route};
 use super::refusal::Refusal;
-use crate::contract::{Edge, detect_document};
+use crate::contract::{Edge, Pattern, detect_document};
 use crate::document::{Document, LostForm, Map, Pointer, Value};
 use crate::transform::{Attempt, Effect, Step, apply, attempt, inverse};
 
@@ -195,8 +195,7 @@ impl Prepared {
         if to == self.contract().current && !normalize.is_empty() {
             let done = attempt(normalize, &self.programs, &mut moved.value);
             let lost = self.losses(&done.effects, None);
-            let name = "the normalisation";
-            moved.declare(lost, name, &self.contract().normalize_lossy);
+            moved.declare(lost, &|| "the normalisation".to_owned(), &self.normalize_lossy);
             moved.took(done);
         }
         Ok(moved)
@@ -210,22 +209,21 @@ impl Prepared {
 
     /// Takes the steps of one edge. Whether the document can go on.
     fn walk(&self, moved: &mut Moved, edge: &Edge, digest: CommitHash) -> bool {
-        let back = moved.route.back(digest).map(<[Step]>::to_vec);
-        let before = back.as_ref().map(|_| moved.value.clone());
+        let route = Arc::clone(&moved.route);
+        let back = route.back(digest);
+        let before = back.map(|_| moved.value.clone());
         let done = attempt(&edge.steps, &self.programs, &mut moved.value);
         let refused = !done.refusals.is_empty();
         let mut lost = Vec::new();
         if !refused {
-            let returns = self.returns(back.as_deref(), before.as_ref(), &moved.value);
+            let returns = self.returns(back, before.as_ref(), &moved.value);
             moved.round_trips = both(moved.round_trips, returns);
             // What steps that the contract names bring back is not lost, whatever was done to it.
             if !(edge.inverse.is_some() && returns == Verdict::True) {
                 lost = self.losses(&done.effects, Some(digest));
             }
         }
-        let none = Vec::new();
-        let declared = if edge.proof.drops_nothing { &none } else { &edge.lossy };
-        moved.declare(lost, &edge.name(), declared);
+        moved.declare(lost, &|| edge.name(), route.lossy(digest));
         moved.took(done);
         !refused
     }
@@ -310,8 +308,8 @@ impl Prepared {
             [("source", source.clone()), ("target", target.clone())].into_iter().collect();
         let both = Value::from(both);
         let mut broken = Vec::new();
-        for (id, program) in &self.invariants {
-            let found = program.run(&both);
+        for Promise { id, program, reads } in &self.invariants {
+            let found = program.run_reading(&both, reads.as_deref());
             let holds = found == Ok(Value::Bool(true));
             note(verdicts, &format!("invariant:{id}"), Some(holds));
             match found {
@@ -344,10 +342,10 @@ impl Moved {
     }
 
     /// Takes note of what was lost; what is not declared refuses the document.
-    fn declare(&mut self, lost: Vec<Lost>, edge: &str, patterns: &[String]) {
+    fn declare(&mut self, lost: Vec<Lost>, edge: &dyn Fn() -> String, declared: &[Pattern]) {
         for lost in lost {
-            if !declared(patterns, &lost.path) {
-                self.refusals.push(Refusal::undeclared(edge, lost.path.clone()));
+            if !declared.iter().any(|pattern| pattern.covers(&lost.path)) {
+                self.refusals.push(Refusal::undeclared(&edge(), lost.path.clone()));
             }
             self.lost.push(lost);
         }

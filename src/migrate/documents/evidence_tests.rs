@@ -10,9 +10,9 @@ use ledger_format::hash::{CommitHash, ContentHash};
 
 use super::super::account::{RunOutcome, TraceRecord, certificate, find_run, lost, report, trace};
 use super::super::recompute::{Outcome, Recomputed, recompute};
-use super::super::run::{Consent, Silent};
+use super::super::run::{Consent, Milestone, Observer, Silent};
 use super::again::{Again, Finished, again};
-use super::jobs_tests::{INPUTS, Scene, migrate, policy, signer};
+use super::jobs_tests::{INPUTS, Scene, StopsAfter, migrate, policy, signer};
 use super::*;
 use crate::contract::load_bytes;
 use crate::ledger::{CursorError, FoldError};
@@ -123,6 +123,43 @@ fn m11_the_report_counts_objects_fields_and_what_was_lost() {
     rollback(&mut documents, 2, None, INPUTS, &signer(), &mut Silent).unwrap().unwrap();
     let back = told(&documents, 100);
     assert_eq!((back.objects_migrated, back.not_counted, back.lossy.len()), (10, 10, 0));
+}
+
+/// Edits a document when the run begins to put outputs into their places.
+struct Edits<'a> {
+    scene: &'a Scene,
+    edited: bool,
+}
+
+impl Observer for Edits<'_> {
+    fn reached(&mut self, milestone: &Milestone<'_>) {
+        if matches!(milestone, Milestone::Publishing { .. }) && !self.edited {
+            self.edited = true;
+            self.scene.write("notes/2.yaml", b"v: mine\n", 0o640);
+        }
+    }
+}
+
+#[test]
+fn m11_objects_that_a_run_ended_without_have_failed() {
+    let told = |documents: &Documents| {
+        let span = find_run(documents.ledger(), None).unwrap();
+        let told = report(documents.ledger(), documents.objects(), &span, 1).unwrap();
+        (told.outcome, told.objects_migrated, told.objects_failed)
+    };
+    let (scene, mut documents) = Scene::new(3, 1);
+    let mut edits = Edits { scene: &scene, edited: false };
+    assert!(migrate(&mut documents, None, &mut edits).is_err());
+    assert_eq!(told(&documents), (RunOutcome::Committed, 6, 0));
+    abandon(&mut documents, "somebody edits", &signer(), &mut Silent).unwrap();
+    assert_eq!(told(&documents), (RunOutcome::Abandoned, 5, 1));
+    // Given up before it was committed, none is migrated.
+    let (_scene, mut documents) = Scene::new(3, 1);
+    let mut stops = StopsAfter { milestones: 2, documents_only: true, reached: 0 };
+    assert!(migrate(&mut documents, None, &mut stops).is_err());
+    assert_eq!(told(&documents), (RunOutcome::Open, 0, 0));
+    abandon(&mut documents, "no longer wanted", &signer(), &mut Silent).unwrap();
+    assert_eq!(told(&documents), (RunOutcome::Aborted, 0, 6));
 }
 
 #[test]

@@ -127,7 +127,7 @@ impl Scene {
         }
     }
 
-    fn open(&self) -> Documents {
+    pub(super) fn open(&self) -> Documents {
         Documents::open(self.settings()).unwrap()
     }
 
@@ -187,7 +187,14 @@ pub(super) fn migrate(
     apply(documents, &plan, &consent, INPUTS, &signer(), observer)
 }
 
-fn go_back(
+fn gone_on(
+    documents: &mut Documents,
+    observer: &mut dyn Observer,
+) -> Result<RunReport, MigrateError> {
+    Ok(resume(documents, Conflicts::Stop, &signer(), observer)?.report)
+}
+
+pub(super) fn go_back(
     documents: &mut Documents,
     size: u64,
     changes: Option<Changes>,
@@ -206,7 +213,7 @@ fn outcome(documents: &Documents) -> (BTreeMap<String, ObjectState>, Certificate
 }
 
 /// Writes to another document of the batch when the first of them is about to be published.
-struct Meddler<'a>(&'a Scene, Option<&'static str>);
+pub(super) struct Meddler<'a>(pub(super) &'a Scene, pub(super) Option<&'static str>);
 
 impl Observer for Meddler<'_> {
     fn reached(&mut self, milestone: &Milestone<'_>) {
@@ -223,7 +230,7 @@ fn what_somebody_writes_while_outputs_are_put_into_their_places_is_not_written_o
     let (scene, mut documents) = Scene::new(5, 1);
     let mut meddler = Meddler(&scene, Some("notes/4.yaml"));
     let refused = migrate(&mut documents, Some("2"), &mut meddler).unwrap_err();
-    assert!(matches!(refused, MigrateError::Conflict { .. }), "{refused}");
+    assert!(matches!(refused, MigrateError::DocumentsConflict { .. }), "{refused}");
     assert_eq!(fs::read(scene.root().join("notes/4.yaml")).unwrap(), b"mine");
 }
 
@@ -333,10 +340,10 @@ fn m5_a_plan_fits_the_documents_it_was_made_for() {
 }
 
 /// Asks to stop once so many milestones were reached.
-struct StopsAfter {
-    milestones: u64,
-    documents_only: bool,
-    reached: u64,
+pub(super) struct StopsAfter {
+    pub(super) milestones: u64,
+    pub(super) documents_only: bool,
+    pub(super) reached: u64,
 }
 
 impl Observer for StopsAfter {
@@ -365,7 +372,7 @@ fn m9_a_run_that_stops_at_every_document_ends_as_one_that_never_did() {
             drop(documents);
             documents = scene.open();
         }
-        ended = resume(&mut documents, &signer(), &mut stops());
+        ended = gone_on(&mut documents, &mut stops());
     }
     ended.unwrap();
     assert_eq!(times, 200);
@@ -387,7 +394,7 @@ fn m9_a_run_that_stops_at_any_milestone_is_resumed_to_the_same_end() {
             assert_eq!(scene.files(), before);
             drop(documents);
             documents = scene.open();
-            resume(&mut documents, &signer(), &mut Silent).unwrap();
+            gone_on(&mut documents, &mut Silent).unwrap();
         }
         assert_eq!((scene.files(), outcome(&documents)), expected, "{milestones} milestones");
     }
@@ -402,6 +409,6 @@ fn a_run_that_is_given_up_before_it_is_committed_leaves_the_documents_alone() {
     assert!(matches!(migrate(&mut documents, None, &mut stops), Err(MigrateError::Interrupted)));
     abandon(&mut documents, "no longer wanted", &signer(), &mut Silent).unwrap();
     assert_eq!(scene.files(), before);
-    assert!(matches!(resume(&mut documents, &signer(), &mut Silent), Err(MigrateError::NoRun)));
+    assert!(matches!(gone_on(&mut documents, &mut Silent), Err(MigrateError::NoRun)));
     migrate(&mut documents, None, &mut Silent).unwrap();
 }

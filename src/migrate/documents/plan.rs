@@ -12,6 +12,7 @@ use super::super::environment::Environment;
 use super::super::error::MigrateError;
 use super::super::plan::{PlanFileError, must_be_whole, read_text, to_text};
 use super::super::run::Subject as _;
+use super::aside::Aside;
 use super::collection::Documents;
 use super::evaluation::Status;
 use super::former::Former;
@@ -19,6 +20,7 @@ use super::prepared::{Outside, Prepared};
 use super::refusal::Refusal;
 use crate::document::{Pointer, Value};
 use crate::objects::Objects;
+use crate::target::documents::Survey;
 use crate::transform::Parameters;
 
 /// A plan for documents: everything that applying it will do, under one id.
@@ -44,12 +46,16 @@ pub struct DocumentsPlan {
     pub lossy: Vec<LossyValue>,
     /// Number of values lost.
     pub lost: u64,
-    /// Documents whose form changes although no value does, at most [`LISTED_MAX`].
+    /// What of the form of documents is lost although no value is, at most [`LISTED_MAX`].
     pub form_lost: Vec<String>,
+    /// How many there are in all.
+    pub form_lost_total: u64,
     /// Number of documents that stay as they are.
     pub unchanged: u64,
     /// Documents that stay as they are because somebody signed them, at most [`LISTED_MAX`].
     pub signed: Vec<String>,
+    /// What of the tree was not looked into, or is not all there is.
+    pub aside: Aside,
     /// Bytes of the documents that change: they are kept.
     pub bytes_kept: u64,
     /// What it was made with. No part of its id.
@@ -197,8 +203,10 @@ impl DocumentsPlan {
             lossy: Vec::new(),
             lost: 0,
             form_lost: Vec::new(),
+            form_lost_total: 0,
             unchanged: 0,
             signed: Vec::new(),
+            aside: Aside::default(),
             bytes_kept: 0,
             environment,
         };
@@ -307,12 +315,24 @@ pub fn plan(
     to: Option<&str>,
     policy: DocumentsPolicy,
 ) -> Result<DocumentsPlan, MigrateError> {
+    let survey = documents.collection.survey()?;
+    plan_found(documents, &survey, to, policy)
+}
+
+/// The same for what was found in the tree before.
+pub fn plan_found(
+    documents: &mut Documents,
+    survey: &Survey,
+    to: Option<&str>,
+    policy: DocumentsPolicy,
+) -> Result<DocumentsPlan, MigrateError> {
     documents.must_be_idle()?;
     documents.must_be_unedited()?;
     let collection = &documents.collection;
     let former = Former::of(&documents.ledger, &collection.contracts)?;
-    let mut making = Making { linked: collection.is_together(), ..Making::default() };
-    collection.work(to, documents.jobs, &former, &mut |done| {
+    let (aside, linked) = (Aside::of(survey), collection.is_together());
+    let mut making = Making { aside, linked, ..Making::default() };
+    collection.work(&survey.documents, to, documents.jobs, &former, &mut |done| {
         making.take(collection, done);
         Ok(())
     })?;
@@ -334,8 +354,10 @@ pub fn plan(
         lossy: making.lossy,
         lost: making.lost,
         form_lost: making.form_lost,
+        form_lost_total: making.form_lost_total,
         unchanged: making.unchanged,
         signed: making.signed,
+        aside: making.aside,
         bytes_kept: making.bytes_kept,
         environment: Environment::here(),
     };
@@ -350,8 +372,10 @@ struct Making {
     lossy: Vec<LossyValue>,
     lost: u64,
     form_lost: Vec<String>,
+    form_lost_total: u64,
     unchanged: u64,
     signed: Vec<String>,
+    aside: Aside,
     bytes_kept: u64,
     refused: Vec<(String, Refusal)>,
     refused_total: u64,
@@ -414,9 +438,12 @@ impl Making {
             self.routes.push(route);
             self.routes.len() - 1
         });
-        if !evaluation.form_lost.is_empty() && self.form_lost.len() < LISTED_MAX {
-            let first = evaluation.form_lost.first().map(ToString::to_string);
-            self.form_lost.extend(first.map(|first| format!("{id}: {first}")));
+        self.form_lost_total += evaluation.form_lost.len() as u64;
+        let room = LISTED_MAX - self.form_lost.len();
+        let forms = evaluation.form_lost.iter().take(room);
+        self.form_lost.extend(forms.map(|form| format!("{id}: {form}")));
+        if source.names > 1 {
+            self.aside.hard_linked.push(&id);
         }
         let lost = evaluation.lost.len() as u64;
         self.lost += lost;

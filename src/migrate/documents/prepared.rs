@@ -36,9 +36,17 @@ pub struct Prepared {
     format: Format,
     pub(super) programs: Programs,
     pub(super) schemas: BTreeMap<String, Schema>,
-    pub(super) invariants: Vec<(String, Program)>,
+    pub(super) invariants: Vec<Promise>,
     pub(super) version_places: Vec<Pointer>,
+    pub(super) normalize_lossy: Vec<Pattern>,
     routes: Mutex<BTreeMap<(String, String), Arc<Route>>>,
+}
+
+/// What must hold between a document before and after.
+pub(super) struct Promise {
+    pub(super) id: String,
+    pub(super) program: Program,
+    pub(super) reads: Option<Vec<Pointer>>,
 }
 
 /// The way from one version to another: what all documents that take it have in common.
@@ -56,6 +64,8 @@ pub struct Route {
     pub(super) places: Vec<usize>,
     /// Steps that take each edge back, where there are some.
     back: Vec<Option<Vec<Step>>>,
+    /// What each edge declares that it loses.
+    lossy: Vec<Vec<Pattern>>,
 }
 
 impl Prepared {
@@ -82,13 +92,24 @@ impl Prepared {
         let invariants = contract.invariants.iter().map(|invariant| {
             let program = Program::compile(&invariant.expr);
             let program = program.map_err(|error| rule(format!("{}: {error}", invariant.id)))?;
-            Ok((invariant.id.clone(), program))
+            Ok(Promise { id: invariant.id.clone(), program, reads: invariant.reads.clone() })
         });
         let invariants = invariants.collect::<Result<_, ContractError>>()?;
         let version_places = version_places(&contract);
         let digest = contract.digest();
+        let normalize_lossy = patterns(&contract.normalize_lossy);
         let routes = Mutex::default();
-        Ok(Self { contract, digest, format, programs, schemas, invariants, version_places, routes })
+        Ok(Self {
+            contract,
+            digest,
+            format,
+            programs,
+            schemas,
+            invariants,
+            version_places,
+            normalize_lossy,
+            routes,
+        })
     }
 
     /// The contract.
@@ -147,6 +168,9 @@ impl Prepared {
             Some(steps) => Some(steps.clone()),
             None => inverse(&edge.steps),
         });
+        let lossy = edges
+            .iter()
+            .map(|edge| if edge.proof.drops_nothing { Vec::new() } else { patterns(&edge.lossy) });
         let chain = std::iter::once(from).chain(edges.iter().map(|edge| edge.to.as_str()));
         Route {
             from: from.to_owned(),
@@ -155,6 +179,7 @@ impl Prepared {
             chain: chain.map(str::to_owned).collect(),
             places: edges.iter().filter_map(place).collect(),
             back: back.collect(),
+            lossy: lossy.collect(),
         }
     }
 
@@ -167,8 +192,15 @@ impl Route {
     /// No way at all.
     pub(super) fn staying(version: &str) -> Self {
         let (from, to) = (version.to_owned(), version.to_owned());
-        let (edges, places, back) = (Vec::new(), Vec::new(), Vec::new());
-        Self { chain: vec![from.clone()], from, to, edges, places, back }
+        let (edges, places) = (Vec::new(), Vec::new());
+        let (back, lossy) = (Vec::new(), Vec::new());
+        Self { chain: vec![from.clone()], from, to, edges, places, back, lossy }
+    }
+
+    /// What the edge of that digest declares that it loses.
+    pub(super) fn lossy(&self, edge: CommitHash) -> &[Pattern] {
+        let place = self.edges.iter().position(|digest| *digest == edge);
+        place.and_then(|place| self.lossy.get(place)).map_or(&[], Vec::as_slice)
     }
 
     /// The steps that take back the edge of that digest.
@@ -211,8 +243,7 @@ fn version_places(contract: &Contract) -> Vec<Pointer> {
     places
 }
 
-/// Whether one of the patterns a contract declares covers `place`.
-pub(super) fn declared(patterns: &[String], place: &Pointer) -> bool {
-    let patterns = patterns.iter().filter_map(|pattern| pattern.parse::<Pattern>().ok());
-    patterns.into_iter().any(|pattern| pattern.covers(place))
+/// The places that a contract declares as lossy, ready to be compared with. The loader has seen to it that they are some.
+fn patterns(lossy: &[String]) -> Vec<Pattern> {
+    lossy.iter().filter_map(|pattern| pattern.parse().ok()).collect()
 }

@@ -40,14 +40,15 @@ pub fn rollback(
 ) -> Result<Option<RunReport>, MigrateError> {
     documents.must_be_idle()?;
     documents.may_sign(signer)?;
-    let then = as_of(documents, size)?;
+    let (then, begun) = as_of(documents, size)?;
+    let edits = Edits::since(documents, size.min(begun), size, &then)?;
     let (mut targets, mut changed, mut observed) = (States::new(), Vec::new(), Vec::new());
     for (id, held) in &documents.ledger.state().store().objects {
         let Some(target) = then.get(id) else { continue };
         let found = Places(&documents.collection.tree).look(id)?;
         let now = found.as_ref().map(state_of);
         let is_changed = now.as_ref() != Some(held);
-        if is_changed && now.as_ref() != Some(target) {
+        if now.as_ref() != Some(target) && (is_changed || edits.holds(id, held)) {
             changed.push(id.clone());
             if changes == Some(Changes::Keep) {
                 continue;
@@ -105,8 +106,9 @@ pub fn rollback(
 /// Tag of a rollback's plan.
 const TAG: &str = "rollback_plan";
 
-/// What every document was when the ledger had `size` events, or when it joined after that.
-fn as_of(documents: &Documents, size: u64) -> Result<States, MigrateError> {
+/// What every document was when the ledger had `size` events, or when it joined after that; and where the run began that was
+/// under way then.
+fn as_of(documents: &Documents, size: u64) -> Result<(States, u64), MigrateError> {
     let then = documents.ledger.state_at(size)?;
     if then.store().contract.is_none() {
         return Err(MigrateError::BeforeAdoption);
@@ -122,7 +124,81 @@ fn as_of(documents: &Documents, size: u64) -> Result<States, MigrateError> {
             states.insert(body.object, body.state);
         }
     }
-    Ok(states)
+    let begun = then.runs().open.as_ref().map_or(size, |open| open.started_seq);
+    Ok((states, begun))
+}
+
+/// What people wrote since a cursor, as far as the ledger has it, and what was made from it.
+#[derive(Default)]
+struct Edits(BTreeMap<String, Vec<ObjectState>>);
+
+impl Edits {
+    /// Since the ledger had `size` events, when the documents were `then` and a run was under way that began at `begun`.
+    fn since(
+        documents: &Documents,
+        begun: u64,
+        size: u64,
+        then: &States,
+    ) -> Result<Self, MigrateError> {
+        let mut edits = Self::default();
+        let mut run = Run::default();
+        for recorded in documents.ledger.events(begun..documents.ledger.state().size()) {
+            let event = recorded?.event;
+            match event.body {
+                Body::RunStarted(body) => {
+                    run = Run { purpose: Some(body.purpose), moves: BTreeMap::new() }
+                }
+                Body::ObjectMigrated(body) => {
+                    run.moves.insert(body.object, (body.source, body.target));
+                }
+                Body::RunCommitted(_) if run.purpose == Some(Purpose::Migrate) => {
+                    edits.follow(&run, then);
+                }
+                Body::ObjectObserved(body) if event.seq >= size => {
+                    let by_somebody = match body.cause {
+                        Cause::Baseline | Cause::Joined => false,
+                        Cause::DataChange => true,
+                        Cause::Abandoned => !run.explains(&body.object, &body.state),
+                    };
+                    if by_somebody && then.get(&body.object) != Some(&body.state) {
+                        edits.0.entry(body.object).or_default().push(body.state);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(edits)
+    }
+
+    /// What is made from what somebody wrote holds it too.
+    fn follow(&mut self, run: &Run, then: &States) {
+        for (id, written) in &mut self.0 {
+            if let Some((source, target)) = run.moves.get(id)
+                && written.contains(source)
+                && then.get(id) != Some(target)
+            {
+                written.push(target.clone());
+            }
+        }
+    }
+
+    fn holds(&self, id: &str, state: &ObjectState) -> bool {
+        self.0.get(id).is_some_and(|written| written.contains(state))
+    }
+}
+
+/// What a run did, as the events tell it.
+#[derive(Default)]
+struct Run {
+    purpose: Option<Purpose>,
+    moves: BTreeMap<String, (ObjectState, ObjectState)>,
+}
+
+impl Run {
+    /// Whether a document that the run left is what it read or what it made.
+    fn explains(&self, id: &str, state: &ObjectState) -> bool {
+        self.moves.get(id).is_some_and(|(source, target)| state == source || state == target)
+    }
 }
 
 fn preimage(documents: &Documents, targets: &States) -> Vec<u8> {
@@ -154,7 +230,7 @@ pub(super) fn stage(
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
     let size = open.started.to_size.ok_or(MigrateError::BeforeAdoption)?;
-    let then = as_of(documents, size)?;
+    let (then, _) = as_of(documents, size)?;
     let ids = named_in(documents, open.started.plan)?;
     let mut bodies: Vec<Body> = Vec::new();
     for id in ids {

@@ -6,17 +6,16 @@ use std::path::Path;
 
 use ledger_format::body::{
     Body, Cause, Changes, FixedBytes, MIXED_VERSIONS, ObjectMigrated, ObjectObserved, ObjectState,
-    Purpose, ROUTE_EDGES_MAX, RunCommitted, RunPublished, RunRoute, RunStarted,
+    Purpose, ROUTE_EDGES_MAX, RunCommitted, RunRoute, RunStarted,
 };
-use ledger_format::hash::{CommitHash, ContentHash, EventId};
-use projections::{OpenRun, Phase};
+use ledger_format::hash::{CommitHash, ContentHash};
+use projections::OpenRun;
 
 use super::super::environment::Environment;
 use super::super::error::MigrateError;
 use super::super::observe::document_state;
 use super::super::run::{
-    Consent, Inputs, Milestone, Observer, RunReport, Subject, check_consent, forget_work, go_on,
-    resume_run,
+    Consent, Inputs, Milestone, Observer, RunReport, Subject, check_consent, go_on, resume_run,
 };
 use super::collection::{Documents, content_of, state_of};
 use super::former::{Former, recorded};
@@ -24,24 +23,20 @@ use super::plan::{
     Bound, DocumentsPlan, NamedDocument, PlannedDocument, PlannedLinks, PlannedRoute, bound,
 };
 use super::prepared::Prepared;
+use super::publish::{Compared, Conflicts, publish};
 use super::rollback;
 use super::ways::Ways;
 use super::work::{Done, Kinds, links_of};
 use crate::effects::Signer;
 use crate::ledger::Ledger;
-use crate::target::documents::{Found, Output, Places, Tree};
+use crate::target::documents::{Found, Places};
 
 /// Documents recorded together, and put into their places together. A document that was not recorded yet is worked on
 /// again on resuming; outputs of this many documents are held at a time.
-const BATCH: usize = 900;
-
-/// Bytes of outputs that are held at a time while they are put into their places.
-const BATCH_BYTES_MAX: u64 = 64 * 1024 * 1024;
+pub(super) const BATCH: usize = 900;
 
 /// Most documents that one error names.
 const NAMED_MAX: usize = 20;
-
-type States = BTreeMap<String, ObjectState>;
 
 /// Carries out `plan`. If it loses anything, `consent` must be its id.
 pub fn apply(
@@ -55,7 +50,9 @@ pub fn apply(
     documents.must_be_idle()?;
     documents.may_sign(signer)?;
     if plan.is_empty() {
-        return Err(MigrateError::NothingToDo { version: "its kind's current version".to_owned() });
+        return Err(MigrateError::NothingToDo {
+            at: "every document is as its contract says".to_owned(),
+        });
     }
     if plan.ledger != documents.ledger.id() {
         return Err(MigrateError::Stale { reason: "it was made for another ledger".into() });
@@ -90,51 +87,26 @@ pub fn apply(
     go_on(documents, signer, observer)
 }
 
-/// Goes on with the run under way.
-pub fn resume(
-    documents: &mut Documents,
-    signer: &dyn Signer,
-    observer: &mut dyn Observer,
-) -> Result<RunReport, MigrateError> {
-    resume_run(documents, signer, observer)
+/// A run that was gone on with to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resumption {
+    /// What it came to.
+    pub report: RunReport,
+    /// Documents that somebody changed, and that were left as they are.
+    pub kept: Vec<String>,
 }
 
-/// Ends the run under way without its outputs: aborts it if it was not committed, else gives up publishing it and records
-/// what its places hold.
-pub fn abandon(
+/// Goes on with the run under way. `changed` says what becomes of documents that somebody changed since the run was
+/// committed.
+pub fn resume(
     documents: &mut Documents,
-    reason: &str,
+    changed: Conflicts,
     signer: &dyn Signer,
     observer: &mut dyn Observer,
-) -> Result<EventId, MigrateError> {
-    let open = documents.open_run()?;
-    documents.may_sign(signer)?;
-    let (run, reason) = (open.run, super::super::run::shortened(reason));
-    if open.phase == Phase::Staging {
-        let aborted =
-            ledger_format::body::RunAborted { run, code: "ABANDONED".to_owned(), message: reason };
-        documents.record(signer, vec![aborted.into()], observer)?;
-        forget_work(documents, run)?;
-        return Ok(run);
-    }
-    let targets = documents.places_of(&open)?;
-    let mut places = 0;
-    let mut observed = Vec::new();
-    for (id, (_, target)) in &targets {
-        Places(&documents.collection.tree).forget(id)?;
-        let found = documents.collection.load(id)?;
-        documents.objects.put(&found.bytes)?;
-        let state = state_of(&found);
-        places += u64::from(state == *target);
-        observed.push(observation(id, Cause::Abandoned, state));
-    }
-    documents.objects.sync()?;
-    let version = MIXED_VERSIONS.to_owned();
-    let abandoned = ledger_format::body::RunAbandoned { run, reason, places, version };
-    let bodies = std::iter::once(abandoned.into()).chain(observed).collect();
-    documents.record(signer, bodies, observer)?;
-    forget_work(documents, run)?;
-    Ok(run)
+) -> Result<Resumption, MigrateError> {
+    documents.conflicts = changed;
+    let report = resume_run(documents, signer, observer)?;
+    Ok(Resumption { report, kept: std::mem::take(&mut documents.kept) })
 }
 
 /// Programs run only where whoever runs this says so, whatever a plan says.
@@ -299,7 +271,7 @@ impl Subject for Documents {
         live: Option<()>,
         observer: &mut dyn Observer,
     ) -> Result<(), MigrateError> {
-        publish(self, live.is_some(), signer, observer)
+        publish(self, live.map_or(Compared::Before, |()| Compared::JustNow), signer, observer)
     }
 }
 
@@ -550,138 +522,15 @@ fn commit(
 
 /// Whether what stands in a place may be replaced: it is what the run read, or nothing, where a rollback was told to
 /// discard what was done to documents.
-fn may_replace(open: &OpenRun, found: Option<&Found>, source: Option<&ObjectState>) -> bool {
+pub(super) fn may_replace(
+    open: &OpenRun,
+    found: Option<&Found>,
+    source: Option<&ObjectState>,
+) -> bool {
     match found {
         Some(found) => source == Some(&state_of(found)),
         None => open.started.changes == Some(Changes::Discard),
     }
-}
-
-impl Documents {
-    /// The places that the committed run writes to: what stood there, and what is to stand there.
-    fn places_of(
-        &self,
-        open: &OpenRun,
-    ) -> Result<BTreeMap<String, (Option<ObjectState>, ObjectState)>, MigrateError> {
-        let Phase::Publishing { committed_seq, .. } = open.phase else {
-            return Err(MigrateError::NoRun);
-        };
-        let before: States = self.ledger.state_at(committed_seq)?.store().objects.clone();
-        let now = &self.ledger.state().store().objects;
-        // Also those whose target is what the ledger had: a document that is gone comes back.
-        let targets = open.migrated.iter().filter_map(|id| Some((id, now.get(id)?)));
-        Ok(targets
-            .map(|(id, target)| (id.clone(), (before.get(id).cloned(), target.clone())))
-            .collect())
-    }
-}
-
-/// Puts the outputs into their places. A place that holds its output already is left alone; one that holds neither that nor
-/// what the run read stops everything before anything is written.
-fn publish(
-    documents: &mut Documents,
-    compared: bool,
-    signer: &dyn Signer,
-    observer: &mut dyn Observer,
-) -> Result<(), MigrateError> {
-    let open = documents.open_run()?;
-    let Phase::Publishing { places: expected, .. } = open.phase else {
-        return Err(MigrateError::NoRun);
-    };
-    let places = documents.places_of(&open)?;
-    if !compared {
-        let mut conflicts = Vec::new();
-        for (id, (source, target)) in &places {
-            let found = Places(&documents.collection.tree).look(id)?;
-            let is_written = found.as_ref().is_some_and(|found| state_of(found) == *target);
-            if !is_written && !may_replace(&open, found.as_ref(), source.as_ref()) {
-                conflicts.push(id.clone());
-            }
-        }
-        if !conflicts.is_empty() {
-            let place = named("documents that somebody changed", &conflicts);
-            return Err(MigrateError::Conflict { place, run: open.run });
-        }
-    }
-    let mut places = places.iter().peekable();
-    while places.peek().is_some() {
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        while batch.len() < BATCH && bytes < BATCH_BYTES_MAX {
-            let Some((id, (source, target))) = places.next() else { break };
-            let ObjectState::Document { content, mode, bytes: length } = target else { continue };
-            bytes += length;
-            batch.push(Place {
-                id,
-                source: source.as_ref(),
-                target,
-                content: *content,
-                mode: *mode,
-            });
-        }
-        publish_batch(documents, &open, &batch, observer)?;
-    }
-    let published = RunPublished { run: open.run, places: expected, audit: None };
-    documents.record(signer, vec![published.into()], observer)
-}
-
-/// A place that is to be written.
-struct Place<'a> {
-    id: &'a str,
-    source: Option<&'a ObjectState>,
-    target: &'a ObjectState,
-    content: ContentHash,
-    mode: u32,
-}
-
-fn publish_batch(
-    documents: &Documents,
-    open: &OpenRun,
-    batch: &[Place<'_>],
-    observer: &mut dyn Observer,
-) -> Result<(), MigrateError> {
-    let tree = &documents.collection.tree;
-    let mut contents = Vec::with_capacity(batch.len());
-    for place in batch {
-        contents.push(documents.objects.get(&place.content)?);
-    }
-    let outputs: Vec<Output<'_>> = batch
-        .iter()
-        .zip(&contents)
-        .map(|(place, bytes)| Output { id: place.id, bytes, mode: place.mode })
-        .collect();
-    let mut to_write = Vec::new();
-    for (place, output) in batch.iter().zip(&outputs) {
-        if still_to_write(tree, open, place)? {
-            to_write.push((place, *output));
-        }
-    }
-    let prepared: Vec<Output<'_>> = to_write.iter().map(|(_, output)| *output).collect();
-    Places(tree).prepare(&prepared)?;
-    for (place, output) in &to_write {
-        // Preparing the batch takes its time: somebody may have written meanwhile.
-        if !still_to_write(tree, open, place)? {
-            Places(tree).forget(place.id)?;
-            continue;
-        }
-        observer.reached(&Milestone::Publishing { object: output.id });
-        Places(tree).put(output.id)?;
-        observer.reached(&Milestone::Published { object: output.id });
-    }
-    Ok(Places(tree).settle(&outputs)?)
-}
-
-/// Whether a place still holds what the run read; not if it holds the output, and anything else is a conflict.
-fn still_to_write(tree: &Tree, open: &OpenRun, place: &Place<'_>) -> Result<bool, MigrateError> {
-    let found = Places(tree).look(place.id)?;
-    if found.as_ref().is_some_and(|found| state_of(found) == *place.target) {
-        return Ok(false);
-    }
-    if may_replace(open, found.as_ref(), place.source) {
-        return Ok(true);
-    }
-    let place = named("a document that somebody changed", &[place.id.to_owned()]);
-    Err(MigrateError::Conflict { place, run: open.run })
 }
 
 /// The bytes that the ledger has of a document.

@@ -49,7 +49,8 @@ pub fn status(documents: &Documents) -> Result<TreeStatus, MigrateError> {
     let finished = state.runs().finished.iter();
     status.runs = finished.filter(|run| run.outcome.committed_seq().is_some()).count() as u64;
     let former = Former::of(&documents.ledger, documents.collection.contracts())?;
-    documents.collection.work(None, documents.jobs, &former, &mut |done| {
+    let found = documents.collection.find()?;
+    documents.collection.work(&found, None, documents.jobs, &former, &mut |done| {
         match done.evaluation.status {
             Status::Current => status.current += 1,
             Status::Normalized => status.normalized += 1,

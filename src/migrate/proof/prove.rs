@@ -182,7 +182,7 @@ pub fn proof_of(
         loss: migrated.loss,
         observed,
         required,
-        witnesses: in_order(witnesses),
+        witnesses: in_order(&witnesses),
         cases,
         status: migrated.status,
         from: migrated.from,
@@ -198,7 +198,7 @@ pub fn proof_of(
 }
 
 /// By property, and as many as are named for each.
-fn in_order(witnesses: Vec<Witness>) -> Vec<Witness> {
+fn in_order(witnesses: &[Witness]) -> Vec<Witness> {
     let of = |property: Property| {
         let of = witnesses.iter().filter(move |witness| witness.property == property);
         of.take(WITNESSES_MAX).cloned()

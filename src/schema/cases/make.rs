@@ -212,7 +212,7 @@ impl<'a> Maker<'a, '_> {
                 None => return None,
             }
         }
-        Some(Value::List(values))
+        Some(values.into())
     }
 
     fn wants_more(&mut self) -> bool {

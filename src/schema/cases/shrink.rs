@@ -1,5 +1,7 @@
 //! From a document that something is wrong with to a small one.
 
+use std::sync::Arc;
+
 use crate::document::{Pointer, Value};
 use crate::schema::Schema;
 
@@ -54,7 +56,7 @@ impl Edit {
             Self::Without(place) => {
                 let (above, name) = place.split()?;
                 match above.get_mut(&mut document)? {
-                    Value::Map(map) => drop(map.remove(name)?),
+                    Value::Map(map) => drop(Arc::make_mut(map).remove(name)?),
                     Value::List(values) => drop(values.remove(name.parse().ok()?)),
                     _ => return None,
                 }

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
 use super::tree::{Tree, TreeError, UNFINISHED};
+use crate::document::DOCUMENT_BYTES_MAX;
 
 /// Fewest files of a batch that are synced together, by one call for their whole file system, and not one by one.
 const SYNC_TOGETHER_MIN: usize = 32;
@@ -18,6 +22,19 @@ pub struct Found {
     pub bytes: Vec<u8>,
     /// Its permission bits.
     pub mode: u32,
+    /// Number of names that the file has; more than one where it is hard-linked.
+    pub names: u64,
+}
+
+/// What lies beside a place, under the name that an output has before it is put there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Beside {
+    /// Nothing.
+    Nothing,
+    /// A file.
+    File(Found),
+    /// A link, a folder or anything else that is no document.
+    Other,
 }
 
 /// What is to stand in a place.
@@ -36,40 +53,105 @@ pub struct Output<'a> {
 pub struct Places<'a>(pub &'a Tree);
 
 impl Places<'_> {
-    /// What stands in the place of `id`; none if nothing does. A link is refused.
+    /// What stands in the place of `id`; none if nothing does. A link is refused, and so is what is too large to be a
+    /// document, before it is read.
     pub fn look(&self, id: &str) -> Result<Option<Found>, TreeError> {
-        let path = self.0.path(id);
-        let io = |source| TreeError::Io { path: path.clone(), source };
-        let metadata = match fs::symlink_metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(io)?,
-        };
-        if metadata.is_symlink() {
-            return Err(TreeError::Link { path });
-        }
-        if !metadata.is_file() {
-            return Err(TreeError::Special { path });
-        }
-        let bytes = fs::read(&path).map_err(io)?;
-        Ok(Some(Found { bytes, mode: metadata.permissions().mode() & 0o7777 }))
+        look_at(&self.0.path(id))
     }
 
-    /// Writes every output beside its place. What a killed job left there is replaced.
+    /// Writes every output beside its place, or none. What a killed job left there is replaced.
     pub fn prepare(&self, outputs: &[Output<'_>]) -> Result<(), TreeError> {
+        let prepared = self.prepare_each(outputs).and_then(|()| self.sync_together(outputs));
+        if prepared.is_err() {
+            // What cannot be removed either is replaced by whoever goes on.
+            for output in outputs {
+                drop(self.forget(output.id));
+            }
+        }
+        prepared
+    }
+
+    fn prepare_each(self, outputs: &[Output<'_>]) -> Result<(), TreeError> {
+        let each = outputs.len() < SYNC_TOGETHER_MIN;
         for output in outputs {
             let path = self.0.path(output.id);
             let fresh = unfinished(&path);
-            let each = outputs.len() < SYNC_TOGETHER_MIN;
             write(&path, &fresh, output, each)
                 .map_err(|source| TreeError::Io { path: fresh, source })?;
         }
-        self.sync_together(outputs)
+        Ok(())
     }
 
-    /// Puts a prepared output into its place.
-    pub fn put(&self, id: &str) -> Result<(), TreeError> {
+    /// Puts a prepared output into its place if `may_replace` what stands there. Output and place change names in one
+    /// step, and what comes out is judged then, so that nothing which somebody writes in the last moment is lost: it is put
+    /// back. Whether the output stands in its place.
+    ///
+    /// A file system that cannot exchange names has the place judged right before the output is renamed.
+    pub fn put(
+        &self,
+        output: &Output<'_>,
+        may_replace: &dyn Fn(Option<&Found>) -> bool,
+    ) -> Result<bool, TreeError> {
+        let path = self.0.path(output.id);
+        let fresh = unfinished(&path);
+        let placed = match exchange(&fresh, &path) {
+            Ok(()) => match look_at(&fresh) {
+                Ok(Some(found)) if may_replace(Some(&found)) => true,
+                _ => return self.take_out(output),
+            },
+            Err(Errno::NOENT) => may_replace(None) && Self::put_into_empty(&fresh, &path)?,
+            Err(error) if is_unknown(error) => {
+                let may = may_replace(look_at(&path)?.as_ref());
+                if may {
+                    fs::rename(&fresh, &path).map_err(|source| TreeError::Io { path, source })?;
+                }
+                may
+            }
+            Err(error) => return Err(TreeError::Io { path, source: error.into() }),
+        };
+        self.forget(output.id)?;
+        Ok(placed)
+    }
+
+    /// Takes an output out of its place again, and puts back what came out for it. Should somebody have replaced the output
+    /// meanwhile, what is newest stays in the place, and what is older beside it.
+    fn take_out(self, output: &Output<'_>) -> Result<bool, TreeError> {
+        self.put_back(output.id)?;
+        match self.beside(output.id)? {
+            Beside::File(found) if found.bytes == output.bytes => self.forget(output.id)?,
+            _ => self.put_back(output.id)?,
+        }
+        Ok(false)
+    }
+
+    /// Puts an output where nothing stands. Not if something stands there by now.
+    fn put_into_empty(fresh: &Path, path: &Path) -> Result<bool, TreeError> {
+        let io = |source| TreeError::Io { path: path.to_owned(), source };
+        match renameat_with(CWD, fresh, CWD, path, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => Ok(false),
+            Err(error) if is_unknown(error) => fs::rename(fresh, path).map(|()| true).map_err(io),
+            Err(error) => Err(io(error.into())),
+        }
+    }
+
+    /// What lies beside the place of `id`: an output that was not put there, or what came out when one was.
+    pub fn beside(&self, id: &str) -> Result<Beside, TreeError> {
+        match look_at(&unfinished(&self.0.path(id))) {
+            Ok(Some(found)) => Ok(Beside::File(found)),
+            Ok(None) => Ok(Beside::Nothing),
+            Err(TreeError::Link { .. } | TreeError::Special { .. } | TreeError::Large { .. }) => {
+                Ok(Beside::Other)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Exchanges what lies beside the place of `id` with what stands in it.
+    pub fn put_back(&self, id: &str) -> Result<(), TreeError> {
         let path = self.0.path(id);
-        fs::rename(unfinished(&path), &path).map_err(|source| TreeError::Io { path, source })
+        exchange(&unfinished(&path), &path)
+            .map_err(|error| TreeError::Io { path, source: error.into() })
     }
 
     /// Makes the names of what was put durable, and what a killed job may have left with the kernel alone.
@@ -120,6 +202,51 @@ impl Places<'_> {
         }
         Ok(())
     }
+}
+
+/// What stands at `path`, read no further than a document may be long.
+fn look_at(path: &Path) -> Result<Option<Found>, TreeError> {
+    let io = |source| TreeError::Io { path: path.to_owned(), source };
+    let link = || TreeError::Link { path: path.to_owned() };
+    let metadata = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(io)?,
+    };
+    if metadata.is_symlink() {
+        return Err(link());
+    }
+    if !metadata.is_file() {
+        return Err(TreeError::Special { path: path.to_owned() });
+    }
+    let large = |bytes| TreeError::Large { path: path.to_owned(), bytes };
+    let bytes_max = DOCUMENT_BYTES_MAX as u64;
+    if metadata.len() > bytes_max {
+        return Err(large(metadata.len()));
+    }
+    // What is exchanged in this moment for a link or a pipe is neither followed nor waited for.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = match fs::OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => return Err(link()),
+        other => other.map_err(io)?,
+    };
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
+    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(large(bytes.len() as u64));
+    }
+    let mode = metadata.permissions().mode() & 0o7777;
+    Ok(Some(Found { bytes, mode, names: metadata.nlink() }))
+}
+
+fn exchange(one: &Path, other: &Path) -> Result<(), Errno> {
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
+}
+
+/// Whether a file system does not know how to exchange names, or to rename only where nothing stands.
+fn is_unknown(error: Errno) -> bool {
+    matches!(error, Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)
 }
 
 /// Writes an output whole, with its permissions and the owner of what stands in its place.

@@ -1,14 +1,32 @@
 //! Which files of a tree are documents, and of which kind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobMatcher, GlobSet, GlobSetBuilder};
+
+use crate::document::DOCUMENT_BYTES_MAX;
 
 /// Folder of a ledger beside documents; nothing in it is one.
 pub(crate) const LEDGER_FOLDER: &str = ".glyph-ledger";
+
+/// Folders that programs keep for themselves: version control, installed packages, stores of this program. What lies in
+/// one is a document only by a glob that names the folder.
+const SKIPPED: [&str; 11] = [
+    ".git",
+    ".hg",
+    ".svn",
+    ".jj",
+    ".bzr",
+    ".pijul",
+    ".sl",
+    "_darcs",
+    "CVS",
+    "node_modules",
+    ".glyph",
+];
 
 /// Folder for proofs beside documents; nothing in it is one.
 const PROOF_FOLDER: &str = "migration";
@@ -41,6 +59,17 @@ pub enum TreeError {
     Special {
         /// The path.
         path: PathBuf,
+    },
+    /// A file that is larger than any document.
+    #[error(
+        "{} has {bytes} bytes, and a document at most {DOCUMENT_BYTES_MAX}; it was not read",
+        path.display()
+    )]
+    Large {
+        /// The path.
+        path: PathBuf,
+        /// Its length.
+        bytes: u64,
     },
     /// A name that no id can stand for.
     #[error("{} has a name that is not UTF-8", path.display())]
@@ -80,43 +109,99 @@ pub enum TreeError {
 
 /// Which files are of which kind, by their ids.
 #[derive(Debug, Clone)]
-pub struct Kinds(Vec<(String, GlobSet)>);
+pub struct Kinds(Vec<Kind>);
+
+#[derive(Debug, Clone)]
+struct Kind {
+    name: String,
+    globs: GlobSet,
+    /// Those of the globs that name folders which are skipped otherwise.
+    inside: Vec<(BTreeSet<&'static str>, GlobMatcher)>,
+}
 
 impl Kinds {
     /// Each kind with the globs of its files.
     pub fn of<'a>(kinds: impl Iterator<Item = (&'a str, &'a [String])>) -> Result<Self, TreeError> {
-        kinds
-            .map(|(kind, globs)| Ok((kind.to_owned(), globs_of(kind, globs)?)))
-            .collect::<Result<_, _>>()
-            .map(Self)
+        kinds.map(|(kind, globs)| Kind::of(kind, globs)).collect::<Result<_, _>>().map(Self)
     }
 
     /// The place in the list of the kind that a file is of; none if it is of no kind.
     pub fn of_file(&self, id: &str) -> Result<Option<usize>, TreeError> {
-        let claims = self.0.iter().enumerate().filter(|(_, (_, globs))| globs.is_match(id));
+        let folders = id.rsplit_once('/').map_or("", |(folders, _)| folders);
+        self.of_file_in(&skipped_in(folders), id)
+    }
+
+    /// The same where it is known which of the folders it lies in are skipped otherwise.
+    fn of_file_in(
+        &self,
+        skipped: &BTreeSet<&'static str>,
+        id: &str,
+    ) -> Result<Option<usize>, TreeError> {
+        let claims = self.0.iter().enumerate().filter(|(_, kind)| kind.claims(skipped, id));
         let claims: Vec<usize> = claims.map(|(place, _)| place).collect();
         match claims.as_slice() {
             [] => Ok(None),
             [kind] => Ok(Some(*kind)),
             several => {
                 let named = several.iter().filter_map(|place| self.0.get(*place));
-                let kinds = named.map(|(kind, _)| kind.clone()).collect();
+                let kinds = named.map(|kind| kind.name.clone()).collect();
                 Err(TreeError::Ambiguous { id: id.to_owned(), kinds })
             }
         }
     }
+
+    /// Whether some glob names all of these folders.
+    fn look_into(&self, skipped: &BTreeSet<&'static str>) -> bool {
+        let mut named = self.0.iter().flat_map(|kind| &kind.inside);
+        skipped.is_empty() || named.any(|(named, _)| skipped.is_subset(named))
+    }
 }
 
-fn globs_of(kind: &str, globs: &[String]) -> Result<GlobSet, TreeError> {
-    let wrong = |error: globset::Error| TreeError::Pattern {
-        kind: kind.to_owned(),
-        reason: error.to_string(),
-    };
-    let mut set = GlobSetBuilder::new();
-    for glob in globs {
-        set.add(Glob::new(glob).map_err(wrong)?);
+impl Kind {
+    fn of(kind: &str, globs: &[String]) -> Result<Self, TreeError> {
+        let wrong = |error: globset::Error| TreeError::Pattern {
+            kind: kind.to_owned(),
+            reason: error.to_string(),
+        };
+        let mut set = GlobSetBuilder::new();
+        let mut inside = Vec::new();
+        for text in globs {
+            let glob = Glob::new(text).map_err(wrong)?;
+            let named = skipped_in(text);
+            if !named.is_empty() {
+                inside.push((named, glob.compile_matcher()));
+            }
+            set.add(glob);
+        }
+        Ok(Self { name: kind.to_owned(), globs: set.build().map_err(wrong)?, inside })
     }
-    set.build().map_err(wrong)
+
+    fn claims(&self, skipped: &BTreeSet<&'static str>, id: &str) -> bool {
+        if skipped.is_empty() {
+            return self.globs.is_match(id);
+        }
+        let mut named = self.inside.iter();
+        named.any(|(named, glob)| skipped.is_subset(named) && glob.is_match(id))
+    }
+}
+
+/// The folders of a path or a glob that are skipped unless a glob names them.
+fn skipped_in(path: &str) -> BTreeSet<&'static str> {
+    let names = path.split(['/', '{', '}', ',']);
+    names.filter_map(|name| SKIPPED.into_iter().find(|skipped| *skipped == name)).collect()
+}
+
+/// The documents of a tree, and what of it was not looked into.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Survey {
+    /// Ids of all documents with the place of their kind.
+    pub documents: BTreeMap<String, usize>,
+    /// Folders that are skipped because programs keep them for themselves.
+    pub skipped: BTreeSet<String>,
+    /// Folders that are links.
+    pub links: BTreeSet<String>,
+    /// Folders below the root that hold a ledger of their own.
+    pub ledgers: BTreeSet<String>,
 }
 
 /// A folder whose files are documents, or one file in it.
@@ -153,58 +238,157 @@ impl Tree {
         self.root.join(id)
     }
 
-    /// Ids of all documents with the place of their kind, in bytewise order of ids. Of a tree with one document that one,
-    /// which is of the only kind if there is only one.
-    pub fn find(&self, kinds: &Kinds) -> Result<BTreeMap<String, usize>, TreeError> {
-        let mut found = BTreeMap::new();
+    /// Finds all documents. Of a tree with one document that one, which is of the only kind if there is only one. What
+    /// cannot be one of them although a kind claims it is refused, the first in the order of ids.
+    pub fn find(&self, kinds: &Kinds) -> Result<Survey, TreeError> {
         if let Some(id) = &self.only {
             let kind = if kinds.0.len() == 1 { Some(0) } else { kinds.of_file(id)? };
-            found.extend(kind.map(|kind| (id.clone(), kind)));
-            return Ok(found);
+            let documents = kind.map(|kind| (id.clone(), kind)).into_iter().collect();
+            return Ok(Survey { documents, ..Survey::default() });
         }
-        if let Some((kind, _)) = kinds.0.iter().find(|(_, globs)| globs.is_empty()) {
-            return Err(TreeError::NoFiles { kind: kind.clone() });
+        if let Some(kind) = kinds.0.iter().find(|kind| kind.globs.is_empty()) {
+            return Err(TreeError::NoFiles { kind: kind.name.clone() });
         }
-        let mut folders = vec![String::new()];
-        let mut seen = 0_usize;
-        while let Some(folder) = folders.pop() {
-            let path = self.root.join(&folder);
-            let io = |source| TreeError::Io { path: path.clone(), source };
-            for entry in fs::read_dir(&path).map_err(io)? {
-                let entry = entry.map_err(io)?;
-                seen += 1;
-                if seen > FILES_MAX {
-                    return Err(TreeError::TooMany { root: self.root.clone() });
-                }
-                let kind = entry.file_type().map_err(io)?;
-                let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
-                    return Err(TreeError::Name { path: entry.path() });
-                };
-                if name == LEDGER_FOLDER || is_unfinished(&name) {
-                    continue;
-                }
-                let id = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
-                if kind.is_dir() {
-                    if name != PROOF_FOLDER {
-                        folders.push(id);
-                    }
-                    continue;
-                }
-                let Some(of) = kinds.of_file(&id)? else { continue };
-                if kind.is_symlink() {
-                    return Err(TreeError::Link { path: entry.path() });
-                }
-                if !kind.is_file() {
-                    return Err(TreeError::Special { path: entry.path() });
-                }
-                found.insert(id, of);
+        let mut walk = Walk {
+            tree: self,
+            kinds,
+            folders: vec![String::new()],
+            seen: 0,
+            survey: Survey::default(),
+            refused: BTreeMap::new(),
+        };
+        while let Some(folder) = walk.folders.pop() {
+            walk.folder(&folder)?;
+        }
+        match walk.refused.into_values().next() {
+            Some(refused) => Err(refused),
+            None => Ok(walk.survey),
+        }
+    }
+}
+
+/// A way through all folders of a tree.
+struct Walk<'a> {
+    tree: &'a Tree,
+    kinds: &'a Kinds,
+    /// Those still to be looked into.
+    folders: Vec<String>,
+    /// Number of entries seen.
+    seen: usize,
+    survey: Survey,
+    /// What cannot be a document and is claimed as one, by its id.
+    refused: BTreeMap<String, TreeError>,
+}
+
+impl Walk<'_> {
+    fn folder(&mut self, folder: &str) -> Result<(), TreeError> {
+        let path = self.tree.root.join(folder);
+        let io = |source| TreeError::Io { path: path.clone(), source };
+        let inside = skipped_in(folder);
+        for entry in fs::read_dir(&path).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            self.seen += 1;
+            if self.seen > FILES_MAX {
+                return Err(TreeError::TooMany { root: self.tree.root.clone() });
+            }
+            let kind = entry.file_type().map_err(io)?;
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
+                return Err(TreeError::Name { path: entry.path() });
+            };
+            if name == LEDGER_FOLDER && !folder.is_empty() && kind.is_dir() {
+                self.survey.ledgers.insert(folder.to_owned());
+            }
+            if name == LEDGER_FOLDER || is_unfinished(&name) {
+                continue;
+            }
+            let id = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+            if kind.is_dir() {
+                self.meets_folder(&name, id, &inside);
+            } else if kind.is_symlink() && entry.path().is_dir() {
+                self.survey.links.insert(id);
+            } else {
+                self.meets_file(id, kind, &inside);
             }
         }
-        Ok(found)
+        Ok(())
+    }
+
+    fn meets_folder(&mut self, name: &str, id: String, inside: &BTreeSet<&'static str>) {
+        if name == PROOF_FOLDER {
+            return;
+        }
+        let mut inside = inside.clone();
+        inside.extend(skipped_in(name));
+        if self.kinds.look_into(&inside) {
+            self.folders.push(id);
+        } else {
+            self.survey.skipped.insert(id);
+        }
+    }
+
+    fn meets_file(&mut self, id: String, kind: fs::FileType, inside: &BTreeSet<&'static str>) {
+        let path = || self.tree.path(&id);
+        let refused = match self.kinds.of_file_in(inside, &id) {
+            Ok(None) => return,
+            Ok(Some(_)) if kind.is_symlink() => TreeError::Link { path: path() },
+            Ok(Some(_)) if !kind.is_file() => TreeError::Special { path: path() },
+            Ok(Some(of)) => {
+                self.survey.documents.insert(id, of);
+                return;
+            }
+            Err(ambiguous) => ambiguous,
+        };
+        self.refused.insert(id, refused);
     }
 }
 
 fn is_unfinished(name: &str) -> bool {
     let (before, after) = UNFINISHED;
     name.starts_with(before) && name.ends_with(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn survey(globs: &[&str], files: &[&str]) -> Survey {
+        let folder = tempfile::tempdir().unwrap();
+        for id in files {
+            let path = folder.path().join(id);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "{}").unwrap();
+        }
+        std::os::unix::fs::symlink("a", folder.path().join("z")).unwrap();
+        let globs: Vec<String> = globs.iter().map(|glob| (*glob).to_owned()).collect();
+        let kinds = Kinds::of([("kind", globs.as_slice())].into_iter()).unwrap();
+        Tree::new(folder.path().to_owned()).find(&kinds).unwrap()
+    }
+
+    const FILES: [&str; 7] = [
+        "a/b.json",
+        "a/.glyph-ledger/c.json",
+        "a/node_modules/p/d.json",
+        "a/node_modules/p/node_modules/e.json",
+        ".git/f.json",
+        ".github/g.json",
+        "migration/h.json",
+    ];
+
+    #[test]
+    fn folders_that_programs_keep_for_themselves_are_skipped_and_named() {
+        let found = survey(&["**/*.json"], &FILES);
+        assert_eq!(found.documents.into_keys().collect::<Vec<_>>(), [".github/g.json", "a/b.json"]);
+        assert_eq!(found.skipped.into_iter().collect::<Vec<_>>(), [".git", "a/node_modules"]);
+        assert_eq!(found.links.into_iter().collect::<Vec<_>>(), ["z"]);
+        assert_eq!(found.ledgers.into_iter().collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn a_glob_that_names_such_a_folder_is_followed_and_no_other_is() {
+        let found = survey(&["*.json", "**/node_modules/**/d.json", "{.git,x}/*.json"], &FILES);
+        let ids: Vec<String> = found.documents.into_keys().collect();
+        // `*` crosses folders here, but not into one that is skipped.
+        assert_eq!(ids, [".git/f.json", ".github/g.json", "a/b.json", "a/node_modules/p/d.json"]);
+        assert!(found.skipped.is_empty());
+    }
 }

@@ -941,6 +941,30 @@ mod tests {
     }
 
     #[test]
+    fn a_record_shares_its_scripts_transaction_or_follows_it() {
+        let mut bench = bench("CREATE TABLE book(v)");
+        let mut step = |sql: &str, record: &str| {
+            let record = Some(Box::new(Script::new("record", record)));
+            let script = Script { record, ..Script::new("s", sql) };
+            bench
+                .copy
+                .run_step(&script, &INPUTS, &[])
+                .map(|done| (done.statements, done.transactions))
+        };
+        let row = "INSERT INTO book VALUES (1);";
+        assert_eq!(step("CREATE TABLE a(x)", row).unwrap(), (2, Transactions::One));
+        let own = "BEGIN; CREATE TABLE b(x); COMMIT;";
+        assert_eq!(step(own, row).unwrap(), (4, Transactions::Script));
+        assert_eq!(step("CREATE TABLE c(x); VACUUM", row).unwrap(), (3, Transactions::Several));
+        assert_eq!(step("", row).unwrap(), (1, Transactions::One));
+        for script in ["CREATE TABLE d(x)", "BEGIN; CREATE TABLE d(x); COMMIT;", "BEGIN;"] {
+            assert!(step(script, "INSERT INTO nowhere VALUES (1)").is_err());
+        }
+        assert_eq!(bench.ask::<i64>("SELECT count(*) FROM book"), 4);
+        assert_eq!(bench.ask::<i64>("SELECT count(*) FROM sqlite_schema WHERE name = 'd'"), 0);
+    }
+
+    #[test]
     fn a_large_script_is_not_read_again_for_every_statement() {
         let mut bench = bench("CREATE TABLE t(a)");
         let script =

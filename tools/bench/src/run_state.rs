@@ -35,6 +35,9 @@ pub(crate) struct Arguments {
     /// The `cli.js` of the tool that made such states, to be run with Node beside us.
     #[arg(long, value_name = "FILE")]
     beside: Option<PathBuf>,
+    /// The program that runs it.
+    #[arg(long, value_name = "FILE", default_value = "node")]
+    node: PathBuf,
 }
 
 #[derive(Args)]
@@ -86,13 +89,13 @@ fn check(path: &Path) -> Result<(), Error> {
 
 /// Measures and prints a table.
 pub(crate) fn measure(arguments: &Arguments, place: &Path) -> Result<(), Error> {
-    let Arguments { tasks, completed, beside } = arguments;
+    let Arguments { tasks, completed, beside, node } = arguments;
     let large = State::new(place, "large", *tasks, *completed)?;
     println!("A state with {tasks} tasks, {completed} completed, {:.1} MB\n", large.mb()?);
     println!("| what | seconds | peak, MiB | beside the recorded tool: time | memory |");
     println!("|---|---|---|---|---|");
     let program = beside.as_deref();
-    let beside = program.map(|program| Measured::of(|| large.beside(program))).transpose()?;
+    let beside = program.map(|program| Measured::of(|| large.beside(node, program))).transpose()?;
     for (name, way) in [("check", "check"), ("plan and apply with a ledger", "apply")] {
         let own = Measured::of(|| large.own(way))?;
         own.print(name, beside.as_ref());
@@ -110,7 +113,7 @@ pub(crate) fn measure(arguments: &Arguments, place: &Path) -> Result<(), Error> 
         let own = Measured::of(|| state.own("check"))?.seconds;
         let mut cells = vec![own];
         if let Some(program) = program {
-            cells.push(Measured::of(|| state.beside(program))?.seconds);
+            cells.push(Measured::of(|| state.beside(node, program))?.seconds);
         }
         print!("| {tasks} |");
         for (seconds, before) in cells.into_iter().zip(&mut before) {
@@ -159,17 +162,17 @@ impl State {
     }
 
     /// Seconds of the whole process of the tool whose `cli.js` is `program`, and its peak memory.
-    fn beside(&self, program: &Path) -> Result<Cost, Error> {
+    fn beside(&self, node: &Path, program: &Path) -> Result<Cost, Error> {
         let peak = Path::new(env!("CARGO_MANIFEST_DIR")).join("run-state/peak.cjs");
         let began = Instant::now();
-        let output = Command::new("node")
+        let output = Command::new(node)
             .arg("--require")
             .arg(&peak)
             .arg(program)
             .args(["migration", "check"])
             .arg(self.folder.join(STATE))
             .output()
-            .map_err(at(Path::new("node")))?;
+            .map_err(at(node))?;
         let seconds = began.elapsed().as_secs_f64();
         let told = String::from_utf8_lossy(&output.stderr);
         let peak = told.lines().find_map(|line| line.strip_prefix("peak_mib ")?.parse().ok());

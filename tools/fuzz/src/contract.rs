@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use glyph_ledger::contract::{Bundle, Contract, Facts, detect, load_bytes, resolve};
+use glyph_ledger::transform::Program;
 use serde_json::{Value as Json, json};
 
 use crate::seeds;
@@ -52,4 +53,13 @@ impl Facts for Store {
     fn columns(&self, _table: &str) -> Result<Vec<String>, Self::Error> {
         Ok(vec!["id".to_owned()])
     }
+}
+
+/// A jq program, as a step or an invariant of a contract names it. It is compiled and never run: what it does with a
+/// document may take as long as it likes.
+pub(crate) fn jq(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let alone = Program::compile(text);
+    // Definitions that do nothing change nothing.
+    assert_eq!(alone.is_ok(), Program::with_definitions(text, "def unused: .;").is_ok());
 }

@@ -15,6 +15,7 @@ mod format;
 mod mutate;
 mod plan;
 mod proof;
+mod proof_file;
 mod scratch;
 mod seeds;
 mod state;
@@ -184,9 +185,19 @@ pub const TARGETS: &[Target] = &[
         about: "contracts in YAML or JSON: what loads is kept in a ledger and comes back with the same digest",
         check: contract::load,
         seeds: seeds::contracts,
-        heap_bytes: MIB,
-        heap_bytes_per_byte: 1_024,
+        // Programs are compiled, each with what jq itself defines.
+        heap_bytes: 16 * MIB,
+        heap_bytes_per_byte: 16 * KIB,
         input_bytes_max: 8 * KIB,
+    },
+    Target {
+        name: "jq",
+        about: "jq programs of contracts: compiled or refused, with definitions as without",
+        check: contract::jq,
+        seeds: seeds::jq_programs,
+        heap_bytes: 16 * MIB,
+        heap_bytes_per_byte: 16 * KIB,
+        input_bytes_max: 2 * KIB,
     },
     Target {
         name: "json",
@@ -256,6 +267,24 @@ pub const TARGETS: &[Target] = &[
         about: "plan files: what is read is written back and has its id",
         check: plan::file,
         seeds: seeds::plans,
+        heap_bytes: 128 * KIB,
+        heap_bytes_per_byte: 512,
+        input_bytes_max: 8 * KIB,
+    },
+    Target {
+        name: "documents-plan",
+        about: "plan files of documents: what is read is written back and has its id",
+        check: plan::documents,
+        seeds: seeds::documents_plans,
+        heap_bytes: 128 * KIB,
+        heap_bytes_per_byte: 512,
+        input_bytes_max: 8 * KIB,
+    },
+    Target {
+        name: "proof-file",
+        about: "proofs of migrations: one text each, under its fingerprint, and none that passes without a result",
+        check: proof_file::file,
+        seeds: seeds::proof_files,
         heap_bytes: 128 * KIB,
         heap_bytes_per_byte: 512,
         input_bytes_max: 8 * KIB,

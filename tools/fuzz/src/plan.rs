@@ -1,5 +1,6 @@
-//! The reader of plan files.
+//! The readers of plan files.
 
+use glyph_ledger::migrate::documents::DocumentsPlan;
 use glyph_ledger::migrate::{Plan, PlanFileError};
 
 /// A mutation changes the id, so a plan that was read but for its id is given the right one.
@@ -19,4 +20,21 @@ pub(crate) fn file(input: &[u8]) {
     let written = plan.to_json().expect("a plan is written");
     assert_eq!(Plan::from_json(&written).expect("a plan that is written is read"), plan);
     assert!(plan.lost() > 0 || plan.loss.values().all(|lost| lost.values == 0 && !lost.dropped));
+}
+
+/// The same of plans for documents.
+pub(crate) fn documents(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let plan = match DocumentsPlan::from_json(text) {
+        Ok(plan) => plan,
+        Err(PlanFileError::Edited { stated, actual }) => {
+            assert_ne!(stated, actual);
+            let named = text.replace(&stated.to_string(), &actual.to_string());
+            let Ok(plan) = DocumentsPlan::from_json(&named) else { return };
+            plan
+        }
+        Err(_) => return,
+    };
+    let written = plan.to_json().expect("a plan is written");
+    assert_eq!(DocumentsPlan::from_json(&written).expect("a plan that is written is read"), plan);
 }

@@ -3,8 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use glyph_ledger::contract::Bundle;
-use glyph_ledger::migrate::{LostValues, Plan, PlanFileError, PlannedObject, PlannedStep, Policy};
+use glyph_ledger::contract::{Bundle, load_bytes};
+use glyph_ledger::document::Value;
+use glyph_ledger::migrate::documents::{
+    DocumentsPlan, DocumentsPolicy, LossyValue, PlannedDocument, PlannedRoute,
+};
+use glyph_ledger::migrate::proof::{DocumentMigration, Generated, prove};
+use glyph_ledger::migrate::{
+    Environment, LostValues, Plan, PlanFileError, PlannedObject, PlannedStep, Policy,
+};
 use glyph_ledger::objects::{MemoryObjects, Objects as _, PackObjects};
 use glyph_ledger::target::glyph_store::{built_in_contract, migration_line};
 use glyph_ledger::target::sqlite::{DatabaseError, PageSize, PageSource, image};
@@ -265,7 +272,110 @@ pub(crate) fn contracts() -> Vec<Vec<u8>> {
     let yaml = include_bytes!("../../../src/contract/built_in/glyph-store/contract.yaml");
     let contract = built_in_contract().expect("the built-in contract loads");
     let json = serde_json::to_vec(&contract).expect("a contract has a JSON form");
-    vec![yaml.to_vec(), json]
+    vec![yaml.to_vec(), json, DOCUMENTS.into()]
+}
+
+/// A contract of documents with a jq step and an invariant.
+const DOCUMENTS: &str = r"contract: c
+contract_version: 1.0.0
+format: json
+files: ['*.json']
+versions: ['1', '2']
+current: '2'
+min: '1'
+detect:
+  - {version: '1', when: {path: /v, equals: 1}}
+  - {version: '2', when: {path: /v, equals: 2}}
+edges:
+  - from: '1'
+    to: '2'
+    steps:
+      - {set: {path: /v, value: 2}}
+      - {when: {if: {path: /b, absent: true}, steps: [{add: {path: /b, jq: .a}}]}}
+      - {remove: {path: /x, optional: true}}
+    proof: {addsDefaulted: [/b], dropsNothing: false}
+    lossy: [/x]
+invariants:
+  - {id: same, expr: .source.a == .target.a}
+";
+
+pub(crate) fn jq_programs() -> Vec<Vec<u8>> {
+    let reduce = "def f($x): if $x > 1 then [.[] | select(. != null)] else {a: .b?} end; f(2)";
+    let text = "reduce .[] as {a: $x, b: [$y]} (0; . + $x * 2) // \"n\\(1 + 2)\" | ascii_downcase";
+    let path = ".source.a == .target[\"a b\"][1:-1] and (.x // [] | length) >= 0 | not";
+    let labels =
+        "try error(\"x\") catch ., label $out | foreach .[] as $i (0; .+$i; ., break $out)";
+    [reduce, text, path, labels, ".", ""].map(Into::into).into()
+}
+
+pub(crate) fn documents_plans() -> Vec<Vec<u8>> {
+    let hash = |byte: u8| CommitHash::from_bytes([byte; 32]);
+    let bytes = |byte: u8| ContentHash::from_bytes([byte; 32]);
+    let route = PlannedRoute {
+        kind: "c".to_owned(),
+        contract_version: "1.0.0".to_owned(),
+        contract: hash(1),
+        from: "1".to_owned(),
+        to: "2".to_owned(),
+        edges: vec![hash(2)],
+    };
+    let document = PlannedDocument {
+        id: "a/b.json".to_owned(),
+        route: 0,
+        source: bytes(3),
+        mode: 0o644,
+        target: bytes(4),
+        lost: 1,
+        loss: hash(5),
+    };
+    let value = Value::text("x");
+    let path = "/x".parse().expect("a pointer");
+    let mut plan = DocumentsPlan {
+        schema: "glyph-ledger/documents-plan/0".to_owned(),
+        id: hash(0),
+        ledger: ledger_id(),
+        policy: allowing_loss(),
+        routes: vec![route],
+        objects: vec![document],
+        lossy: vec![LossyValue { object: "a/b.json".to_owned(), path, value }],
+        lost: 1,
+        form_lost: vec!["a/b.json: line 1".to_owned()],
+        form_lost_total: 1,
+        unchanged: 2,
+        signed: vec!["s.json".to_owned()],
+        bytes_kept: 300,
+        aside: glyph_ledger::migrate::documents::Aside::default(),
+        links: None,
+        environment: Environment::here(),
+    };
+    let edited = DocumentsPlan::from_json(&plan.to_json().expect("a plan is written"));
+    if let Err(PlanFileError::Edited { actual, .. }) = edited {
+        plan.id = actual;
+    }
+    let text = plan.to_json().expect("a plan is written");
+    assert!(DocumentsPlan::from_json(&text).is_ok());
+    vec![text.into_bytes()]
+}
+
+fn allowing_loss() -> DocumentsPolicy {
+    let parameters = [("p".to_owned(), Value::from(1_i64))].into();
+    DocumentsPolicy { allow_loss: true, allow_programs: false, parameters }
+}
+
+/// One that passes, and one that does not.
+pub(crate) fn proof_files() -> Vec<Vec<u8>> {
+    let contract = |text: &str| {
+        load_bytes("seed", text.as_bytes(), BTreeMap::new()).expect("the contract loads")
+    };
+    let policy = DocumentsPolicy { parameters: BTreeMap::new(), ..allowing_loss() };
+    let proof = |text: &str| {
+        let migration =
+            DocumentMigration::of(contract(text), &policy).expect("the contract can be used");
+        let source = br#"{"v": 1, "a": 2.50, "x": [1]}"#;
+        let seen = prove(&migration, source, &Generated::default(), &mut || Ok(source.to_vec()));
+        seen.expect("there is a proof").to_json().into_bytes()
+    };
+    vec![proof(DOCUMENTS), proof(&DOCUMENTS.replace(".a == .target", ".a != .target"))]
 }
 
 pub(crate) fn json_documents() -> Vec<Vec<u8>> {
@@ -327,7 +437,7 @@ pub(crate) fn plans() -> Vec<Vec<u8>> {
             source_binding: hash(2),
             path: vec![hash(3)],
         }],
-        environment: glyph_ledger::migrate::Environment::here(),
+        environment: Environment::here(),
         loss: [("sources.labels".to_owned(), LostValues { dropped: true, values: 30 })].into(),
         steps: vec![PlannedStep {
             edge: "1 -> 2".to_owned(),

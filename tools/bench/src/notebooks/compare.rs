@@ -207,7 +207,9 @@ fn join_texts(notebook: &mut Value) {
         join(cell, "/source");
         for output in list(cell, "/outputs") {
             join(output, "/text");
-            let Some(Value::Map(data)) = place("/data").get_mut(output) else { continue };
+            let Some(data) = place("/data").get_mut(output).and_then(Value::as_map_mut) else {
+                continue;
+            };
             for (_, value) in data.iter_mut().filter(|(kind, _)| !kind.ends_with("json")) {
                 join_value(value);
             }
@@ -231,7 +233,7 @@ fn join_value(value: &mut Value) {
 
 fn list<'a>(value: &'a mut Value, at: &str) -> &'a mut [Value] {
     match place(at).get_mut(value) {
-        Some(Value::List(values)) => values,
+        Some(Value::List(values)) => values.make_mut(),
         _ => &mut [],
     }
 }

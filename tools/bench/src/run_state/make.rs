@@ -44,7 +44,7 @@ fn task(number: u64, tasks: u64, completed: u64) -> String {
         ("kind", "\"agent\"".to_owned()),
         ("phase", format!("\"Phase {phase}\"")),
         ("status", format!("\"{status}\"")),
-        ("requiresEvidence", (number % 3 == 0).to_string()),
+        ("requiresEvidence", number.is_multiple_of(3).to_string()),
         ("prompt", format!("\"Check that package {number} builds, and say why it does not.\"")),
         ("taskPath", format!("\"/srv/work/tasks/{number:06}.md\"")),
         ("resultPath", format!("\"/srv/work/results/{number:06}.md\"")),
