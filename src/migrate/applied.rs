@@ -89,11 +89,14 @@ pub(super) fn first_failure(findings: &[Finding]) -> Option<Failure> {
 
 fn failure(code: &'static Code, findings: &[&Finding]) -> Failure {
     let named = findings.iter().take(NAMED_MAX).map(ToString::to_string).collect::<Vec<_>>();
-    let mut message = named.join("; ");
-    if let Some(more) = findings.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
-        message.push_str(&format!("; and {more} more"));
-    }
-    let failure = Failure::new(code, message);
+    let named = named.join("; ");
+    let failure = Failure::new(
+        code,
+        match findings.len().saturating_sub(NAMED_MAX) {
+            0 => named,
+            more => format!("{named}; and {more} more"),
+        },
+    );
     let first = findings.first().and_then(|first| first.file().or_else(|| first.version()));
     first.into_iter().fold(failure, Failure::at)
 }

@@ -442,7 +442,7 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::Tree(tree) => of_tree(tree, error),
         MigrateError::Link(link) => plainly(link.code(), error),
         MigrateError::Prove(error) => error.into(),
-        MigrateError::Gone { object } => {
+        MigrateError::Gone { object } | MigrateError::DocumentChanged { object } => {
             plainly(&DOCUMENT_CHANGED, error).at(object).next(["status"])
         }
         MigrateError::Refused { named, .. } => match named.first() {
@@ -502,9 +502,7 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::Undeclared { edge, .. } => {
             plainly(&LOSS_UNDECLARED, error).at(format!("edge {edge}"))
         }
-        MigrateError::AppliedChanged { findings } => first_failure(findings)
-            .unwrap_or_else(|| plainly(&MIGRATION_EDITED, error))
-            .next(["status"]),
+        MigrateError::AppliedChanged { findings } => applied_changed(findings, error),
         MigrateError::Folder(error) => error.into(),
         MigrateError::Books(error) => error.into(),
         MigrateError::Baseline { .. } => plainly(&BASELINE_UNKNOWN, error).at("--baseline"),
@@ -517,9 +515,6 @@ fn told(error: &MigrateError) -> Failure {
         }
         MigrateError::Outcome { .. } => plainly(&OUTCOME_INVALID, error),
         MigrateError::SchemaDrift { object, .. } => plainly(&SCHEMA_DRIFT, error).at(object),
-        MigrateError::DocumentChanged { object } => {
-            plainly(&DOCUMENT_CHANGED, error).at(object).next(["status"])
-        }
         MigrateError::Diverged { object, .. } => plainly(&REPLAY_DIVERGENCE, error).at(object),
         MigrateError::Conflict { place, .. } => plainly(&PUBLISH_CONFLICT, error)
             .at(place)
@@ -527,6 +522,11 @@ fn told(error: &MigrateError) -> Failure {
             .next(["migration", "resume"]),
         MigrateError::BeforeAdoption => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
     }
+}
+
+/// Migrations that were applied and are not what they were.
+fn applied_changed(findings: &[Finding], error: &MigrateError) -> Failure {
+    first_failure(findings).unwrap_or_else(|| plainly(&MIGRATION_EDITED, error)).next(["status"])
 }
 
 fn baseline_in_words(candidates: &[String]) -> String {
