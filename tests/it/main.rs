@@ -80,6 +80,7 @@ mod job_scene;
 mod job_writes;
 #[cfg(test)]
 mod layouts;
+#[cfg(test)]
 mod log_kill;
 #[cfg(test)]
 mod notebooks;
