@@ -9,6 +9,7 @@
 pub mod account;
 mod applied;
 mod baseline;
+mod check;
 #[cfg(test)]
 mod conformance;
 pub mod documents;
@@ -30,6 +31,7 @@ mod status;
 mod store;
 
 pub use applied::Changed;
+pub use check::{Tried, check};
 pub use environment::Environment;
 pub use error::MigrateError;
 pub use init::{Adoption, InitOptions, adopt, init};

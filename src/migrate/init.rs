@@ -11,6 +11,7 @@ use super::baseline;
 use super::error::MigrateError;
 use super::observe::{LiveDatabase, take_all};
 use super::run::freeze_contract;
+use super::space;
 use super::store::{OpenStore, Store, check_site, detect, remembered_as};
 use crate::effects::{KernelSyncs, Random, Signer, syncs};
 use crate::ledger::Ledger;
@@ -76,6 +77,8 @@ fn judge(open: &OpenStore, baseline: Option<String>) -> Result<Option<String>, M
     let database = LiveDatabase::open(&site.database(), open.surroundings.wait)?;
     let stated = detect(site, contract, &database)?;
     let Some(audit) = site.audit() else {
+        space::must_hold(&open.ledger, database.bytes())?;
+        database.must_be_sound()?;
         return baseline::of(contract, stated, baseline, &database).map(Some);
     };
     read_prefix(&audit, None)?;

@@ -50,12 +50,12 @@ pub(crate) fn database(place: &Place) -> PathBuf {
 }
 
 /// What the application does.
-fn sql(place: &Place, sql: &str) {
+pub(crate) fn sql(place: &Place, sql: &str) {
     let connection = rusqlite::Connection::open(database(place)).unwrap();
     connection.execute_batch(&format!("BEGIN; {sql} COMMIT;")).unwrap();
 }
 
-fn number(place: &Place, query: &str) -> i64 {
+pub(crate) fn number(place: &Place, query: &str) -> i64 {
     let connection = rusqlite::Connection::open(database(place)).unwrap();
     connection.query_row(query, [], |row| row.get(0)).unwrap()
 }
@@ -67,7 +67,7 @@ pub(crate) fn page_root(path: &std::path::Path) -> String {
 pub(crate) const INIT_COMMAND: [&str; 5] =
     ["init", "--database", "app.db", "--migrations", "db/migrations"];
 
-fn told(place: &Place, command: &str, exit: i32, arguments: &[&str]) -> Value {
+pub(crate) fn told(place: &Place, command: &str, exit: i32, arguments: &[&str]) -> Value {
     let said: Said = place.run(&[arguments, &["--json"]].concat());
     assert_eq!(said.exit, exit, "{said:?}");
     let answer = said.json();
@@ -76,7 +76,7 @@ fn told(place: &Place, command: &str, exit: i32, arguments: &[&str]) -> Value {
 }
 
 /// Plans and applies, whatever is lost.
-fn apply(place: &Place) -> Value {
+pub(crate) fn apply(place: &Place) -> Value {
     let plan = told(place, "plan", 0, &["plan", "-o", "../plan.json"]);
     let id = plan["data"]["plan"]["id"].as_str().unwrap();
     told(place, "apply", 0, &["apply", "../plan.json", "--accept-lossy", id])
