@@ -1,5 +1,5 @@
-//! Databases as they are found: what is none, what is damaged, locked, read-only, left behind by a crash, or in an odd place.
-//! Each is refused with one error and left as it is, or is read as SQLite reads it; the next run works.
+//! Databases as they are found: what is none, what is damaged, locked, read-only, left behind by a crash, or in an odd
+//! place. Each is refused with one error and left as it is, or is read as SQLite reads it; the next run works.
 
 use std::fs::{self, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
@@ -41,14 +41,7 @@ const SPOILT: [Spoilt; 9] = [
         "STORE_INVALID",
         "not a SQLite database, or an encrypted one",
     ),
-    (
-        |path| {
-            fs::write(path, (0..8192_u32).map(|n| (n * n / 7) as u8).collect::<Vec<_>>()).unwrap()
-        },
-        4,
-        "STORE_INVALID",
-        "encrypted",
-    ),
+    (noise, 4, "STORE_INVALID", "encrypted"),
     (
         |path| fs::write(path, b"SQLite format 3\0").unwrap(),
         4,
@@ -78,13 +71,19 @@ const SPOILT: [Spoilt; 9] = [
             of_an_application(
                 path,
                 "CREATE TABLE c(a CHECK (slug(a) <> '')); INSERT INTO c VALUES ('x');",
-            )
+            );
         },
         4,
         "STORE_INVALID",
         "slug()",
     ),
 ];
+
+/// What an encrypted database looks like.
+fn noise(path: &Path) {
+    let bytes = (0..8192_u32).map(|n| u8::try_from(n * 7_919 % 251).unwrap());
+    fs::write(path, bytes.collect::<Vec<_>>()).unwrap();
+}
 
 fn over(path: &Path, at: u64, bytes: &[u8]) {
     let mut file = OpenOptions::new().write(true).open(path).unwrap();
@@ -178,7 +177,7 @@ fn s5_a_database_in_care_that_was_spoilt_is_refused_until_it_is_restored() {
     fs::write(folder.join("2_other.sql"), "SELECT 1;").unwrap();
     for command in ["check", "plan", "apply", "status"] {
         let said = place.run(&[command, "--json"]);
-        assert!([4, 6].contains(&said.exit), "{said:?}");
+        assert!([2, 6].contains(&said.exit), "{said:?}");
         assert!(
             said.stdout.contains("2_other.sql") && said.stdout.contains("0002_next.sql"),
             "{said:?}"

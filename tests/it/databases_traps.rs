@@ -173,7 +173,8 @@ const REFUSED: [Refused; 22] = [
     ("PRAGMA temp_store_directory = '/tmp';", "STEP_FAILED", "0002_next.sql:1", "temp_store_directory"),
     ("SELECT 1;\nUPDATE users\nSET note = slug(name);", "STEP_FAILED", "0002_next.sql:2", "no such function: slug"),
     (
-        "CREATE TRIGGER t AFTER INSERT ON users BEGIN SELECT slug(new.name); END;\nINSERT INTO users(name) VALUES ('d');",
+        "CREATE TRIGGER t AFTER INSERT ON users BEGIN SELECT slug(new.name); END;
+        INSERT INTO users(name) VALUES ('d');",
         "STEP_FAILED",
         "0002_next.sql:2",
         "no such function: slug",
@@ -289,7 +290,8 @@ fn s7_the_same_clock_and_seed_give_the_same_pages() {
     const SCRIPTS: [(&str, &str); 2] = [
         (
             "0002_made.sql",
-            "CREATE TABLE made(id INTEGER PRIMARY KEY, at TEXT DEFAULT CURRENT_TIMESTAMP, day TEXT DEFAULT (date()), token BLOB);
+            "CREATE TABLE made(id INTEGER PRIMARY KEY, at TEXT DEFAULT CURRENT_TIMESTAMP, day TEXT DEFAULT (date()),
+                token BLOB);
             INSERT INTO made(token) SELECT randomblob(16) FROM users;
             CREATE TRIGGER later AFTER INSERT ON users BEGIN INSERT INTO made(token) VALUES (random()); END;",
         ),

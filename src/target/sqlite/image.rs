@@ -306,7 +306,11 @@ mod tests {
                 materialise(&tree.root(), &objects, &copy),
                 Err(ImageError::Io { .. })
             ));
+            let direct = dir.path().join("direct.db");
+            assert_eq!(super::copy(&snapshot, &direct).unwrap(), tree);
+            assert_eq!(fs::read(&direct).unwrap(), fs::read(&copy).unwrap());
             fs::remove_file(&copy).unwrap();
+            fs::remove_file(&direct).unwrap();
         }
     }
 
