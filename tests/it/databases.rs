@@ -94,7 +94,13 @@ fn s5_a_database_goes_through_its_folder_and_back_page_for_page() {
     assert_eq!(fs::read(database(&place)).unwrap(), untouched);
     let status = told(&place, "status", 10, &["status", "--detailed-exitcode"]);
     assert_eq!(status["data"]["applied"], 1);
-    assert_eq!(status["data"]["pending"], serde_json::json!(["0002", "0003"]));
+    assert_eq!(
+        status["data"]["pending"],
+        serde_json::json!([
+            {"version": "0002", "file": "0002_tokens.sql"},
+            {"version": "0003", "file": "0003_drop.sql"},
+        ])
+    );
 
     // Rows written since are part of what a run begins with.
     sql(&place, &rows(200..210));

@@ -228,6 +228,14 @@ fn s5_others_see_the_database_before_or_after_and_lose_no_row() {
     }
 }
 
+#[test]
+fn a_reader_finds_what_is_between_before_and_after() {
+    let place = scene("wal");
+    let mut reader = Worker::start("part_read", &database(&place), "");
+    sql(&place, "ALTER TABLE t ADD COLUMN b;");
+    assert!(!reader.0.wait().unwrap().success(), "a column without its values was passed over");
+}
+
 /// Applies; whether that was done, and not prevented by somebody who wrote meanwhile.
 fn applied(place: &Place) -> bool {
     let said = place.run(&["apply", "--wait", "20", "--json"]);
