@@ -79,6 +79,7 @@ mod job_scene;
 #[cfg(test)]
 mod job_writes;
 #[cfg(test)]
+mod layouts;
 mod log_kill;
 #[cfg(test)]
 mod notebooks;
