@@ -117,12 +117,12 @@ fn told(looked: &[Looked], damaged: u64) -> Failure {
         "{} of {} cannot be put back{}",
         damaged,
         count(looked.len() as u64, "image"),
-        first.map(|(_, why)| format!(": {why}")).unwrap_or_default()
+        first.map(|damage| format!(": {}", damage.told)).unwrap_or_default()
     );
     let failure = Failure::new(&OBJECT_DAMAGED, message).not_done("nothing was changed");
     match first {
         None => failure,
-        Some((name, _)) => failure.at(format!("object {name}")),
+        Some(damage) => failure.at(format!("object {}", damage.name)),
     }
 }
 
@@ -169,8 +169,8 @@ impl Verified {
                 damaged => {
                     let wrong = format!("{} missing or damaged", count(damaged, "object"));
                     writeln!(out, "{head}  {pages}, {}", paint.warning(wrong))?;
-                    for (_, why) in &checked.first {
-                        writeln!(out, "    {}", plain(why))?;
+                    for damage in &checked.first {
+                        writeln!(out, "    {}", plain(&damage.told))?;
                     }
                 }
             }

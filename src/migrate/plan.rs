@@ -226,7 +226,7 @@ pub(super) fn must_be_whole(
     if actual == stated { Ok(()) } else { Err(PlanFileError::Edited { stated, actual }) }
 }
 
-/// Plans the way to version `to` (the contract's current one if `None`), which may be an older one: looks at the live store and
+/// Plans the way to version `to`, newer or older (the contract's current one if `None`): looks at the live store and
 /// runs every step on a scratch copy to measure what it loses. Appends nothing.
 pub fn plan(store: &mut Store, to: Option<&str>, policy: Policy) -> Result<Plan, MigrateError> {
     store.must_be_idle()?;

@@ -186,7 +186,7 @@ impl Staging {
             _ => Some(store.objects.put(&loss.list().encode())?),
         };
         let live = LiveDatabase::open(copy.path(), store.wait)?;
-        let scripts = edges.iter().flat_map(|edge| edge.sql());
+        let scripts = edges.iter().flat_map(Edge::sql);
         let scripts = scripts.map(|sql| script(&self.contract, sql));
         let scripts = scripts.flat_map(|script| {
             std::iter::once(script.sql).chain(script.record.map(|record| record.sql))

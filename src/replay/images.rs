@@ -78,8 +78,17 @@ pub struct Checked {
     pub pages: u64,
     /// Objects that are missing or damaged.
     pub damaged: u64,
-    /// The first of them, each with what is wrong.
-    pub first: Vec<(ContentHash, String)>,
+    /// The first of them.
+    pub first: Vec<Damage>,
+}
+
+/// An object that is missing or damaged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Damage {
+    /// Its name.
+    pub name: ContentHash,
+    /// What is wrong with it.
+    pub told: String,
 }
 
 impl Images {
@@ -265,7 +274,7 @@ impl Checked {
         };
         self.damaged += 1;
         if self.first.len() < NAMED_MAX {
-            self.first.push((name, error.to_string()));
+            self.first.push(Damage { name, told: error.to_string() });
         }
         Ok(())
     }
