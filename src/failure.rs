@@ -315,7 +315,9 @@ impl From<&PathError> for Failure {
             PathError::UnknownVersion { .. } => &MIGRATION_VERSION_UNKNOWN,
             PathError::BelowMinimum { .. } => &MIGRATION_BELOW_MINIMUM,
             PathError::AboveCurrent { .. } => &MIGRATION_ABOVE_CURRENT,
-            PathError::Downwards { .. } | PathError::Missing { .. } => &MIGRATION_PATH_MISSING,
+            PathError::Downwards { .. }
+            | PathError::Missing { .. }
+            | PathError::NoWayBack { .. } => &MIGRATION_PATH_MISSING,
         };
         plainly(code, error)
     }

@@ -17,7 +17,7 @@ use super::observe::{LiveDatabase, VERSION_ROW, document};
 use super::run::Subject as _;
 use super::space;
 use super::store::{Store, read_manifest};
-use crate::contract::{Contract, Edge, Format, resolve};
+use crate::contract::{Contract, Edge, Format, way};
 use crate::target::glyph_store::Layout;
 use crate::target::sqlite::{Exemption, Script, StepInputs, WorkCopy};
 use crate::transform::Sql;
@@ -226,7 +226,7 @@ pub(super) fn must_be_whole(
     if actual == stated { Ok(()) } else { Err(PlanFileError::Edited { stated, actual }) }
 }
 
-/// Plans the way to version `to` (the contract's current one if `None`): looks at the live store and
+/// Plans the way to version `to`, newer or older (the contract's current one if `None`): looks at the live store and
 /// runs every step on a scratch copy to measure what it loses. Appends nothing.
 pub fn plan(store: &mut Store, to: Option<&str>, policy: Policy) -> Result<Plan, MigrateError> {
     store.must_be_idle()?;
@@ -239,7 +239,7 @@ pub fn plan(store: &mut Store, to: Option<&str>, policy: Policy) -> Result<Plan,
     let from = observation.version;
     let to = to.unwrap_or(&store.contract.current).to_owned();
     let contract = store.contract.clone();
-    let edges = resolve(&contract, &from, &to)?;
+    let edges = way(&contract, &from, &to)?;
     let (loss, steps) = rehearse(store, &observation.database_state, &edges)?;
     let lost = loss.lost();
     if lost > 0 && !policy.allow_loss {
@@ -336,7 +336,7 @@ pub(super) fn still_fits(store: &Store, plan: &Plan) -> Result<(), MigrateError>
 fn rehearse(
     store: &Store,
     database: &ObjectState,
-    edges: &[&Edge],
+    edges: &[Edge],
 ) -> Result<Rehearsal, MigrateError> {
     let ObjectState::Database { page_root, .. } = database else { return Ok(Rehearsal::default()) };
     if edges.is_empty() {
@@ -354,7 +354,7 @@ pub(super) type Rehearsal = (MeasuredLoss, Vec<PlannedStep>);
 pub(super) fn rehearse_on(
     mut copy: WorkCopy,
     store: &Store,
-    edges: &[&Edge],
+    edges: &[Edge],
 ) -> Result<Rehearsal, MigrateError> {
     let mut loss = MeasuredLoss::default();
     let mut steps = Vec::new();

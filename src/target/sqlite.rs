@@ -8,6 +8,7 @@
 //! SPEC §8.4 and §9 define every hash made here.
 
 mod authority;
+mod changes;
 #[cfg(test)]
 mod conformance;
 mod connection;
@@ -30,6 +31,7 @@ mod wal;
 mod work_copy;
 
 pub use authority::RequestedPragma;
+pub use changes::{Change, Changes, Declared, Kind, Setting, TableChanges};
 pub use content::ContentError;
 pub use create::create_empty;
 pub use error::DatabaseError;

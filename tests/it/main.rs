@@ -17,6 +17,8 @@ mod contract_schema;
 #[cfg(test)]
 mod databases;
 #[cfg(test)]
+mod databases_back;
+#[cfg(test)]
 mod databases_found;
 #[cfg(test)]
 mod databases_kill;

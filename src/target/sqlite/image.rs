@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value};
-use ledger_format::hash::{CommitHash, ContentHash};
+use ledger_format::hash::{CommitHash, ContentHash, HASH_BYTES};
 
 use super::page::{PageSize, PageSource, give_life, normalised};
 use super::page_tree::{PageTree, node_bytes};
@@ -108,6 +108,29 @@ pub fn store(
     }
     objects.put(&tree.root_bytes())?;
     Ok(stored)
+}
+
+/// Names of all objects that the image `tree` consists of, each with its bytes. One that stands in several places is named
+/// for each.
+pub fn parts(tree: &PageTree) -> impl Iterator<Item = (ContentHash, u64)> {
+    let page = u64::from(tree.page_size().bytes());
+    let pages = tree.pages().iter().map(move |name| (*name, page));
+    let nodes = tree.node_levels().iter().enumerate().flat_map(|(below, nodes)| {
+        let runs = tree.level(below).unwrap_or_default().chunks(RUN_LENGTH);
+        let bytes = |run: &[ContentHash]| (run.len() * HASH_BYTES) as u64;
+        nodes.iter().zip(runs).map(move |(node, run)| (*node, bytes(run)))
+    });
+    let root = std::iter::once((named_by(&tree.root()), tree.root_bytes().len() as u64));
+    pages.chain(nodes).chain(root)
+}
+
+/// Reads the page `name` of the image `tree` and checks it against its name and size.
+pub fn check_page(
+    tree: &PageTree,
+    name: &ContentHash,
+    objects: &dyn Objects,
+) -> Result<(), ImageError> {
+    read_page(name, tree.page_size(), objects).map(|_| ())
 }
 
 /// Reads the tree of the image `root`, checking every node against its name. Pages are not read.
