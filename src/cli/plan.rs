@@ -17,7 +17,7 @@ use crate::diagnostic::{Exit, Failure, USAGE};
 use crate::migrate::documents::{
     Aside, Documents, DocumentsPlan, DocumentsPolicy, Named, plan_found as plan_documents,
 };
-use crate::migrate::{MigrateError, Plan, PlanFileError, Policy, plan};
+use crate::migrate::{MigrateError, Plan, PlanFileError, PlannedId, Policy, plan};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -150,9 +150,27 @@ impl Answer for Planned {
             let gone = if loss.dropped { " (dropped)" } else { "" };
             writeln!(out, "    {}{gone}: {}", plain(what), count(loss.values, "value"))?;
         }
-        Ok(())
+        write_ids(&plan.ids_changed, out)
     }
 }
+
+/// Names the rows that get another key.
+fn write_ids(ids: &[PlannedId], out: &mut dyn Write) -> io::Result<()> {
+    let key = |key: &[serde_json::Value]| {
+        let values: Vec<String> = key.iter().map(serde_json::Value::to_string).collect();
+        one_line(&values.join(", "))
+    };
+    for PlannedId { table, was, now } in ids.iter().take(IDS_SHOWN_MAX) {
+        writeln!(out, "    id in {}: {} -> {}", plain(table), key(was), key(now))?;
+    }
+    match ids.len().saturating_sub(IDS_SHOWN_MAX) {
+        0 => Ok(()),
+        more => writeln!(out, "    and {more} more; the plan file and --json have them all"),
+    }
+}
+
+/// Changed ids shown to people; a screen of them.
+const IDS_SHOWN_MAX: usize = 20;
 
 fn write_documents(plan: &DocumentsPlan, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     let unchanged = count(plan.unchanged, "document");
