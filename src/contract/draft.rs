@@ -134,7 +134,13 @@ fn state(steps: &mut Steps, path: &Pointer, after: Option<&Value>, there: bool, 
     let why = "the version that the document states from now on";
     match after {
         Some(value) if !there => steps.add(path, value.clone(), base, why),
-        Some(value) => steps.line(Step::Set(put(path, value.clone())), why),
+        Some(value) => {
+            // Only the first element of a list tells the version; what the others said is a value like any.
+            if *base != Pointer::default() {
+                steps.lossy.push(path.under(base));
+            }
+            steps.line(Step::Set(put(path, value.clone())), why);
+        }
         None => {
             let remove = Place { path: path.clone(), optional: false, equals: None };
             steps.line(Step::Remove(remove), "the newer document states no version");

@@ -209,7 +209,7 @@ invariants:
             (".source.a == .target.a", "now > 0", "now >"),
             ("jq: twice", "jq: thrice", "thrice"),
             ("jq: '1'", "jq: '1 +'", "'1 +'"),
-            ("jq: '[]'", "jq: '['", "{ensure"),
+            ("jq: '[]'", "jq: '['", "'['"),
             ("'*.json'", "'*.{json'", "'*.{json'"),
         ] {
             assert!(DOCUMENTS.contains(from), "{from}");

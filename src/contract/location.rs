@@ -45,6 +45,8 @@ pub(super) struct Spans(Spanned<Node>);
 /// A value as far as it holds others.
 #[derive(Debug)]
 enum Node {
+    /// None: null, or nothing behind the colon.
+    Nothing,
     Leaf,
     List(Vec<Spanned<Node>>),
     Map(Vec<(String, Spanned<Node>)>),
@@ -56,7 +58,7 @@ impl Spans {
         let mut here = &self.0;
         for token in place.tokens() {
             let below = match &here.value {
-                Node::Leaf => None,
+                Node::Nothing | Node::Leaf => None,
                 Node::List(values) => token.parse().ok().and_then(|at: usize| values.get(at)),
                 Node::Map(entries) => {
                     entries.iter().find(|(key, _)| key == token).map(|(_, value)| value)
@@ -66,6 +68,35 @@ impl Spans {
             here = below;
         }
         here.referenced
+    }
+}
+
+/// Below these keys stand values of documents, which may be null.
+const OF_DOCUMENTS: [&str; 4] = ["value", "equals", "from", "to"];
+
+/// Below this one stands a list of them.
+const OF_DOCUMENTS_LISTED: &str = "not_in";
+
+impl Spans {
+    /// Where the first value is missing that a contract's field must have.
+    pub(super) fn nothing(&self) -> Option<serde_saphyr::Location> {
+        let mut left = vec![&self.0];
+        while let Some(here) = left.pop() {
+            match &here.value {
+                Node::Nothing => return Some(here.referenced),
+                Node::Leaf => {}
+                Node::List(values) => left.extend(values.iter().rev()),
+                Node::Map(entries) => {
+                    let fields = entries.iter().filter(|(key, value)| {
+                        let listed = key == OF_DOCUMENTS_LISTED;
+                        !(OF_DOCUMENTS.contains(&key.as_str())
+                            || listed && matches!(value.value, Node::List(_)))
+                    });
+                    left.extend(fields.rev().map(|(_, value)| value));
+                }
+            }
+        }
+        None
     }
 }
 
@@ -85,11 +116,11 @@ impl<'de> Visitor<'de> for Nodes {
     }
 
     fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Leaf)
+        Ok(Node::Nothing)
     }
 
     fn visit_none<E>(self) -> Result<Node, E> {
-        Ok(Node::Leaf)
+        Ok(Node::Nothing)
     }
 
     fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Node, D::Error> {

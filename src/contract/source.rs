@@ -60,6 +60,11 @@ impl Source {
             ContractError::Syntax { at, reason }
         })?;
         let contract: Contract = yaml(name, text)?;
+        // A list that is not there would be an empty one.
+        if let Some(found) = yaml::<Spans>(name, text).ok().and_then(|spans| spans.nothing()) {
+            let at = Location::at(name, found);
+            return Err(ContractError::Syntax { at, reason: "there is no value".to_owned() });
+        }
         let (name, text) = (name.to_owned(), text.to_owned());
         let contract = Contract { scripts, ..contract };
         Ok(Self { name, text, contract, missing: BTreeMap::new() })

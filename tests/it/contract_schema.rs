@@ -214,6 +214,10 @@ fn m1_schema_and_loader_agree_on_every_contract_that_is_bent_in_one_place() {
                 schema.is_ok() || loader.is_err(),
                 "{place} = {bend}: {schema:?}, the loader takes it"
             );
+            // Of what is hashed the schema says only that it is a text.
+            if place.ends_with("/preimage") && bent.pointer(place).unwrap().is_string() {
+                continue;
+            }
             let form = form_by_loader(&text);
             assert!(
                 form.is_ok() || schema.is_err(),
