@@ -77,8 +77,8 @@ pub(super) struct Standing {
     writable: u64,
     min_reader: u64,
     created_by: Option<String>,
-    last_writer: Option<Program>,
-    tables: Known,
+    last_writer: Option<LastRun>,
+    tables: OfTables,
     content: Option<Files>,
     target: String,
     path: Vec<String>,
@@ -92,7 +92,7 @@ pub(super) struct Standing {
 
 /// The program of the last committed run.
 #[derive(Serialize)]
-struct Program {
+struct LastRun {
     program: String,
     run: EventId,
     readable: [u64; 2],
@@ -101,7 +101,7 @@ struct Program {
 
 /// Tables of the database, by what is known of them.
 #[derive(Serialize)]
-struct Known {
+struct OfTables {
     known: u64,
     missing: Vec<String>,
     other: Vec<String>,
@@ -203,8 +203,8 @@ fn of_store(
         writable,
         min_reader,
         created_by,
-        last_writer: compatibility.last_writer.map(Program::of),
-        tables: Known::of(compatibility.tables),
+        last_writer: compatibility.last_writer.map(LastRun::of),
+        tables: OfTables::of(compatibility.tables),
         content,
         target: found.target,
         path: found.path,
@@ -317,14 +317,14 @@ const fn word(drift: Drift) -> &'static str {
     }
 }
 
-impl Program {
+impl LastRun {
     fn of(last: LastWriter) -> Self {
         let readable = [last.min_readable, last.max_readable];
         Self { program: last.program, run: last.run, readable, writable: last.writable }
     }
 }
 
-impl Known {
+impl OfTables {
     fn of(tables: Tables) -> Self {
         Self { known: tables.known, missing: tables.missing, other: tables.other }
     }
@@ -421,7 +421,7 @@ impl Answer for OfDocuments {
     }
 }
 
-fn write_tables(tables: &Known, out: &mut dyn Write) -> io::Result<()> {
+fn write_tables(tables: &OfTables, out: &mut dyn Write) -> io::Result<()> {
     let named =
         |names: &[String]| names.iter().map(|name| one_line(name)).collect::<Vec<_>>().join(", ");
     writeln!(out, "  tables      {} known", tables.known)?;
@@ -446,7 +446,7 @@ impl Answer for Standing {
             writeln!(out, "  created by  {}", plain(created_by))?;
         }
         match &self.last_writer {
-            Some(Program { program, readable: [oldest, newest], writable, .. }) => writeln!(
+            Some(LastRun { program, readable: [oldest, newest], writable, .. }) => writeln!(
                 out,
                 "  written by  {}, which reads {oldest} to {newest} and writes {writable}",
                 plain(program)

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
+use ledger_format::hash::ContentHash;
 use sha2::{Digest as _, Sha256};
 
 use super::layout::Layout;
@@ -124,14 +125,11 @@ fn digest(path: &Path) -> io::Result<Option<(u64, String)>> {
         hasher.update(part);
         bytes += read as u64;
     }
-    let digits = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Some((bytes, digits)))
+    Ok(Some((bytes, ContentHash::from_bytes(hasher.finalize().into()).to_string())))
 }
 
 #[cfg(test)]
 mod tests {
-    use ledger_format::hash::ContentHash;
-
     use super::*;
 
     #[test]
