@@ -367,6 +367,9 @@ impl From<&CreateError> for Failure {
     fn from(error: &CreateError) -> Self {
         match error {
             CreateError::Exists { path } => at_path(&ALREADY_HERE, error, path),
+            CreateError::Busy { path } => {
+                at_path(&BUSY, error, path).not_done("the store was not made")
+            }
             CreateError::Io { path, .. } | CreateError::Database { path, .. } => {
                 at_path(&IO, error, path).not_done("the store was not made")
             }

@@ -47,8 +47,8 @@ pub fn check(store: &Store, to: Option<&str>) -> Result<Tried, MigrateError> {
         live.must_be_sound()?;
         let scratch = scratch_folder(store)?;
         let copy = live.copy(scratch.path())?;
-        let (measured, done) = rehearse_on(copy, store, &edges)?;
-        (loss, steps) = (measured.summary, done);
+        let rehearsed = rehearse_on(copy, store, &edges)?;
+        (loss, steps) = (rehearsed.loss.summary, rehearsed.steps);
     }
     Ok(Tried { from, to, steps, loss })
 }

@@ -38,7 +38,8 @@ pub use error::DatabaseError;
 pub use image::ImageError;
 pub use inputs::StepInputs;
 pub use loss::{
-    DroppedColumn, Exemption, ID_CANDIDATES_MAX, LISTED_ROWS_MAX, Loss, LostRow, RowLoss, TableLoss,
+    ChangedId, DroppedColumn, Exemption, ID_CANDIDATES_MAX, LISTED_ROWS_MAX, Loss, LostRow,
+    RowLoss, TableLoss,
 };
 pub use page::{Layout, PageSize, PageSource};
 pub use page_tree::{PageTree, UnknownPage};

@@ -71,6 +71,8 @@ mod faults_opening;
 #[cfg(test)]
 mod faults_rig;
 #[cfg(test)]
+mod glyph_stores;
+#[cfg(test)]
 #[path = "../../projections/tests/it/history.rs"]
 #[cfg(test)]
 mod history;

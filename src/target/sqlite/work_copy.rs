@@ -607,7 +607,7 @@ mod tests {
     use super::*;
     use crate::objects::MemoryObjects;
     use crate::target::sqlite::testing::{WAIT as LONG, database, sql};
-    use crate::target::sqlite::{RowLoss, Snapshot, TableLoss};
+    use crate::target::sqlite::{ChangedId, RowLoss, Snapshot, TableLoss};
     use ledger_format::cbor::Value;
 
     const INPUTS: StepInputs = StepInputs { clock_ms: 1_000_000_000_000, seed: [7; 32] };
@@ -926,6 +926,13 @@ mod tests {
         assert_eq!(only(&lost).values_changed["v"], 1);
         let (lost, _) = table_loss(T, "UPDATE t SET k = k || k");
         assert_eq!((only(&lost).ids_changed, only(&lost).rows_gone), (3, 0));
+        let mut ids = only(&lost).ids.clone();
+        ids.sort_by(|one, other| one.was[0].encode().cmp(&other.was[0].encode()));
+        let renamed = |was: &str| ChangedId {
+            was: vec![was.into()],
+            now: vec![was.repeat(2).as_str().into()],
+        };
+        assert_eq!(ids, ["a", "b", "c"].map(renamed));
         let (lost, _) = table_loss(T, "DELETE FROM bag WHERE rowid = 1");
         assert_eq!(only(&lost).rows_gone, 1);
         let (lost, _) = table_loss(T, "REPLACE INTO t VALUES ('a', 9, 'd')");
