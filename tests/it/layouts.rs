@@ -187,7 +187,9 @@ fn write(place: &Place, file: &str, text: &str) {
 
 fn folder(files: &[(&str, &str)]) -> Place {
     let place = Place::new();
-    files.iter().for_each(|(file, text)| write(&place, file, text));
+    for (file, text) in files {
+        write(&place, file, text);
+    }
     place
 }
 

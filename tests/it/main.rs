@@ -19,7 +19,13 @@ mod databases;
 #[cfg(test)]
 mod databases_back;
 #[cfg(test)]
+mod databases_found;
+#[cfg(test)]
 mod databases_kill;
+#[cfg(test)]
+mod databases_processes;
+#[cfg(test)]
+mod databases_traps;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]
@@ -82,6 +88,7 @@ mod job_scene;
 mod job_writes;
 #[cfg(test)]
 mod layouts;
+#[cfg(test)]
 mod log_kill;
 #[cfg(test)]
 mod notebooks;
