@@ -206,7 +206,8 @@ impl Trial<'_> {
                     error @ (StepError::Statement { .. }
                     | StepError::Refused { .. }
                     | StepError::TransactionLeftOpen { .. }
-                    | StepError::ForeignKey { .. }),
+                    | StepError::ForeignKey { .. }
+                    | StepError::Broken { .. }),
                 ) => return Ok(Some(error.to_string())),
                 Err(error) => return Err(error.into()),
             }
