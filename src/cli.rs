@@ -35,6 +35,7 @@ mod progress;
 mod proof;
 mod proof_folder;
 mod prove;
+mod prove_scripts;
 mod prove_tree;
 mod replay;
 mod report;
@@ -127,7 +128,8 @@ enum Job {
     Plan(plan::Arguments),
     /// Carry out a plan.
     Apply(apply::Arguments),
-    /// Show that the migration of a document has the properties its contract requires, and keep the proof.
+    /// Show that the migration of a document has the properties its contract requires, and keep the proof; of a database,
+    /// that scripts take back what they should.
     Prove(prove::Arguments),
     /// Look at a proof that was kept.
     #[command(subcommand)]

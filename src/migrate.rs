@@ -26,6 +26,7 @@ mod publish;
 mod recompute;
 mod rollback;
 mod run;
+mod scripts;
 mod space;
 mod stage;
 mod stated;
@@ -43,5 +44,6 @@ pub use plan::{Plan, PlanFileError, PlannedId, PlannedObject, PlannedStep, Polic
 pub use recompute::{Outcome, Recomputed, RecomputedStep, recompute};
 pub use rollback::{RollbackOptions, rollback};
 pub use run::{Consent, Inputs, Milestone, Observer, RunReport, Silent, abandon, apply, resume};
+pub use scripts::{Back, MigrationSeen, prove_scripts};
 pub use status::{Compatibility, Drift, LastWriter, Status, glance, status};
 pub use store::{OpenStore, Store};

@@ -76,7 +76,7 @@ fn write_changes(changes: &Changes, out: &mut dyn Write, paint: Paint) -> io::Re
 }
 
 /// A declaration that differs, on one line.
-fn declared_line(declared: &Declared) -> String {
+pub(super) fn declared_line(declared: &Declared) -> String {
     let Declared { kind, name, change, before, after } = declared;
     let head = format!("{} {} {}", mark(*change), kind.name(), one_line(name));
     let text = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
@@ -90,7 +90,7 @@ fn declared_line(declared: &Declared) -> String {
 }
 
 /// A table's rows, on one line.
-fn table_line(table: &TableChanges) -> String {
+pub(super) fn table_line(table: &TableChanges) -> String {
     let TableChanges { table, rows_before, rows_after, added, removed, changed } = table;
     let rows = |rows: &Option<u64>| rows.map_or_else(|| "none".to_owned(), |rows| rows.to_string());
     let rows = format!("{} -> {} rows", rows(rows_before), rows(rows_after));

@@ -46,7 +46,7 @@ pub use page_tree::{PageTree, UnknownPage};
 pub use publish::{Known, PublishError, Publisher, Standing, recognise};
 pub use script::Script;
 pub use snapshot::Snapshot;
-pub use work_copy::{StepError, StepOutcome, Transactions, WorkCopy};
+pub use work_copy::{RowOrder, StepError, StepOutcome, Transactions, WorkCopy};
 
 /// Names in one node of a page tree: 64 × 32 bytes are 2 KiB, so a changed page costs one small
 /// object a level, and 1 GiB of 4 KiB pages needs two levels.

@@ -197,3 +197,63 @@ fn s5_scripts_that_go_down_are_runs_with_loss_and_a_way_back() {
     assert_eq!(page_root(&database(&place)), held);
     told(&place, "plan", 0, &["plan", "--to", FIRST]);
 }
+
+#[test]
+fn m6_scripts_that_do_not_take_back_what_they_should_are_named() {
+    let place = Place::new();
+    for (name, sql) in [
+        (
+            "2024-01-01-000000_a/up.sql",
+            "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT); CREATE INDEX by_name ON users(name);
+INSERT INTO users(name) VALUES ('b'), ('a'), ('c');",
+        ),
+        ("2024-01-01-000000_a/down.sql", "DROP TABLE users;"),
+        ("2024-01-02-000000_b/up.sql", "ALTER TABLE users ADD COLUMN note; DROP INDEX by_name;"),
+        ("2024-01-02-000000_b/down.sql", "ALTER TABLE users DROP COLUMN note;"),
+        (
+            "2024-01-03-000000_c/up.sql",
+            "CREATE TABLE ranked(id INTEGER PRIMARY KEY, who TEXT);
+INSERT INTO ranked(who) SELECT id FROM users;",
+        ),
+        ("2024-01-03-000000_c/down.sql", "DROP TABLE ranked;"),
+        ("2024-01-04-000000_d/up.sql", "CREATE TABLE last(a);"),
+        ("2024-01-04-000000_d/down.sql", "DROP TABLE nowhere;"),
+        ("2024-01-05-000000_e/up.sql", "CREATE TABLE more(a);"),
+    ] {
+        let path = place.work().join("db/migrations").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, sql).unwrap();
+    }
+    done(&place, &["init", "--database", "app.db", "--migrations", "db/migrations"]);
+    let (before, log) = (fs::read(database(&place)).unwrap(), place.run(&["log"]).stdout);
+    let proved = told(&place, "prove", 3, &["prove"]);
+    assert_eq!(proved["diagnostics"][0]["code"], "PROPERTY_MISSING");
+    let data = &proved["data"];
+    assert_eq!(
+        (&data["with_way_back"], &data["restored"], &data["failing"]),
+        (&json!(4), &json!(2), &json!(3))
+    );
+    let seen = data["migrations"].as_array().unwrap();
+    let found: Vec<_> = seen.iter().map(|one| &one["back"]["found"]).collect();
+    assert_eq!(found, ["restores", "differs", "restores", "fails", "none"]);
+    let missing = &seen[1]["back"]["changes"]["declared"][0];
+    assert_eq!((&missing["change"], &missing["name"]), (&"removed".into(), &"by_name".into()));
+    let ordered: Vec<_> = seen.iter().map(|one| !one["order"].is_null()).collect();
+    assert_eq!(ordered, [false, false, true, false, false]);
+    assert!(seen[3]["back"]["why"].as_str().unwrap().contains("2024-01-04-000000_d/down.sql:1"));
+    assert_eq!(fs::read(database(&place)).unwrap(), before);
+    assert_eq!(place.run(&["log"]).stdout, log);
+    let said = place.run(&["prove"]);
+    assert!(said.stdout.contains("- index by_name"), "{said:?}");
+
+    // On what the database holds, where the ledger knows that.
+    apply(&place);
+    fs::write(place.work().join("db/migrations/2024-01-04-000000_d/down.sql"), "DROP TABLE last;")
+        .unwrap();
+    let again = told(&place, "prove", 3, &["prove"]);
+    assert_eq!(again["data"]["failing"], 2);
+    assert_eq!(
+        told(&place, "prove", 2, &["prove", "--cases", "3"])["diagnostics"][0]["code"],
+        "USAGE"
+    );
+}

@@ -45,6 +45,17 @@ pub struct WorkCopy {
     tree: PageTree,
     /// Rows that break a foreign key, by child table and broken rule, as found at the start.
     broken_keys: BTreeMap<(String, String), u64>,
+    order: RowOrder,
+}
+
+/// In which order rows come that no statement orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RowOrder {
+    /// As SQLite finds them.
+    #[default]
+    Found,
+    /// The other way round, which shows what depends on it.
+    Reversed,
 }
 
 /// What one step did.
@@ -214,7 +225,15 @@ impl WorkCopy {
         };
         let broken_keys = logged().map_err(sorted)?;
         drop(connection);
-        Ok(Self { path, tree, broken_keys })
+        Ok(Self { path, tree, broken_keys, order: RowOrder::Found })
+    }
+
+    /// Another work copy of the same pages in `folder`, whose steps meet rows in `order`.
+    pub fn fork(&self, folder: &Path, order: RowOrder) -> Result<Self, StepError> {
+        let path = folder.join(FILE);
+        fs::copy(&self.path, &path).map_err(DatabaseError::io(&path))?;
+        let (tree, broken_keys) = (self.tree.clone(), self.broken_keys.clone());
+        Ok(Self { path, tree, broken_keys, order })
     }
 
     /// Runs `script` as one step: all of it or nothing. Clock and randomness are those of `inputs`, so
@@ -290,7 +309,7 @@ impl WorkCopy {
     ) -> Result<StepOutcome, StepError> {
         let before = self.reader()?;
         let clock = RecordedClock::stop_at(inputs.clock_ms)?;
-        let mut run = Run::begin(&self.path, script, inputs)?;
+        let mut run = Run::begin(&self.path, script, inputs, self.order)?;
         run.all()?;
         let (statements, transactions, authority) = run.end();
         drop(clock);
@@ -397,12 +416,20 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn begin(path: &'a Path, script: &'a Script, inputs: &StepInputs) -> Result<Self, StepError> {
+    fn begin(
+        path: &'a Path,
+        script: &'a Script,
+        inputs: &StepInputs,
+        order: RowOrder,
+    ) -> Result<Self, StepError> {
         let arrangement = script::arrangement(&script.sql);
         let mut connection = open_recorded(path, WAIT)?;
         let sorted = |error| DatabaseError::of(path, WAIT, error);
         inputs.replace_randomness(&connection).map_err(sorted)?;
         settle(&connection).map_err(sorted)?;
+        if order == RowOrder::Reversed {
+            connection.pragma_update(None, "reverse_unordered_selects", true).map_err(sorted)?;
+        }
         let enforced = arrangement.foreign_keys.unwrap_or(true);
         connection.pragma_update(None, "foreign_keys", enforced).map_err(sorted)?;
         let authority = Authority::over(&mut connection).map_err(sorted)?;
