@@ -394,12 +394,13 @@ impl From<&DatabaseError> for Failure {
             | DatabaseError::NotAFile { path }
             | DatabaseError::Empty { path }
             | DatabaseError::NotADatabase { path }
-            | DatabaseError::Corrupt { path, .. } => at_path(&STORE_INVALID, error, path),
+            | DatabaseError::Corrupt { path, .. }
+            | DatabaseError::NeedsApplication { path, .. } => at_path(&STORE_INVALID, error, path),
             DatabaseError::Busy { path, .. } => at_path(&BUSY, error, path),
             DatabaseError::NoPageAccess => plainly(&INTERNAL, error),
-            DatabaseError::Io { path, .. } | DatabaseError::Sqlite { path, .. } => {
-                at_path(&IO, error, path)
-            }
+            DatabaseError::Io { path, .. }
+            | DatabaseError::ReadOnly { path, .. }
+            | DatabaseError::Sqlite { path, .. } => at_path(&IO, error, path),
         }
     }
 }
@@ -456,6 +457,7 @@ impl From<&StepError> for Failure {
             }
             StepError::TransactionLeftOpen { script } => plainly(&STEP_FAILED, error).at(script),
             StepError::ForeignKey { script, .. } => plainly(&OUTCOME_INVALID, error).at(script),
+            StepError::Broken { script, .. } => plainly(&OUTCOME_INVALID, error).at(script),
             StepError::Integrity { .. } => plainly(&OUTCOME_INVALID, error),
             StepError::Clock(_) => plainly(&INTERNAL, error),
             StepError::LogDisagrees { .. } => plainly(&INTERNAL, error),

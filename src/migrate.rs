@@ -10,6 +10,7 @@ pub mod account;
 mod applied;
 mod baseline;
 mod books;
+mod check;
 #[cfg(test)]
 mod conformance;
 pub mod documents;
@@ -32,6 +33,7 @@ mod status;
 mod store;
 
 pub use applied::failures;
+pub use check::{Tried, check};
 pub use environment::Environment;
 pub use error::MigrateError;
 pub use folder::{FolderOptions, Recognised, recognise};

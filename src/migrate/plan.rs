@@ -231,6 +231,9 @@ pub(super) fn must_be_whole(
 pub fn plan(store: &mut Store, to: Option<&str>, policy: Policy) -> Result<Plan, MigrateError> {
     store.must_be_idle()?;
     must_be_unchanged(store)?;
+    if to.unwrap_or(&store.contract.current) != store.ledger.state().store().version {
+        space::check_live(store)?;
+    }
     let observation = store.observe()?;
     store.objects.sync()?;
     let from = observation.version;
@@ -334,16 +337,27 @@ fn rehearse(
     store: &Store,
     database: &ObjectState,
     edges: &[&Edge],
-) -> Result<(MeasuredLoss, Vec<PlannedStep>), MigrateError> {
-    let mut loss = MeasuredLoss::default();
-    let mut steps = Vec::new();
-    let ObjectState::Database { page_root, .. } = database else { return Ok((loss, steps)) };
+) -> Result<Rehearsal, MigrateError> {
+    let ObjectState::Database { page_root, .. } = database else { return Ok(Rehearsal::default()) };
     if edges.is_empty() {
-        return Ok((loss, steps));
+        return Ok(Rehearsal::default());
     }
     space::check(store, database, 0)?;
     let scratch = scratch_folder(store)?;
-    let mut copy = WorkCopy::create(scratch.path(), page_root, &*store.objects)?;
+    rehearse_on(WorkCopy::create(scratch.path(), page_root, &*store.objects)?, store, edges)
+}
+
+/// What steps lose, and what they do.
+pub(super) type Rehearsal = (MeasuredLoss, Vec<PlannedStep>);
+
+/// Runs the edges' steps on `copy`, and looks at what comes of them.
+pub(super) fn rehearse_on(
+    mut copy: WorkCopy,
+    store: &Store,
+    edges: &[&Edge],
+) -> Result<Rehearsal, MigrateError> {
+    let mut loss = MeasuredLoss::default();
+    let mut steps = Vec::new();
     let exemptions = exemptions(&store.contract);
     for edge in edges {
         for sql in edge.sql() {

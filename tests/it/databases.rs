@@ -55,7 +55,7 @@ pub(crate) fn sql(place: &Place, sql: &str) {
     connection.execute_batch(&format!("BEGIN; {sql} COMMIT;")).unwrap();
 }
 
-fn number(place: &Place, query: &str) -> i64 {
+pub(crate) fn number(place: &Place, query: &str) -> i64 {
     let connection = rusqlite::Connection::open(database(place)).unwrap();
     connection.query_row(query, [], |row| row.get(0)).unwrap()
 }

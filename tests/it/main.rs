@@ -17,7 +17,13 @@ mod contract_schema;
 #[cfg(test)]
 mod databases;
 #[cfg(test)]
+mod databases_found;
+#[cfg(test)]
 mod databases_kill;
+#[cfg(test)]
+mod databases_processes;
+#[cfg(test)]
+mod databases_traps;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]

@@ -160,28 +160,50 @@ pub fn materialise(
     if tree.page_count() == 0 {
         return Err(ImageError::NoPages { root: *root });
     }
+    let pages = tree.pages().iter().map(|name| read_page(name, tree.page_size(), objects));
+    write_file(pages, tree.page_count(), path)?;
+    Ok(tree)
+}
+
+/// Writes the pages of `source` to `path` in the same way, and returns their tree.
+pub fn copy(source: &impl PageSource, path: &Path) -> Result<PageTree, ImageError> {
+    let mut names = Vec::with_capacity(source.page_count() as usize);
+    let pages = (1..=source.page_count()).map(|number| {
+        let page = normalised(number, source.read_page(number)?);
+        names.push(ContentHash::of(&page));
+        Ok(page)
+    });
+    write_file(pages, source.page_count(), path)?;
+    Ok(PageTree::over(source.page_size(), names))
+}
+
+fn write_file(
+    pages: impl Iterator<Item = Result<Vec<u8>, ImageError>>,
+    page_count: u32,
+    path: &Path,
+) -> Result<(), ImageError> {
     let io = |source| ImageError::Io { path: path.to_owned(), source };
     let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(io)?;
-    let written = write_pages(&tree, objects, file, path);
+    let written = write_pages(pages, page_count, file, path);
     if written.is_err() {
         // The first error is the one to tell; a file that cannot be removed is refused next time.
         let _ = fs::remove_file(path);
     }
-    written.map(|()| tree)
+    written
 }
 
 fn write_pages(
-    tree: &PageTree,
-    objects: &dyn Objects,
+    pages: impl Iterator<Item = Result<Vec<u8>, ImageError>>,
+    page_count: u32,
     file: File,
     path: &Path,
 ) -> Result<(), ImageError> {
     let io = |source| ImageError::Io { path: path.to_owned(), source };
     let mut out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file);
-    for (at, name) in tree.pages().iter().enumerate() {
-        let mut page = read_page(name, tree.page_size(), objects)?;
+    for (at, page) in pages.enumerate() {
+        let mut page = page?;
         if at == 0 {
-            give_life(&mut page, tree.page_count());
+            give_life(&mut page, page_count);
         }
         out.write_all(&page).map_err(io)?;
     }
@@ -284,7 +306,11 @@ mod tests {
                 materialise(&tree.root(), &objects, &copy),
                 Err(ImageError::Io { .. })
             ));
+            let direct = dir.path().join("direct.db");
+            assert_eq!(super::copy(&snapshot, &direct).unwrap(), tree);
+            assert_eq!(fs::read(&direct).unwrap(), fs::read(&copy).unwrap());
             fs::remove_file(&copy).unwrap();
+            fs::remove_file(&direct).unwrap();
         }
     }
 

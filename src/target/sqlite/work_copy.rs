@@ -129,6 +129,14 @@ pub enum StepError {
         /// Such rows after the step.
         after: u64,
     },
+    /// After the step SQLite cannot read the database any more.
+    #[error("{script}: leaves a database that cannot be read: {message}")]
+    Broken {
+        /// The script's name.
+        script: String,
+        /// SQLite's words.
+        message: String,
+    },
     /// `PRAGMA integrity_check` found something.
     #[error("the migrated database is not sound: {}", found.join("; "))]
     Integrity {
@@ -160,6 +168,19 @@ pub enum StepError {
     Image(#[from] ImageError),
 }
 
+impl StepError {
+    /// That a copy of ours is damaged after a step is the step's doing, and no fault of the file.
+    fn of_script(self, script: &Script) -> Self {
+        match self {
+            Self::Database(DatabaseError::Corrupt { message, .. })
+            | Self::Content(ContentError::Database(DatabaseError::Corrupt { message, .. })) => {
+                Self::Broken { script: script.name.clone(), message }
+            }
+            other => other,
+        }
+    }
+}
+
 impl WorkCopy {
     /// Writes the image `root` into `folder` as a work copy. One that is already there is replaced.
     pub fn create(
@@ -167,11 +188,23 @@ impl WorkCopy {
         root: &CommitHash,
         objects: &dyn Objects,
     ) -> Result<Self, StepError> {
+        Self::written(folder, |path| image::materialise(root, objects, path))
+    }
+
+    /// Writes what `source` holds into `folder` as a work copy, and keeps it nowhere else.
+    pub fn copy(folder: &Path, source: &impl PageSource) -> Result<Self, StepError> {
+        Self::written(folder, |path| image::copy(source, path))
+    }
+
+    fn written(
+        folder: &Path,
+        write: impl FnOnce(&Path) -> Result<PageTree, ImageError>,
+    ) -> Result<Self, StepError> {
         let path = folder.join(FILE);
         for suffix in ["", "-wal", "-shm", "-journal"] {
             remove(&beside(&path, suffix))?;
         }
-        let tree = image::materialise(root, objects, &path)?;
+        let tree = write(&path)?;
         let connection = open_existing(&path, WAIT)?;
         let sorted = |error| DatabaseError::of(&path, WAIT, error);
         let logged = || -> rusqlite::Result<_> {
@@ -210,7 +243,12 @@ impl WorkCopy {
         let found = guest.run(|connection| {
             let mut check = connection.prepare("PRAGMA integrity_check")?;
             check.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()
-        })?;
+        });
+        // The copy is nobody's; what its tables need they got from the steps.
+        let found = match found {
+            Err(DatabaseError::NeedsApplication { message, .. }) => vec![message],
+            found => found?,
+        };
         if found == ["ok"] { Ok(()) } else { Err(StepError::Integrity { found }) }
     }
 
@@ -256,11 +294,10 @@ impl WorkCopy {
         run.all()?;
         let (statements, transactions, authority) = run.end();
         drop(clock);
-        let after = self.reader()?;
-        self.refuse_newly_broken_keys(script, &after)?;
-        let loss = loss::measure(&before, &after, &authority.touched(), exemptions)?;
+        let loss = self
+            .judge(script, &before, &authority, exemptions)
+            .map_err(|error| error.of_script(script))?;
         drop(before);
-        drop(after);
         let tree = self.absorb_log()?;
         let old = std::mem::replace(&mut self.tree, tree);
         Ok(StepOutcome {
@@ -273,6 +310,19 @@ impl WorkCopy {
             requested: authority.requested(),
             loss,
         })
+    }
+
+    /// Looks at what the step made of the database, before it is taken.
+    fn judge(
+        &self,
+        script: &Script,
+        before: &Guest,
+        authority: &Authority,
+        exemptions: &[Exemption],
+    ) -> Result<Loss, StepError> {
+        let after = self.reader()?;
+        self.refuse_newly_broken_keys(script, &after)?;
+        Ok(loss::measure(before, &after, &authority.touched(), exemptions)?)
     }
 
     /// Names the pages in the log, writes the log into the file, and hashes those pages.

@@ -7,6 +7,7 @@
 
 mod apart;
 mod append;
+mod documents;
 mod error;
 mod history;
 mod in_place;
@@ -58,6 +59,10 @@ enum Command {
     Notebooks(notebooks::Arguments),
     /// Converts a folder of notebooks. The tool calls itself so.
     NotebooksConvert(notebooks::Convert),
+    /// Migrates a tree of many small documents with a ledger, and says what each stage takes.
+    Documents(documents::Arguments),
+    /// Does one stage of that. The tool calls itself so.
+    DocumentsStage(documents::One),
     /// Measures what states of runs cost that have many tasks.
     RunState(run_state::Arguments),
     /// Makes something of one state of a run. The tool calls itself so.
@@ -86,14 +91,16 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         Some(Command::Write { dir }) => return read::write(dir, arguments.events).map(drop),
         Some(Command::Read { what, dir }) => return read::print(*what, dir),
         Some(Command::NotebooksConvert(convert)) => return notebooks::run(convert),
+        Some(Command::DocumentsStage(one)) => return documents::run(one),
         Some(Command::RunStateOnce(once)) => return run_state::once(once),
-        Some(Command::Notebooks(_) | Command::RunState(_)) | None => {}
+        Some(Command::Documents(_) | Command::Notebooks(_) | Command::RunState(_)) | None => {}
     }
     fs::create_dir_all(&arguments.dir).map_err(at(&arguments.dir))?;
     let place = tempfile::Builder::new().prefix("bench.").tempdir_in(&arguments.dir);
     let place = place.map_err(at(&arguments.dir))?;
     match &arguments.command {
         Some(Command::Notebooks(notebooks)) => return notebooks::measure(notebooks, place.path()),
+        Some(Command::Documents(documents)) => return documents::measure(documents, place.path()),
         Some(Command::RunState(states)) => return run_state::measure(states, place.path()),
         _ => {}
     }
