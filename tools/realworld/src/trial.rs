@@ -1,5 +1,6 @@
 //! One history, from one point of it: everything that a user would do, and what came of it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -124,7 +125,7 @@ impl Trial {
             stop => return Err(stop),
         }
         self.baseline_named = true;
-        options.extend(["--baseline".as_ref(), version.as_ref()]);
+        options.extend([OsStr::new("--baseline"), OsStr::new(version)]);
         program.ask("init", &options)?;
         Ok(())
     }
