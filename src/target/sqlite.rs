@@ -14,6 +14,7 @@ mod connection;
 mod content;
 mod create;
 mod error;
+mod foreign_keys;
 pub mod image;
 mod inputs;
 mod loss;
