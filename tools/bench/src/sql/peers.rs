@@ -13,8 +13,10 @@ pub(super) struct Peer {
     program: &'static str,
     /// How to get it.
     install: &'static str,
-    /// Where the script of a number goes, and what stands before it in its file.
-    place: fn(usize) -> (PathBuf, &'static str),
+    /// Where the script of a number goes.
+    place: fn(usize) -> PathBuf,
+    /// What stands before and after it in its file.
+    around: (&'static str, &'static str),
     /// Commands, the first ones of which only prepare.
     prepare: &'static [&'static [&'static str]],
     run: &'static [&'static str],
@@ -26,7 +28,8 @@ const PEERS: [Peer; 4] = [
     Peer {
         program: "dbmate",
         install: "npm install --global dbmate",
-        place: |number| (format!("m/{number:014}_step.sql").into(), "-- migrate:up\n"),
+        place: |number| format!("m/{number:014}_step.sql").into(),
+        around: ("-- migrate:up\n", "-- migrate:down\n"),
         prepare: &[&["--url", "sqlite:app.db", "create"]],
         run: &["--url", "sqlite:app.db", "--migrations-dir", "m", "--no-dump-schema", "migrate"],
         settings: None,
@@ -34,7 +37,8 @@ const PEERS: [Peer; 4] = [
     Peer {
         program: "sqlx",
         install: "cargo install sqlx-cli --no-default-features --features sqlite",
-        place: |number| (format!("m/{number}_step.sql").into(), ""),
+        place: |number| format!("m/{number}_step.sql").into(),
+        around: ("", ""),
         prepare: &[&["database", "create", "--database-url", "sqlite:app.db"]],
         run: &["migrate", "run", "--source", "m", "--database-url", "sqlite:app.db"],
         settings: None,
@@ -42,7 +46,8 @@ const PEERS: [Peer; 4] = [
     Peer {
         program: "diesel",
         install: "cargo install diesel_cli --no-default-features --features sqlite-bundled",
-        place: |number| (format!("m/{number:014}_step/up.sql").into(), ""),
+        place: |number| format!("m/{number:014}_step/up.sql").into(),
+        around: ("", ""),
         prepare: &[],
         run: &["migration", "run", "--database-url", "app.db", "--migration-dir", "m"],
         settings: None,
@@ -50,7 +55,8 @@ const PEERS: [Peer; 4] = [
     Peer {
         program: "refinery",
         install: "cargo install refinery_cli --no-default-features --features sqlite-bundled",
-        place: |number| (format!("m/V{number}__step.sql").into(), ""),
+        place: |number| format!("m/V{number}__step.sql").into(),
+        around: ("", ""),
         prepare: &[],
         run: &["migrate", "-c", "refinery.toml", "-p", "m"],
         settings: Some(("refinery.toml", "[main]\ndb_type = \"Sqlite\"\ndb_path = \"app.db\"\n")),
@@ -83,11 +89,11 @@ impl Peer {
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(at(&folder))?;
         }
+        let (head, tail) = self.around;
         for (number, sql) in (1..).zip(scripts) {
-            let (name, head) = (self.place)(number);
-            let path = folder.join(name);
+            let path = folder.join((self.place)(number));
             fs::create_dir_all(path.parent().unwrap_or(&folder)).map_err(at(&path))?;
-            fs::write(&path, format!("{head}{sql}")).map_err(at(&path))?;
+            fs::write(&path, format!("{head}{sql}{tail}")).map_err(at(&path))?;
         }
         if let Some((name, text)) = self.settings {
             fs::write(folder.join(name), text).map_err(at(&folder))?;
