@@ -164,6 +164,9 @@ catalogue! {
     BASELINE_UNKNOWN = 1003, Usage, Error, false,
         "A database comes into care, and nothing tells which migrations it went through already.",
         "Say it: `glyph-ledger init --database FILE ... --baseline VERSION`, or `--baseline none`.";
+    LAYOUT_AMBIGUOUS = 1004, Usage, Error, false,
+        "The files of a folder of migrations fit more than one tool, or another one than the database's table.",
+        "Say whose they are: `glyph-ledger init ... --layout LAYOUT`.";
     CONTRACT_INVALID = 1010, Refused, Error, false,
         "The contract cannot be used: it is not of the contract's schema, or contradicts itself.",
         "Mend the contract at the place named.";
@@ -173,6 +176,12 @@ catalogue! {
     MANIFEST_INVALID = 1012, Unsupported, Error, false,
         "The store's manifest cannot be read, or states no version.",
         "Mend the manifest by hand; nothing else of the store was opened.";
+    FOLDER_INVALID = 1013, Refused, Error, false,
+        "A folder of migrations cannot be used: something in it is no migration, or the tool would stumble over it.",
+        "Mend what is named; the tool that the folder is for would refuse it as well, or leave it out without a word.";
+    BOOKS_INVALID = 1014, Refused, Error, false,
+        "The table in which a migration tool keeps account is not as that tool makes it.",
+        "Mend the table with the tool that it belongs to, or name another layout (`--layout`).";
     MIGRATION_VERSION_UNKNOWN = 1020, Unsupported, Error, false,
         "The store's version is not one that this contract knows; a newer program may.",
         "Use the program that wrote the store, or a contract that knows its version.";
@@ -212,6 +221,12 @@ catalogue! {
     MIGRATION_LATE = 1036, Refused, Error, false,
         "A migration that was not applied stands before one that was.",
         "Give it a number after the newest one that was applied.";
+    MIGRATION_NEWER = 1037, Refused, Error, false,
+        "The database went through a migration that is newer than all in the folder.",
+        "Bring the folder up to date (`git pull`); it is behind the database.";
+    MIGRATION_DIRTY = 1038, Refused, Error, false,
+        "The table of a migration tool says that a migration was begun and not finished.",
+        "Finish or undo that migration with its tool; only a person can say how much of it was done.";
     LINK_DANGLING = 1040, Refused, Error, false,
         "An object refers by hash to an object that is not there.",
         "Add the object that is named to the target, or mend the reference at the place named.";

@@ -7,20 +7,20 @@ use std::path::Path;
 
 use crate::contract::{ContractError, PathError, VersionError};
 use crate::diagnostic::{
-    ALREADY_HERE, AUDIT_CHANGED, BUSY, CONTRACT_INVALID, CURSOR_UNKNOWN, Code, EVENT_ILLEGAL,
-    Failure, INTERNAL, IO, KEY_EXPOSED, KEY_INVALID, KEY_MISSING, KEY_UNKNOWN, LEDGER_DAMAGED,
-    LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID,
-    MIGRATION_ABOVE_CURRENT, MIGRATION_BELOW_MINIMUM, MIGRATION_PATH_MISSING,
-    MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_TYPE, MIGRATION_VERSION_UNKNOWN,
-    NEEDS_EXCLUSIVE, OBJECT_DAMAGED, OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, SIGNATURE_BAD,
-    STEP_FAILED, STORE_INVALID, USAGE,
+    ALREADY_HERE, AUDIT_CHANGED, BOOKS_INVALID, BUSY, CONTRACT_INVALID, CURSOR_UNKNOWN, Code,
+    EVENT_ILLEGAL, FOLDER_INVALID, Failure, INTERNAL, IO, KEY_EXPOSED, KEY_INVALID, KEY_MISSING,
+    KEY_UNKNOWN, LAYOUT_AMBIGUOUS, LEDGER_DAMAGED, LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_MISSING,
+    LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID, MIGRATION_ABOVE_CURRENT, MIGRATION_BELOW_MINIMUM,
+    MIGRATION_PATH_MISSING, MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_TYPE,
+    MIGRATION_VERSION_UNKNOWN, NEEDS_EXCLUSIVE, OBJECT_DAMAGED, OBJECT_MISSING, OUTCOME_INVALID,
+    PIN_INVALID, SIGNATURE_BAD, STEP_FAILED, STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
 use crate::ledger::{AppendError, CursorError, FoldError, LedgerError, PinError};
 use crate::log::sled::OpenError;
 use crate::log::{self, BatchError, ReadError};
 use crate::objects::ObjectsError;
-use crate::sql_folder::FolderError;
+use crate::sql_folder::{BooksError, FolderError, Trouble};
 use crate::target::glyph_store::{AuditError, CreateError, ManifestError};
 use crate::target::sqlite::{
     ContentError, DatabaseError, ImageError, PublishError, StepError, UnknownPage,
@@ -74,6 +74,7 @@ from_owned! {
     NoRandomness,
     ContractError,
     FolderError,
+    BooksError,
     PathError,
     VersionError,
     ManifestError,
@@ -274,12 +275,37 @@ impl From<&ContractError> for Failure {
 
 impl From<&FolderError> for Failure {
     fn from(error: &FolderError) -> Self {
-        match error {
-            FolderError::Io { path, .. } => at_path(&IO, error, path),
-            FolderError::Empty { path } | FolderError::Twice { path, .. } => {
-                at_path(&USAGE, error, path)
+        let place = |name: &str| match name {
+            "" => error.dir.display().to_string(),
+            name => error.dir.join(name).display().to_string(),
+        };
+        match &error.trouble {
+            Trouble::Io { name, .. } => plainly(&IO, error).at(place(name)),
+            Trouble::Empty { .. } => at_path(&USAGE, error, &error.dir),
+            Trouble::Ambiguous { .. } | Trouble::Disagrees { .. } => {
+                plainly(&LAYOUT_AMBIGUOUS, error).at("--layout")
+            }
+            Trouble::Mixed { .. } => at_path(&FOLDER_INVALID, error, &error.dir),
+            Trouble::Duplicate { second: name, .. }
+            | Trouble::BadName { file: name, .. }
+            | Trouble::DownWithoutUp { file: name, .. }
+            | Trouble::NameNotUtf8 { file: name }
+            | Trouble::NotUtf8 { file: name, .. }
+            | Trouble::NotAFile { file: name, .. }
+            | Trouble::NoUp { folder: name }
+            | Trouble::NotSql { file: name, .. }
+            | Trouble::TooLarge { name, .. } => plainly(&FOLDER_INVALID, error).at(place(name)),
+            Trouble::Nul { file, line } | Trouble::Directive { file, line, .. } => {
+                plainly(&FOLDER_INVALID, error).at(format!("{}:{line}", place(file)))
             }
         }
+    }
+}
+
+impl From<&BooksError> for Failure {
+    fn from(error: &BooksError) -> Self {
+        let BooksError::Columns { table, .. } = error;
+        plainly(&BOOKS_INVALID, error).at(*table)
     }
 }
 

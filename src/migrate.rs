@@ -9,11 +9,13 @@
 pub mod account;
 mod applied;
 mod baseline;
+mod books;
 #[cfg(test)]
 mod conformance;
 pub mod documents;
 mod environment;
 mod error;
+mod folder;
 mod init;
 mod loss;
 mod observe;
@@ -29,9 +31,10 @@ mod stated;
 mod status;
 mod store;
 
-pub use applied::Changed;
+pub use applied::failures;
 pub use environment::Environment;
 pub use error::MigrateError;
+pub use folder::{FolderOptions, Recognised, recognise};
 pub use init::{Adoption, InitOptions, adopt, init};
 pub use loss::{LossSummary, LostValues};
 pub use plan::{Plan, PlanFileError, PlannedObject, PlannedStep, Policy, plan};

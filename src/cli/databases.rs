@@ -13,8 +13,8 @@ use super::new_file::NewFile;
 use crate::contract::{Contract, load_file};
 use crate::diagnostic::{Failure, USAGE};
 use crate::effects::syncs;
-use crate::migrate::OpenStore;
-use crate::sql_folder::{Folder, compile};
+use crate::migrate::{OpenStore, Recognised};
+use crate::sql_folder::{Books, Folder, Layout, Tables, Width, compile};
 use crate::target::{DatabaseFile, Site};
 
 /// Name of the file in a ledger's folder that says which database is in its care.
@@ -32,9 +32,30 @@ pub(super) struct Chosen {
     /// The folder of the SQL migrations of the database
     #[arg(long, value_name = "DIR", requires = "database")]
     pub(super) migrations: Option<PathBuf>,
+    /// How the folder is laid out, where its files do not tell
+    #[arg(long, value_name = "LAYOUT", requires = "migrations", value_parser = layout_named)]
+    pub(super) layout: Option<Layout>,
     /// The version that the database has, where nothing else tells it: that of its last migration, or `none`
     #[arg(long, value_name = "VERSION", requires = "database")]
     pub(super) baseline: Option<String>,
+}
+
+/// The layout of that name.
+fn layout_named(name: &str) -> Result<Layout, String> {
+    Layout::find(name).ok_or_else(|| {
+        let known = Layout::ALL.map(Layout::name).join(", ");
+        format!("no layout has that name; known are {known}")
+    })
+}
+
+/// The books that are kept for a folder's tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kept {
+    /// As the tool keeps them.
+    Kept,
+    /// The same, with checksums of versions of 64 bits: of refinery only.
+    KeptWide,
 }
 
 /// What a ledger of a database was set up with. Paths are from the folder that the ledger lies in, as far
@@ -46,6 +67,12 @@ pub(super) struct Settings {
     /// The folder of its migrations, if that is what migrates it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     migrations: Option<PathBuf>,
+    /// How that folder is laid out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    layout: Option<String>,
+    /// Which books of its tool are kept, if any are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    books: Option<Kept>,
     /// The contract, if that is what migrates it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     contract: Option<PathBuf>,
@@ -80,7 +107,18 @@ impl Settings {
             }
         };
         let migrations = migrations.map(place).transpose()?;
-        Ok(Self { database, migrations, contract: contract.map(place).transpose()? })
+        let contract = contract.map(place).transpose()?;
+        Ok(Self { database, migrations, layout: None, books: None, contract })
+    }
+
+    /// The same, with what was recognised of the folder.
+    pub(super) fn with(mut self, recognised: &Recognised) -> Self {
+        self.layout = Some(recognised.folder.layout.name().to_owned());
+        self.books = recognised.books.as_ref().map(|books| match books.width() {
+            Width::Four => Kept::Kept,
+            Width::Eight => Kept::KeptWide,
+        });
+        self
     }
 
     fn read(ledger: &Path) -> Result<Option<Self>, Failure> {
@@ -137,8 +175,24 @@ impl Settings {
         if let Some(file) = &self.contract {
             return Ok(load_file(&base_of(ledger)?.join(file))?);
         }
-        let folder = self.migrations(ledger)?.unwrap_or_default();
-        Ok(compile(&Folder::read(&folder)?))
+        let dir = self.migrations(ledger)?.unwrap_or_default();
+        let layout = self.layout.as_deref().map(layout_named).transpose();
+        let layout = layout.map_err(|told| {
+            Failure::new(&USAGE, told).at(ledger.join(SETTINGS_FILE).display().to_string())
+        })?;
+        let folder = Folder::read(&dir, layout, &Tables::default())?;
+        let width = self.books.map(|kept| match kept {
+            Kept::Kept => Width::Four,
+            Kept::KeptWide => Width::Eight,
+        });
+        let books = folder.layout.tool().zip(width);
+        let books = books.map(|(tool, width)| Books::with_width(tool, width));
+        Ok(compile(&folder, books.as_ref()))
+    }
+
+    /// Name of the layout of the folder of its migrations, if they are in one.
+    pub(super) fn layout(&self) -> Option<&str> {
+        self.layout.as_deref()
     }
 }
 

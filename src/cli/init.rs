@@ -21,7 +21,10 @@ use crate::contract::load_file;
 use crate::diagnostic::{ALREADY_HERE, Failure, USAGE};
 use crate::effects::{Signer, SystemRandom};
 use crate::migrate::documents::{Collection, Documents, OpenDocuments};
-use crate::migrate::{Adoption, InitOptions, MigrateError, OpenStore, Store, init};
+use crate::migrate::{
+    Adoption, FolderOptions, InitOptions, MigrateError, OpenStore, Store, init, recognise,
+};
+use crate::sql_folder::{Books, Folder, Tool};
 use crate::target::documents::Tree;
 
 #[derive(Debug, Args)]
@@ -54,6 +57,59 @@ pub(super) struct Initialised {
     /// Number of documents found, of a ledger for documents.
     #[serde(skip_serializing_if = "Option::is_none")]
     documents: Option<u64>,
+    /// How a database's folder of migrations was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder: Option<Read>,
+}
+
+/// A folder of migrations as it was read.
+#[derive(Serialize)]
+struct Read {
+    layout: &'static str,
+    /// Layouts that its files fit as well.
+    also_fits: Vec<&'static str>,
+    migrations: u64,
+    /// Scripts that the layout passes over.
+    ignored: Vec<String>,
+    /// The table of the layout's tool, if that is kept.
+    books: Option<&'static str>,
+    /// Name of the tool whose table is not there and is not begun either.
+    no_books_of: Option<&'static str>,
+}
+
+impl Read {
+    fn of(folder: Folder, books: Option<&Books>) -> Self {
+        let tool = folder.layout.tool();
+        Self {
+            layout: folder.layout.name(),
+            also_fits: folder.also_fits.iter().map(|layout| layout.name()).collect(),
+            migrations: folder.migrations.len() as u64,
+            ignored: folder.ignored,
+            books: books.map(|books| books.tool().table()),
+            no_books_of: tool.filter(|_| books.is_none()).map(Tool::name),
+        }
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        write!(out, "  layout  {}, {}", self.layout, count(self.migrations, "migration"))?;
+        match &self.also_fits[..] {
+            [] => writeln!(out)?,
+            others => writeln!(out, " (the files fit {} as well: --layout)", others.join(", "))?,
+        }
+        for script in &self.ignored {
+            writeln!(out, "  no migration of that layout: {}", plain(script))?;
+        }
+        if let Some(table) = self.books {
+            writeln!(out, "  books   {table}, kept as {} does", self.layout)?;
+        }
+        if let Some(tool) = self.no_books_of {
+            writeln!(
+                out,
+                "  books   none: {tool} has none here, and knows nothing of what was applied"
+            )?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Serialize)]
@@ -96,6 +152,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initi
         version: adoption.version,
         objects,
         documents: None,
+        folder: None,
     };
     Ok(Done::new(answer).next(&["status"]).next(&["plan", "-o", "plan.json"]))
 }
@@ -108,19 +165,38 @@ fn of_database(
     context: &Context,
 ) -> Result<Done<Initialised>, Failure> {
     let ledger = context.ledger_below(&arguments.folder);
-    let Chosen { migrations, baseline, .. } = &arguments.chosen;
-    let settings = Settings::of(&ledger, database, migrations.as_deref(), contract)?;
-    let (site, contract) = (settings.site(&ledger)?, settings.contract(&ledger)?);
+    let Chosen { migrations, baseline, layout, .. } = &arguments.chosen;
+    let mut settings = Settings::of(&ledger, database, migrations.as_deref(), contract)?;
+    let site = settings.site(&ledger)?;
+    let surroundings = context.surroundings()?;
+    let mut baseline = baseline.clone();
+    let folder = match settings.migrations(&ledger)? {
+        None => None,
+        Some(dir) => {
+            let options =
+                FolderOptions { dir: &dir, layout: *layout, baseline: baseline.as_deref() };
+            let recognised = recognise(&site.database(), surroundings.wait, &options)?;
+            settings = settings.with(&recognised);
+            baseline.clone_from(&recognised.baseline);
+            Some(Read::of(recognised.folder, recognised.books.as_ref()))
+        }
+    };
+    let contract = settings.contract(&ledger)?;
     let (signer, key_created) = context.signer_or_new()?;
     let key = signer.key_id();
-    let surroundings = context.surroundings()?;
     let open = OpenStore { site, ledger: ledger.clone(), contract, surroundings };
-    let (project, baseline) = (String::new(), baseline.clone());
+    let project = String::new();
     let options = InitOptions { open: open.clone(), project, baseline, signer: Arc::new(signer) };
     let (store, adoption) = match init(options, &mut SystemRandom) {
         // Making the ledger was cut short before it was written down what it was made with.
         Err(MigrateError::AlreadyAdopted { .. }) if !Settings::are_in(&ledger)? => {
             adopted_before(open)?
+        }
+        // There is no ledger yet whose status could be asked for.
+        Err(error @ MigrateError::AppliedChanged { .. }) => {
+            let told = Failure::from(error);
+            let explained = vec!["explain".to_owned(), told.code.id.to_owned()];
+            return Err(Failure { next: vec![explained], ..told });
         }
         made => made?,
     };
@@ -135,6 +211,7 @@ fn of_database(
         version: adoption.version,
         objects: adoption.objects.into_iter().map(|(id, state)| Object::of(id, &state)).collect(),
         documents: None,
+        folder,
     };
     Ok(Done::new(answer).next(&["status"]).next(&["plan", "-o", "plan.json"]))
 }
@@ -218,6 +295,7 @@ fn of_documents(arguments: &Arguments, context: &Context) -> Result<Done<Initial
         version: MIXED_VERSIONS.to_owned(),
         objects: Vec::new(),
         documents: Some(found),
+        folder: None,
     };
     Ok(Done::new(answer).next(&["check"]).next(&["plan", "-o", "plan.json"]))
 }
@@ -247,14 +325,26 @@ impl Answer for Initialised {
             Origin::Created => "created a store",
             Origin::Adopted => "adopted the store",
         };
-        let head = match self.documents {
-            None => format!("{done} of version {} at {}", self.version, self.store.display()),
-            Some(found) => {
+        let head = match (self.documents, &self.folder) {
+            (None, Some(_)) => {
+                let done = match self.origin {
+                    Origin::Created => "made the database",
+                    Origin::Adopted => "took the database into care",
+                };
+                format!("{done} at version {}: {}", plain(&self.version), self.store.display())
+            }
+            (None, None) => {
+                format!("{done} of version {} at {}", self.version, self.store.display())
+            }
+            (Some(found), _) => {
                 format!("a ledger for {} at {}", count(found, "document"), self.store.display())
             }
         };
         writeln!(out, "{}", paint.strong(head))?;
         writeln!(out, "  ledger  {}", self.ledger)?;
+        if let Some(folder) = &self.folder {
+            folder.write(out)?;
+        }
         let made = if self.key_created { " (new)" } else { "" };
         writeln!(out, "  key     {} in {}{made}", self.key.short(), self.key_file.display())?;
         for object in &self.objects {

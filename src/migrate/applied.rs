@@ -4,39 +4,50 @@
 use std::collections::BTreeSet;
 
 use ledger_format::body::{Body, Purpose};
-use ledger_format::hash::CommitHash;
+use ledger_format::hash::{CommitHash, ContentHash};
 
+use super::books;
 use super::error::MigrateError;
+use super::observe::LiveDatabase;
 use super::stage::frozen_contract;
 use super::store::Store;
 use crate::contract::{Contract, Edge};
+use crate::diagnostic::{
+    BOOKS_INVALID, Code, Failure, MIGRATION_DIRTY, MIGRATION_EDITED, MIGRATION_LATE,
+    MIGRATION_MISSING, MIGRATION_NEWER,
+};
+use crate::sql_folder::{Finding, same_statements};
 
-/// What is other than when it was applied: scripts by name.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Changed {
-    /// Applied scripts whose text is another one now.
-    pub edited: Vec<String>,
-    /// Applied scripts that are not there any more.
-    pub missing: Vec<String>,
-    /// Scripts that were not there, and stand before one that was applied.
-    pub late: Vec<String>,
-}
+/// Findings named in one message; the rest is counted.
+const NAMED_MAX: usize = 5;
 
-impl Changed {
-    /// Whether everything that was applied is as it was.
-    pub const fn is_nothing(&self) -> bool {
-        self.edited.is_empty() && self.missing.is_empty() && self.late.is_empty()
-    }
-}
-
-/// Compares the database's contract with the one that its migrations were applied from.
-pub(super) fn changed(store: &Store) -> Result<Changed, MigrateError> {
+/// What is wrong between the database's migrations and what it went through: by the contract that they were applied from,
+/// which the ledger keeps, and by the table of the migration tool, if there is one.
+pub(super) fn findings(store: &Store) -> Result<Vec<Finding>, MigrateError> {
     if store.site.store().is_some() {
-        return Ok(Changed::default());
+        return Ok(Vec::new());
     }
+    let mut found = since_applied(store)?;
+    let database = LiveDatabase::open(&store.site.database(), store.wait)?;
+    let judged = books::judged(&store.contract, &database)?;
+    for finding in judged.into_iter().flat_map(|judged| judged.findings) {
+        match found.iter_mut().find(|known| known.says_the_same(&finding)) {
+            None => found.push(finding),
+            // The checksum that somebody finds in the table says more than one of ours.
+            Some(known @ Finding::Edited { .. }) if matches!(finding, Finding::Edited { .. }) => {
+                *known = finding;
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(found)
+}
+
+/// The same, by the ledger alone.
+fn since_applied(store: &Store) -> Result<Vec<Finding>, MigrateError> {
     match in_force(store, store.ledger.state().size())? {
-        None => Ok(Changed::default()),
-        Some(digest) if digest == store.contract.digest() => Ok(Changed::default()),
+        None => Ok(Vec::new()),
+        Some(digest) if digest == store.contract.digest() => Ok(Vec::new()),
         Some(digest) => {
             let then = frozen_contract(&store.ledger, &*store.objects, digest)?;
             Ok(compared(&then, &store.contract, &store.ledger.state().store().version))
@@ -46,8 +57,60 @@ pub(super) fn changed(store: &Store) -> Result<Changed, MigrateError> {
 
 /// Refuses to go on from migrations that changed after they were applied.
 pub(super) fn must_be_unchanged(store: &Store) -> Result<(), MigrateError> {
-    let changed = changed(store)?;
-    if changed.is_nothing() { Ok(()) } else { Err(MigrateError::AppliedChanged { changed }) }
+    must_be_sound(findings(store)?)
+}
+
+/// Refuses to go on with anything that is not harmless.
+pub(super) fn must_be_sound(mut findings: Vec<Finding>) -> Result<(), MigrateError> {
+    findings.retain(|finding| !finding.is_harmless());
+    if findings.is_empty() { Ok(()) } else { Err(MigrateError::AppliedChanged { findings }) }
+}
+
+/// What is told of each kind of finding, each with its code and the first that it names; of harmless ones nothing.
+pub fn failures(findings: &[Finding]) -> Vec<Failure> {
+    let mut told: Vec<(&'static Code, Vec<&Finding>)> = Vec::new();
+    for finding in findings {
+        let Some(code) = code(finding) else { continue };
+        match told.iter_mut().find(|(known, _)| *known == code) {
+            Some((_, of_code)) => of_code.push(finding),
+            None => told.push((code, vec![finding])),
+        }
+    }
+    told.into_iter().map(|(code, findings)| failure(code, &findings)).collect()
+}
+
+/// All of them in one.
+pub(super) fn first_failure(findings: &[Finding]) -> Option<Failure> {
+    let told = failures(findings);
+    let message = told.iter().map(|failure| failure.message.as_str()).collect::<Vec<_>>();
+    let message = message.join("; ");
+    Some(Failure { message, ..told.into_iter().next()? })
+}
+
+fn failure(code: &'static Code, findings: &[&Finding]) -> Failure {
+    let named = findings.iter().take(NAMED_MAX).map(ToString::to_string).collect::<Vec<_>>();
+    let named = named.join("; ");
+    let failure = Failure::new(
+        code,
+        match findings.len().saturating_sub(NAMED_MAX) {
+            0 => named,
+            more => format!("{named}; and {more} more"),
+        },
+    );
+    let first = findings.first().and_then(|first| first.file().or_else(|| first.version()));
+    first.into_iter().fold(failure, Failure::at)
+}
+
+const fn code(finding: &Finding) -> Option<&'static Code> {
+    match finding {
+        Finding::Edited { .. } => Some(&MIGRATION_EDITED),
+        Finding::Missing { .. } => Some(&MIGRATION_MISSING),
+        Finding::Newer { .. } => Some(&MIGRATION_NEWER),
+        Finding::Late { .. } => Some(&MIGRATION_LATE),
+        Finding::Dirty { .. } => Some(&MIGRATION_DIRTY),
+        Finding::UnknownChecksums { .. } => Some(&BOOKS_INVALID),
+        Finding::Cosmetic { .. } => None,
+    }
 }
 
 /// Digest of the contract that led to where the database was when the ledger had `size` events; `None`
@@ -71,26 +134,46 @@ fn in_force(store: &Store, mut size: u64) -> Result<Option<CommitHash>, MigrateE
 }
 
 /// What of the edges up to `version` is another one in `now` than it was `then`.
-fn compared(then: &Contract, now: &Contract, version: &str) -> Changed {
-    let mut changed = Changed::default();
+fn compared(then: &Contract, now: &Contract, version: &str) -> Vec<Finding> {
+    let mut found = Vec::new();
     let applied = then.position(version).unwrap_or(0);
     for edge in then.edges.iter().filter(|edge| within(then, edge, applied)) {
-        let same = now.edges.iter().find(|other| other.to == edge.to);
-        match same {
-            None => changed.missing.push(named(edge)),
-            Some(other) if texts(now, other) != texts(then, edge) => {
-                changed.edited.push(named(other));
+        match now.edges.iter().find(|other| other.to == edge.to) {
+            None => {
+                let (version, file) = (edge.to.clone(), Some(named(edge)));
+                found.push(Finding::Missing { version, file });
             }
-            Some(_) => {}
+            Some(other) => found.extend(change(&texts(then, edge), &texts(now, other), other)),
         }
     }
     let known: BTreeSet<&str> =
         then.versions.iter().take(applied + 1).map(String::as_str).collect();
     // Where the version itself is missing, nothing is before or after it.
-    let Some(reached) = now.position(version) else { return changed };
+    let Some(reached) = now.position(version) else { return found };
     let late = now.edges.iter().filter(|edge| within(now, edge, reached));
-    changed.late.extend(late.filter(|edge| !known.contains(edge.to.as_str())).map(named));
-    changed
+    found.extend(late.filter(|edge| !known.contains(edge.to.as_str())).map(|edge| Finding::Late {
+        version: edge.to.clone(),
+        file: named(edge),
+        newest: version.to_owned(),
+    }));
+    found
+}
+
+/// How the scripts of an edge differ from what they were.
+fn change(then: &[&str], now: &[&str], edge: &Edge) -> Option<Finding> {
+    if then == now {
+        return None;
+    }
+    let hash = |texts: &[&str]| ContentHash::of(texts.concat().as_bytes()).to_string();
+    let (version, file) = (edge.to.clone(), named(edge));
+    let (recorded, found) = (hash(then), hash(now));
+    let same = then.len() == now.len()
+        && then.iter().zip(now).all(|(then, now)| same_statements(then, now));
+    Some(if same {
+        Finding::Cosmetic { version, file, recorded, found }
+    } else {
+        Finding::Edited { version, file, recorded, found }
+    })
 }
 
 fn within(contract: &Contract, edge: &Edge, applied: usize) -> bool {
@@ -102,21 +185,27 @@ fn named(edge: &Edge) -> String {
 }
 
 /// What an edge runs, whatever its files are called.
-fn texts<'a>(contract: &'a Contract, edge: &'a Edge) -> Vec<Option<&'a [u8]>> {
-    edge.sql().map(|sql| contract.scripts.get(&sql.script).map(Vec::as_slice)).collect()
+fn texts<'a>(contract: &'a Contract, edge: &'a Edge) -> Vec<&'a str> {
+    let text = |name: &str| contract.scripts.get(name).map(Vec::as_slice).unwrap_or_default();
+    edge.sql().map(|sql| std::str::from_utf8(text(&sql.script)).unwrap_or_default()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql_folder::{Folder, compile};
+    use crate::sql_folder::{Folder, Tables, compile};
 
     fn contract(files: &[(&str, &str)]) -> Contract {
         let dir = tempfile::tempdir().unwrap();
         for (name, sql) in files {
             std::fs::write(dir.path().join(name), sql).unwrap();
         }
-        compile(&Folder::read(dir.path()).unwrap())
+        compile(&Folder::read(dir.path(), None, &Tables::default()).unwrap(), None)
+    }
+
+    fn kinds(found: &[Finding]) -> Vec<(&'static str, &str)> {
+        let kind = |one: &Finding| code(one).map_or("COSMETIC", |code| code.id);
+        found.iter().map(|one| (kind(one), one.file().unwrap())).collect()
     }
 
     #[test]
@@ -129,19 +218,44 @@ mod tests {
             ("4_d.sql", "D"),
             ("5_e.sql", "E!"),
         ]);
-        assert_eq!(compared(&then, &now, "4"), Changed::default());
-        let now =
-            contract(&[("1_a.sql", "A!"), ("3_c.sql", "C"), ("4_d.sql", "D"), ("6_f.sql", "F")]);
+        assert_eq!(compared(&then, &now, "4"), []);
+        let now = contract(&[
+            ("1_a.sql", "A!"),
+            ("3_c.sql", "C"),
+            ("4_d.sql", "D -- more\n"),
+            ("6_f.sql", "F"),
+        ]);
         let found = compared(&then, &now, "4");
-        assert_eq!(found.edited, ["1_a.sql"]);
-        assert_eq!(found.missing, ["2_b.sql"]);
-        assert_eq!(found.late, ["3_c.sql"]);
+        assert_eq!(
+            kinds(&found),
+            [
+                ("MIGRATION_EDITED", "1_a.sql"),
+                ("MIGRATION_MISSING", "2_b.sql"),
+                ("COSMETIC", "4_d.sql"),
+                ("MIGRATION_LATE", "3_c.sql"),
+            ]
+        );
+        assert_eq!(failures(&found).len(), 3);
+        assert!(must_be_sound(found.into_iter().filter(Finding::is_harmless).collect()).is_ok());
     }
 
     #[test]
     fn nothing_is_late_where_the_version_itself_is_gone() {
         let then = contract(&[("1_a.sql", "A"), ("2_b.sql", "B")]);
         let found = compared(&then, &contract(&[("1_a.sql", "A")]), "2");
-        assert_eq!(found, Changed { missing: vec!["2_b.sql".to_owned()], ..Changed::default() });
+        assert_eq!(kinds(&found), [("MIGRATION_MISSING", "2_b.sql")]);
+    }
+
+    #[test]
+    fn a_message_names_the_first_and_counts_the_rest() {
+        let late = |version: u32| Finding::Late {
+            version: version.to_string(),
+            file: format!("{version}.sql"),
+            newest: "9".to_owned(),
+        };
+        let found: Vec<Finding> = (1..=7).map(late).collect();
+        let told = first_failure(&found).unwrap();
+        assert_eq!(told.place.as_deref(), Some("1.sql"));
+        assert!(told.message.ends_with("9 is; and 2 more"), "{}", told.message);
     }
 }

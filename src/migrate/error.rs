@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use ledger_format::hash::{CommitHash, EventId};
 
-use super::applied::Changed;
+use super::applied::first_failure;
 use super::documents::Refusal;
 use super::plan::PlanFileError;
 use super::proof::ProveError;
@@ -13,16 +13,17 @@ use crate::contract::{ContractError, PathError};
 use crate::diagnostic::{
     ALREADY_HERE, BASELINE_UNKNOWN, CONFIRMATION_REQUIRED, CONTRACT_EDITED, CONTRACT_INVALID,
     CURSOR_UNKNOWN, Code, DOCUMENT_CHANGED, ENVIRONMENT_DIFFERS, Failure, INTERRUPTED, IO,
-    LOSS_UNDECLARED, MANIFEST_INVALID, MIGRATION_EDITED, MIGRATION_LATE, MIGRATION_MISSING,
-    MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_UNKNOWN, NO_RUN, NOTHING_HERE, NOTHING_TO_DO,
-    OUTCOME_INVALID, PLAN_EDITED, PLAN_STALE, PUBLISH_CONFLICT, REPLAY_DIVERGENCE, RUN_PENDING,
-    SCHEMA_DRIFT, STORE_DISAGREES, STORE_INVALID, USAGE,
+    LOSS_UNDECLARED, MANIFEST_INVALID, MIGRATION_EDITED, MIGRATION_VERSION_AMBIGUOUS,
+    MIGRATION_VERSION_UNKNOWN, NO_RUN, NOTHING_HERE, NOTHING_TO_DO, OUTCOME_INVALID, PLAN_EDITED,
+    PLAN_STALE, PUBLISH_CONFLICT, REPLAY_DIVERGENCE, RUN_PENDING, SCHEMA_DRIFT, STORE_DISAGREES,
+    STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
 use crate::failure::{at_path, plainly};
 use crate::ledger::{AppendError, FoldError, LedgerError};
 use crate::link::LinkError;
 use crate::objects::ObjectsError;
+use crate::sql_folder::{BooksError, Finding, FolderError};
 use crate::target::documents::TreeError;
 use crate::target::glyph_store::{AuditError, CreateError, ManifestError};
 use crate::target::sqlite::{ContentError, DatabaseError, ImageError, PublishError, StepError};
@@ -281,11 +282,17 @@ pub enum MigrateError {
         what: String,
     },
     /// Migrations that a database went through are not what they were.
-    #[error("{}", changed_in_words(changed))]
+    #[error("{}", first_failure(findings).map(|failure| failure.message).unwrap_or_default())]
     AppliedChanged {
-        /// Which.
-        changed: Changed,
+        /// What is wrong with which; none of it harmless.
+        findings: Vec<Finding>,
     },
+    /// A folder of migrations.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The table of a migration tool.
+    #[error(transparent)]
+    Books(#[from] BooksError),
     /// Which version a database has cannot be told.
     #[error("{}", baseline_in_words(candidates))]
     Baseline {
@@ -435,7 +442,7 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::Tree(tree) => of_tree(tree, error),
         MigrateError::Link(link) => plainly(link.code(), error),
         MigrateError::Prove(error) => error.into(),
-        MigrateError::Gone { object } => {
+        MigrateError::Gone { object } | MigrateError::DocumentChanged { object } => {
             plainly(&DOCUMENT_CHANGED, error).at(object).next(["status"])
         }
         MigrateError::Refused { named, .. } => match named.first() {
@@ -495,7 +502,9 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::Undeclared { edge, .. } => {
             plainly(&LOSS_UNDECLARED, error).at(format!("edge {edge}"))
         }
-        MigrateError::AppliedChanged { changed } => applied_changed(changed, error),
+        MigrateError::AppliedChanged { findings } => applied_changed(findings, error),
+        MigrateError::Folder(error) => error.into(),
+        MigrateError::Books(error) => error.into(),
         MigrateError::Baseline { .. } => plainly(&BASELINE_UNKNOWN, error).at("--baseline"),
         MigrateError::OtherContract { .. } => plainly(&CONTRACT_INVALID, error),
         MigrateError::NothingToDo { .. } => plainly(&NOTHING_TO_DO, error).next(["status"]),
@@ -506,9 +515,6 @@ fn told(error: &MigrateError) -> Failure {
         }
         MigrateError::Outcome { .. } => plainly(&OUTCOME_INVALID, error),
         MigrateError::SchemaDrift { object, .. } => plainly(&SCHEMA_DRIFT, error).at(object),
-        MigrateError::DocumentChanged { object } => {
-            plainly(&DOCUMENT_CHANGED, error).at(object).next(["status"])
-        }
         MigrateError::Diverged { object, .. } => plainly(&REPLAY_DIVERGENCE, error).at(object),
         MigrateError::Conflict { place, .. } => plainly(&PUBLISH_CONFLICT, error)
             .at(place)
@@ -519,26 +525,8 @@ fn told(error: &MigrateError) -> Failure {
 }
 
 /// Migrations that were applied and are not what they were.
-fn applied_changed(changed: &Changed, error: &MigrateError) -> Failure {
-    let (code, named) = match changed {
-        Changed { edited, .. } if !edited.is_empty() => (&MIGRATION_EDITED, edited),
-        Changed { missing, .. } if !missing.is_empty() => (&MIGRATION_MISSING, missing),
-        Changed { late, .. } => (&MIGRATION_LATE, late),
-    };
-    let failure = plainly(code, error).next(["status"]);
-    named.first().cloned().into_iter().fold(failure, Failure::at)
-}
-
-fn changed_in_words(changed: &Changed) -> String {
-    let kinds = [
-        ("was edited after it was applied", &changed.edited),
-        ("was applied and is not there any more", &changed.missing),
-        ("stands before one that was applied, and was not", &changed.late),
-    ];
-    let told = kinds
-        .iter()
-        .flat_map(|(what, names)| names.iter().map(move |name| format!("{name} {what}")));
-    told.collect::<Vec<_>>().join("; ")
+fn applied_changed(findings: &[Finding], error: &MigrateError) -> Failure {
+    first_failure(findings).unwrap_or_else(|| plainly(&MIGRATION_EDITED, error)).next(["status"])
 }
 
 fn baseline_in_words(candidates: &[String]) -> String {

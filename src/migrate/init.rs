@@ -2,16 +2,18 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 
 use ledger_format::body::{Body, Cause, ObjectObserved, ObjectState, Origin, StoreAdopted};
 use ledger_format::hash::LedgerId;
 
-use super::baseline;
+use super::applied::must_be_sound;
 use super::error::MigrateError;
 use super::observe::{LiveDatabase, take_all};
 use super::run::freeze_contract;
 use super::store::{OpenStore, Store, check_site, detect, remembered_as};
+use super::{baseline, books};
 use crate::effects::{KernelSyncs, Random, Signer, syncs};
 use crate::ledger::Ledger;
 use crate::target::Site;
@@ -62,10 +64,15 @@ pub fn init(
 fn is_there(site: &Site) -> bool {
     match site {
         Site::GlyphStore(layout) => layout.manifest().exists(),
-        // What cannot be looked at is not made anew: opening it says what is wrong.
-        Site::Database(_) => fs::metadata(site.database())
-            .map_or_else(|error| error.kind() != ErrorKind::NotFound, |found| found.len() > 0),
+        Site::Database(_) => has_pages(&site.database()),
     }
+}
+
+/// Whether there is a database at `path`, with at least a page. One that cannot be looked at is there: opening it says what
+/// is wrong.
+pub(super) fn has_pages(path: &Path) -> bool {
+    fs::metadata(path)
+        .map_or_else(|error| error.kind() != ErrorKind::NotFound, |found| found.len() > 0)
 }
 
 /// Refuses what could not be adopted, before anything is made. The version of a database, which may have
@@ -76,6 +83,7 @@ fn judge(open: &OpenStore, baseline: Option<String>) -> Result<Option<String>, M
     let database = LiveDatabase::open(&site.database(), open.surroundings.wait)?;
     let stated = detect(site, contract, &database)?;
     let Some(audit) = site.audit() else {
+        must_be_sound(books::judged(contract, &database)?.map_or_else(Vec::new, |it| it.findings))?;
         return baseline::of(contract, stated, baseline, &database).map(Some);
     };
     read_prefix(&audit, None)?;

@@ -13,6 +13,7 @@ use super::error::MigrateError;
 use super::store::Store;
 use crate::contract::Facts;
 use crate::objects::Objects;
+use crate::sql_folder::{Applied, Books};
 use crate::target::Site;
 use crate::target::glyph_store::{AuditError, Layout, read_prefix};
 use crate::target::sqlite::{DatabaseError, PageTree, Snapshot, image};
@@ -32,6 +33,21 @@ impl LiveDatabase {
     pub(super) fn store_version(&self) -> Result<Option<String>, DatabaseError> {
         let (table, key_column, key, column) = VERSION_ROW;
         self.0.text_at(table, key_column, key, column)
+    }
+
+    /// Names and declared types of the columns of `table`; none if there is no such table.
+    pub(super) fn declared_columns(
+        &self,
+        table: &str,
+    ) -> Result<Vec<(String, String)>, DatabaseError> {
+        self.0.declared_columns(table)
+    }
+
+    /// The rows of a tool's books.
+    pub(super) fn rows_of(&self, books: &Books) -> Result<Vec<Applied>, DatabaseError> {
+        let rows = self.0.rows(books.query(), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let applied = |(version, checksum, ok)| Applied { version, checksum, ok };
+        Ok(rows.into_iter().map(applied).collect())
     }
 
     pub(super) fn schema(&self) -> Result<CommitHash, DatabaseError> {

@@ -381,7 +381,8 @@ pub(super) fn script(contract: &Contract, sql: &Sql) -> Script {
         let bytes = contract.scripts.get(name).map(Vec::as_slice).unwrap_or_default();
         Script::new(name, String::from_utf8_lossy(bytes))
     };
-    Script { record: sql.record.as_deref().map(named).map(Box::new), ..named(&sql.script) }
+    let record = sql.record.as_deref().map(named).map(Box::new);
+    Script { record, no_transaction: sql.no_transaction, ..named(&sql.script) }
 }
 
 /// What says which version a store or database has changes with every migration and is no loss.

@@ -1,10 +1,11 @@
-//! What version a database states by itself, where it is no `.glyph` store: by the shape of its tables,
-//! if its contract tells versions apart by that.
+//! What version a database states by itself, where it is no `.glyph` store: by the table of a migration tool, if its
+//! contract keeps one; by the shape of its tables, if its contract tells versions apart by that.
 
 use std::path::Path;
 
 use serde_json::Value;
 
+use super::books;
 use super::error::MigrateError;
 use super::observe::{LiveDatabase, StoreFacts};
 use crate::contract::{self, Contract, DetectError};
@@ -16,6 +17,11 @@ pub(super) fn version(
     path: &Path,
     database: &LiveDatabase,
 ) -> Result<Option<String>, MigrateError> {
+    if let Some(judged) = books::judged(contract, database)? {
+        // Books with something wrong in them state nothing; what is wrong is told by name.
+        let version = contract.versions.get(judged.applied).filter(|_| judged.is_sound());
+        return Ok(version.cloned());
+    }
     if contract.detect.is_empty() {
         return Ok(None);
     }

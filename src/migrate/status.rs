@@ -7,13 +7,14 @@ use ledger_format::hash::EventId;
 use ledger_format::head::SignedHead;
 use projections::Phase;
 
-use super::applied::{Changed, changed};
+use super::applied::findings;
 use super::error::MigrateError;
 use super::observe::{LiveDatabase, document};
 use super::store::{OpenStore, Store, check_site, detect, read_manifest, readable};
 use crate::contract::resolve;
 use crate::ledger::LedgerError;
 use crate::log::sled::read_anchor;
+use crate::sql_folder::Finding;
 use crate::target::glyph_store::{AuditError, Manifest, manifest_version, read_prefix};
 
 /// Which store versions a program reads and writes.
@@ -59,8 +60,10 @@ pub struct Status {
     pub target: String,
     /// Versions on the way there.
     pub path: Vec<String>,
-    /// Of a database: what of its migrations changed after it was applied.
-    pub changed: Changed,
+    /// The version by the ledger; `None` while a writer has it.
+    pub recorded: Option<String>,
+    /// Of a database: what is wrong between its migrations and what it went through.
+    pub findings: Vec<Finding>,
     /// The run under way: its id and whether it is committed.
     pub pending: Option<(EventId, bool)>,
     /// Objects and how each stands.
@@ -93,7 +96,8 @@ pub fn glance(open: &OpenStore) -> Result<(Status, SignedHead), MigrateError> {
         compatibility,
         path: path.iter().map(|edge| edge.to.clone()).collect(),
         target,
-        changed: Changed::default(),
+        recorded: None,
+        findings: Vec::new(),
         pending: None,
         drift: Vec::new(),
         size: head.head().size,
@@ -138,11 +142,11 @@ pub fn status(open: &OpenStore, store: &Store, deep: bool) -> Result<Status, Mig
     };
     let target = open.contract.current.clone();
     let from = version.as_deref().unwrap_or(&state.store().version);
-    let changed = changed(store)?;
+    let findings = findings(store)?;
     let path = match resolve(&open.contract, from, &target) {
         Ok(path) => path,
         // There is no way on from a version that is missing; what is missing is told.
-        Err(_) if !changed.is_nothing() => Vec::new(),
+        Err(_) if !findings.is_empty() => Vec::new(),
         Err(error) => return Err(error.into()),
     };
     let mut drift = Vec::new();
@@ -163,7 +167,8 @@ pub fn status(open: &OpenStore, store: &Store, deep: bool) -> Result<Status, Mig
         compatibility,
         path: path.iter().map(|edge| edge.to.clone()).collect(),
         target,
-        changed,
+        recorded: Some(state.store().version.clone()),
+        findings,
         pending: pending.map(|open| (open.run, open.phase != Phase::Staging)),
         drift,
         size: state.size(),

@@ -70,6 +70,8 @@ pub struct Sql {
     /// A second script that belongs to the first and runs after it in the same transaction: the row by which somebody
     /// else's tool keeps account of the first. Where the first has transactions of its own, this one follows in one more.
     pub record: Option<String>,
+    /// Whether the script is run without a transaction around it, as the tool that it was written for does.
+    pub no_transaction: bool,
 }
 
 /// A key and its new name.
@@ -401,15 +403,19 @@ impl Step {
 
 impl Serialize for Sql {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match &self.record {
-            None => to.serialize_str(&self.script),
-            Some(record) => {
-                let mut map = to.serialize_struct("Sql", 2)?;
-                map.serialize_field("script", &self.script)?;
-                map.serialize_field("record", record)?;
-                map.end()
-            }
+        if self.record.is_none() && !self.no_transaction {
+            return to.serialize_str(&self.script);
         }
+        let fields = 1 + usize::from(self.record.is_some()) + usize::from(self.no_transaction);
+        let mut map = to.serialize_struct("Sql", fields)?;
+        map.serialize_field("script", &self.script)?;
+        if let Some(record) = &self.record {
+            map.serialize_field("record", record)?;
+        }
+        if self.no_transaction {
+            map.serialize_field("no_transaction", &true)?;
+        }
+        map.end()
     }
 }
 
@@ -427,23 +433,27 @@ struct SqlVisitor;
 #[serde(deny_unknown_fields)]
 struct SqlFields {
     script: String,
-    record: String,
+    #[serde(default, deserialize_with = "given")]
+    record: Option<String>,
+    #[serde(default)]
+    no_transaction: bool,
 }
 
 impl<'de> Visitor<'de> for SqlVisitor {
     type Value = Sql;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a script, or a map of `script` and `record`")
+        f.write_str("the name of a script, or a map of `script` with `record` or `no_transaction`")
     }
 
     fn visit_str<E: de::Error>(self, script: &str) -> Result<Sql, E> {
-        Ok(Sql { script: script.to_owned(), record: None })
+        Ok(Sql { script: script.to_owned(), record: None, no_transaction: false })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Sql, A::Error> {
-        let SqlFields { script, record } = SqlFields::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(Sql { script, record: Some(record) })
+        let SqlFields { script, record, no_transaction } =
+            SqlFields::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Sql { script, record, no_transaction })
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn database(place: &Place) -> PathBuf {
 }
 
 /// What the application does.
-fn sql(place: &Place, sql: &str) {
+pub(crate) fn sql(place: &Place, sql: &str) {
     let connection = rusqlite::Connection::open(database(place)).unwrap();
     connection.execute_batch(&format!("BEGIN; {sql} COMMIT;")).unwrap();
 }
@@ -67,7 +67,7 @@ pub(crate) fn page_root(path: &std::path::Path) -> String {
 pub(crate) const INIT_COMMAND: [&str; 5] =
     ["init", "--database", "app.db", "--migrations", "db/migrations"];
 
-fn told(place: &Place, command: &str, exit: i32, arguments: &[&str]) -> Value {
+pub(crate) fn told(place: &Place, command: &str, exit: i32, arguments: &[&str]) -> Value {
     let said: Said = place.run(&[arguments, &["--json"]].concat());
     assert_eq!(said.exit, exit, "{said:?}");
     let answer = said.json();
@@ -76,7 +76,7 @@ fn told(place: &Place, command: &str, exit: i32, arguments: &[&str]) -> Value {
 }
 
 /// Plans and applies, whatever is lost.
-fn apply(place: &Place) -> Value {
+pub(crate) fn apply(place: &Place) -> Value {
     let plan = told(place, "plan", 0, &["plan", "-o", "../plan.json"]);
     let id = plan["data"]["plan"]["id"].as_str().unwrap();
     told(place, "apply", 0, &["apply", "../plan.json", "--accept-lossy", id])
@@ -94,7 +94,13 @@ fn s5_a_database_goes_through_its_folder_and_back_page_for_page() {
     assert_eq!(fs::read(database(&place)).unwrap(), untouched);
     let status = told(&place, "status", 10, &["status", "--detailed-exitcode"]);
     assert_eq!(status["data"]["applied"], 1);
-    assert_eq!(status["data"]["pending"], serde_json::json!(["0002", "0003"]));
+    assert_eq!(
+        status["data"]["pending"],
+        serde_json::json!([
+            {"version": "0002", "file": "0002_tokens.sql"},
+            {"version": "0003", "file": "0003_drop.sql"},
+        ])
+    );
 
     // Rows written since are part of what a run begins with.
     sql(&place, &rows(200..210));

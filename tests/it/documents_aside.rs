@@ -55,7 +55,9 @@ fn what_is_not_looked_into_is_said() {
     // A contract that names such a folder means it.
     set_contract(&place, |text| text.replace("['**/*.json']", "['**/*.json', '.git/*.json']"));
     let refused = place.run(&["check", "--json"]).json();
-    assert!(refused["diagnostics"][0]["place"].as_str().unwrap().starts_with(".git/x.json"));
+    let told = refused["diagnostics"].as_array().unwrap().iter();
+    let mut places = told.filter_map(|diagnostic| diagnostic["place"].as_str());
+    assert!(places.any(|place| place.starts_with(".git/x.json")), "{refused}");
 }
 
 #[test]

@@ -43,7 +43,7 @@ const APPLY_IN_FOUR_THREADS: Job = Job {
 
 const UNDO: Job = Job {
     command: &["undo"],
-    calls: &[("renameat", 2), ("renameat2", 67), ("fdatasync", 17), ("fsync", 17)],
+    calls: &[("renameat", 2), ("renameat2", 67), ("fdatasync", 3), ("fsync", 5)],
 };
 
 #[test]

@@ -79,6 +79,8 @@ mod job_scene;
 #[cfg(test)]
 mod job_writes;
 #[cfg(test)]
+mod layouts;
+#[cfg(test)]
 mod log_kill;
 #[cfg(test)]
 mod notebooks;

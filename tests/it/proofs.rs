@@ -202,7 +202,7 @@ fn what_cannot_be_proved_is_refused_and_nothing_is_kept() {
     // A folder: the contract does not say which files in it are of its kind.
     assert_eq!(code(&prove(&place, &["--json"])), (6, "CONTRACT_INVALID".into()));
     let unknown = place.run(&["prove", "notes-0.json", "--contract", "none", "--json"]);
-    assert_eq!(code(&unknown), (1, "IO".into()));
+    assert_eq!(code(&unknown), (2, "USAGE".into()));
 }
 
 #[test]

@@ -12,8 +12,9 @@ use crate::cli::databases;
 use crate::cli::output::{Answer, Done};
 use crate::cli::terminal::{Paint, plain};
 use crate::cli::words::{count, time};
-use crate::diagnostic::Failure;
-use crate::migrate::{Changed, MigrateError, OpenStore};
+use crate::diagnostic::{Failure, STORE_DISAGREES};
+use crate::migrate::{OpenStore, Status, failures};
+use crate::sql_folder::Finding;
 
 /// How a database stands.
 #[derive(Serialize)]
@@ -25,18 +26,75 @@ pub(in crate::cli) struct OfDatabase {
     head: Head,
     version: Option<String>,
     target: String,
-    /// Number of migrations that it went through.
-    applied: u64,
-    pending: Vec<String>,
-    edited: Vec<String>,
-    missing: Vec<String>,
-    late: Vec<String>,
+    /// How that folder is laid out.
+    layout: Option<String>,
+    /// The table in which the layout's tool keeps account, if it is kept.
+    books: Option<String>,
+    /// Number of migrations that it went through; null where the folder does not have its version.
+    applied: Option<u64>,
+    pending: Vec<Migration>,
+    findings: Vec<Found>,
     pending_run: Option<Pending>,
     objects: Vec<Object>,
     runs: u64,
     recovered_from: Option<u64>,
     last_verified: Option<Verified>,
     writer: Option<Writer>,
+}
+
+/// A migration and its file.
+#[derive(Serialize)]
+struct Migration {
+    version: String,
+    file: Option<String>,
+}
+
+/// Something that is wrong between the migrations and what the database went through.
+#[derive(Serialize)]
+struct Found {
+    kind: &'static str,
+    version: Option<String>,
+    file: Option<String>,
+    told: String,
+}
+
+impl Found {
+    fn of(finding: &Finding) -> Self {
+        Self {
+            kind: match finding {
+                Finding::Edited { .. } => "edited",
+                Finding::Cosmetic { .. } => "cosmetic",
+                Finding::Missing { .. } => "missing",
+                Finding::Newer { .. } => "newer",
+                Finding::Late { .. } => "late",
+                Finding::Dirty { .. } => "dirty",
+                Finding::UnknownChecksums { .. } => "unknown_checksums",
+            },
+            version: finding.version().map(str::to_owned),
+            file: finding.file().map(str::to_owned),
+            told: finding.to_string(),
+        }
+    }
+}
+
+/// The migrations that lead to `versions`, with their files.
+fn migrations(open: &OpenStore, versions: Vec<String>) -> Vec<Migration> {
+    let with_file = |version: String| {
+        let edge = open.contract.edges.iter().find(|edge| edge.to == version);
+        let file = edge.and_then(|edge| edge.sql().next()).map(|sql| sql.script.clone());
+        Migration { version, file }
+    };
+    versions.into_iter().map(with_file).collect()
+}
+
+/// What is told of a database that another program migrated since: its table says another version than the ledger.
+fn disagreement(found: &Status) -> Option<Failure> {
+    let (version, recorded) = found.version.as_ref().zip(found.recorded.as_ref())?;
+    if version == recorded || found.pending.is_some() {
+        return None;
+    }
+    let told = format!("the database states version {version}, the ledger has version {recorded}");
+    Some(Failure::new(&STORE_DISAGREES, told).next(["explain", STORE_DISAGREES.id]))
 }
 
 /// The answer, and whether a migration is pending.
@@ -48,24 +106,29 @@ pub(super) fn answer(
     let Seen { found, head, recovered_from, writer } = seen;
     let head = head.head();
     let settings = databases::here(context)?;
-    let migrations = settings.map(|(dir, settings)| settings.migrations(&dir)).transpose()?;
+    let layout = settings.as_ref().and_then(|(_, settings)| settings.layout().map(str::to_owned));
+    let folder = settings.map(|(dir, settings)| settings.migrations(&dir)).transpose()?;
     let version = found.version.as_deref();
-    let applied = version.and_then(|version| open.contract.position(version)).unwrap_or(0) as u64;
-    let changed = found.changed.clone();
-    let drift = schema_drift(&found);
-    let Changed { edited, missing, late } = found.changed;
+    let applied = version.and_then(|version| open.contract.position(version));
+    let wrong = schema_drift(&found).into_iter().chain(disagreement(&found)).chain(
+        failures(&found.findings).into_iter().map(|told| {
+            let code = told.code.id;
+            told.next(["explain", code])
+        }),
+    );
+    let wrong: Vec<Failure> = wrong.collect();
     let answer = OfDatabase {
         database: open.site.database(),
-        migrations: migrations.flatten(),
+        migrations: folder.flatten(),
         ledger: head.ledger,
         head: Head { size: head.size, root: head.root.to_string() },
         version: found.version,
         target: found.target,
-        applied,
-        pending: found.path,
-        edited,
-        missing,
-        late,
+        layout,
+        books: open.contract.bookkeeping.as_ref().map(|books| books.table.clone()),
+        applied: applied.map(|applied| applied as u64),
+        pending: migrations(open, found.path),
+        findings: found.findings.iter().map(Found::of).collect(),
         pending_run: found.pending.map(|(run, committed)| Pending { run, committed }),
         objects: found.drift.into_iter().map(Object::of).collect(),
         runs: found.runs,
@@ -80,13 +143,11 @@ pub(super) fn answer(
         None => &["verify-chain", "--objects"],
     };
     let migrates = !answer.pending.is_empty();
-    let mut done = Done::new(Answered::Database(answer));
-    done = drift.into_iter().fold(done, Done::found);
-    if changed.is_nothing() {
+    let done = Done::new(Answered::Database(answer));
+    if wrong.is_empty() {
         return Ok((done.next(next), migrates));
     }
-    let told = Failure::from(MigrateError::AppliedChanged { changed });
-    Ok((done.found(Failure { next: Vec::new(), ..told }), migrates))
+    Ok((wrong.into_iter().fold(done, Done::found), migrates))
 }
 
 impl Answer for OfDatabase {
@@ -97,17 +158,23 @@ impl Answer for OfDatabase {
         if let Some(migrations) = &self.migrations {
             writeln!(out, "  migrations  {}", migrations.display())?;
         }
-        writeln!(out, "  applied     {}", self.applied)?;
-        match &self.pending[..] {
-            [] => writeln!(out, "  pending     none")?,
-            pending => writeln!(out, "  pending     {}", plain(&pending.join(", ")))?,
+        if let Some(layout) = &self.layout {
+            let books = self.books.as_ref().map(|table| format!(", kept in {table}"));
+            writeln!(out, "  layout      {layout}{}", books.unwrap_or_default())?;
         }
-        for (what, names) in
-            [("edited", &self.edited), ("missing", &self.missing), ("late", &self.late)]
-        {
-            for name in names {
-                writeln!(out, "  {what:10}  {}", plain(name))?;
-            }
+        match self.applied {
+            Some(applied) => writeln!(out, "  applied     {applied}")?,
+            None => writeln!(out, "  applied     not told")?,
+        }
+        if self.pending.is_empty() && self.findings.is_empty() {
+            writeln!(out, "  pending     none")?;
+        }
+        for Migration { version, file } in &self.pending {
+            let file = file.as_deref().unwrap_or_default();
+            writeln!(out, "  pending     {}  {}", plain(version), plain(file))?;
+        }
+        for Found { kind, told, .. } in &self.findings {
+            writeln!(out, "  {:10}  {}", kind.replace('_', " "), plain(told))?;
         }
         if let Some(pending) = &self.pending_run {
             let phase =

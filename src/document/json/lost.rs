@@ -18,7 +18,7 @@ pub(in crate::document) fn lost_form(text: &[u8], written: &[u8]) -> Vec<LostFor
         ];
         // A token stands after the lines of the space before it.
         let lines = ours.space.split(|byte| *byte == b'\n').count() - 1;
-        let at = [line + lines, line, line];
+        let at = [line + lines, line, line + lines_alike(ours.space, theirs.space)];
         for ((first, differs), at) in first.iter_mut().zip(differs).zip(at) {
             if differs && first.is_none() {
                 *first = Some(at);
@@ -45,10 +45,17 @@ fn is_crlf(space: &[u8]) -> bool {
 
 /// Whether two stretches of space are equal but for how their lines end.
 fn same_space(one: &[u8], other: &[u8]) -> bool {
-    let without = |space: &'_ [u8]| -> Vec<u8> {
-        space.iter().copied().filter(|byte| *byte != b'\r').collect()
-    };
-    one == other || without(one) == without(other)
+    one == other || without_returns(one).eq(without_returns(other))
+}
+
+/// How many lines end before two stretches of space differ.
+fn lines_alike(one: &[u8], other: &[u8]) -> usize {
+    let alike = without_returns(one).zip(without_returns(other)).take_while(|(a, b)| a == b);
+    alike.filter(|(byte, _)| *byte == b'\n').count()
+}
+
+fn without_returns(space: &[u8]) -> impl Iterator<Item = u8> {
+    space.iter().copied().filter(|byte| *byte != b'\r')
 }
 
 /// A token with the space before it; at the end of the text the space alone.
@@ -111,7 +118,7 @@ mod tests {
         let all = told("[\r\n\n\"\\/\"]", "[\n\"/\"]");
         assert_eq!(
             all,
-            ["line 1: how lines end", "line 1: spacing", "line 3: how characters are escaped"]
+            ["line 1: how lines end", "line 2: spacing", "line 3: how characters are escaped"]
         );
         assert_eq!(told("[]\n\n", "[]"), ["line 1: spacing"]);
         assert_eq!(told("[\"a\\\"  b\" ]", "[\"a\\\"  b\"]"), ["line 1: spacing"]);

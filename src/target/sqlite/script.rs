@@ -11,12 +11,14 @@ pub struct Script {
     pub sql: String,
     /// A script that runs after it in the same transaction; in one of its own after a script that brings its own.
     pub record: Option<Box<Self>>,
+    /// Whether there is no transaction around it: each statement stands for itself.
+    pub no_transaction: bool,
 }
 
 impl Script {
     /// A script that nothing follows.
     pub fn new(name: impl Into<String>, sql: impl Into<String>) -> Self {
-        Self { name: name.into(), sql: sql.into(), record: None }
+        Self { name: name.into(), sql: sql.into(), record: None, no_transaction: false }
     }
 }
 

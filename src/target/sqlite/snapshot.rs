@@ -60,6 +60,24 @@ impl Snapshot {
         })
     }
 
+    /// Names and declared types of the columns of `table`, in their order; empty when there is no such table.
+    pub fn declared_columns(&self, table: &str) -> Result<Vec<(String, String)>, DatabaseError> {
+        self.guest.run(|connection| {
+            let query = "SELECT name, type FROM pragma_table_info(?1)";
+            let mut columns = connection.prepare(query)?;
+            columns.query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+    }
+
+    /// What `query`, which must only read, gives: each row as `read` reads it.
+    pub fn rows<T>(
+        &self,
+        query: &str,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, DatabaseError> {
+        self.guest.run(|connection| connection.prepare(query)?.query_map([], read)?.collect())
+    }
+
     /// The text in `column` of the row of `table` whose `key_column` is `key`; `None` when there is
     /// no such table, column, row, or text.
     pub fn text_at(

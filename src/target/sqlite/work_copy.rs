@@ -98,8 +98,8 @@ pub struct StepOutcome {
 pub enum Transactions {
     /// All in one, ours.
     One,
-    /// In several of ours, because a statement cannot run inside one (`VACUUM`, switching foreign
-    /// keys).
+    /// In several, because a statement cannot run inside one (`VACUUM`, switching foreign keys), or because
+    /// the script is run without one around it.
     Several,
     /// In those that the script begins itself.
     Script,
@@ -505,6 +505,8 @@ struct Run<'a> {
     own_transactions: bool,
     /// Whether a script before it did.
     brought_own: bool,
+    /// Whether statements of any script ran without a transaction around them.
+    on_their_own: bool,
     begun: u64,
     /// Statements run.
     done: u64,
@@ -536,6 +538,7 @@ impl<'a> Run<'a> {
             script,
             own_transactions: arrangement.own_transactions,
             brought_own: false,
+            on_their_own: script.no_transaction,
             begun: 0,
             done: 0,
             rest: &script.sql,
@@ -581,7 +584,7 @@ impl<'a> Run<'a> {
     fn end(self) -> Ran {
         let transactions = match (self.brought_own || self.own_transactions, self.begun) {
             (true, _) => Transactions::Script,
-            (false, 0 | 1) => Transactions::One,
+            (false, 0 | 1) if !self.on_their_own => Transactions::One,
             (false, _) => Transactions::Several,
         };
         let (statements, authority) = (self.done, self.authority);
@@ -620,6 +623,7 @@ impl<'a> Run<'a> {
             }
             Opening::Vacuum | Opening::ForeignKeys(Some(_)) if outside => Ok(()),
             Opening::Vacuum | Opening::ForeignKeys(Some(_)) => self.control("COMMIT"),
+            _ if outside && self.script.no_transaction => Ok(()),
             _ if outside => {
                 self.begun += 1;
                 self.control("BEGIN IMMEDIATE")
@@ -800,6 +804,35 @@ mod tests {
         let several = bench.step("CREATE TABLE u(a); VACUUM; DROP TABLE u;").unwrap();
         assert_eq!(several.transactions, Transactions::Several);
         assert!(several.loss.is_lossless());
+    }
+
+    #[test]
+    fn a_script_without_a_transaction_runs_statement_by_statement_and_leaves_nothing_if_it_fails() {
+        let mut bench = bench(FAMILY);
+        let before = bench.copy.page_tree().clone();
+        let run = |bench: &mut Bench, sql: &str| {
+            let record =
+                Script::new("record", "CREATE TABLE record(a); INSERT INTO record VALUES (1);");
+            let script = Script {
+                no_transaction: true,
+                record: Some(Box::new(record)),
+                ..Script::new("step.sql", sql)
+            };
+            bench.copy.run_step(&script, &INPUTS, &[])
+        };
+        // A rollback inside of a statement would take everything before it along, if there were a transaction.
+        let sql = "INSERT INTO parent VALUES (3,'c'); SAVEPOINT s; DELETE FROM child; ROLLBACK TO s; RELEASE s;";
+        let outcome = run(&mut bench, sql).unwrap();
+        assert_eq!((outcome.statements, outcome.transactions), (7, Transactions::Several));
+        assert_eq!(bench.ask::<i64>("SELECT count(*) FROM child"), 3);
+        assert_eq!(bench.ask::<i64>("SELECT a FROM record"), 1);
+        let after = bench.copy.page_tree().clone();
+        assert_ne!(after, before);
+        let failed = run(&mut bench, "DELETE FROM child; INSERT INTO nowhere VALUES (1);");
+        assert!(matches!(failed, Err(StepError::Statement { line: 1, .. })), "{failed:?}");
+        let refused = run(&mut bench, "DELETE FROM child; COMMIT;");
+        assert!(matches!(refused, Err(StepError::Refused { .. })), "{refused:?}");
+        assert_eq!(bench.copy.page_tree(), &after);
     }
 
     #[test]

@@ -78,6 +78,9 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), St
                 }
                 true
             }
+            "maxItems" => {
+                value.as_array().is_none_or(|items| Some(items.len() as u64) <= rule.as_u64())
+            }
             "minProperties" => entries(value).is_none_or(|number| Some(number) >= rule.as_u64()),
             "maxProperties" => entries(value).is_none_or(|number| Some(number) <= rule.as_u64()),
             _ => return Err(format!("{at}: the checker does not know {keyword:?}")),
