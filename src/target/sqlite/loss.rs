@@ -215,10 +215,42 @@ impl Side<'_> {
     }
 }
 
+/// What small tables held before a step that names them, known before it runs. It spares the connection that sees what was
+/// before from reading the schema, where such a table turns out to have lost nothing.
+pub(super) type Known = BTreeMap<String, (Table, TableRows)>;
+
+/// Most rows of a table that is looked at before it is known whether the step touches it.
+const KNOWN_ROWS_MAX: i64 = 1_000;
+
+/// Looks at those of `tables` that are small and that `sql` names.
+pub(super) fn known(
+    view: View<'_>,
+    tables: &BTreeSet<String>,
+    sql: &str,
+) -> Result<Known, ContentError> {
+    let words = sql.split(|c: char| !c.is_alphanumeric() && c != '_').collect::<BTreeSet<_>>();
+    let mut known = Known::new();
+    for name in words.into_iter().filter_map(|word| tables.get(word)) {
+        let query = format!("SELECT count(*) FROM (SELECT 1 FROM main.{} LIMIT ?1)", quoted(name));
+        let rows = view.run(|connection| {
+            connection.query_row(&query, [KNOWN_ROWS_MAX + 1], |row| row.get::<_, i64>(0))
+        })?;
+        if rows <= KNOWN_ROWS_MAX {
+            let table = view.run(|connection| schema::table(connection, name.clone()))?;
+            // A table that cannot be hashed is refused if it is touched.
+            if let Ok(rows) = table_rows(view.connection(), view.path(), &table) {
+                known.insert(name.clone(), (table, rows));
+            }
+        }
+    }
+    Ok(known)
+}
+
 /// Compares what was before a step with what is after it. Where the step touched no table that was there,
 /// nothing is read: a schema may be long.
 pub(super) fn measure(
     before: Side<'_>,
+    known: &Known,
     after: Side<'_>,
     touched: &Touched,
     exemptions: &[Exemption],
@@ -230,9 +262,11 @@ pub(super) fn measure(
         if name != "sqlite_sequence"
             && (gone || touched.has(name))
             && !comparison.exempts_table(name)
-            && let Some(table) = before.table(name)?
         {
-            let lost = comparison.table(&table, &mut total)?;
+            let lost = match known.get(name) {
+                Some((table, rows)) => comparison.table(table, *rows, &mut total)?,
+                None => comparison.unknown_table(name, &mut total)?,
+            };
             if !lost.is_nothing() {
                 total.tables.push(lost);
             }
@@ -248,10 +282,20 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    fn table(&self, old: &Table, total: &mut Loss) -> Result<TableLoss, ContentError> {
-        let (before, after) = (self.before.view, self.after.view);
-        refuse_too_many_columns(before.path(), old)?;
-        let rows = table_rows(before.connection(), before.path(), old)?;
+    fn unknown_table(&self, name: &str, total: &mut Loss) -> Result<TableLoss, ContentError> {
+        let before = self.before.view;
+        let old = before.run(|connection| schema::table(connection, name.to_owned()))?;
+        refuse_too_many_columns(before.path(), &old)?;
+        let rows = table_rows(before.connection(), before.path(), &old)?;
+        self.table(&old, rows, total)
+    }
+
+    fn table(
+        &self,
+        old: &Table,
+        rows: TableRows,
+        total: &mut Loss,
+    ) -> Result<TableLoss, ContentError> {
         let mut lost = TableLoss { table: old.name.clone(), ..TableLoss::default() };
         let Some(new) = &self.after.table(&old.name)? else {
             if !self.renamed(old, rows)? {
@@ -260,7 +304,11 @@ impl Comparison<'_> {
             }
             return Ok(lost);
         };
-        refuse_too_many_columns(after.path(), new)?;
+        refuse_too_many_columns(self.after.view.path(), new)?;
+        let all_stay = old.columns.iter().all(|column| new.column(&column.name).is_some());
+        if rows.count == 0 && all_stay {
+            return Ok(lost);
+        }
         if self.holds(new, old, rows)? {
             return Ok(lost);
         }

@@ -27,7 +27,7 @@ use super::connection::{Guest, GuestPages, View, beside, open_existing, open_rec
 use super::error::{is_of_the_machine, message};
 use super::foreign_keys::{Broken, ForeignKeys};
 use super::inputs::StepInputs;
-use super::loss::{self, Exemption, Loss, Side};
+use super::loss::{self, Exemption, Known, Loss, Side};
 use super::page::{PageSize, PageSource, page_name};
 use super::schema::Overview;
 use super::script::{self, Opening, Script};
@@ -52,7 +52,9 @@ pub struct WorkCopy {
     path: PathBuf,
     tree: PageTree,
     keys: ForeignKeys,
-    tables: BTreeSet<String>,
+    overview: Overview,
+    /// The number by which the file tells one schema from the next, after the last step.
+    cookie: Option<i64>,
     /// The log of the last step, as long as it is not in the file.
     log: Option<Log>,
     /// What of the present image is in the objects that it was made from.
@@ -203,12 +205,13 @@ impl WorkCopy {
             settle(&connection)?;
             connection.pragma_update(None, "journal_mode", "wal")?;
             let overview = Overview::of(&connection)?;
-            Ok((ForeignKeys::at_the_start(&connection, &overview)?, overview.tables))
+            Ok((ForeignKeys::at_the_start(&connection, &overview)?, overview))
         };
-        let (keys, tables) = logged().map_err(sorted)?;
+        let (keys, overview) = logged().map_err(sorted)?;
         drop(connection);
+        let (cookie, kept) = (None, Kept::Whole);
         let (log, worker, reader) = (None, None, None);
-        Ok(Self { path, tree, keys, tables, log, kept: Kept::Whole, worker, reader })
+        Ok(Self { path, tree, keys, overview, cookie, log, kept, worker, reader })
     }
 
     /// Runs `script` as one step: all of it or nothing. Clock and randomness are those of `inputs`, so
@@ -286,14 +289,21 @@ impl WorkCopy {
         exemptions: &[Exemption],
     ) -> Result<StepOutcome, StepError> {
         self.look_before()?;
+        let known = self.known(script)?;
         let ran = self.run(script, inputs)?;
+        let goes_on = ran.worker.is_some();
         let worker = match ran.worker {
             Some(worker) => worker,
             None => Worker::open(&self.path)?,
         };
         let path = self.path.clone();
         let after = View::of(&worker.connection, &path, WAIT);
-        let overview = after.run(Overview::of)?;
+        let cookie = after.run(schema_version)?;
+        let overview = if goes_on && self.cookie == Some(cookie) {
+            self.overview.clone()
+        } else {
+            after.run(Overview::of)?
+        };
         let (touched, reshaped) = (ran.authority.touched(), ran.authority.reshaped());
         let broken = after
             .run(|connection| self.keys.newly_broken(connection, &overview, &touched, &reshaped))?;
@@ -301,13 +311,13 @@ impl WorkCopy {
             let script = script.name.clone();
             return Err(StepError::ForeignKey { script, table, rule, before, after });
         }
-        let loss = self.loss(after, &overview.tables, &touched, exemptions)?;
+        let loss = self.loss(&known, after, &overview.tables, &touched, exemptions)?;
         // What is remembered of pages shows in the bytes that nothing uses of pages that are used again.
         after.run(|connection| connection.execute_batch("PRAGMA shrink_memory"))?;
         let page_count_before = self.tree.page_count();
         let changed_pages = self.take_in_log(after)?;
-        self.tables = overview.tables;
-        self.worker = (!overview.remembers).then_some(worker);
+        (self.overview, self.cookie) = (overview, Some(cookie));
+        self.worker = (!self.overview.remembers).then_some(worker);
         Ok(StepOutcome {
             statements: ran.statements,
             transactions: ran.transactions,
@@ -355,21 +365,32 @@ impl WorkCopy {
         let Some(reader) = &self.reader else { return Ok(()) };
         reader.run(|connection| {
             connection.execute_batch("BEGIN")?;
-            connection.pragma_query_value(None, "schema_version", |_| Ok(()))
+            schema_version(connection).map(drop)
         })
+    }
+
+    /// What is known at small cost of the tables that a step names, before it runs.
+    fn known(&self, script: &Script) -> Result<Known, StepError> {
+        let Some(worker) = &self.worker else { return Ok(Known::new()) };
+        let view = View::of(&worker.connection, &self.path, WAIT);
+        let known = loss::known(view, &self.overview.tables, &script.sql)?;
+        view.run(|connection| connection.execute_batch("PRAGMA shrink_memory"))?;
+        Ok(known)
     }
 
     /// What the step took away; what was before it is let go.
     fn loss(
         &self,
+        known: &Known,
         after: View<'_>,
         tables: &BTreeSet<String>,
         touched: &loss::Touched,
         exemptions: &[Exemption],
     ) -> Result<Loss, StepError> {
         let Some(reader) = &self.reader else { return Ok(Loss::default()) };
-        let before = Side { view: reader.view(), tables: &self.tables };
-        let loss = loss::measure(before, Side { view: after, tables }, touched, exemptions)?;
+        let before = Side { view: reader.view(), tables: &self.overview.tables };
+        let after = Side { view: after, tables };
+        let loss = loss::measure(before, known, after, touched, exemptions)?;
         reader.run(|connection| connection.execute_batch("COMMIT"))?;
         Ok(loss)
     }
@@ -695,6 +716,10 @@ fn settle(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "synchronous", "OFF")
+}
+
+fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "schema_version", |row| row.get(0))
 }
 
 fn shortened(sql: &str) -> String {
