@@ -46,14 +46,10 @@ pub(super) struct Authority {
 
 #[derive(Debug, Default)]
 struct Notes {
-    /// No script is running; what is asked now is ours.
-    at_rest: bool,
-    /// A script ran on the connection before this one.
-    used: bool,
-    /// What the script does needs a connection on which none ran before.
-    needs_new: bool,
-    /// What the script did would be noticed by the next one.
-    lasts: bool,
+    asks: Asks,
+    /// Scripts that began on the connection.
+    scripts: u64,
+    trace: Trace,
     touched: BTreeSet<String>,
     /// Tables with other indices, and views that came or went.
     reshaped: BTreeSet<String>,
@@ -63,11 +59,30 @@ struct Notes {
     vacuum: bool,
 }
 
+/// Whose statements are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Asks {
+    /// Ours: no script is running.
+    #[default]
+    Nobody,
+    Script,
+}
+
+/// What a script has to do with the others on its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Trace {
+    #[default]
+    None,
+    /// What it did would be noticed by the next one.
+    Lasts,
+    /// It would notice what the one before it did.
+    LooksBack,
+}
+
 impl Authority {
     /// Takes its place on `connection`.
     pub(super) fn over(connection: &mut Connection) -> rusqlite::Result<Self> {
-        let notes = Notes { at_rest: true, ..Notes::default() };
-        let authority = Self { notes: Arc::new(Mutex::new(notes)) };
+        let authority = Self { notes: Arc::default() };
         let notes = Arc::clone(&authority.notes);
         connection.authorizer(Some(move |asked: AuthContext<'_>| hold(&notes).judge(&asked)))?;
         Ok(authority)
@@ -76,23 +91,23 @@ impl Authority {
     /// A script begins.
     pub(super) fn begin(&self) {
         let mut notes = hold(&self.notes);
-        *notes = Notes { used: notes.used, ..Notes::default() };
+        let scripts = notes.scripts + 1;
+        *notes = Notes { asks: Asks::Script, scripts, ..Notes::default() };
     }
 
     /// The script ended.
     pub(super) fn rest(&self) {
-        let mut notes = hold(&self.notes);
-        (notes.at_rest, notes.used) = (true, true);
+        hold(&self.notes).asks = Asks::Nobody;
     }
 
     /// Whether the script was refused only because one ran on the connection before it.
     pub(super) fn needs_new_connection(&self) -> bool {
-        hold(&self.notes).needs_new
+        hold(&self.notes).trace == Trace::LooksBack
     }
 
     /// Whether the connection is as a new one would be.
     pub(super) fn is_as_new(&self) -> bool {
-        !hold(&self.notes).lasts
+        hold(&self.notes).trace == Trace::None
     }
 
     /// Tables with other indices, and views that came or went.
@@ -131,13 +146,15 @@ fn hold(notes: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
 
 impl Notes {
     fn judge(&mut self, asked: &AuthContext<'_>) -> Authorization {
-        if self.at_rest {
+        if self.asks == Asks::Nobody {
             return Authorization::Allow;
         }
-        self.lasts |= lasts(&asked.action);
-        if self.used && looks_back(&asked.action) {
-            self.needs_new = true;
+        if self.scripts > 1 && looks_back(&asked.action) {
+            self.trace = Trace::LooksBack;
             return Authorization::Deny;
+        }
+        if self.trace == Trace::None && lasts(&asked.action) {
+            self.trace = Trace::Lasts;
         }
         match asked.action {
             AuthAction::Attach { filename } if !(self.vacuum && filename.is_empty()) => {

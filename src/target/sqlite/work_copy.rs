@@ -245,15 +245,12 @@ impl WorkCopy {
     /// Keeps the present image in `objects`, storing only what they lack; returns the number of
     /// pages stored. They must be those that it was created from.
     pub fn store(&mut self, objects: &mut dyn Objects) -> Result<u32, StepError> {
-        let stored = match (&self.kept, &self.log) {
-            (Kept::But(changed), Some(log)) => {
-                let source = Written { log, tree: &self.tree };
-                image::store_changed(&self.tree, changed, &source, objects)?
-            }
-            _ => {
-                let guest = self.reader()?;
-                image::store(&self.tree, &GuestPages::of(&guest)?, objects)?
-            }
+        let stored = if let (Kept::But(changed), Some(log)) = (&self.kept, &self.log) {
+            let source = Written { log, tree: &self.tree };
+            image::store_changed(&self.tree, changed, &source, objects)?
+        } else {
+            let guest = self.reader()?;
+            image::store(&self.tree, &GuestPages::of(&guest)?, objects)?
         };
         self.kept = Kept::Whole;
         Ok(stored)
