@@ -315,7 +315,9 @@ impl From<&PathError> for Failure {
             PathError::UnknownVersion { .. } => &MIGRATION_VERSION_UNKNOWN,
             PathError::BelowMinimum { .. } => &MIGRATION_BELOW_MINIMUM,
             PathError::AboveCurrent { .. } => &MIGRATION_ABOVE_CURRENT,
-            PathError::Downwards { .. } | PathError::Missing { .. } => &MIGRATION_PATH_MISSING,
+            PathError::Downwards { .. }
+            | PathError::Missing { .. }
+            | PathError::NoWayBack { .. } => &MIGRATION_PATH_MISSING,
         };
         plainly(code, error)
     }
@@ -365,6 +367,9 @@ impl From<&CreateError> for Failure {
     fn from(error: &CreateError) -> Self {
         match error {
             CreateError::Exists { path } => at_path(&ALREADY_HERE, error, path),
+            CreateError::Busy { path } => {
+                at_path(&BUSY, error, path).not_done("the store was not made")
+            }
             CreateError::Io { path, .. } | CreateError::Database { path, .. } => {
                 at_path(&IO, error, path).not_done("the store was not made")
             }
@@ -394,12 +399,13 @@ impl From<&DatabaseError> for Failure {
             | DatabaseError::NotAFile { path }
             | DatabaseError::Empty { path }
             | DatabaseError::NotADatabase { path }
-            | DatabaseError::Corrupt { path, .. } => at_path(&STORE_INVALID, error, path),
+            | DatabaseError::Corrupt { path, .. }
+            | DatabaseError::NeedsApplication { path, .. } => at_path(&STORE_INVALID, error, path),
             DatabaseError::Busy { path, .. } => at_path(&BUSY, error, path),
             DatabaseError::NoPageAccess => plainly(&INTERNAL, error),
-            DatabaseError::Io { path, .. } | DatabaseError::Sqlite { path, .. } => {
-                at_path(&IO, error, path)
-            }
+            DatabaseError::Io { path, .. }
+            | DatabaseError::ReadOnly { path, .. }
+            | DatabaseError::Sqlite { path, .. } => at_path(&IO, error, path),
         }
     }
 }
@@ -456,6 +462,7 @@ impl From<&StepError> for Failure {
             }
             StepError::TransactionLeftOpen { script } => plainly(&STEP_FAILED, error).at(script),
             StepError::ForeignKey { script, .. } => plainly(&OUTCOME_INVALID, error).at(script),
+            StepError::Broken { script, .. } => plainly(&OUTCOME_INVALID, error).at(script),
             StepError::Integrity { .. } => plainly(&OUTCOME_INVALID, error),
             StepError::Clock(_) => plainly(&INTERNAL, error),
             StepError::LogDisagrees { .. } => plainly(&INTERNAL, error),

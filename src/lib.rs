@@ -17,6 +17,7 @@ pub mod log;
 pub mod migrate;
 pub mod objects;
 pub mod operators;
+mod ordered;
 pub mod replay;
 pub mod schema;
 pub mod sql_folder;

@@ -4,6 +4,7 @@
 
 mod growing;
 mod memory;
+mod named;
 mod pack;
 
 use std::path::PathBuf;
@@ -12,12 +13,18 @@ use ledger_format::hash::ContentHash;
 
 pub use growing::GrowingPacks;
 pub use memory::MemoryObjects;
+pub use named::Named;
 pub use pack::{OBJECT_BYTES_MAX, PackObjects};
 
 /// A store of byte strings named by their [`ContentHash`].
 pub trait Objects {
     /// Keeps `bytes` and returns their name. Bytes that are already kept are not kept twice.
     fn put(&mut self, bytes: &[u8]) -> Result<ContentHash, ObjectsError>;
+
+    /// The same for bytes whose name is known.
+    fn put_named(&mut self, object: &Named) -> Result<ContentHash, ObjectsError> {
+        self.put(object.bytes())
+    }
 
     /// The bytes called `name`, checked against it.
     fn get(&self, name: &ContentHash) -> Result<Vec<u8>, ObjectsError>;

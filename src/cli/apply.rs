@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::documents::{self, Contracts, Settings, Working};
-use super::job::{self, Bar, RunAnswer};
+use super::job::{self, Bar, Fixed, RunAnswer};
 use super::output::{Answer, Done};
 use super::terminal::Paint;
 use crate::diagnostic::Failure;
@@ -35,6 +35,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     locked: bool,
     #[command(flatten)]
+    fixed: Fixed,
+    #[command(flatten)]
     working: Working,
 }
 
@@ -49,7 +51,7 @@ pub(super) enum Applied {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Applied>, Failure> {
-    let Arguments { plan: file, accept_lossy, yes: _, locked, working } = arguments;
+    let Arguments { plan: file, accept_lossy, yes: _, locked, fixed, working } = arguments;
     let of_documents = documents::open(context, working, Contracts::AtHand)?;
     if let Some((documents, settings)) = of_documents {
         return of_tree(arguments, documents, &settings, context);
@@ -72,7 +74,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Appli
     let consent = Consent(accept_lossy.clone());
     let mut bar = Bar::new(context);
     bar.listen()?;
-    match apply(&mut store, &plan, &consent, job::inputs()?, &signer, &mut bar) {
+    match apply(&mut store, &plan, &consent, fixed.inputs()?, &signer, &mut bar) {
         Ok(report) => Ok(done(RunAnswer::of(report, store.ledger(), store.objects()))),
         Err(MigrateError::NothingToDo { .. }) => Ok(nothing()),
         Err(error) => Err(job::told(refused(error, arguments), &store, size)),
@@ -108,7 +110,14 @@ fn of_tree(
     let consent = Consent(arguments.accept_lossy.clone());
     let mut bar = Bar::new(context);
     bar.listen()?;
-    match apply_documents(&mut documents, &plan, &consent, job::inputs()?, &signer, &mut bar) {
+    match apply_documents(
+        &mut documents,
+        &plan,
+        &consent,
+        arguments.fixed.inputs()?,
+        &signer,
+        &mut bar,
+    ) {
         Ok(report) => Ok(done(RunAnswer::of(report, documents.ledger(), documents.objects()))),
         Err(MigrateError::NothingToDo { .. }) => Ok(nothing()),
         Err(error) => Err(job::told_of(refused(error, arguments), documents.ledger(), size)),

@@ -1,4 +1,6 @@
-//! `check`: how documents stand to their contracts. Touches nothing.
+//! `check`: how documents stand to their contracts, and whether a database could be migrated. Touches nothing.
+
+mod database;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -14,12 +16,14 @@ use super::terminal::{Paint, one_line, plain};
 use super::words::count;
 use crate::diagnostic::{CONTRACT_EDITED, Exit, Failure, NOTHING_HERE};
 use crate::document::LostForm;
-use crate::migrate::documents::{Aside, Checked, LISTED_MAX, Lost, Refusal, Status, check};
+use crate::migrate::documents::{
+    Aside, Checked as Evaluated, LISTED_MAX, Lost, Refusal, Status, check,
+};
 use crate::transform::Effect;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The document, or a folder of documents
+    /// The document, or a folder of documents; nothing, or its file, where the ledger keeps a database
     #[arg(default_value = ".")]
     target: PathBuf,
     #[command(flatten)]
@@ -32,6 +36,13 @@ pub(super) struct Arguments {
     /// End with exit code 10 when a migration is pending
     #[arg(long)]
     detailed_exitcode: bool,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Checked {
+    Documents(Box<Verdicts>),
+    Database(database::Verdict),
 }
 
 #[derive(Serialize)]
@@ -69,7 +80,10 @@ struct Listed {
 /// Most documents that are listed in full.
 const LISTED_DOCUMENTS_MAX: usize = 1_000;
 
-pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verdicts>, Failure> {
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Checked>, Failure> {
+    if let Some(store) = database::asked_for(&arguments.target, &arguments.described, context)? {
+        return database::run(&store, arguments.to.as_deref(), arguments.detailed_exitcode);
+    }
     let Arguments { target, described, working, to, detailed_exitcode } = arguments;
     let settings = match documents::here(context)? {
         Some((_, settings)) if described.contract.is_empty() && described.set.is_empty() => {
@@ -110,7 +124,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verdi
         .find_map(|one| Some((one.id.clone(), one.errors.first()?.clone())));
     let pending = verdicts.migrated + verdicts.normalized > 0;
     let unsupported = verdicts.unsupported;
-    let mut done = Done::new(verdicts);
+    let mut done = Done::new(Checked::Documents(Box::new(verdicts)));
     match compared {
         Ok(()) => {}
         Err(failure) if failure.code == &CONTRACT_EDITED => done = done.found(failure),
@@ -146,7 +160,7 @@ impl Verdicts {
         self.current + self.normalized + self.migrated + self.unsupported
     }
 
-    fn take(&mut self, checked: Checked) {
+    fn take(&mut self, checked: Evaluated) {
         let changes = !matches!(checked.evaluation.status, Status::Current | Status::Unsupported);
         if checked.names > 1 && changes {
             self.aside.hard_linked.push(&checked.id);
@@ -167,8 +181,8 @@ impl Verdicts {
 }
 
 impl Listed {
-    fn of(checked: Checked) -> Self {
-        let Checked { id, contract, current, evaluation, signed, names: _ } = checked;
+    fn of(checked: Evaluated) -> Self {
+        let Evaluated { id, contract, current, evaluation, signed, names: _ } = checked;
         let (changes, lost) = (evaluation.effects.len() as u64, evaluation.lost.len() as u64);
         Self {
             id,
@@ -185,6 +199,15 @@ impl Listed {
             form_lost: evaluation.form_lost.into_iter().take(LISTED_MAX).collect(),
             signed,
             errors: evaluation.refusals,
+        }
+    }
+}
+
+impl Answer for Checked {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        match self {
+            Self::Documents(verdicts) => verdicts.write(out, paint),
+            Self::Database(verdict) => verdict.write(out, paint),
         }
     }
 }

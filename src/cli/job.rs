@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::Args;
 use indicatif::ProgressBar;
 use ledger_format::body::Purpose;
-use ledger_format::hash::{CommitHash, EventId};
+use ledger_format::hash::{CommitHash, ContentHash, EventId, HASH_BYTES};
 use projections::Phase;
 use serde::Serialize;
 
@@ -91,10 +92,45 @@ pub(super) fn told_of(failure: Failure, ledger: &Ledger, size_before: u64) -> Fa
     }
 }
 
-/// The clock and randomness of a new run.
+/// What the steps of a run read beside the database, where it is not to be drawn.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Fixed {
+    /// The time that steps see, and not that of now: RFC 3339 with its zone, or milliseconds since 1970
+    #[arg(long, value_name = "TIME", value_parser = clock)]
+    clock: Option<u64>,
+    /// Where the randomness of steps begins, and not anywhere: 64 hexadecimal digits
+    #[arg(long, value_name = "HEX", value_parser = seed)]
+    seed: Option<[u8; HASH_BYTES]>,
+}
+
+impl Fixed {
+    /// The clock and randomness of a new run.
+    pub(super) fn inputs(&self) -> Result<Inputs, Failure> {
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => SystemRandom.bytes32().map_err(MigrateError::from)?,
+        };
+        Ok(Inputs { clock_ms: self.clock.unwrap_or_else(|| SystemClock.now_ms()), seed })
+    }
+}
+
+/// The clock and randomness of a new run that runs no step.
 pub(super) fn inputs() -> Result<Inputs, Failure> {
-    let seed = SystemRandom.bytes32().map_err(MigrateError::from)?;
-    Ok(Inputs { clock_ms: SystemClock.now_ms(), seed })
+    Fixed::default().inputs()
+}
+
+fn clock(text: &str) -> Result<u64, String> {
+    let ms = match text.parse::<i64>() {
+        Ok(ms) => jiff::Timestamp::from_millisecond(ms),
+        Err(_) => text.parse(),
+    };
+    let ms = ms.map_err(|error| error.to_string())?.as_millisecond();
+    u64::try_from(ms).map_err(|_| "a time before 1970".to_owned())
+}
+
+fn seed(text: &str) -> Result<[u8; HASH_BYTES], String> {
+    let digits: ContentHash = text.parse().map_err(|_| "not 64 hexadecimal digits".to_owned())?;
+    Ok(*digits.as_bytes())
 }
 
 /// A run as the commands that finish one answer it.
@@ -230,6 +266,19 @@ impl Drop for Bar {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn inputs_are_read_as_they_are_written() {
+        assert_eq!(clock("2001-09-09T01:46:40.123Z"), Ok(1_000_000_000_123));
+        assert_eq!(clock("1000000000123"), Ok(1_000_000_000_123));
+        for bad in ["", "now", "-1", "1969-12-31T23:59:59Z", "2001-09-09", "99999999999999999"] {
+            assert!(clock(bad).is_err(), "{bad}");
+        }
+        assert_eq!(seed(&"0a".repeat(32)), Ok([10; 32]));
+        for bad in ["", "0a", "0A", &"0g".repeat(32)] {
+            assert!(seed(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_bar_says_how_fast_documents_go_and_what_is_left() {

@@ -17,7 +17,9 @@ use crate::diagnostic::{Exit, Failure, USAGE};
 use crate::migrate::documents::{
     Aside, Documents, DocumentsPlan, DocumentsPolicy, Named, plan_found as plan_documents,
 };
-use crate::migrate::{MigrateError, Plan, PlanFileError, Policy, plan};
+use crate::migrate::{
+    LossSummary, MigrateError, Plan, PlanFileError, PlannedId, PlannedStep, Policy, plan,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -131,28 +133,57 @@ impl Answer for Planned {
         }
         writeln!(out, "{}", paint.strong(format_args!("plan {}", plan.id.short())))?;
         writeln!(out, "  {} -> {}", plan.from, plan.to)?;
-        for step in &plan.steps {
-            let statements = count(step.statements, "statement");
-            let pages = count(step.pages_changed, "page");
-            writeln!(
-                out,
-                "  {}  {}: {statements}, {pages} changed",
-                plain(&step.edge),
-                plain(&step.script)
-            )?;
-        }
-        if values_lost == 0 {
-            return writeln!(out, "  loses nothing");
-        }
-        let lost = count(values_lost, "value");
-        writeln!(out, "  {}", paint.warning(format_args!("loses {lost}")))?;
-        for (what, loss) in &plan.loss {
-            let gone = if loss.dropped { " (dropped)" } else { "" };
-            writeln!(out, "    {}{gone}: {}", plain(what), count(loss.values, "value"))?;
-        }
-        Ok(())
+        write_steps(&plan.steps, out)?;
+        write_loss(&plan.loss, values_lost, out, paint)?;
+        write_ids(&plan.ids_changed, out)
     }
 }
+
+/// Says what is done to a database, step by step.
+pub(super) fn write_steps(steps: &[PlannedStep], out: &mut dyn Write) -> io::Result<()> {
+    steps.iter().try_for_each(|step| {
+        let statements = count(step.statements, "statement");
+        let pages = count(step.pages_changed, "page");
+        let (edge, script) = (plain(&step.edge), plain(&step.script));
+        writeln!(out, "  {edge}  {script}: {statements}, {pages} changed")
+    })
+}
+
+/// Says what of a database is lost.
+pub(super) fn write_loss(
+    loss: &LossSummary,
+    values_lost: u64,
+    out: &mut dyn Write,
+    paint: Paint,
+) -> io::Result<()> {
+    if values_lost == 0 {
+        return writeln!(out, "  loses nothing");
+    }
+    let lost = count(values_lost, "value");
+    writeln!(out, "  {}", paint.warning(format_args!("loses {lost}")))?;
+    loss.iter().try_for_each(|(what, loss)| {
+        let gone = if loss.dropped { " (dropped)" } else { "" };
+        writeln!(out, "    {}{gone}: {}", plain(what), count(loss.values, "value"))
+    })
+}
+
+/// Names the rows that get another key.
+fn write_ids(ids: &[PlannedId], out: &mut dyn Write) -> io::Result<()> {
+    let key = |key: &[serde_json::Value]| {
+        let values: Vec<String> = key.iter().map(serde_json::Value::to_string).collect();
+        one_line(&values.join(", "))
+    };
+    for PlannedId { table, was, now } in ids.iter().take(IDS_SHOWN_MAX) {
+        writeln!(out, "    id in {}: {} -> {}", plain(table), key(was), key(now))?;
+    }
+    match ids.len().saturating_sub(IDS_SHOWN_MAX) {
+        0 => Ok(()),
+        more => writeln!(out, "    and {more} more; the plan file and --json have them all"),
+    }
+}
+
+/// Changed ids shown to people; a screen of them.
+const IDS_SHOWN_MAX: usize = 20;
 
 fn write_documents(plan: &DocumentsPlan, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     let unchanged = count(plan.unchanged, "document");

@@ -83,9 +83,27 @@ impl Ledger {
         while bodies.peek().is_some() {
             let recorded = usize::from(self.must_record());
             let chunk: Vec<Body> = bodies.by_ref().take(BATCH_EVENTS_MAX - recorded).collect();
-            appended.extend(self.append_batch(signer, chunk)?);
+            match self.append_batch(signer, chunk) {
+                Ok(events) => appended.extend(events),
+                Err(error) => {
+                    // What went before is in the ledger; the error is told, whether or not it could be remembered.
+                    if !appended.is_empty() {
+                        drop(self.remember());
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        if !appended.is_empty() {
+            self.remember()?;
         }
         Ok(appended)
+    }
+
+    /// Remembers the newest head outside of the ledger: once an append, however many batches it has.
+    fn remember(&self) -> Result<(), PinError> {
+        let (head, provenance) = (self.head.clone(), self.provenance);
+        self.surroundings.pins.set(&Pin { head, provenance })
     }
 
     /// Whether the next batch begins with the digest of the state. Digest and cache cost as much as the
@@ -124,12 +142,11 @@ impl Ledger {
                 return Err(error);
             }
         };
-        self.head = head.clone();
+        self.head = head;
         if recording {
             self.recorded_size = first_seq;
             appended.remove(0);
         }
-        self.surroundings.pins.set(&Pin { head, provenance: self.provenance })?;
         Ok(appended)
     }
 

@@ -10,6 +10,7 @@ mod check;
 mod collection;
 pub(super) mod evaluation;
 mod former;
+mod looking;
 mod neighbour;
 mod plan;
 mod prepared;
@@ -21,6 +22,7 @@ mod rollback;
 mod run;
 mod set;
 mod status;
+mod summary;
 mod ways;
 mod work;
 

@@ -12,6 +12,7 @@ use super::applied::must_be_sound;
 use super::error::MigrateError;
 use super::observe::{LiveDatabase, take_all};
 use super::run::freeze_contract;
+use super::space;
 use super::store::{OpenStore, Store, check_site, detect, remembered_as};
 use super::{baseline, books};
 use crate::effects::{KernelSyncs, Random, Signer, syncs};
@@ -83,6 +84,8 @@ fn judge(open: &OpenStore, baseline: Option<String>) -> Result<Option<String>, M
     let database = LiveDatabase::open(&site.database(), open.surroundings.wait)?;
     let stated = detect(site, contract, &database)?;
     let Some(audit) = site.audit() else {
+        space::must_hold(&open.ledger, database.bytes())?;
+        database.must_be_sound()?;
         must_be_sound(books::judged(contract, &database)?.map_or_else(Vec::new, |it| it.findings))?;
         return baseline::of(contract, stated, baseline, &database).map(Some);
     };

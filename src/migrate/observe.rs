@@ -15,8 +15,8 @@ use crate::contract::Facts;
 use crate::objects::Objects;
 use crate::sql_folder::{Applied, Books};
 use crate::target::Site;
-use crate::target::glyph_store::{AuditError, Layout, read_prefix};
-use crate::target::sqlite::{DatabaseError, PageTree, Snapshot, image};
+use crate::target::glyph_store::{AuditError, ContentRow, Layout, read_prefix};
+use crate::target::sqlite::{DatabaseError, PageTree, Snapshot, WorkCopy, image};
 
 /// Table, key column, key and value column under which a `.glyph` database states its version.
 pub(super) const VERSION_ROW: (&str, &str, &str, &str) = ("meta", "key", "store_version", "value");
@@ -54,8 +54,47 @@ impl LiveDatabase {
         self.0.schema_digest()
     }
 
+    pub(super) fn must_be_sound(&self) -> Result<(), DatabaseError> {
+        self.0.must_be_sound()
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.bytes()
+    }
+
+    /// A copy in `folder` to run steps on.
+    pub(super) fn copy(&self, folder: &Path) -> Result<WorkCopy, MigrateError> {
+        Ok(WorkCopy::copy(folder, &self.0)?)
+    }
+
     pub(super) fn declarations(&self) -> Result<Vec<String>, DatabaseError> {
         self.0.declarations()
+    }
+
+    /// Names of its tables, without those of SQLite itself.
+    pub(super) fn tables(&self) -> Result<Vec<String>, DatabaseError> {
+        let query = "SELECT name FROM sqlite_schema
+            WHERE type = 'table' AND name NOT GLOB 'sqlite_*' ORDER BY name";
+        self.0.rows(query, |row| row.get(0))
+    }
+
+    /// What a `.glyph` database says of its content; nothing if it has no such table.
+    pub(super) fn content_rows(&self) -> Result<Vec<ContentRow>, DatabaseError> {
+        let columns = self.0.columns("content")?;
+        if !["id", "hash", "size", "path"]
+            .iter()
+            .all(|name| columns.iter().any(|held| held == name))
+        {
+            return Ok(Vec::new());
+        }
+        // What other programs put there need not have the declared types.
+        let query = "SELECT coalesce(CAST(id AS TEXT), ''), coalesce(CAST(hash AS TEXT), ''),
+            coalesce(CAST(size AS INTEGER), -1), coalesce(CAST(path AS TEXT), '')
+            FROM content ORDER BY 1";
+        self.0.rows(query, |row| {
+            let (id, hash) = (row.get(0)?, row.get(1)?);
+            Ok(ContentRow { id, hash, size: row.get(2)?, path: row.get(3)? })
+        })
     }
 
     pub(super) fn page_tree(&self) -> Result<PageTree, DatabaseError> {
@@ -190,6 +229,25 @@ impl Store {
     }
 }
 
+impl LiveDatabase {
+    /// Refuses another schema than the ledger has.
+    pub(super) fn must_have_recorded_schema(&self, store: &Store) -> Result<(), MigrateError> {
+        let object = store.site.database_id();
+        match store.ledger.state().store().objects.get(object) {
+            Some(ObjectState::Database { schema, .. }) => self.must_have_schema(object, schema),
+            _ => Ok(()),
+        }
+    }
+
+    fn must_have_schema(&self, object: &str, recorded: &CommitHash) -> Result<(), MigrateError> {
+        let actual = self.schema()?;
+        if actual == *recorded {
+            return Ok(());
+        }
+        Err(MigrateError::SchemaDrift { object: object.to_owned(), recorded: *recorded, actual })
+    }
+}
+
 /// Whether the database has the pages the ledger has. Refuses another schema.
 fn is_as_recorded(
     database: &LiveDatabase,
@@ -200,12 +258,7 @@ fn is_as_recorded(
     if database.page_tree()?.root() == *page_root {
         return Ok(true);
     }
-    let actual = database.schema()?;
-    if actual == *schema {
-        return Ok(false);
-    }
-    let object = object.to_owned();
-    Err(MigrateError::SchemaDrift { object, recorded: *schema, actual })
+    database.must_have_schema(object, schema).map(|()| false)
 }
 
 fn observed(object: &str, state: ObjectState) -> Body {

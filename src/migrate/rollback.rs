@@ -10,6 +10,7 @@ use super::error::MigrateError;
 use super::plan::{Policy, binding};
 use super::run::{
     Inputs, Observer, RunReport, Subject as _, check_contract, freeze_contract, go_on,
+    must_be_writable,
 };
 use super::stage::restored;
 use super::store::Store;
@@ -45,6 +46,7 @@ pub fn rollback(
     if !then.unsettled.is_empty() {
         return Err(MigrateError::Unsettled);
     }
+    must_be_writable(store)?;
     let observation = store.observe()?;
     let documents_changed = observation.changes.iter().any(|change| match change {
         Body::ObjectObserved(body) => matches!(body.state, ObjectState::Document { .. }),

@@ -22,6 +22,7 @@ use crate::contract::Bundle;
 use crate::effects::Signer;
 use crate::ledger::{AppendError, Ledger};
 use crate::target::glyph_store::manifest_version;
+use crate::target::sqlite::Publisher;
 
 /// The clock and randomness that a run's steps see, recorded with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -260,6 +261,8 @@ pub fn apply(
     let accepted_loss = check_consent(plan.id, plan.lost(), plan.policy.allow_loss, consent)?;
     check_contract(store)?;
     still_fits(store, plan)?;
+    must_be_writable(store)?;
+    space::check_live(store)?;
     let mut bodies = freeze_contract(store)?;
     let observation = store.observe()?;
     let largest_step = plan.steps.iter().map(|step| step.pages_changed).max();
@@ -288,6 +291,11 @@ pub fn apply(
     };
     store.record(signer, vec![started.into()], observer)?;
     go_on(store, signer, observer)
+}
+
+/// Refuses a database that nothing could be published to.
+pub(super) fn must_be_writable(store: &Store) -> Result<(), MigrateError> {
+    Ok(Publisher::may_begin(&store.site.database(), store.wait)?)
 }
 
 /// Goes on with the run under way.

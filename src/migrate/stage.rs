@@ -17,7 +17,7 @@ use super::plan::{exemptions, loss_bound, script};
 use super::run::{Milestone, Observer, Subject as _};
 use super::stated;
 use super::store::Store;
-use crate::contract::{Bundle, Contract, Edge, resolve};
+use crate::contract::{Bundle, Contract, Edge, way};
 use crate::effects::Signer;
 use crate::ledger::Ledger;
 use crate::objects::{Objects, ObjectsError};
@@ -83,7 +83,7 @@ impl Staging {
         observer: &mut dyn Observer,
     ) -> Result<Vec<ObjectMigrated>, MigrateError> {
         let contract = self.contract.clone();
-        let edges = resolve(&contract, &self.started.from, &self.started.to)?;
+        let edges = way(&contract, &self.started.from, &self.started.to)?;
         let manifest = match store.site.store() {
             Some(_) => Some(self.manifest(store, &edges)?),
             None => None,
@@ -96,7 +96,7 @@ impl Staging {
     fn manifest(
         &mut self,
         store: &mut Store,
-        edges: &[&Edge],
+        edges: &[Edge],
     ) -> Result<ObjectMigrated, MigrateError> {
         let broken = |error| MigrateError::Manifest { path: Layout::MANIFEST.into(), error };
         let source = recorded_state(store, Layout::MANIFEST)?;
@@ -136,7 +136,7 @@ impl Staging {
     fn database(
         &mut self,
         store: &mut Store,
-        edges: &[&Edge],
+        edges: &[Edge],
         signer: &dyn Signer,
         observer: &mut dyn Observer,
     ) -> Result<ObjectMigrated, MigrateError> {
@@ -186,7 +186,7 @@ impl Staging {
             _ => Some(store.objects.put(&loss.list().encode())?),
         };
         let live = LiveDatabase::open(copy.path(), store.wait)?;
-        let scripts = edges.iter().flat_map(|edge| edge.sql());
+        let scripts = edges.iter().flat_map(Edge::sql);
         let scripts = scripts.map(|sql| script(&self.contract, sql));
         let scripts = scripts.flat_map(|script| {
             std::iter::once(script.sql).chain(script.record.map(|record| record.sql))

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use ledger_format::hash::{ContentHash, HASH_BYTES};
 
-use super::{Objects, ObjectsError};
+use super::{Named, Objects, ObjectsError};
 use crate::effects::{KernelSyncs, Syncs, syncs};
 use index::Index;
 use scan::Scan;
@@ -266,26 +266,11 @@ impl PackObjects {
 
 impl Objects for PackObjects {
     fn put(&mut self, bytes: &[u8]) -> Result<ContentHash, ObjectsError> {
-        let name = ContentHash::of(bytes);
-        if self.places.contains_key(&name) {
-            return Ok(name);
-        }
-        let length = match u32::try_from(bytes.len()) {
-            Ok(length) if bytes.len() <= OBJECT_BYTES_MAX => length,
-            _ => {
-                let limit = OBJECT_BYTES_MAX as u64;
-                return Err(ObjectsError::TooLarge { bytes: bytes.len() as u64, limit });
-            }
-        };
-        self.make_room(bytes.len())?;
-        let pack = u32::try_from(self.packs.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        let writer = self.writer()?;
-        let offset = writer.used() + HEADER_BYTES as u64;
-        writer.buffer.extend_from_slice(&scan::encode_header(&name, length));
-        writer.buffer.extend_from_slice(bytes);
-        let full = writer.buffer.len() >= BUFFER_BYTES;
-        self.places.insert(name, Place { pack, offset, length });
-        if full { self.flush().map(|()| name) } else { Ok(name) }
+        self.keep(ContentHash::of(bytes), bytes)
+    }
+
+    fn put_named(&mut self, object: &Named) -> Result<ContentHash, ObjectsError> {
+        self.keep(object.name(), object.bytes())
     }
 
     fn get(&self, name: &ContentHash) -> Result<Vec<u8>, ObjectsError> {
@@ -323,6 +308,29 @@ impl Objects for PackObjects {
 }
 
 impl PackObjects {
+    /// Keeps bytes whose name is known.
+    fn keep(&mut self, name: ContentHash, bytes: &[u8]) -> Result<ContentHash, ObjectsError> {
+        if self.places.contains_key(&name) {
+            return Ok(name);
+        }
+        let length = match u32::try_from(bytes.len()) {
+            Ok(length) if bytes.len() <= OBJECT_BYTES_MAX => length,
+            _ => {
+                let limit = OBJECT_BYTES_MAX as u64;
+                return Err(ObjectsError::TooLarge { bytes: bytes.len() as u64, limit });
+            }
+        };
+        self.make_room(bytes.len())?;
+        let pack = u32::try_from(self.packs.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let writer = self.writer()?;
+        let offset = writer.used() + HEADER_BYTES as u64;
+        writer.buffer.extend_from_slice(&scan::encode_header(&name, length));
+        writer.buffer.extend_from_slice(bytes);
+        let full = writer.buffer.len() >= BUFFER_BYTES;
+        self.places.insert(name, Place { pack, offset, length });
+        if full { self.flush().map(|()| name) } else { Ok(name) }
+    }
+
     /// Reads an object's bytes, or as many as are there: too few hash to something else.
     fn read_at(&self, place: &Place) -> Result<Vec<u8>, ObjectsError> {
         let number = place.pack as usize;

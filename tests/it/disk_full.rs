@@ -15,6 +15,7 @@ use ledger_format::hash::ContentHash;
 use projections::{Phase, State};
 use serde_json::Value;
 
+use crate::databases::{INIT_COMMAND, an_application, database, told};
 use crate::job_scene::{Outcome, Scene, signer, tell};
 use crate::support::{Place, Said, copy, done, not_shown};
 
@@ -43,6 +44,11 @@ fn l2_a_batch_on_a_full_disk_is_whole_or_absent() {
 #[test]
 fn a_command_on_a_full_disk_says_so_and_succeeds_once_there_is_space() {
     on_a_small_disk("disk_full::part_commands");
+}
+
+#[test]
+fn s5_a_database_larger_than_the_disk_is_refused_before_it_is_read() {
+    on_a_small_disk("disk_full::part_large");
 }
 
 /// Every milestone of the story, each amount of space left after it: the story fails, or does not; once
@@ -203,6 +209,50 @@ fn part_commands() {
         let looks_before = ["plan", "apply"].contains(&command[0]);
         assert_eq!(foreseen > 0, looks_before, "{command:?} foresaw it {foreseen} times");
     }
+}
+
+/// Four gigabytes, all but a few pages a hole: reading them would take its time, and fill the disk.
+#[test]
+fn part_large() {
+    let Some(_disk) = disk() else { return };
+    let place = an_application(&[("0001_init.sql", "CREATE TABLE t(a);")]);
+    let refused = |command: &[&str]| {
+        resize(&database(&place), LARGE_PAGES);
+        let untouched = fs::metadata(database(&place)).unwrap().modified().unwrap();
+        let began = std::time::Instant::now();
+        let answer = told(&place, command[0], 1, command);
+        let found = &answer["diagnostics"][0];
+        assert_eq!(
+            (&found["code"], &found["not_done"]),
+            (&"IO".into(), &"nothing was written".into())
+        );
+        let message = found["message"].as_str().unwrap();
+        assert!(message.contains("the work copy alone needs 4294967296"), "{message}");
+        assert!(began.elapsed().as_secs() < 5, "it was read first: {:?}", began.elapsed());
+        assert_eq!(fs::metadata(database(&place)).unwrap().modified().unwrap(), untouched);
+        resize(&database(&place), 2);
+    };
+    refused(&INIT_COMMAND);
+    assert!(!place.work().join(".glyph-ledger").exists());
+    done(&place, &INIT_COMMAND);
+    fs::write(place.work().join("db/migrations/0002_next.sql"), "CREATE TABLE u(a);").unwrap();
+    done(&place, &["plan", "-o", "../plan.json"]);
+    for command in [&["check"][..], &["plan"], &["apply"], &["apply", "../plan.json"]] {
+        refused(command);
+    }
+    done(&place, &["apply", "../plan.json"]);
+}
+
+/// Pages of 4 KiB that are 4 GiB.
+const LARGE_PAGES: u32 = 1 << 20;
+
+/// Gives the database so many pages, the new ones holes.
+fn resize(path: &Path, pages: u32) {
+    use std::os::unix::fs::FileExt as _;
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_len(u64::from(pages) * 4_096).unwrap();
+    // The header says how many there are.
+    file.write_all_at(&pages.to_be_bytes(), 28).unwrap();
 }
 
 /// Runs a command whose loss, if it has any, is accepted.

@@ -158,7 +158,7 @@ impl Whole<'_> {
             found.ok_or_else(|| MigrateError::Gone { object: id.to_owned() })
         };
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        self.kinds.work(ids, threads, &load, &mut |done| {
+        self.kinds.work(ids, threads, &load, &|done| done, &mut |done| {
             if let Some(body) = self.run.migrated.get(&done.id)
                 && !outcomes.contains_key(&done.id)
             {

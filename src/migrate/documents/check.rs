@@ -32,7 +32,7 @@ pub fn check(
     jobs: usize,
     take: &mut dyn FnMut(Checked) -> Result<(), MigrateError>,
 ) -> Result<(), MigrateError> {
-    collection.work(found, to, jobs, &Former::default(), &mut |done| {
+    collection.work(found, to, jobs, &Former::default(), &|done| done, &mut |done| {
         let Some(prepared) = collection.contracts().get(done.kind) else { return Ok(()) };
         let contract = prepared.contract();
         take(Checked {

@@ -13,7 +13,7 @@ use super::super::store::{open_objects, remembered_as};
 use super::former::Former;
 use super::prepared::{Outside, Prepared};
 use super::publish::Conflicts;
-use super::work::{Done, Kinds, links_of};
+use super::work::{Kinds, Look, links_of};
 use crate::contract::{Bundle, Contract};
 use crate::effects::{KernelSyncs, Random, Signer, syncs};
 use crate::ledger::{Ledger, Surroundings};
@@ -106,18 +106,19 @@ impl Collection {
         found.ok_or_else(|| MigrateError::Gone { object: id.to_owned() })
     }
 
-    /// Works on the documents found as they are, and hands each to `take` in the order of ids. `former` is what documents were
-    /// called before.
-    pub(super) fn work(
+    /// Works on the documents found as they are, and hands what `look` makes of each to `take` in the order of ids. `former`
+    /// is what documents were called before.
+    pub(super) fn work<R: Send>(
         &self,
         found: &BTreeMap<String, usize>,
         to: Option<&str>,
         jobs: usize,
         former: &Former,
-        take: &mut dyn FnMut(Done) -> Result<(), MigrateError>,
+        look: Look<'_, R>,
+        take: &mut dyn FnMut(R) -> Result<(), MigrateError>,
     ) -> Result<(), MigrateError> {
         let load = |id: &str| self.load(id);
-        self.kinds(to, former).work(found, jobs, &load, take)
+        self.kinds(to, former).work(found, jobs, &load, look, take)
     }
 }
 

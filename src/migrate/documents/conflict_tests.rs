@@ -6,8 +6,8 @@ use ledger_format::body::{Body, Changes, MIXED_VERSIONS, RunAbandoned};
 use ledger_format::hash::ContentHash;
 
 use super::super::error::MigrateError;
-use super::super::run::{Silent, Subject as _};
-use super::jobs_tests::{Meddler, Scene, go_back, migrate, policy, signer};
+use super::super::run::{Milestone, Observer, Silent, Subject as _};
+use super::jobs_tests::{Files, Meddler, Scene, go_back, migrate, policy, signer};
 use super::*;
 
 /// A document that somebody writes to while it is to be published; the last of its run.
@@ -66,6 +66,56 @@ fn a_run_goes_on_without_a_document_that_somebody_changed_if_told_to() {
     go_back(&mut documents, 2, Some(Changes::Discard)).unwrap().unwrap();
     assert_eq!(read(&scene, MEDDLED), original(4));
     keeps(&documents, MINE);
+}
+
+/// Outputs that were prepared for a run which is stopped do not stay, however many threads were at work, and it goes on.
+#[test]
+fn a_run_of_many_that_is_stopped_leaves_nothing_beside_their_places() {
+    for jobs in [1, 8] {
+        let (scene, mut documents) = Scene::new(200, jobs);
+        let sources = scene.files();
+        let mut meddler = Meddler(&scene, Some("books/1/1.json"));
+        let refused = migrate(&mut documents, Some("2"), &mut meddler).unwrap_err();
+        assert!(matches!(refused, MigrateError::DocumentsConflict { .. }), "{refused}");
+        let stopped = scene.files();
+        assert!(stopped.keys().eq(sources.keys()));
+        assert_eq!(stopped["books/1/1.json"].0, MINE);
+        let untouched = |files: &Files| {
+            sources.iter().filter(|(id, source)| files.get(*id) == Some(source)).count()
+        };
+        assert!(untouched(&stopped) > 0, "nothing was stopped");
+        let done = resume(&mut documents, Conflicts::Keep, &signer(), &mut Silent).unwrap();
+        assert_eq!(done.kept, ["books/1/1.json"]);
+        let published = scene.files();
+        assert_eq!((untouched(&published), published.len()), (0, 400));
+        assert_eq!(published["books/1/1.json"].0, MINE);
+    }
+}
+
+/// Somebody who writes to a document as the run is committed, when all its places have been compared.
+struct AtCommit<'a>(&'a Scene, u64);
+
+impl Observer for AtCommit<'_> {
+    fn reached(&mut self, milestone: &Milestone<'_>) {
+        if *milestone == (Milestone::Recorded { size: self.1 }) {
+            self.0.write(MEDDLED, MINE, 0o640);
+        }
+    }
+}
+
+#[test]
+fn what_is_changed_right_after_the_commit_stops_the_run_before_it_writes_anything() {
+    let size = {
+        let (_scene, mut documents) = Scene::new(40, 2);
+        migrate(&mut documents, Some("2"), &mut Silent).unwrap().size
+    };
+    let (scene, mut documents) = Scene::new(40, 2);
+    let mut expected = scene.files();
+    expected.get_mut(MEDDLED).unwrap().0 = MINE.to_owned();
+    // The last event is that of the publishing, the one before it that of the commit.
+    let refused = migrate(&mut documents, Some("2"), &mut AtCommit(&scene, size - 1)).unwrap_err();
+    assert!(matches!(refused, MigrateError::DocumentsConflict { .. }), "{refused}");
+    assert_eq!(scene.files(), expected);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Putting the outputs of a committed run of documents into their places: each is written over what the run read and over
 //! nothing else.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ledger_format::body::{Body, Cause, ObjectState, RunPublished};
 use ledger_format::hash::ContentHash;
@@ -9,13 +12,22 @@ use projections::{OpenRun, Phase};
 
 use super::super::error::MigrateError;
 use super::super::run::{Milestone, Observer, Subject as _};
-use super::collection::{Documents, state_of};
-use super::run::{BATCH, may_replace, named, observation};
+use super::collection::{Documents, content_of, state_of};
+use super::looking::{PORTION, crew, each_looked_at};
+use super::run::{may_replace, named, observation};
 use crate::effects::Signer;
+use crate::objects::ObjectsError;
+use crate::ordered::in_order;
 use crate::target::documents::{Beside, Found, Output, Places, Tree, TreeError};
 
-/// Bytes of outputs that are held at a time while they are put into their places.
-const BATCH_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Documents that are put into their places together, and their bytes: all are written beside their places before the
+/// first is put there. File systems sync them together, twice a batch; and ext4 is slow to make files where many have been
+/// replaced within the last minutes, since it looks at each of their numbers before it takes a new one.
+const TOGETHER: usize = 200_000;
+const TOGETHER_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Bytes of outputs that one thread is given to write; one may be larger.
+const PORTION_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What becomes of a document that holds neither what its committed run read nor what it made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,17 +39,8 @@ pub enum Conflicts {
     Keep,
 }
 
-/// When the places were compared with what the run read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compared {
-    /// By this process, as it committed the run.
-    JustNow,
-    /// By one that is gone.
-    Before,
-}
-
 /// A place that a committed run writes to.
-pub(super) struct Place {
+pub(in crate::migrate) struct Place {
     pub(super) id: String,
     /// What the run read.
     pub(super) source: Option<ObjectState>,
@@ -109,7 +112,7 @@ impl Documents {
         if may_replace(Some(found)) {
             return Ok(false);
         }
-        let Some(content) = super::collection::content_of(&place.target) else { return Ok(false) };
+        let Some(content) = content_of(&place.target) else { return Ok(false) };
         Ok(!self.objects.get(&content)?.starts_with(&found.bytes))
     }
 }
@@ -143,10 +146,11 @@ const fn is_no_document(error: &TreeError) -> bool {
 }
 
 /// Puts the outputs into their places. A place that holds its output already is left alone. One that holds neither that nor
-/// what the run read stops everything before anything is written, or stays as it is.
+/// what the run read stops everything before anything is written, or stays as it is. The places of a run that this process
+/// committed just now were `compared` with what it read; those of one whose process is gone are not known yet.
 pub(super) fn publish(
     documents: &mut Documents,
-    compared: Compared,
+    compared: Option<Vec<Place>>,
     signer: &dyn Signer,
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
@@ -154,11 +158,12 @@ pub(super) fn publish(
     let Phase::Publishing { places: expected, committed_seq, .. } = open.phase else {
         return Err(MigrateError::NoRun);
     };
-    let places = documents.places_of(committed_seq, open.migrated.iter())?;
-    let mut publishing = Publishing { documents, open: &open, kept: BTreeMap::new() };
-    if compared == Compared::Before {
-        publishing.look_first(&places)?;
-    }
+    let (kept, written) = (BTreeMap::new(), BTreeSet::new());
+    let mut publishing = Publishing { documents, open: &open, kept, written };
+    let places = match compared {
+        Some(places) => places,
+        None => publishing.look_first(committed_seq)?,
+    };
     publishing.write_all(&places, observer)?;
     let kept = publishing.kept;
     let mut bodies: Vec<Body> =
@@ -174,23 +179,65 @@ pub(super) fn publish(
     documents.record(signer, bodies, observer)
 }
 
+/// Puts the outputs of one run into their places.
 struct Publishing<'a> {
     documents: &'a Documents,
     open: &'a OpenRun,
     /// Documents that stay as they are, with what was found there.
     kept: BTreeMap<String, Option<Found>>,
+    /// Places that a process which is gone has written.
+    written: BTreeSet<String>,
 }
 
-impl Publishing<'_> {
-    /// Looks at all places before any is written.
-    fn look_first(&mut self, places: &[Place]) -> Result<(), MigrateError> {
-        let mut conflicts = Vec::new();
-        for place in places {
-            let replaced = |found: Option<&Found>| self.may_replace(place, found);
-            let standing = self.documents.standing(place, &replaced)?;
-            conflicts.extend(self.conflict(place, standing).err());
-        }
-        if conflicts.is_empty() { Ok(()) } else { Err(self.refused(&conflicts)) }
+/// A place that is to be written, and with what.
+#[derive(Clone, Copy)]
+struct Writing<'p> {
+    place: &'p Place,
+    content: ContentHash,
+    mode: u32,
+}
+
+/// A place that is to be written, with the bytes of its output.
+type Loaded<'p> = (Writing<'p>, Result<Vec<u8>, ObjectsError>);
+
+/// Outputs that are put into their places together.
+#[derive(Default)]
+struct Batch<'p> {
+    /// Places whose outputs are written beside them.
+    ready: Vec<&'p Place>,
+    /// Places that their outputs stand in.
+    placed: Vec<&'p str>,
+}
+
+/// What kept places from being written.
+#[derive(Default)]
+struct Met {
+    conflicts: Vec<String>,
+    error: Option<MigrateError>,
+}
+
+impl<'a> Publishing<'a> {
+    /// Looks at all places of a run that was committed at `committed_seq`, before any is written.
+    fn look_first(&mut self, committed_seq: u64) -> Result<Vec<Place>, MigrateError> {
+        let (documents, hand) = (self.documents, self.hand());
+        let places = documents.places_of(committed_seq, self.open.migrated.iter())?;
+        let mut met = Met::default();
+        let held = |came: &Option<Came>| came.as_ref().map_or(0, Came::bytes);
+        let look = |place| hand.look(place);
+        each_looked_at(documents.jobs, places.iter(), look, held, |place, came| {
+            let replaced = |found: Option<&Found>| hand.may_replace(place, found);
+            let came = match came {
+                Some(came) => came,
+                None => documents.standing(place, &replaced)?.into(),
+            };
+            match came {
+                Came::Found => drop(self.written.insert(place.id.clone())),
+                Came::Left(found) => self.leave(place, found, &mut met),
+                Came::Done | Came::NotBegun => {}
+            }
+            Ok(())
+        })?;
+        self.ended(met).map(|()| places)
     }
 
     fn write_all(
@@ -200,92 +247,247 @@ impl Publishing<'_> {
     ) -> Result<(), MigrateError> {
         let mut places = places.iter().peekable();
         while places.peek().is_some() {
-            let mut batch = Vec::new();
-            let mut bytes = 0;
-            while batch.len() < BATCH && bytes < BATCH_BYTES_MAX {
+            let (mut batch, mut to_write, mut bytes) = (Batch::default(), Vec::new(), 0);
+            while to_write.len() + batch.placed.len() < TOGETHER && bytes < TOGETHER_BYTES_MAX {
                 let Some(place) = places.next() else { break };
                 let ObjectState::Document { content, mode, bytes: length } = place.target else {
                     continue;
                 };
-                if !self.kept.contains_key(&place.id) {
+                if self.written.contains(&place.id) {
+                    batch.placed.push(place.id.as_str());
+                } else if !self.kept.contains_key(&place.id) {
                     bytes += length;
-                    batch.push((place, content, mode));
+                    to_write.push(Writing { place, content, mode });
                 }
             }
-            self.write(&batch, observer)?;
+            if let Err(error) = self.prepare(&to_write, &mut batch) {
+                self.forget(&batch.ready);
+                return Err(error);
+            }
+            self.put(&mut batch, observer)?;
+            Places(self.hand().tree).settle(&batch.placed)?;
         }
         Ok(())
     }
 
-    fn write(
+    /// Writes outputs beside the places that they may be put into, durably.
+    fn prepare<'p>(
         &mut self,
-        batch: &[(&Place, ContentHash, u32)],
+        to_write: &[Writing<'p>],
+        batch: &mut Batch<'p>,
+    ) -> Result<(), MigrateError> {
+        let (documents, hand, many) = (self.documents, self.hand(), to_write.len());
+        let (mut left, stopped) = (to_write.iter(), AtomicBool::new(false));
+        let portions = std::iter::from_fn(|| {
+            let (mut portion, mut bytes) = (Vec::new(), 0);
+            while portion.len() < PORTION && bytes < PORTION_BYTES_MAX && !is_set(&stopped) {
+                let Some(writing) = left.next() else { break };
+                let content = documents.objects.get(&writing.content);
+                bytes += content.as_ref().map_or(0, Vec::len);
+                portion.push((*writing, content));
+            }
+            (!portion.is_empty()).then_some(portion)
+        });
+        let work = |portion: Vec<Loaded<'p>>| {
+            let prepare = |loaded: Loaded<'p>| (loaded.0.place, hand.prepare(loaded, many));
+            portion.into_iter().map(prepare).collect::<Vec<_>>()
+        };
+        let mut met = Met::default();
+        // Whatever was begun is heard, so that all that was written is known.
+        in_order(portions, crew(documents.jobs), work, |portion| {
+            for (place, came) in portion {
+                match came {
+                    Ok(Came::Done) => batch.ready.push(place),
+                    Ok(Came::Found) => batch.placed.push(place.id.as_str()),
+                    Ok(Came::Left(found)) => self.leave(place, found, &mut met),
+                    Ok(Came::NotBegun) => {}
+                    Err(error) => met.error = met.error.take().or(Some(error)),
+                }
+            }
+            stopped.store(met.is_anything(), Ordering::Relaxed);
+            ControlFlow::Continue(())
+        });
+        self.ended(met)?;
+        let ids: Vec<&str> = batch.ready.iter().map(|place| place.id.as_str()).collect();
+        Ok(Places(hand.tree).harden(&ids, many)?)
+    }
+
+    /// Puts what was prepared into its places. Once there is one that it cannot be put into, what was not begun is removed.
+    fn put(
+        &mut self,
+        batch: &mut Batch<'_>,
         observer: &mut dyn Observer,
     ) -> Result<(), MigrateError> {
-        let tree: &Tree = &self.documents.collection.tree;
-        let mut contents = Vec::with_capacity(batch.len());
-        for (_, content, _) in batch {
-            contents.push(self.documents.objects.get(content)?);
-        }
-        let mut outputs = Vec::new();
-        let mut to_write = Vec::new();
-        for ((place, _, mode), bytes) in batch.iter().zip(&contents) {
-            let output = Output { id: &place.id, bytes, mode: *mode };
-            let replaced = |found: Option<&Found>| self.may_replace(place, found);
-            match stands(Places(tree), place, &replaced)? {
-                Standing::Output(_) => outputs.push(output),
-                Standing::Source(_) => to_write.push((*place, output)),
-                other => self.keep(place, other)?,
+        let (hand, stops) = (self.hand(), self.documents.conflicts == Conflicts::Stop);
+        let (stopped, observer) = (AtomicBool::new(false), RefCell::new(observer));
+        let Batch { ready, placed } = batch;
+        let mut left = ready.chunks(PORTION);
+        let portions = std::iter::from_fn(|| {
+            let portion = if is_set(&stopped) { None } else { left.next() };
+            for place in portion.unwrap_or_default() {
+                observer.borrow_mut().reached(&Milestone::Publishing { object: &place.id });
             }
-        }
-        let prepared: Vec<Output<'_>> = to_write.iter().map(|(_, output)| *output).collect();
-        Places(tree).prepare(&prepared)?;
-        for (place, output) in to_write {
-            observer.reached(&Milestone::Publishing { object: output.id });
-            let replaced = |found: Option<&Found>| self.may_replace(place, found);
-            if Places(tree).put(&output, &replaced)? {
-                observer.reached(&Milestone::Published { object: output.id });
-                outputs.push(output);
-                continue;
+            portion
+        });
+        let work = |portion: &[&Place]| {
+            portion.iter().map(|place| hand.put(place, stops, &stopped)).collect::<Vec<_>>()
+        };
+        let mut met = Met::default();
+        let mut taken = ready.iter();
+        in_order(portions, crew(self.documents.jobs), work, |portion| {
+            for (came, place) in portion.into_iter().zip(taken.by_ref()) {
+                match came {
+                    Ok(Came::Done) => {
+                        observer.borrow_mut().reached(&Milestone::Published { object: &place.id });
+                        placed.push(&place.id);
+                    }
+                    Ok(Came::Found) => placed.push(&place.id),
+                    Ok(Came::Left(found)) => self.leave(place, found, &mut met),
+                    Ok(Came::NotBegun) => {}
+                    Err(error) => met.error = met.error.take().or(Some(error)),
+                }
             }
-            // Preparing the batch took its time: somebody wrote meanwhile.
-            match stands(Places(tree), place, &replaced)? {
-                Standing::Output(_) => outputs.push(output),
-                other => self.keep(place, other)?,
-            }
-        }
-        Ok(Places(tree).settle(&outputs)?)
+            ControlFlow::Continue(())
+        });
+        left.for_each(|portion| self.forget(portion));
+        self.ended(met)
     }
 
-    fn may_replace(&self, place: &Place, found: Option<&Found>) -> bool {
+    /// Removes what was prepared and is not put into its place. What cannot be removed is replaced by whoever goes on.
+    fn forget(&self, places: &[&Place]) {
+        for place in places {
+            drop(Places(self.hand().tree).forget(&place.id));
+        }
+    }
+
+    /// Takes note of a place that stays as it is, or of one more conflict where that is not wanted.
+    fn leave(&mut self, place: &Place, found: Option<Found>, met: &mut Met) {
+        match self.documents.conflicts {
+            Conflicts::Stop => met.conflicts.push(place.id.clone()),
+            Conflicts::Keep => drop(self.kept.insert(place.id.clone(), found)),
+        }
+    }
+
+    fn ended(&self, Met { conflicts, error }: Met) -> Result<(), MigrateError> {
+        match error {
+            Some(error) => Err(error),
+            None if conflicts.is_empty() => Ok(()),
+            None => {
+                let named = named("changed since the run read them", &conflicts);
+                Err(MigrateError::DocumentsConflict { named, run: self.open.run })
+            }
+        }
+    }
+
+    fn hand(&self) -> Hand<'a> {
+        Hand { tree: &self.documents.collection.tree, open: self.open }
+    }
+}
+
+impl Met {
+    const fn is_anything(&self) -> bool {
+        self.error.is_some() || !self.conflicts.is_empty()
+    }
+}
+
+/// What came of one place.
+enum Came {
+    /// What was to be done there is done, or can be.
+    Done,
+    /// Its output stood there.
+    Found,
+    /// It stays as it is, since it holds this, which is neither what the run read nor its output; or nothing.
+    Left(Option<Found>),
+    /// Nothing, since another place had stopped everything.
+    NotBegun,
+}
+
+impl Came {
+    /// Bytes that it holds.
+    fn bytes(&self) -> usize {
+        if let Self::Left(Some(found)) = self { found.bytes.len() } else { 0 }
+    }
+}
+
+impl From<Standing> for Came {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Output(_) => Self::Found,
+            Standing::Source(_) => Self::Done,
+            Standing::Changed(found) => Self::Left(Some(found)),
+            Standing::Gone => Self::Left(None),
+        }
+    }
+}
+
+/// What a thread needs to work on places.
+#[derive(Clone, Copy)]
+struct Hand<'a> {
+    tree: &'a Tree,
+    open: &'a OpenRun,
+}
+
+impl Hand<'_> {
+    /// How a place stands; `None` where a killed job left something beside it.
+    fn look(self, place: &Place) -> Result<Option<Came>, MigrateError> {
+        match Places(self.tree).beside(&place.id)? {
+            Beside::Nothing => self.stands(place).map(|standing| Some(standing.into())),
+            _ => Ok(None),
+        }
+    }
+
+    /// Writes an output, one of `many`, beside its place, if that holds what the run read.
+    fn prepare(self, loaded: Loaded<'_>, many: usize) -> Result<Came, MigrateError> {
+        let (Writing { place, mode, .. }, content) = loaded;
+        let came = self.stands(place)?.into();
+        if matches!(came, Came::Done) {
+            let (places, bytes) = (Places(self.tree), content?);
+            let output = Output { id: &place.id, bytes: &bytes, mode };
+            let prepared = places.prepare(&output, many);
+            if prepared.is_err() {
+                drop(places.forget(&place.id));
+            }
+            prepared?;
+        }
+        Ok(came)
+    }
+
+    /// Puts a prepared output into its place, unless everything was stopped; and stops everything if it cannot be put there.
+    fn put(self, place: &Place, stops: bool, stopped: &AtomicBool) -> Result<Came, MigrateError> {
+        if is_set(stopped) {
+            drop(Places(self.tree).forget(&place.id));
+            return Ok(Came::NotBegun);
+        }
+        let came = self.exchange(place);
+        if came.is_err() || (stops && matches!(came, Ok(Came::Left(_)))) {
+            stopped.store(true, Ordering::Relaxed);
+        }
+        came
+    }
+
+    fn exchange(self, place: &Place) -> Result<Came, MigrateError> {
+        let is_output =
+            |found: &Found| content_of(&place.target) == Some(ContentHash::of(&found.bytes));
+        let replaced = |found: Option<&Found>| self.may_replace(place, found);
+        if Places(self.tree).put(&place.id, &is_output, &replaced)? {
+            return Ok(Came::Done);
+        }
+        // Preparing the batch took its time: somebody wrote meanwhile, and perhaps took it back.
+        Ok(match self.stands(place)? {
+            Standing::Source(found) => Came::Left(found),
+            other => other.into(),
+        })
+    }
+
+    fn stands(self, place: &Place) -> Result<Standing, MigrateError> {
+        stands(Places(self.tree), place, &|found| self.may_replace(place, found))
+    }
+
+    fn may_replace(self, place: &Place, found: Option<&Found>) -> bool {
         may_replace(self.open, found, place.source.as_ref())
     }
+}
 
-    /// Leaves a place as it is, or refuses to go on.
-    fn keep(&mut self, place: &Place, standing: Standing) -> Result<(), MigrateError> {
-        self.conflict(place, standing).map_err(|id| self.refused(&[id]))
-    }
-
-    /// Takes note of a place that stays as it is; its id if that is not wanted.
-    fn conflict(&mut self, place: &Place, standing: Standing) -> Result<(), String> {
-        let found = match standing {
-            Standing::Output(_) | Standing::Source(_) => return Ok(()),
-            Standing::Changed(found) => Some(found),
-            Standing::Gone => None,
-        };
-        match self.documents.conflicts {
-            Conflicts::Stop => Err(place.id.clone()),
-            Conflicts::Keep => {
-                self.kept.insert(place.id.clone(), found);
-                Ok(())
-            }
-        }
-    }
-
-    fn refused(&self, ids: &[String]) -> MigrateError {
-        let ids: BTreeSet<&String> = ids.iter().collect();
-        let ids: Vec<String> = ids.into_iter().cloned().collect();
-        let named = named("changed since the run read them", &ids);
-        MigrateError::DocumentsConflict { named, run: self.open.run }
-    }
+fn is_set(flag: &AtomicBool) -> bool {
+    flag.load(Ordering::Relaxed)
 }

@@ -13,27 +13,32 @@ use projections::OpenRun;
 
 use super::super::environment::Environment;
 use super::super::error::MigrateError;
-use super::super::observe::document_state;
 use super::super::run::{
     Consent, Inputs, Milestone, Observer, RunReport, Subject, check_consent, go_on, resume_run,
 };
 use super::collection::{Documents, content_of, state_of};
 use super::former::{Former, recorded};
+use super::looking::each_looked_at;
 use super::plan::{
     Bound, DocumentsPlan, NamedDocument, PlannedDocument, PlannedLinks, PlannedRoute, bound,
 };
 use super::prepared::Prepared;
-use super::publish::{Compared, Conflicts, publish};
+use super::publish::{Conflicts, Place, publish};
 use super::rollback;
+use super::summary::Summary;
 use super::ways::Ways;
-use super::work::{Done, Kinds, links_of};
+use super::work::{Kinds, links_of};
 use crate::effects::Signer;
 use crate::ledger::Ledger;
+use crate::objects::Named;
 use crate::target::documents::{Found, Places};
 
-/// Documents recorded together, and put into their places together. A document that was not recorded yet is worked on
-/// again on resuming; outputs of this many documents are held at a time.
-pub(super) const BATCH: usize = 900;
+/// Documents recorded together. One that was not recorded yet is worked on again on resuming. Every batch has the objects
+/// synced once, which on a busy machine takes longer than everything else.
+const BATCH: usize = 8_000;
+
+/// Bytes of results after which they are recorded, however few documents they are of.
+const RECORDED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Most documents that one error names.
 const NAMED_MAX: usize = 20;
@@ -60,14 +65,12 @@ pub fn apply(
     may_run_programs(plan.policy.allow_programs, documents)?;
     let accepted_loss = check_consent(plan.id, plan.lost, plan.policy.allow_loss, consent)?;
     still_fits(documents, plan)?;
-    let mut bodies = freeze(documents, plan)?;
+    let lengths = take_sources(documents, plan)?;
+    let bodies = freeze(documents, plan)?;
     let environment = documents.objects.put(&Environment::here().bytes())?;
     documents.objects.put(&plan.preimage())?;
-    take_sources(documents, plan, &mut bodies, signer, observer)?;
     documents.objects.sync()?;
-    if !bodies.is_empty() {
-        documents.record(signer, bodies, observer)?;
-    }
+    record_sources(documents, plan, &lengths, bodies, signer, observer)?;
     let started = RunStarted {
         purpose: Purpose::Migrate,
         plan: plan.id,
@@ -118,7 +121,7 @@ fn may_run_programs(planned: bool, documents: &Documents) -> Result<(), MigrateE
     }
 }
 
-/// Refuses a plan that was made with other contracts, parameters, or documents than there are now.
+/// Refuses a plan that was made with other contracts than there are now.
 fn still_fits(documents: &Documents, plan: &DocumentsPlan) -> Result<(), MigrateError> {
     let known = |route: &PlannedRoute| {
         documents.collection.contracts.iter().any(|prepared| prepared.digest() == route.contract)
@@ -136,15 +139,34 @@ fn still_fits(documents: &Documents, plan: &DocumentsPlan) -> Result<(), Migrate
         let reason = "a contract by which documents name each other is another one now".to_owned();
         return Err(MigrateError::Stale { reason });
     }
-    let mut changed = Vec::new();
-    for source in sources(plan) {
-        let found = Places(&documents.collection.tree).look(source.id)?;
-        if !found.is_some_and(|found| source.is(&found)) {
-            changed.push(source.id.to_owned());
+    Ok(())
+}
+
+/// Keeps every source, and what sources name, and returns their lengths. Refuses a plan that was made with other documents
+/// than there are now: what was kept until then is named by nothing.
+fn take_sources(documents: &mut Documents, plan: &DocumentsPlan) -> Result<Vec<u64>, MigrateError> {
+    let Documents { collection, objects, jobs, .. } = documents;
+    let look = |source: Source<'_>| {
+        let found = Places(&collection.tree).look(source.id)?;
+        let found = found.filter(|found| found.mode == source.mode);
+        let kept = found.map(|found| Named::of(found.bytes));
+        Ok(kept.filter(|kept| kept.name() == source.content))
+    };
+    let held = |kept: &Option<Named>| kept.as_ref().map_or(0, |kept| kept.bytes().len());
+    let (mut lengths, mut changed) = (Vec::with_capacity(plan.objects.len()), Vec::new());
+    each_looked_at(*jobs, sources(plan), look, held, |source, kept| {
+        match kept {
+            Some(kept) if changed.is_empty() => {
+                objects.put_named(&kept)?;
+                lengths.push(kept.bytes().len() as u64);
+            }
+            Some(_) => {}
+            None => changed.push(source.id.to_owned()),
         }
-    }
-    if changed.is_empty() {
         Ok(())
+    })?;
+    if changed.is_empty() {
+        Ok(lengths)
     } else {
         Err(MigrateError::Stale { reason: named("changed", &changed) })
     }
@@ -167,8 +189,9 @@ impl<'a> Source<'a> {
         Self { id: &of.id, content: of.source, mode: of.mode }
     }
 
-    fn is(&self, found: &Found) -> bool {
-        found.mode == self.mode && ContentHash::of(&found.bytes) == self.content
+    /// Whether what was worked on is what the plan binds.
+    fn is(&self, found: &Summary) -> bool {
+        found.source_mode == self.mode && content_of(&found.source) == Some(self.content)
     }
 }
 
@@ -205,22 +228,19 @@ fn freeze(documents: &mut Documents, plan: &DocumentsPlan) -> Result<Vec<Body>, 
     Ok(bodies)
 }
 
-/// Keeps every source, and what sources name, and records those that the ledger does not have as they are.
-fn take_sources(
+/// Records `first`, and those sources that the ledger does not have as they are. All of them are durable.
+fn record_sources(
     documents: &mut Documents,
     plan: &DocumentsPlan,
-    bodies: &mut Vec<Body>,
+    lengths: &[u64],
+    first: Vec<Body>,
     signer: &dyn Signer,
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
-    for source in sources(plan) {
-        let found = documents.collection.load(source.id)?;
-        if !source.is(&found) {
-            let reason = named("changed", &[source.id.to_owned()]);
-            return Err(MigrateError::Stale { reason });
-        }
-        documents.objects.put(&found.bytes)?;
-        let state = state_of(&found);
+    let mut bodies = first;
+    for (source, bytes) in sources(plan).zip(lengths) {
+        let (content, mode) = (source.content, source.mode);
+        let state = ObjectState::Document { content, bytes: *bytes, mode };
         let cause = match documents.ledger.state().store().objects.get(source.id) {
             None => Cause::Joined,
             Some(held) if *held != state => Cause::DataChange,
@@ -228,17 +248,16 @@ fn take_sources(
         };
         bodies.push(observation(source.id, cause, state));
         if bodies.len() >= BATCH {
-            documents.objects.sync()?;
-            documents.record(signer, std::mem::take(bodies), observer)?;
+            documents.record(signer, std::mem::take(&mut bodies), observer)?;
         }
     }
-    Ok(())
+    if bodies.is_empty() { Ok(()) } else { documents.record(signer, bodies, observer) }
 }
 
 impl Subject for Documents {
     /// Documents have no locks: what was compared last before the commit is compared again, place by place, as each is
-    /// written.
-    type Live = ();
+    /// written. What is kept until then is what they are compared with.
+    type Live = Vec<Place>;
 
     fn book(&self) -> &Ledger {
         &self.ledger
@@ -256,7 +275,7 @@ impl Subject for Documents {
         &mut self,
         signer: &dyn Signer,
         observer: &mut dyn Observer,
-    ) -> Result<(), MigrateError> {
+    ) -> Result<Vec<Place>, MigrateError> {
         let open = self.open_run()?;
         match open.started.purpose {
             Purpose::Migrate => stage(self, &open, signer, observer)?,
@@ -268,10 +287,10 @@ impl Subject for Documents {
     fn publish(
         &mut self,
         signer: &dyn Signer,
-        live: Option<()>,
+        live: Option<Vec<Place>>,
         observer: &mut dyn Observer,
     ) -> Result<(), MigrateError> {
-        publish(self, live.map_or(Compared::Before, |()| Compared::JustNow), signer, observer)
+        publish(self, live, signer, observer)
     }
 }
 
@@ -294,8 +313,8 @@ fn stage(
     let all = Work::of(documents, ways, &planned, links.as_ref())?;
     let named = links.iter().flat_map(|links| &links.named);
     let named = named.map(|named| (named.id.as_str(), Source::named(named))).collect();
-    let (pending, done) = (Vec::new(), 0);
-    let mut staging = Staging { documents, planned: &planned, named, open, pending, done };
+    let (planned, pending, bytes, done) = (&planned, Vec::new(), 0, 0);
+    let mut staging = Staging { documents, planned, named, open, pending, bytes, done };
     all.run(&mut staging, signer, observer)?;
     staging.flush(signer, observer)
 }
@@ -386,8 +405,8 @@ impl Work {
             let found = Places(tree).look(id)?;
             found.ok_or_else(|| MigrateError::Gone { object: id.to_owned() })
         };
-        kinds.work(&self.ids, self.jobs, &load, &mut |done| {
-            staging.take(&done, contracts, signer, observer)
+        kinds.work(&self.ids, self.jobs, &load, &Summary::of, &mut |summary| {
+            staging.take(summary, contracts, signer, observer)
         })
     }
 }
@@ -399,6 +418,8 @@ struct Staging<'a> {
     named: BTreeMap<&'a str, Source<'a>>,
     open: &'a OpenRun,
     pending: Vec<Body>,
+    /// Bytes of the results that are pending.
+    bytes: u64,
     done: u64,
 }
 
@@ -406,68 +427,59 @@ impl Staging<'_> {
     /// Takes a result: it must be the planned one, hash for hash.
     fn take(
         &mut self,
-        done: &Done,
+        summary: Summary,
         contracts: &[Prepared],
         signer: &dyn Signer,
         observer: &mut dyn Observer,
     ) -> Result<(), MigrateError> {
-        let planned = self.planned.get(&done.id);
-        if self.open.migrated.contains(&done.id) {
+        if self.open.migrated.contains(&summary.id) {
             return Ok(());
         }
-        let source = planned.map(Source::planned);
-        let source = source.or_else(|| self.named.get(done.id.as_str()).copied());
-        if source.is_some_and(|source| !source.is(&done.source)) {
-            return Err(MigrateError::Stale {
-                reason: format!("{} changed while the run was at work", done.id),
-            });
+        let planned = self.planned.get(&summary.id);
+        let bound = planned.map(Source::planned);
+        let bound = bound.or_else(|| self.named.get(summary.id.as_str()).copied());
+        if bound.is_some_and(|bound| !bound.is(&summary)) {
+            let reason = format!("{} changed while the run was at work", summary.id);
+            return Err(MigrateError::Stale { reason });
         }
         let Some(planned) = planned else { return Ok(()) };
-        let evaluation = &done.evaluation;
-        let Some(outcome) = &evaluation.result else {
-            let named = evaluation
-                .refusals
-                .iter()
-                .take(1)
-                .map(|refusal| (done.id.clone(), refusal.clone()));
-            return Err(MigrateError::Refused { total: 1, named: named.collect() });
+        let Summary { id, kind, source, source_mode, target, loss, .. } = summary;
+        let Some(target) = target else {
+            let named = summary.refusal.map(|refusal| (id, refusal));
+            return Err(MigrateError::Refused { total: 1, named: named.into_iter().collect() });
         };
-        let target = self.documents.objects.put(&outcome.bytes)?;
-        let loss = evaluation.loss_hash();
-        if (target, loss) != (planned.target, planned.loss) {
-            return Err(MigrateError::Diverged {
-                object: done.id.clone(),
-                step: 0,
-                recorded: planned.target.to_string(),
-                actual: target.to_string(),
-            });
+        if (target.name(), loss) != (planned.target, planned.loss) {
+            let (recorded, actual) = (planned.target.to_string(), target.name().to_string());
+            return Err(MigrateError::Diverged { object: id, step: 0, recorded, actual });
         }
-        let loss_list = match evaluation.lost.len() {
-            0 => None,
-            _ => Some(self.documents.objects.put(&evaluation.loss_list().encode())?),
-        };
-        let operator = contracts.get(done.kind).map_or("", Prepared::operator).to_owned();
+        let objects = &mut self.documents.objects;
+        objects.put_named(&target)?;
+        let loss_list = summary.loss_list.map(|list| objects.put_named(&list)).transpose()?;
+        let operator = contracts.get(kind).map_or("", Prepared::operator).to_owned();
+        let bytes = target.bytes().len() as u64;
+        let (content, mode) = (target.name(), source_mode);
+        self.bytes += bytes;
         self.pending.push(
             ObjectMigrated {
                 run: self.open.run,
-                object: done.id.clone(),
+                object: id,
                 route: Some(planned.route),
                 operator,
-                source: state_of(&done.source),
-                target: document_state(&outcome.bytes, done.source.mode),
+                source,
+                target: ObjectState::Document { content, bytes, mode },
                 loss,
                 lost: planned.lost,
                 reads_inputs: false,
                 loss_list,
-                verdicts: evaluation.verdicts.clone(),
-                renamed: recorded(&done.renamed),
+                verdicts: summary.verdicts,
+                renamed: recorded(&summary.renamed),
             }
             .into(),
         );
         self.done += 1;
         observer
             .reached(&Milestone::Document { done: self.done, total: self.planned.len() as u64 });
-        if self.pending.len() >= BATCH {
+        if self.pending.len() >= BATCH || self.bytes >= RECORDED_BYTES_MAX {
             self.flush(signer, observer)?;
         }
         if observer.wants_to_stop() {
@@ -486,6 +498,7 @@ impl Staging<'_> {
             return Ok(());
         }
         self.documents.objects.sync()?;
+        self.bytes = 0;
         let bodies = std::mem::take(&mut self.pending);
         self.documents.record(signer, bodies, observer)
     }
@@ -497,27 +510,46 @@ fn commit(
     open: &OpenRun,
     signer: &dyn Signer,
     observer: &mut dyn Observer,
-) -> Result<(), MigrateError> {
+) -> Result<Vec<Place>, MigrateError> {
     let state = documents.ledger.state();
     let held = &state.store().objects;
-    let mut changed = Vec::new();
-    let mut places = 0;
-    for (id, target) in &state.store().staged {
-        let found = Places(&documents.collection.tree).look(id)?;
-        if !may_replace(open, found.as_ref(), held.get(id)) {
-            changed.push(id.clone());
-        }
-        places += u64::from(held.get(id) != Some(target));
-    }
+    let (mut changed, mut places) = (Vec::new(), 0);
+    let tree = &documents.collection.tree;
+    let look = |(id, _): (&String, &ObjectState)| {
+        let found = Places(tree).look(id)?;
+        Ok(may_replace(open, found.as_ref(), held.get(id)))
+    };
+    let staged = state.store().staged.iter();
+    each_looked_at(
+        documents.jobs,
+        staged,
+        look,
+        |_| 0,
+        |(id, target), fits| {
+            if !fits {
+                changed.push(id.clone());
+            }
+            places += u64::from(held.get(id) != Some(target));
+            Ok(())
+        },
+    )?;
     if !changed.is_empty() {
         return Err(MigrateError::Stale {
             reason: named("changed while the run was at work", &changed),
         });
     }
+    let staged = state.store().staged.iter();
+    let targets = staged.map(|(id, target)| Place {
+        id: id.clone(),
+        source: held.get(id).cloned(),
+        target: target.clone(),
+    });
+    let targets = targets.collect();
     let certificate = state.certificates().open_certificate();
     documents.objects.sync()?;
     let committed = RunCommitted { run: open.run, certificate, places, audit: None };
-    documents.record(signer, vec![committed.into()], observer)
+    documents.record(signer, vec![committed.into()], observer)?;
+    Ok(targets)
 }
 
 /// Whether what stands in a place may be replaced: it is what the run read, or nothing, where a rollback was told to

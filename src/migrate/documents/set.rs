@@ -36,7 +36,8 @@ impl Collection {
             Ok(found)
         };
         let mut set = BTreeMap::new();
-        self.kinds(None, &Former::default()).work(&self.find()?, 1, &load, &mut |done| {
+        let (ids, former) = (self.find()?, Former::default());
+        self.kinds(None, &former).work(&ids, 1, &load, &|done| done, &mut |done| {
             let source = done.source.bytes;
             set.insert(done.id, InSet { source, evaluation: done.evaluation });
             Ok::<_, MigrateError>(())

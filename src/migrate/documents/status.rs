@@ -8,6 +8,7 @@ use super::collection::{Documents, state_of};
 use super::evaluation::Status;
 use super::former::Former;
 use super::plan::LISTED_MAX;
+use super::work::Done;
 use crate::target::documents::Places;
 
 /// How a tree of documents stands.
@@ -49,15 +50,20 @@ pub fn status(documents: &Documents) -> Result<TreeStatus, MigrateError> {
     let finished = state.runs().finished.iter();
     status.runs = finished.filter(|run| run.outcome.committed_seq().is_some()).count() as u64;
     let former = Former::of(&documents.ledger, documents.collection.contracts())?;
-    let found = documents.collection.find()?;
-    documents.collection.work(&found, None, documents.jobs, &former, &mut |done| {
-        match done.evaluation.status {
+    let documents_found = documents.collection.find()?;
+    let look = |done: Done| (done.id, done.evaluation.status);
+    let collection = &documents.collection;
+    collection.work(&documents_found, None, documents.jobs, &former, &look, &mut |(
+        id,
+        found,
+    )| {
+        match found {
             Status::Current => status.current += 1,
             Status::Normalized => status.normalized += 1,
             Status::Migrated => status.migrated += 1,
             Status::Unsupported => {
                 status.unsupported_total += 1;
-                listed(&mut status.unsupported, done.id);
+                listed(&mut status.unsupported, id);
             }
         }
         Ok(())

@@ -12,10 +12,14 @@ use crate::document::Value;
 use crate::link::{
     self, Census, LinkError, Linked, Links, ObjectIndex, Renaming, Subject, former_names,
 };
+use crate::ordered::{Crew, try_in_order};
 use crate::target::documents::Found;
 
 /// Documents that one thread is given at a time.
-const PORTION: usize = 128;
+const PORTION: usize = 32;
+
+/// Portions for each thread that are worked on, or done and not taken yet.
+const AHEAD: usize = 3;
 
 /// Bytes of documents that are held at a time, over all threads; one document may be larger.
 const HELD_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -49,81 +53,70 @@ pub(super) struct Done {
 /// Reads a document.
 pub(super) type Load<'a, E> = &'a (dyn Fn(&str) -> Result<Found, E> + Sync);
 
+/// What is made of a document on the thread that worked on it.
+pub(super) type Look<'a, R> = &'a (dyn Fn(Done) -> R + Sync);
+
 impl Kinds<'_> {
-    /// Works on the documents `ids`, given with their kinds in the order of ids, and hands each to `take` in that order.
-    pub(super) fn work<E: Send>(
+    /// Works on the documents `ids`, given with their kinds in the order of ids, and hands what `look` makes of each to
+    /// `take` in that order.
+    pub(super) fn work<R: Send, E: Send>(
         &self,
         ids: &BTreeMap<String, usize>,
         jobs: usize,
         load: Load<'_, E>,
-        take: &mut dyn FnMut(Done) -> Result<(), E>,
+        look: Look<'_, R>,
+        take: &mut dyn FnMut(R) -> Result<(), E>,
     ) -> Result<(), E> {
         if self.linked {
-            self.together(ids, load, take)
+            self.together(ids, load, look, take)
         } else {
-            self.apart(ids, jobs.max(1), load, take)
+            self.apart(ids, jobs.max(1), load, look, take)
         }
     }
 
-    fn apart<E: Send>(
+    fn apart<R: Send, E: Send>(
         &self,
         ids: &BTreeMap<String, usize>,
         jobs: usize,
         load: Load<'_, E>,
-        take: &mut dyn FnMut(Done) -> Result<(), E>,
+        look: Look<'_, R>,
+        take: &mut dyn FnMut(R) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut ids = ids.iter().peekable();
-        while ids.peek().is_some() {
-            let portions: Vec<Vec<(&String, &usize)>> =
-                (0..jobs).map(|_| ids.by_ref().take(PORTION).collect()).collect();
-            let done: Vec<_> = std::thread::scope(|scope| {
-                let portions = portions.into_iter().map(|portion| {
-                    scope.spawn(move || self.portion(portion, HELD_BYTES_MAX / jobs, load))
-                });
-                let threads: Vec<_> = portions.collect();
-                threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
-            });
-            let mut left = Vec::new();
-            for portion in done {
-                let (done, rest) = match portion {
-                    Ok(portion) => portion?,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                };
-                for one in done {
-                    match one {
-                        One::Done(done) if left.is_empty() => take(*done)?,
-                        One::Done(done) => left.push((done.id, done.kind)),
-                    }
-                }
-                left.extend(rest.into_iter().map(|(id, kind)| (id.clone(), *kind)));
-            }
-            for (id, kind) in left {
-                take(self.one(&id, kind, load)?)?;
-            }
-        }
-        Ok(())
+        let mut ids = ids.iter();
+        let portions = std::iter::from_fn(|| {
+            let portion: Vec<_> = ids.by_ref().take(PORTION).collect();
+            (!portion.is_empty()).then_some(portion)
+        });
+        let crew = Crew { workers: jobs, ahead: jobs * AHEAD };
+        let bytes_max = HELD_BYTES_MAX / crew.ahead;
+        let work = |portion| self.portion(portion, bytes_max, load, look);
+        try_in_order(portions, crew, work, |portion: Result<Portion<'_, R>, E>| {
+            let Portion { done, left } = portion?;
+            done.into_iter().try_for_each(&mut *take)?;
+            left.into_iter().try_for_each(|(id, kind)| take(look(self.one(id, *kind, load)?)))
+        })
     }
 
-    /// Works on as many of the documents as may be held at a time, and returns the others.
-    #[expect(clippy::type_complexity, reason = "two lists, named where they are taken apart")]
-    fn portion<'i, E>(
+    /// Works on as many of the documents as may be held at a time, and leaves the others.
+    fn portion<'i, R, E>(
         &self,
         ids: Vec<(&'i String, &'i usize)>,
         bytes_max: usize,
         load: Load<'_, E>,
-    ) -> Result<(Vec<One>, Vec<(&'i String, &'i usize)>), E> {
+        look: Look<'_, R>,
+    ) -> Result<Portion<'i, R>, E> {
         let mut done = Vec::with_capacity(ids.len());
         let mut held = 0;
         let mut ids = ids.into_iter();
         for (id, kind) in ids.by_ref() {
             let one = self.one(id, *kind, load)?;
             held += one.source.bytes.len();
-            done.push(One::Done(Box::new(one)));
+            done.push(look(one));
             if held > bytes_max {
                 break;
             }
         }
-        Ok((done, ids.collect()))
+        Ok(Portion { done, left: ids.collect() })
     }
 
     fn one<E>(&self, id: &str, kind: usize, load: Load<'_, E>) -> Result<Done, E> {
@@ -138,11 +131,12 @@ impl Kinds<'_> {
 
     /// Works on documents that name each other: all are read, then migrated, then linked again in the order in which their
     /// new names can be told, then judged.
-    fn together<E>(
+    fn together<R, E>(
         &self,
         ids: &BTreeMap<String, usize>,
         load: Load<'_, E>,
-        take: &mut dyn FnMut(Done) -> Result<(), E>,
+        look: Look<'_, R>,
+        take: &mut dyn FnMut(R) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut set = Set { kinds: self, census: Census::new(), members: Vec::new() };
         for (id, kind) in ids {
@@ -154,7 +148,7 @@ impl Kinds<'_> {
         set.take_steps();
         set.link_again();
         let Set { census, members, .. } = set;
-        members.into_iter().try_for_each(|member| take(self.judged(member, &census)))
+        members.into_iter().try_for_each(|member| take(look(self.judged(member, &census))))
     }
 
     fn judged(&self, member: Member, census: &Census) -> Done {
@@ -181,8 +175,10 @@ impl Kinds<'_> {
     }
 }
 
-enum One {
-    Done(Box<Done>),
+/// Documents that one thread was given.
+struct Portion<'i, R> {
+    done: Vec<R>,
+    left: Vec<(&'i String, &'i usize)>,
 }
 
 /// All documents of a linked set.

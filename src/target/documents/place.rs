@@ -59,45 +59,37 @@ impl Places<'_> {
         look_at(&self.0.path(id))
     }
 
-    /// Writes every output beside its place, or none. What a killed job left there is replaced.
-    pub fn prepare(&self, outputs: &[Output<'_>]) -> Result<(), TreeError> {
-        let prepared = self.prepare_each(outputs).and_then(|()| self.sync_together(outputs));
-        if prepared.is_err() {
-            // What cannot be removed either is replaced by whoever goes on.
-            for output in outputs {
-                drop(self.forget(output.id));
-            }
-        }
-        prepared
+    /// Writes an output beside its place, one of `many`: durably if they are few, else [`Places::harden`] makes them durable
+    /// together. What a killed job left there is replaced.
+    pub fn prepare(&self, output: &Output<'_>, many: usize) -> Result<(), TreeError> {
+        let path = self.0.path(output.id);
+        let fresh = unfinished(&path);
+        write(&path, &fresh, output, many < SYNC_TOGETHER_MIN)
+            .map_err(|source| TreeError::Io { path: fresh, source })
     }
 
-    fn prepare_each(self, outputs: &[Output<'_>]) -> Result<(), TreeError> {
-        let each = outputs.len() < SYNC_TOGETHER_MIN;
-        for output in outputs {
-            let path = self.0.path(output.id);
-            let fresh = unfinished(&path);
-            write(&path, &fresh, output, each)
-                .map_err(|source| TreeError::Io { path: fresh, source })?;
-        }
-        Ok(())
+    /// Makes what was prepared of `many` outputs durable, before the first is put into its place.
+    pub fn harden(&self, ids: &[&str], many: usize) -> Result<(), TreeError> {
+        if many < SYNC_TOGETHER_MIN { Ok(()) } else { self.sync_together(ids) }
     }
 
     /// Puts a prepared output into its place if `may_replace` what stands there. Output and place change names in one
     /// step, and what comes out is judged then, so that nothing which somebody writes in the last moment is lost: it is put
-    /// back. Whether the output stands in its place.
+    /// back. `is_output` knows the output again. Whether it stands in its place.
     ///
     /// A file system that cannot exchange names has the place judged right before the output is renamed.
     pub fn put(
         &self,
-        output: &Output<'_>,
+        id: &str,
+        is_output: &dyn Fn(&Found) -> bool,
         may_replace: &dyn Fn(Option<&Found>) -> bool,
     ) -> Result<bool, TreeError> {
-        let path = self.0.path(output.id);
+        let path = self.0.path(id);
         let fresh = unfinished(&path);
         let placed = match exchange(&fresh, &path) {
             Ok(()) => match look_at(&fresh) {
                 Ok(Some(found)) if may_replace(Some(&found)) => true,
-                _ => return self.take_out(output),
+                _ => return self.take_out(id, is_output),
             },
             Err(Errno::NOENT) => may_replace(None) && Self::put_into_empty(&fresh, &path)?,
             Err(error) if is_unknown(error) => {
@@ -109,17 +101,17 @@ impl Places<'_> {
             }
             Err(error) => return Err(TreeError::Io { path, source: error.into() }),
         };
-        self.forget(output.id)?;
+        self.forget(id)?;
         Ok(placed)
     }
 
     /// Takes an output out of its place again, and puts back what came out for it. Should somebody have replaced the output
     /// meanwhile, what is newest stays in the place, and what is older beside it.
-    fn take_out(self, output: &Output<'_>) -> Result<bool, TreeError> {
-        self.put_back(output.id)?;
-        match self.beside(output.id)? {
-            Beside::File(found) if found.bytes == output.bytes => self.forget(output.id)?,
-            _ => self.put_back(output.id)?,
+    fn take_out(self, id: &str, is_output: &dyn Fn(&Found) -> bool) -> Result<bool, TreeError> {
+        self.put_back(id)?;
+        match self.beside(id)? {
+            Beside::File(found) if is_output(&found) => self.forget(id)?,
+            _ => self.put_back(id)?,
         }
         Ok(false)
     }
@@ -155,12 +147,12 @@ impl Places<'_> {
     }
 
     /// Makes the names of what was put durable, and what a killed job may have left with the kernel alone.
-    pub fn settle(&self, outputs: &[Output<'_>]) -> Result<(), TreeError> {
-        if outputs.len() >= SYNC_TOGETHER_MIN {
-            return self.sync_together(outputs);
+    pub fn settle(&self, ids: &[&str]) -> Result<(), TreeError> {
+        if ids.len() >= SYNC_TOGETHER_MIN {
+            return self.sync_together(ids);
         }
-        for output in outputs {
-            let path = self.0.path(output.id);
+        for id in ids {
+            let path = self.0.path(id);
             sync(&path)
                 .and_then(|()| sync(folder_of(&path)))
                 .map_err(|source| TreeError::Io { path, source })?;
@@ -179,14 +171,11 @@ impl Places<'_> {
         }
     }
 
-    /// Syncs the file systems that the outputs lie on, of many outputs.
-    fn sync_together(self, outputs: &[Output<'_>]) -> Result<(), TreeError> {
-        if outputs.len() < SYNC_TOGETHER_MIN {
-            return Ok(());
-        }
+    /// Syncs the file systems that the places lie on.
+    fn sync_together(self, ids: &[&str]) -> Result<(), TreeError> {
         let mut folders = BTreeSet::new();
-        for output in outputs {
-            folders.insert(folder_of(&self.0.path(output.id)).to_owned());
+        for id in ids {
+            folders.insert(folder_of(&self.0.path(id)).to_owned());
         }
         let mut done = BTreeSet::new();
         for folder in folders {
@@ -251,14 +240,7 @@ fn is_unknown(error: Errno) -> bool {
 
 /// Writes an output whole, with its permissions and the owner of what stands in its place.
 fn write(path: &Path, fresh: &Path, output: &Output<'_>, durably: bool) -> io::Result<()> {
-    match fs::remove_file(fresh) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(fresh)?;
+    let mut file = create(path, fresh)?;
     file.write_all(output.bytes)?;
     match fs::symlink_metadata(path) {
         Ok(old) => {
@@ -272,6 +254,22 @@ fn write(path: &Path, fresh: &Path, output: &Output<'_>, durably: bool) -> io::R
     }
     file.set_permissions(fs::Permissions::from_mode(output.mode))?;
     if durably { file.sync_all() } else { Ok(()) }
+}
+
+/// A new file beside a place. What stands in its way is a killed job's; a folder may be gone with its documents.
+fn create(path: &Path, fresh: &Path) -> io::Result<File> {
+    let new = || fs::OpenOptions::new().write(true).create_new(true).open(fresh);
+    match new() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(fresh)?;
+            new()
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(folder_of(path))?;
+            new()
+        }
+        other => other,
+    }
 }
 
 fn sync(path: &Path) -> io::Result<()> {

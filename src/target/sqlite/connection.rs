@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::DatabaseError;
 use super::page::{PageSize, PageSource};
+use crate::effects::syncs;
 
 /// A connection to a database of somebody else's. On close it neither checkpoints their WAL nor
 /// leaves files behind that were not there.
@@ -30,10 +31,12 @@ impl Guest {
         let wal_was_there = wal_path(path).exists();
         let connection = open_existing(path, wait)?;
         let guest = Self { connection, path: path.to_owned(), wait, wal_was_there };
-        guest.run(|connection| {
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
-        })?;
+        guest
+            .run(|connection| {
+                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+                connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+            })
+            .or_else(|error| cannot_open(error, path))?;
         if guest.run(can_reach_pages)? { Ok(guest) } else { Err(DatabaseError::NoPageAccess) }
     }
 
@@ -51,6 +54,27 @@ impl Guest {
 
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// Refuses a database that can only be read. SQLite itself begins such a transaction all the same, and
+    /// finds out with the first page that it writes.
+    pub(super) fn must_be_writable(&self) -> Result<(), DatabaseError> {
+        let refused = |what| Err(DatabaseError::ReadOnly { path: self.path.clone(), what });
+        if self.run(|connection| connection.is_readonly(rusqlite::MAIN_DB))? {
+            return refused("the file");
+        }
+        if folder_is_writable(&self.path)? { Ok(()) } else { refused(JOURNALS) }
+    }
+
+    /// Refuses a database that contradicts itself; says the first of what `PRAGMA integrity_check` finds.
+    pub(super) fn must_be_sound(&self) -> Result<(), DatabaseError> {
+        let found: String = self.run(|connection| {
+            connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+        })?;
+        if found == "ok" {
+            return Ok(());
+        }
+        Err(DatabaseError::Corrupt { path: self.path.clone(), message: found })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -174,6 +198,30 @@ impl PageSource for GuestPages<'_> {
 
     fn read_page(&self, number: u32) -> Result<Vec<u8>, DatabaseError> {
         self.view.read_page(number)
+    }
+}
+
+/// What of a database cannot be written to, in words, where its file can.
+const JOURNALS: &str = "its folder, where the journal goes,";
+
+/// Whether a journal can be made beside the database at `path`.
+fn folder_is_writable(path: &Path) -> Result<bool, DatabaseError> {
+    let file = fs::canonicalize(path).map_err(DatabaseError::io(path))?;
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    Ok(rustix::fs::access(syncs::folder_of(&file), access).is_ok())
+}
+
+/// A database with a write-ahead log cannot even be read where that log cannot be made; SQLite says no more
+/// than that something cannot be opened.
+fn cannot_open(error: DatabaseError, path: &Path) -> Result<(), DatabaseError> {
+    match &error {
+        DatabaseError::Sqlite { source, .. }
+            if source.sqlite_error_code() == Some(ErrorCode::CannotOpen)
+                && !folder_is_writable(path)? =>
+        {
+            Err(DatabaseError::ReadOnly { path: path.to_owned(), what: JOURNALS })
+        }
+        _ => Err(error),
     }
 }
 

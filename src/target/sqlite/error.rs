@@ -53,6 +53,22 @@ pub enum DatabaseError {
         "this build cannot reach single pages: SQLite was compiled without SQLITE_ENABLE_DBPAGE_VTAB"
     )]
     NoPageAccess,
+    /// It can be read and not written.
+    #[error("{}: {what} cannot be written to", path.display())]
+    ReadOnly {
+        /// The database.
+        path: PathBuf,
+        /// The file, or the folder that its journal goes into.
+        what: &'static str,
+    },
+    /// Its tables use what only the application that owns it has: a function, a collation, a module.
+    #[error("{}: needs what only its application has: {message}", path.display())]
+    NeedsApplication {
+        /// The database.
+        path: PathBuf,
+        /// SQLite's words.
+        message: String,
+    },
     /// The file system failed.
     #[error("{}: {source}", path.display())]
     Io {
@@ -81,6 +97,10 @@ impl DatabaseError {
             }
             Some(ErrorCode::NotADatabase) => Self::NotADatabase { path },
             Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, message: message(&source) },
+            Some(ErrorCode::ReadOnly) => Self::ReadOnly { path, what: "the file" },
+            _ if is_of_the_application(&source) => {
+                Self::NeedsApplication { path, message: message(&source) }
+            }
             _ => Self::Sqlite { path, source },
         }
     }
@@ -89,6 +109,19 @@ impl DatabaseError {
         let path = path.to_owned();
         move |source| Self::Io { path, source }
     }
+}
+
+/// How SQLite's answer begins where a table names what no connection of ours has. It has no code for that.
+const OF_THE_APPLICATION: [&str; 4] = [
+    "unknown function: ",
+    "no such function: ",
+    "no such collation sequence: ",
+    "no such module: ",
+];
+
+fn is_of_the_application(error: &rusqlite::Error) -> bool {
+    let message = message(error);
+    OF_THE_APPLICATION.iter().any(|beginning| message.starts_with(beginning))
 }
 
 /// Whether SQLite's answer is about the machine and not about the statement: no space, no memory, a file

@@ -10,7 +10,7 @@ use super::loss::Touched;
 use super::schema::Overview;
 
 /// The foreign keys of a database while steps run on it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct ForeignKeys {
     /// Rows that broke one at the start, by child table and by broken rule.
     broken: BTreeMap<(String, String), u64>,
@@ -20,7 +20,7 @@ pub(super) struct ForeignKeys {
     tables: BTreeSet<String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Child {
     /// Its declaration.
     sql: String,

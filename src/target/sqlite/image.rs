@@ -7,7 +7,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value};
-use ledger_format::hash::{CommitHash, ContentHash};
+use ledger_format::hash::{CommitHash, ContentHash, HASH_BYTES};
 
 use super::page::{PageSize, PageSource, give_life, normalised};
 use super::page_tree::{PageTree, node_bytes};
@@ -152,6 +152,29 @@ pub(super) fn store_changed(
     Ok(stored)
 }
 
+/// Names of all objects that the image `tree` consists of, each with its bytes. One that stands in several places is named
+/// for each.
+pub fn parts(tree: &PageTree) -> impl Iterator<Item = (ContentHash, u64)> {
+    let page = u64::from(tree.page_size().bytes());
+    let pages = tree.pages().iter().map(move |name| (*name, page));
+    let nodes = tree.node_levels().iter().enumerate().flat_map(|(below, nodes)| {
+        let runs = tree.level(below).unwrap_or_default().chunks(RUN_LENGTH);
+        let bytes = |run: &[ContentHash]| (run.len() * HASH_BYTES) as u64;
+        nodes.iter().zip(runs).map(move |(node, run)| (*node, bytes(run)))
+    });
+    let root = std::iter::once((named_by(&tree.root()), tree.root_bytes().len() as u64));
+    pages.chain(nodes).chain(root)
+}
+
+/// Reads the page `name` of the image `tree` and checks it against its name and size.
+pub fn check_page(
+    tree: &PageTree,
+    name: &ContentHash,
+    objects: &dyn Objects,
+) -> Result<(), ImageError> {
+    read_page(name, tree.page_size(), objects).map(|_| ())
+}
+
 /// Reads the tree of the image `root`, checking every node against its name. Pages are not read.
 pub fn load(root: &CommitHash, objects: &dyn Objects) -> Result<PageTree, ImageError> {
     let (page_size, page_count, top) = read_root(root, objects)?;
@@ -202,28 +225,50 @@ pub fn materialise(
     if tree.page_count() == 0 {
         return Err(ImageError::NoPages { root: *root });
     }
+    let pages = tree.pages().iter().map(|name| read_page(name, tree.page_size(), objects));
+    write_file(pages, tree.page_count(), path)?;
+    Ok(tree)
+}
+
+/// Writes the pages of `source` to `path` in the same way, and returns their tree.
+pub fn copy(source: &impl PageSource, path: &Path) -> Result<PageTree, ImageError> {
+    let mut names = Vec::with_capacity(source.page_count() as usize);
+    let pages = (1..=source.page_count()).map(|number| {
+        let page = normalised(number, source.read_page(number)?);
+        names.push(ContentHash::of(&page));
+        Ok(page)
+    });
+    write_file(pages, source.page_count(), path)?;
+    Ok(PageTree::over(source.page_size(), names))
+}
+
+fn write_file(
+    pages: impl Iterator<Item = Result<Vec<u8>, ImageError>>,
+    page_count: u32,
+    path: &Path,
+) -> Result<(), ImageError> {
     let io = |source| ImageError::Io { path: path.to_owned(), source };
     let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(io)?;
-    let written = write_pages(&tree, objects, file, path);
+    let written = write_pages(pages, page_count, file, path);
     if written.is_err() {
         // The first error is the one to tell; a file that cannot be removed is refused next time.
         let _ = fs::remove_file(path);
     }
-    written.map(|()| tree)
+    written
 }
 
 fn write_pages(
-    tree: &PageTree,
-    objects: &dyn Objects,
+    pages: impl Iterator<Item = Result<Vec<u8>, ImageError>>,
+    page_count: u32,
     file: File,
     path: &Path,
 ) -> Result<(), ImageError> {
     let io = |source| ImageError::Io { path: path.to_owned(), source };
     let mut out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file);
-    for (at, name) in tree.pages().iter().enumerate() {
-        let mut page = read_page(name, tree.page_size(), objects)?;
+    for (at, page) in pages.enumerate() {
+        let mut page = page?;
         if at == 0 {
-            give_life(&mut page, tree.page_count());
+            give_life(&mut page, page_count);
         }
         out.write_all(&page).map_err(io)?;
     }
@@ -326,7 +371,11 @@ mod tests {
                 materialise(&tree.root(), &objects, &copy),
                 Err(ImageError::Io { .. })
             ));
+            let direct = dir.path().join("direct.db");
+            assert_eq!(super::copy(&snapshot, &direct).unwrap(), tree);
+            assert_eq!(fs::read(&direct).unwrap(), fs::read(&copy).unwrap());
             fs::remove_file(&copy).unwrap();
+            fs::remove_file(&direct).unwrap();
         }
     }
 

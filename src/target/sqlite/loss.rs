@@ -4,7 +4,7 @@
 //! Rows are matched by primary key, through the hash of the key or, where both sides have one, the
 //! id itself. A table without a primary key is a bag of rows: a changed row is one that is gone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ledger_format::cbor::{self, Float, Value};
 use ledger_format::hash::ContentHash;
@@ -56,7 +56,7 @@ pub struct Loss {
 }
 
 /// What one table lost.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct TableLoss {
     /// The table's name before the step.
     pub table: String,
@@ -68,8 +68,19 @@ pub struct TableLoss {
     pub rows_gone: u64,
     /// Rows that are there under another key.
     pub ids_changed: u64,
+    /// These rows one by one, in the order of the old keys' hashes or ids.
+    pub ids: Vec<ChangedId>,
     /// Columns that stayed and hold other values, with the number of rows.
     pub values_changed: BTreeMap<String, u64>,
+}
+
+/// A row that is there under another key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangedId {
+    /// Its primary key before the step.
+    pub was: Vec<Value>,
+    /// Its primary key after it.
+    pub now: Vec<Value>,
 }
 
 /// A column that is gone.
@@ -138,14 +149,23 @@ impl TableLoss {
         let changed = self.values_changed.iter().map(|(column, rows)| {
             cbor::map([("column", column.as_str().into()), ("rows", (*rows).into())])
         });
-        cbor::map([
+        let ids = self.ids.iter().map(|changed| {
+            cbor::map([
+                ("was", Value::Array(changed.was.clone())),
+                ("now", Value::Array(changed.now.clone())),
+            ])
+        });
+        // A list that holds nothing is left out, as it was before ids were told one by one.
+        let ids = (!self.ids.is_empty()).then(|| ("ids", Value::Array(ids.collect())));
+        let entries = [
             ("table", self.table.as_str().into()),
             ("dropped", self.dropped.into()),
             ("dropped_columns", Value::Array(dropped.collect())),
             ("rows_gone", self.rows_gone.into()),
             ("ids_changed", self.ids_changed.into()),
             ("values_changed", Value::Array(changed.collect())),
-        ])
+        ];
+        Value::Map(entries.into_iter().chain(ids).collect())
     }
 
     fn is_nothing(&self) -> bool {
@@ -504,7 +524,8 @@ struct Walk<'a> {
     exemptions: &'a [Exemption],
     /// Vanished rows by the hash of their common columns, and keys to list them under.
     vanished: Vec<(ContentHash, Vec<Value>)>,
-    appeared: BTreeMap<ContentHash, u64>,
+    /// New rows by the same hash, in their order: their keys.
+    appeared: BTreeMap<ContentHash, VecDeque<Vec<Value>>>,
     appeared_count: usize,
     /// Pairs of a dropped and an added column that agreed in every matched row so far.
     twins: Vec<(usize, usize)>,
@@ -615,8 +636,8 @@ impl<'a> Walk<'a> {
     fn appear(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
         if self.appeared_count < ID_CANDIDATES_MAX {
             self.appeared_count += 1;
-            let hash = self.common_hash(row)?;
-            *self.appeared.entry(hash).or_default() += 1;
+            let (hash, key) = (self.common_hash(row)?, self.key(row)?);
+            self.appeared.entry(hash).or_default().push_back(key);
         }
         Ok(())
     }
@@ -624,9 +645,9 @@ impl<'a> Walk<'a> {
     /// Settles vanished rows, and returns the dropped columns that live on under another name.
     fn finish(mut self) -> BTreeSet<String> {
         for (hash, key) in std::mem::take(&mut self.vanished) {
-            if let Some(count) = self.appeared.get_mut(&hash).filter(|count| **count > 0) {
-                *count -= 1;
+            if let Some(now) = self.appeared.get_mut(&hash).and_then(VecDeque::pop_front) {
                 self.lost.ids_changed += 1;
+                self.lost.ids.push(ChangedId { was: key, now });
             } else {
                 self.lost.rows_gone += 1;
                 self.total.list(&self.lost.table, key, RowLoss::Gone);

@@ -49,12 +49,18 @@ impl Publisher {
     /// other writers wait until the publisher is gone.
     pub fn begin(path: &Path, wait: Duration) -> Result<Self, PublishError> {
         let guest = Guest::open(path, wait)?;
+        guest.must_be_writable()?;
         guest.run(|connection| {
             // FULL would not sync the folder after a rollback journal is deleted.
             connection.pragma_update(None, "synchronous", "EXTRA")?;
             connection.execute_batch("BEGIN IMMEDIATE")
         })?;
         Ok(Self { guest })
+    }
+
+    /// Refuses a database that no publisher could write to, without taking a lock.
+    pub fn may_begin(path: &Path, wait: Duration) -> Result<(), PublishError> {
+        Ok(Guest::open(path, wait)?.must_be_writable()?)
     }
 
     /// The pages as they are under the lock. The caller compares them with what was staged.

@@ -39,6 +39,17 @@ impl Snapshot {
         content::hash(self.guest.connection(), self.guest.path())
     }
 
+    /// Refuses a database that contradicts itself (`PRAGMA integrity_check`), or that uses what only its
+    /// application has. No step's outcome could be checked.
+    pub fn must_be_sound(&self) -> Result<(), DatabaseError> {
+        self.guest.must_be_sound()
+    }
+
+    /// Bytes of all its pages.
+    pub fn bytes(&self) -> u64 {
+        u64::from(self.page_size.bytes()) * u64::from(self.page_count)
+    }
+
     /// The declared structure (SPEC §9.3).
     pub fn schema_digest(&self) -> Result<CommitHash, DatabaseError> {
         self.guest.run(schema::digest)

@@ -63,6 +63,7 @@ pub struct WorkCopy {
     worker: Option<Worker>,
     /// Sees the database as it is before a step, while that runs.
     reader: Option<Guest>,
+    order: RowOrder,
 }
 
 /// What of an image is stored.
@@ -72,6 +73,16 @@ enum Kept {
     /// All but what stands on these pages.
     But(BTreeSet<u32>),
     Unknown,
+}
+
+/// In which order rows come that no statement orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RowOrder {
+    /// As SQLite finds them.
+    #[default]
+    Found,
+    /// The other way round, which shows what depends on it.
+    Reversed,
 }
 
 /// What one step did.
@@ -156,6 +167,14 @@ pub enum StepError {
         /// Such rows after the step.
         after: u64,
     },
+    /// After the step SQLite cannot read the database any more.
+    #[error("{script}: leaves a database that cannot be read: {message}")]
+    Broken {
+        /// The script's name.
+        script: String,
+        /// SQLite's words.
+        message: String,
+    },
     /// `PRAGMA integrity_check` found something.
     #[error("the migrated database is not sound: {}", found.join("; "))]
     Integrity {
@@ -187,6 +206,19 @@ pub enum StepError {
     Image(#[from] ImageError),
 }
 
+impl StepError {
+    /// That a copy of ours is damaged after a step is the step's doing, and no fault of the file.
+    fn of_script(self, script: &Script) -> Self {
+        match self {
+            Self::Database(DatabaseError::Corrupt { message, .. })
+            | Self::Content(ContentError::Database(DatabaseError::Corrupt { message, .. })) => {
+                Self::Broken { script: script.name.clone(), message }
+            }
+            other => other,
+        }
+    }
+}
+
 impl WorkCopy {
     /// Writes the image `root` into `folder` as a work copy. One that is already there is replaced.
     pub fn create(
@@ -194,11 +226,24 @@ impl WorkCopy {
         root: &CommitHash,
         objects: &dyn Objects,
     ) -> Result<Self, StepError> {
+        let written = Self::written(folder, |path| image::materialise(root, objects, path))?;
+        Ok(Self { kept: Kept::Whole, ..written })
+    }
+
+    /// Writes what `source` holds into `folder` as a work copy, and keeps it nowhere else.
+    pub fn copy(folder: &Path, source: &impl PageSource) -> Result<Self, StepError> {
+        Self::written(folder, |path| image::copy(source, path))
+    }
+
+    fn written(
+        folder: &Path,
+        write: impl FnOnce(&Path) -> Result<PageTree, ImageError>,
+    ) -> Result<Self, StepError> {
         let path = folder.join(FILE);
         for suffix in ["", "-wal", "-shm", "-journal"] {
             remove(&beside(&path, suffix))?;
         }
-        let tree = image::materialise(root, objects, &path)?;
+        let tree = write(&path)?;
         let connection = open_existing(&path, WAIT)?;
         let sorted = |error| DatabaseError::of(&path, WAIT, error);
         let logged = || -> rusqlite::Result<_> {
@@ -209,9 +254,22 @@ impl WorkCopy {
         };
         let (keys, overview) = logged().map_err(sorted)?;
         drop(connection);
-        let (cookie, kept) = (None, Kept::Whole);
+        let (cookie, kept, order) = (None, Kept::Unknown, RowOrder::Found);
         let (log, worker, reader) = (None, None, None);
-        Ok(Self { path, tree, keys, overview, cookie, log, kept, worker, reader })
+        Ok(Self { path, tree, keys, overview, cookie, log, kept, worker, reader, order })
+    }
+
+    /// Another work copy of the same pages in `folder`, whose steps meet rows in `order`.
+    pub fn fork(&mut self, folder: &Path, order: RowOrder) -> Result<Self, StepError> {
+        self.empty_log()?;
+        // Copying closes a handle of the file, which would take the locks of these along.
+        (self.worker, self.reader) = (None, None);
+        let path = folder.join(FILE);
+        fs::copy(&self.path, &path).map_err(DatabaseError::io(&path))?;
+        let (tree, keys, overview) = (self.tree.clone(), self.keys.clone(), self.overview.clone());
+        let (cookie, kept) = (self.cookie, Kept::Unknown);
+        let (log, worker, reader) = (None, None, None);
+        Ok(Self { path, tree, keys, overview, cookie, log, kept, worker, reader, order })
     }
 
     /// Runs `script` as one step: all of it or nothing. Clock and randomness are those of `inputs`, so
@@ -238,7 +296,12 @@ impl WorkCopy {
         let found = guest.run(|connection| {
             let mut check = connection.prepare("PRAGMA integrity_check")?;
             check.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()
-        })?;
+        });
+        // The copy is nobody's; what its tables need they got from the steps.
+        let found = match found {
+            Err(DatabaseError::NeedsApplication { message, .. }) => vec![message],
+            found => found?,
+        };
         if found == ["ok"] { Ok(()) } else { Err(StepError::Integrity { found }) }
     }
 
@@ -288,6 +351,31 @@ impl WorkCopy {
         self.look_before()?;
         let known = self.known(script)?;
         let ran = self.run(script, inputs)?;
+        let (statements, transactions) = (ran.statements, ran.transactions);
+        let requested = ran.authority.requested();
+        let page_count_before = self.tree.page_count();
+        let (loss, changed_pages) =
+            self.judge(script, &known, ran, exemptions).map_err(|error| error.of_script(script))?;
+        Ok(StepOutcome {
+            statements,
+            transactions,
+            changed_pages,
+            page_count_before,
+            page_count_after: self.tree.page_count(),
+            page_root: self.tree.root(),
+            requested,
+            loss,
+        })
+    }
+
+    /// Looks at what the step made of the database, and takes it.
+    fn judge(
+        &mut self,
+        script: &Script,
+        known: &Known,
+        ran: Ran,
+        exemptions: &[Exemption],
+    ) -> Result<(Loss, Vec<u32>), StepError> {
         let goes_on = ran.worker.is_some();
         let worker = match ran.worker {
             Some(worker) => worker,
@@ -308,23 +396,13 @@ impl WorkCopy {
             let script = script.name.clone();
             return Err(StepError::ForeignKey { script, table, rule, before, after });
         }
-        let loss = self.loss(&known, after, &overview.tables, &touched, exemptions)?;
+        let loss = self.loss(known, after, &overview.tables, &touched, exemptions)?;
         // What is remembered of pages shows in the bytes that nothing uses of pages that are used again.
         after.run(|connection| connection.execute_batch("PRAGMA shrink_memory"))?;
-        let page_count_before = self.tree.page_count();
         let changed_pages = self.take_in_log(after)?;
         (self.overview, self.cookie) = (overview, Some(cookie));
         self.worker = (!self.overview.remembers).then_some(worker);
-        Ok(StepOutcome {
-            statements: ran.statements,
-            transactions: ran.transactions,
-            changed_pages,
-            page_count_before,
-            page_count_after: self.tree.page_count(),
-            page_root: self.tree.root(),
-            requested: ran.authority.requested(),
-            loss,
-        })
+        Ok((loss, changed_pages))
     }
 
     /// Runs the script on the connection of the step before it or, where it could tell that, on a new one.
@@ -332,7 +410,7 @@ impl WorkCopy {
         let _clock = RecordedClock::stop_at(inputs.clock_ms)?;
         if let Some(worker) = self.worker.take() {
             let authority = worker.authority.clone();
-            let ran = Run::begin(&self.path, worker, script, inputs).and_then(Run::all);
+            let ran = Run::begin(&self.path, worker, script, inputs, self.order).and_then(Run::all);
             if ran.is_ok() || !authority.needs_new_connection() {
                 return ran;
             }
@@ -340,7 +418,7 @@ impl WorkCopy {
             self.look_before()?;
         }
         let worker = Worker::open(&self.path)?;
-        Run::begin(&self.path, worker, script, inputs)?.all()
+        Run::begin(&self.path, worker, script, inputs, self.order)?.all()
     }
 
     /// Goes back to before the step: the log holds nothing else, and no connection is open any more.
@@ -539,11 +617,15 @@ impl<'a> Run<'a> {
         worker: Worker,
         script: &'a Script,
         inputs: &StepInputs,
+        order: RowOrder,
     ) -> Result<Self, StepError> {
         let arrangement = script::arrangement(&script.sql);
         let Worker { connection, authority } = worker;
         let sorted = |error| DatabaseError::of(path, WAIT, error);
         inputs.replace_randomness(&connection).map_err(sorted)?;
+        if order == RowOrder::Reversed {
+            connection.pragma_update(None, "reverse_unordered_selects", true).map_err(sorted)?;
+        }
         let enforced = arrangement.foreign_keys.unwrap_or(true);
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, enforced)
@@ -741,7 +823,7 @@ mod tests {
     use super::*;
     use crate::objects::MemoryObjects;
     use crate::target::sqlite::testing::{WAIT as LONG, database, sql};
-    use crate::target::sqlite::{RowLoss, Snapshot, TableLoss};
+    use crate::target::sqlite::{ChangedId, RowLoss, Snapshot, TableLoss};
     use ledger_format::cbor::Value;
 
     const INPUTS: StepInputs = StepInputs { clock_ms: 1_000_000_000_000, seed: [7; 32] };
@@ -1155,6 +1237,13 @@ mod tests {
         assert_eq!(only(&lost).values_changed["v"], 1);
         let (lost, _) = table_loss(T, "UPDATE t SET k = k || k");
         assert_eq!((only(&lost).ids_changed, only(&lost).rows_gone), (3, 0));
+        let mut ids = only(&lost).ids.clone();
+        ids.sort_by(|one, other| one.was[0].encode().cmp(&other.was[0].encode()));
+        let renamed = |was: &str| ChangedId {
+            was: vec![was.into()],
+            now: vec![was.repeat(2).as_str().into()],
+        };
+        assert_eq!(ids, ["a", "b", "c"].map(renamed));
         let (lost, _) = table_loss(T, "DELETE FROM bag WHERE rowid = 1");
         assert_eq!(only(&lost).rows_gone, 1);
         let (lost, _) = table_loss(T, "REPLACE INTO t VALUES ('a', 9, 'd')");

@@ -7,6 +7,7 @@
 
 mod apart;
 mod append;
+mod documents;
 mod error;
 mod history;
 mod in_place;
@@ -59,6 +60,10 @@ enum Command {
     Notebooks(notebooks::Arguments),
     /// Converts a folder of notebooks. The tool calls itself so.
     NotebooksConvert(notebooks::Convert),
+    /// Migrates a tree of many small documents with a ledger, and says what each stage takes.
+    Documents(documents::Arguments),
+    /// Does one stage of that. The tool calls itself so.
+    DocumentsStage(documents::One),
     /// Measures what states of runs cost that have many tasks.
     RunState(run_state::Arguments),
     /// Makes something of one state of a run. The tool calls itself so.
@@ -95,6 +100,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         Some(Command::Write { dir }) => return read::write(dir, arguments.events).map(drop),
         Some(Command::Read { what, dir }) => return read::print(*what, dir),
         Some(Command::NotebooksConvert(convert)) => return notebooks::run(convert),
+        Some(Command::DocumentsStage(one)) => return documents::run(one),
         Some(Command::RunStateOnce(once)) => return run_state::once(once),
         Some(Command::SqlOnce(once)) => return sql::once(once),
         _ => {}
@@ -104,6 +110,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let place = place.map_err(at(&arguments.dir))?;
     match &arguments.command {
         Some(Command::Notebooks(notebooks)) => return notebooks::measure(notebooks, place.path()),
+        Some(Command::Documents(documents)) => return documents::measure(documents, place.path()),
         Some(Command::RunState(states)) => return run_state::measure(states, place.path()),
         Some(Command::SqlSteps(steps)) => return sql::steps(steps, place.path()),
         Some(Command::SqlStatus(steps)) => return sql::status(steps, place.path()),

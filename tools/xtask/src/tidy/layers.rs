@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["sql_folder"],
     &["target", "contract", "objects", "log"],
     &["transform", "schema"],
-    &["effects", "diagnostic", "glyphser"],
+    &["effects", "diagnostic", "glyphser", "ordered"],
     &["document"],
     &["projections"],
     &["ledger_format"],
