@@ -120,7 +120,7 @@ impl Trial<'_> {
             order: None,
             back: Back::None,
         };
-        let Some(before) = self.before(edge)? else {
+        let Some(mut before) = self.before(edge)? else {
             seen.failed = Some(format!("no content of version {} is known", edge.from));
             seen.back = Back::NotTried;
             return Ok(seen);
@@ -131,9 +131,9 @@ impl Trial<'_> {
             seen.back = Back::NotTried;
             return Ok(seen);
         }
-        seen.order = self.order(&before, &after, edge)?;
+        seen.order = self.order(&mut before, &after, edge)?;
         if let Some(inverse) = &edge.inverse {
-            seen.back = self.back(&before, &after, inverse)?;
+            seen.back = self.back(&before, &mut after, inverse)?;
         }
         remove(&before)?;
         self.made = Some((edge.to.clone(), after));
@@ -166,7 +166,7 @@ impl Trial<'_> {
     /// What differs from `after` when the steps of `edge` meet rows the other way round.
     fn order(
         &mut self,
-        before: &WorkCopy,
+        before: &mut WorkCopy,
         after: &WorkCopy,
         edge: &Edge,
     ) -> Result<Option<Changes>, MigrateError> {
@@ -183,7 +183,7 @@ impl Trial<'_> {
     fn back(
         &mut self,
         before: &WorkCopy,
-        after: &WorkCopy,
+        after: &mut WorkCopy,
         inverse: &[Step],
     ) -> Result<Back, MigrateError> {
         let mut copy = after.fork(&self.folder()?, RowOrder::Found)?;

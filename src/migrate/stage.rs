@@ -32,10 +32,10 @@ const DATABASE_OPERATOR: &str = "glyph-ledger.migrate.database";
 /// Operator that puts an object back to what it was at an earlier cursor.
 const RESTORE_OPERATOR: &str = "glyph-ledger.restore";
 
-/// Steps recorded together. A step that was not recorded yet is run again on resuming, so this
-/// bounds work done twice, and keeps a thousand small steps from waiting for the disk a thousand
-/// times.
-const STEPS_A_BATCH: usize = 32;
+/// Steps recorded together, so that a thousand small ones do not wait for the disk a thousand times. A run that is
+/// resumed begins with its first step whatever was recorded, so that recording more often spares no work; it lets the
+/// results of a long run be compared as far as they go.
+const STEPS_A_BATCH: usize = 256;
 
 /// Works on an open run until every object has reached its target.
 pub(super) fn stage(

@@ -15,6 +15,7 @@ mod connection;
 mod content;
 mod create;
 mod error;
+mod foreign_keys;
 pub mod image;
 mod inputs;
 mod loss;

@@ -1,6 +1,7 @@
 //! Images: whole databases as objects that share every page they have in common. A page root names
 //! one; going back to it means reading its tree. Knows objects and files, no connection.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -102,6 +103,47 @@ pub fn store(
         let runs = tree.level(below).unwrap_or_default().chunks(RUN_LENGTH);
         for (node, run) in nodes.iter().zip(runs) {
             if !objects.contains(node) {
+                objects.put(&node_bytes(run))?;
+            }
+        }
+    }
+    objects.put(&tree.root_bytes())?;
+    Ok(stored)
+}
+
+/// As [`store`], where `objects` have all of another image of as many levels, which differs in the pages `changed` only and
+/// perhaps in how many there are: asks for these pages and what stands above them.
+pub(super) fn store_changed(
+    tree: &PageTree,
+    changed: &BTreeSet<u32>,
+    source: &impl PageSource,
+    objects: &mut dyn Objects,
+) -> Result<u32, ImageError> {
+    let mut stored = 0;
+    for &number in changed {
+        let Some(expected) = tree.page(number) else { continue };
+        if objects.contains(expected) {
+            continue;
+        }
+        let actual = objects.put(&normalised(number, source.read_page(number)?))?;
+        if actual != *expected {
+            return Err(ImageError::PageChanged { page: number, expected: *expected, actual });
+        }
+        stored += 1;
+    }
+    // Where pages were cut off, the last run that is left is a shorter one.
+    let last = changed.iter().next_back().is_some_and(|number| *number > tree.page_count());
+    let last = last.then_some(tree.page_count());
+    let at = |number: &u32| (*number as usize).checked_sub(1);
+    let mut dirty: BTreeSet<usize> = changed.iter().chain(&last).filter_map(at).collect();
+    for (below, nodes) in tree.node_levels().iter().enumerate() {
+        dirty = dirty.into_iter().map(|at| at / RUN_LENGTH).collect();
+        let runs = tree.level(below).unwrap_or_default();
+        for &at in &dirty {
+            let run = runs.chunks(RUN_LENGTH).nth(at);
+            if let (Some(node), Some(run)) = (nodes.get(at), run)
+                && !objects.contains(node)
+            {
                 objects.put(&node_bytes(run))?;
             }
         }

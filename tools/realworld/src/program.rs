@@ -47,9 +47,8 @@ impl Program {
         process.current_dir(&self.folder).env("GLYPH_LEDGER_HOME", self.folder.join("home"));
         process.args(["--json", "--quiet", command]).args(arguments);
         let begun = Instant::now();
-        let output = process
-            .output()
-            .map_err(|error| Error::File { file: self.file.clone(), error })?;
+        let output =
+            process.output().map_err(|error| Error::File { file: self.file.clone(), error })?;
         let took = begun.elapsed();
         let Ok(answer) = serde_json::from_slice::<Value>(&output.stdout) else {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -5,7 +5,15 @@ use std::time::Duration;
 use crate::trial::Trial;
 
 const HEAD: [&str; 10] = [
-    "history", "applied", "rows", "to apply", "statements", "plan", "apply", "losses", "recomputed",
+    "history",
+    "applied",
+    "rows",
+    "to apply",
+    "statements",
+    "plan",
+    "apply",
+    "losses",
+    "recomputed",
     "after undo",
 ];
 

@@ -76,12 +76,7 @@ impl Trial {
             && self.recomputed.is_some_and(|(same, all)| same == all)
     }
 
-    fn go(
-        &mut self,
-        program: &Program,
-        history: &History,
-        start: &Start<'_>,
-    ) -> Result<(), Stop> {
+    fn go(&mut self, program: &Program, history: &History, start: &Start<'_>) -> Result<(), Stop> {
         let database = program.folder().join(DATABASE);
         if let Some(given) = &history.database {
             fs::copy(given, &database)?;
