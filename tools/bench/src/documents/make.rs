@@ -93,7 +93,7 @@ fn text(seed: u64, number: u64) -> String {
 }
 
 fn order(dice: &mut Dice, number: u64) -> Value {
-    let items: Vec<Value> = (0..12 + dice.below(8)).map(|_| item(dice)).collect();
+    let items: Vec<Value> = (0..13 + dice.below(8)).map(|_| item(dice)).collect();
     json!({
         "schema": 1,
         "id": format!("order-{number:07}"),
