@@ -8,6 +8,7 @@ mod certificate;
 mod check;
 mod completions;
 mod context;
+mod contract_diff;
 mod contracts;
 mod databases;
 mod demo;
@@ -17,6 +18,7 @@ mod explain;
 mod export;
 mod failure;
 mod globals;
+mod images;
 mod init;
 mod interrupt;
 mod job;
@@ -33,6 +35,7 @@ mod progress;
 mod proof;
 mod proof_folder;
 mod prove;
+mod prove_scripts;
 mod prove_tree;
 mod replay;
 mod report;
@@ -101,6 +104,11 @@ enum Command {
     VerifyChain(verify_chain::Arguments),
     /// Compute any state anew from the events, and put the store back as it was.
     Replay(replay::Arguments),
+    /// Say what changed between two cursors: databases table by table.
+    Diff(diff::Arguments),
+    /// The states of databases that can be put back.
+    #[command(subcommand)]
+    Image(images::Verb),
     /// Write the events as lines that can be verified on their own.
     Export(export::Arguments),
     /// Explain an error code, or list them all.
@@ -120,7 +128,8 @@ enum Job {
     Plan(plan::Arguments),
     /// Carry out a plan.
     Apply(apply::Arguments),
-    /// Show that the migration of a document has the properties its contract requires, and keep the proof.
+    /// Show that the migration of a document has the properties its contract requires, and keep the proof; of a database,
+    /// that scripts take back what they should.
     Prove(prove::Arguments),
     /// Look at a proof that was kept.
     #[command(subcommand)]
@@ -154,7 +163,7 @@ enum ContractCommand {
     /// Say what is wrong or doubtful about contracts.
     Lint(lint::Arguments),
     /// Say what changed between two contracts, and which version that needs.
-    Diff(diff::Arguments),
+    Diff(contract_diff::Arguments),
     /// Print the JSON Schema of contracts.
     Schema,
 }
@@ -163,7 +172,7 @@ impl ContractCommand {
     fn run(&self, context: &Context, output: &Output) -> Exit {
         match self {
             Self::Lint(arguments) => output.finish(lint::run(arguments)),
-            Self::Diff(arguments) => output.finish(diff::run(arguments, context)),
+            Self::Diff(arguments) => output.finish(contract_diff::run(arguments, context)),
             Self::Schema => output.finish(schema::run()),
         }
     }
@@ -213,6 +222,8 @@ impl Command {
             Self::Show(arguments) => output.finish(show::run(arguments, context)),
             Self::VerifyChain(arguments) => output.finish(verify_chain::run(arguments, context)),
             Self::Replay(arguments) => output.finish(replay::run(arguments, context)),
+            Self::Diff(arguments) => output.finish(diff::run(arguments, context)),
+            Self::Image(verb) => output.finish(images::run(verb, context)),
             Self::Export(arguments) => output.finish(export::run(arguments, context)),
             Self::Explain(arguments) => output.finish(Ok(explain::run(arguments))),
             Self::Completions(arguments) => {
@@ -257,13 +268,16 @@ fn program_name(argv: &[OsString]) -> &'static str {
     NAMES.into_iter().find(|name| started.is_some_and(|started| started == *name)).unwrap_or(full)
 }
 
+/// Commands whose verbs answer in one form under the command's own name.
+const WITH_VERBS: [&str; 2] = ["image", "proof"];
+
 /// The name of the command proper: `plan` for `migration plan`, `proof` for `proof verify`.
 fn innermost(matches: &clap::ArgMatches) -> String {
     let mut name = String::new();
     let mut inside = matches.subcommand();
     while let Some((command, below)) = inside {
         command.clone_into(&mut name);
-        inside = below.subcommand().filter(|_| command != "proof");
+        inside = below.subcommand().filter(|_| !WITH_VERBS.contains(&command));
     }
     name
 }

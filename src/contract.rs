@@ -31,7 +31,7 @@ pub use lint::{Finding, Severity, lint};
 pub use load::{ContractError, load_bytes, load_file};
 pub use location::Location;
 pub use model::{ANYTHING, Bookkeeping, Contract, EMPTY, Edge, EdgeProof, Format, Invariant};
-pub use path::{PathError, Paths, resolve};
+pub use path::{PathError, Paths, resolve, way};
 pub use pattern::Pattern;
 pub use reference::{Encoding, Preimage, Reference, SelfHash, Signature};
 pub use source::Source;

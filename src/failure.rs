@@ -315,7 +315,9 @@ impl From<&PathError> for Failure {
             PathError::UnknownVersion { .. } => &MIGRATION_VERSION_UNKNOWN,
             PathError::BelowMinimum { .. } => &MIGRATION_BELOW_MINIMUM,
             PathError::AboveCurrent { .. } => &MIGRATION_ABOVE_CURRENT,
-            PathError::Downwards { .. } | PathError::Missing { .. } => &MIGRATION_PATH_MISSING,
+            PathError::Downwards { .. }
+            | PathError::Missing { .. }
+            | PathError::NoWayBack { .. } => &MIGRATION_PATH_MISSING,
         };
         plainly(code, error)
     }
@@ -365,6 +367,9 @@ impl From<&CreateError> for Failure {
     fn from(error: &CreateError) -> Self {
         match error {
             CreateError::Exists { path } => at_path(&ALREADY_HERE, error, path),
+            CreateError::Busy { path } => {
+                at_path(&BUSY, error, path).not_done("the store was not made")
+            }
             CreateError::Io { path, .. } | CreateError::Database { path, .. } => {
                 at_path(&IO, error, path).not_done("the store was not made")
             }

@@ -1,6 +1,8 @@
 //! Replay: what a ledger says its store was at a cursor, folded anew from the first event, and put
 //! on disk again. Uses no cache, runs no step, touches no live store.
 
+mod difference;
+mod images;
 mod materialise;
 
 use std::collections::BTreeMap;
@@ -12,6 +14,8 @@ use projections::{Entry, Illegal, State, StateDigests};
 use crate::ledger::{FoldError, Ledger};
 use crate::verify::AuditRecords;
 
+pub use difference::{Difference, DifferenceError, ObjectDifference, difference};
+pub use images::{Checked, Damage, Image, Images, Since, Size, Sizes, Verification, page_root};
 pub use materialise::{MaterialiseError, Materialised, materialise};
 
 /// Every projection over the first events of a ledger.

@@ -1,100 +1,106 @@
-//! `contract diff`: what changed between two contracts, and how much higher the version must be for it.
+//! `diff`: what changed between two cursors. Databases are told table by table.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use clap::Args;
-use ledger_format::hash::CommitHash;
 use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
-use super::{contracts, documents};
-use crate::contract::{Bundle, Contract, Difference, diff};
-use crate::diagnostic::{CONTRACT_VERSION_LOW, Failure, USAGE};
-use crate::migrate::MigrateError;
-use crate::objects::{Objects as _, PackObjects};
+use super::terminal::{Paint, one_line, plain};
+use super::words::count;
+use crate::diagnostic::Failure;
+use crate::ledger::Cursor;
+use crate::objects::PackObjects;
+use crate::replay::{Difference, difference};
+use crate::target::sqlite::{Change, Changes, Declared, Kind, TableChanges};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The contract before: a file, the name of a built-in one, or `frozen:DIGEST`, what the ledger here has used
-    old: String,
-    /// The contract after; also the name of one that the ledger here was given
-    new: String,
+    /// The cursor before
+    #[arg(value_name = "A")]
+    from: Cursor,
+    /// The cursor after
+    #[arg(value_name = "B", default_value = "@")]
+    to: Cursor,
 }
 
 #[derive(Serialize)]
 pub(super) struct Compared {
-    contract: String,
+    /// Number of events before, and after.
+    sizes: [u64; 2],
     #[serde(flatten)]
     difference: Difference,
-    /// The lowest version that says enough.
-    least_version: Option<String>,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Compared>, Failure> {
-    let old = contract(&arguments.old, context)?;
-    let new = contract(&arguments.new, context)?;
-    let difference = diff(&old, &new);
-    let least_version = difference.least_version();
-    let failure = (!difference.enough).then(|| {
-        let least = least_version.as_deref().unwrap_or("one of the form MAJOR.MINOR.PATCH");
-        let message = format!(
-            "contract_version is {} and must be at least {least}, coming from {}",
-            new.contract_version, old.contract_version
-        );
-        Failure::new(&CONTRACT_VERSION_LOW, message).at(arguments.new.clone())
-    });
-    let done = Done::new(Compared { contract: new.contract, difference, least_version });
-    Ok(match failure {
-        None => done,
-        Some(failure) => done.found(failure),
-    })
-}
-
-/// The contract that is meant: a file before all else, then what the ledger here has or was given.
-fn contract(argument: &str, context: &Context) -> Result<Contract, Failure> {
-    if Path::new(argument).exists() {
-        return Ok(contracts::named(argument)?.judge()?);
-    }
-    if let Some(digest) = argument.strip_prefix("frozen:") {
-        return frozen(digest, context);
-    }
-    let given = documents::here(context)?.map(|(_, settings)| settings.contracts()).transpose()?;
-    let mut given = given.into_iter().flatten();
-    match given.find(|contract| contract.contract == argument) {
-        Some(contract) => Ok(contract),
-        None => Ok(contracts::named(argument)?.judge()?),
-    }
-}
-
-fn frozen(digest: &str, context: &Context) -> Result<Contract, Failure> {
-    let wrong = |told: String| Failure::new(&USAGE, told).at(format!("frozen:{digest}"));
-    let known: CommitHash =
-        digest.parse().map_err(|_| wrong(format!("{digest:?} is no digest of a contract")))?;
     let ledger = context.open()?;
-    let Some((_, found)) = ledger.state().contracts().by_digest(&known) else {
-        return Err(wrong("the ledger here has used no contract of that digest".to_owned()));
-    };
-    let packs = PackObjects::open_read_only(&ledger.objects_dir()).map_err(MigrateError::from)?;
-    let bundle = packs.get(&found.bundle).map_err(MigrateError::from)?;
-    Ok(Bundle::unpack(&bundle)?)
+    let sizes = [ledger.resolve(&arguments.from)?, ledger.resolve(&arguments.to)?];
+    let packs = PackObjects::open_read_only(&ledger.objects_dir())?;
+    let [from, to] = sizes;
+    let difference = difference(&ledger, &packs, from, to)?;
+    Ok(Done::new(Compared { sizes, difference }))
 }
 
 impl Answer for Compared {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        let Difference { old_version, new_version, changes, required, raised, .. } =
-            &self.difference;
-        let head =
-            format!("{} {} -> {}", plain(&self.contract), plain(old_version), plain(new_version));
-        writeln!(out, "{}", paint.strong(head))?;
-        for change in changes {
-            let part = paint.faint(plain(&change.part));
-            writeln!(out, "  {:5}  {}  {part}", change.bump.to_string(), plain(&change.what))?;
+        let Difference { from, to, objects, unchanged } = &self.difference;
+        let [before, after] = self.sizes.map(|size| count(size, "event"));
+        let versions = format!("{} -> {}", plain(from), plain(to));
+        writeln!(out, "{}  ({before} -> {after})", paint.strong(versions))?;
+        for object in objects {
+            let (mark, id) = (mark(object.change), one_line(&object.object));
+            writeln!(out, "{mark} {id}  {}", paint.faint(&object.kind))?;
+            if let Some(changes) = &object.database {
+                write_changes(changes, out, paint)?;
+            }
         }
-        let words =
-            |bump: &Option<_>| bump.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
-        writeln!(out, "  raise required: {}, raised: {}", words(required), words(raised))
+        writeln!(out, "{} unchanged", count(*unchanged, "object"))
+    }
+}
+
+/// What differs between two databases, for people.
+fn write_changes(changes: &Changes, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    for declared in &changes.declared {
+        writeln!(out, "  {}", declared_line(declared))?;
+    }
+    for table in &changes.tables {
+        writeln!(out, "  {}", table_line(table))?;
+    }
+    for setting in &changes.settings {
+        let (before, after) = (plain(&setting.before), plain(&setting.after));
+        writeln!(out, "  ~ {}: {before} -> {after}", setting.name)?;
+    }
+    let same = format!("{} with the same rows", count(changes.tables_unchanged, "table"));
+    writeln!(out, "  {}", paint.faint(same))
+}
+
+/// A declaration that differs, on one line.
+pub(super) fn declared_line(declared: &Declared) -> String {
+    let Declared { kind, name, change, before, after } = declared;
+    let head = format!("{} {} {}", mark(*change), kind.name(), one_line(name));
+    let text = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
+    match (kind, change) {
+        (Kind::Column, Change::Changed) => format!("{head}: {} -> {}", text(before), text(after)),
+        (Kind::Column, _) => {
+            format!("{head} {}{}", text(before), text(after)).trim_end().to_owned()
+        }
+        _ => head,
+    }
+}
+
+/// A table's rows, on one line.
+pub(super) fn table_line(table: &TableChanges) -> String {
+    let TableChanges { table, rows_before, rows_after, added, removed, changed } = table;
+    let rows = |rows: &Option<u64>| rows.map_or_else(|| "none".to_owned(), |rows| rows.to_string());
+    let rows = format!("{} -> {} rows", rows(rows_before), rows(rows_after));
+    format!("{}: {rows}, {added} added, {removed} removed, {changed} changed", one_line(table))
+}
+
+const fn mark(change: Change) -> char {
+    match change {
+        Change::Added => '+',
+        Change::Removed => '-',
+        Change::Changed => '~',
     }
 }

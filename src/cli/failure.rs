@@ -8,7 +8,7 @@ use crate::diagnostic::{
 use crate::export::ExportError;
 pub(super) use crate::failure::io;
 use crate::failure::{at_event, at_path, plainly};
-use crate::replay::{MaterialiseError, ReplayError};
+use crate::replay::{DifferenceError, MaterialiseError, ReplayError};
 use crate::verify::{AuditTextError, LiveError, VerifyError};
 
 impl From<DemoError> for Failure {
@@ -83,6 +83,20 @@ impl From<ReplayError> for Failure {
             }
             ReplayError::Unknown { .. } => plainly(&USAGE, &error).next(["replay", "--help"]),
         }
+    }
+}
+
+impl From<DifferenceError> for Failure {
+    fn from(error: DifferenceError) -> Self {
+        let message = error.to_string();
+        let failure = match error {
+            DifferenceError::Fold(error) => error.into(),
+            DifferenceError::NothingYet { .. } => Self::new(&CURSOR_UNKNOWN, "").next(["log"]),
+            DifferenceError::Image { object, error } => Self::from(error).at(object),
+            DifferenceError::Content { object, error } => Self::from(error).at(object),
+            DifferenceError::Io(_) => Self::new(&IO, ""),
+        };
+        Self { message, ..failure }
     }
 }
 

@@ -17,7 +17,9 @@ use crate::diagnostic::{Exit, Failure, USAGE};
 use crate::migrate::documents::{
     Aside, Documents, DocumentsPlan, DocumentsPolicy, Named, plan_found as plan_documents,
 };
-use crate::migrate::{LossSummary, MigrateError, Plan, PlanFileError, PlannedStep, Policy, plan};
+use crate::migrate::{
+    LossSummary, MigrateError, Plan, PlanFileError, PlannedId, PlannedStep, Policy, plan,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -132,7 +134,8 @@ impl Answer for Planned {
         writeln!(out, "{}", paint.strong(format_args!("plan {}", plan.id.short())))?;
         writeln!(out, "  {} -> {}", plan.from, plan.to)?;
         write_steps(&plan.steps, out)?;
-        write_loss(&plan.loss, values_lost, out, paint)
+        write_loss(&plan.loss, values_lost, out, paint)?;
+        write_ids(&plan.ids_changed, out)
     }
 }
 
@@ -163,6 +166,24 @@ pub(super) fn write_loss(
         writeln!(out, "    {}{gone}: {}", plain(what), count(loss.values, "value"))
     })
 }
+
+/// Names the rows that get another key.
+fn write_ids(ids: &[PlannedId], out: &mut dyn Write) -> io::Result<()> {
+    let key = |key: &[serde_json::Value]| {
+        let values: Vec<String> = key.iter().map(serde_json::Value::to_string).collect();
+        one_line(&values.join(", "))
+    };
+    for PlannedId { table, was, now } in ids.iter().take(IDS_SHOWN_MAX) {
+        writeln!(out, "    id in {}: {} -> {}", plain(table), key(was), key(now))?;
+    }
+    match ids.len().saturating_sub(IDS_SHOWN_MAX) {
+        0 => Ok(()),
+        more => writeln!(out, "    and {more} more; the plan file and --json have them all"),
+    }
+}
+
+/// Changed ids shown to people; a screen of them.
+const IDS_SHOWN_MAX: usize = 20;
 
 fn write_documents(plan: &DocumentsPlan, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     let unchanged = count(plan.unchanged, "document");

@@ -12,6 +12,7 @@ use super::care::Care;
 use super::context::Context;
 use super::documents::{self, Settings, Working};
 use super::output::{Answer, Done};
+use super::prove_scripts::{self, ProvedScripts};
 use super::prove_tree::{self, ProvedTree};
 use super::terminal::{Paint, plain};
 use super::words::count;
@@ -33,8 +34,8 @@ const WITNESSES_SHOWN: usize = 3;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The document, or a folder of documents
-    pub(super) target: PathBuf,
+    /// The document, or a folder of documents; none: the migrations of the database in care here
+    pub(super) target: Option<PathBuf>,
     #[command(flatten)]
     pub(super) by: By,
     /// See the same of this many documents, generated from the schema of the document's version
@@ -60,6 +61,7 @@ pub(super) struct By {
 pub(super) enum Answered {
     One(Box<Proved>),
     Tree(ProvedTree),
+    Scripts(ProvedScripts),
 }
 
 #[derive(Serialize)]
@@ -73,8 +75,9 @@ pub(super) struct Proved {
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answered>, Failure> {
     let Arguments { target, by, cases } = arguments;
+    let Some(target) = target else { return prove_scripts::run(arguments, context) };
     if fs::metadata(target).is_ok_and(|found| found.is_dir()) {
-        return prove_tree::run(arguments, context);
+        return prove_tree::run(arguments, target, context);
     }
     let source = read(target)?;
     let mut care = Care::of(target, by, context)?;
@@ -262,6 +265,7 @@ impl Answer for Answered {
         match self {
             Self::One(proved) => proved.write(out, paint),
             Self::Tree(proved) => proved.write(out, paint),
+            Self::Scripts(proved) => proved.write(out, paint),
         }
     }
 }

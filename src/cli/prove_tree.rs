@@ -68,9 +68,10 @@ struct Making {
 
 pub(super) fn run(
     arguments: &Arguments,
+    target: &Path,
     context: &Context,
 ) -> Result<Done<super::prove::Answered>, Failure> {
-    let Arguments { target, by, cases } = arguments;
+    let Arguments { by, cases, .. } = arguments;
     let generated = Generated::of(*cases);
     let care = if by.is_given() { None } else { Care::of(target, by, context)? };
     let jobs = by.working.jobs();

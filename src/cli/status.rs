@@ -19,13 +19,14 @@ use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line, plain};
 use super::words::{count, time};
 use super::{failure, job};
-use crate::diagnostic::{AUDIT_CHANGED, Exit, Failure, SCHEMA_DRIFT};
+use crate::diagnostic::{AUDIT_CHANGED, CONTENT_CHANGED, Exit, Failure, SCHEMA_DRIFT};
 use crate::ledger::LedgerError;
 use crate::log::sled::OpenError;
 use crate::migrate::documents::{Documents, status as tree_status};
 use crate::migrate::{
-    Compatibility, Drift, MigrateError, OpenStore, Status, Store, glance, status,
+    Compatibility, Drift, LastWriter, MigrateError, OpenStore, Status, Store, glance, status,
 };
+use crate::target::glyph_store::{ContentFiles, Listed, Tables};
 use crate::trust::Home;
 
 #[derive(Debug, Args)]
@@ -76,6 +77,9 @@ pub(super) struct Standing {
     writable: u64,
     min_reader: u64,
     created_by: Option<String>,
+    last_writer: Option<LastRun>,
+    tables: OfTables,
+    content: Option<Files>,
     target: String,
     path: Vec<String>,
     pending_run: Option<Pending>,
@@ -84,6 +88,39 @@ pub(super) struct Standing {
     recovered_from: Option<u64>,
     last_verified: Option<Verified>,
     writer: Option<Writer>,
+}
+
+/// The program of the last committed run.
+#[derive(Serialize)]
+struct LastRun {
+    program: String,
+    run: EventId,
+    readable: [u64; 2],
+    writable: u64,
+}
+
+/// Tables of the database, by what is known of them.
+#[derive(Serialize)]
+struct OfTables {
+    known: u64,
+    missing: Vec<String>,
+    other: Vec<String>,
+}
+
+/// How the files of content stand to the database.
+#[derive(Serialize)]
+struct Files {
+    rows: u64,
+    same: u64,
+    missing: Ids,
+    differing: Ids,
+    unknown: Ids,
+}
+
+#[derive(Serialize)]
+struct Ids {
+    ids: Vec<String>,
+    total: u64,
 }
 
 /// Another process that has the ledger open; objects, runs and pending run are not told then.
@@ -149,8 +186,10 @@ fn of_store(
     compatibility: Compatibility,
 ) -> Result<(Done<Answered>, bool), Failure> {
     let Seen { found, head, recovered_from, writer } = seen;
-    let Compatibility { min_readable, max_readable, writable, min_reader, created_by } =
+    let Compatibility { min_readable, max_readable, writable, min_reader, created_by, .. } =
         compatibility;
+    let content = compatibility.content.map(Files::of);
+    let differing = content.as_ref().and_then(Files::failure);
     let head = head.head();
     let schema_drift = schema_drift(&found);
     let history = found.drift.iter().find(|(_, drift)| *drift == Drift::HistoryChanged).cloned();
@@ -164,6 +203,9 @@ fn of_store(
         writable,
         min_reader,
         created_by,
+        last_writer: compatibility.last_writer.map(LastRun::of),
+        tables: OfTables::of(compatibility.tables),
+        content,
         target: found.target,
         path: found.path,
         pending_run: found.pending.map(|(run, committed)| Pending { run, committed }),
@@ -181,7 +223,7 @@ fn of_store(
         None => &["verify-chain", "--objects"],
     };
     let done = Done::new(Answered::Store(answer)).next(next);
-    let mut done = schema_drift.into_iter().fold(done, Done::found);
+    let mut done = schema_drift.into_iter().chain(differing).fold(done, Done::found);
     if let Some((object, _)) = history {
         let message = format!("earlier lines of {object} are not what the ledger has recorded");
         done = done.found(Failure::new(&AUDIT_CHANGED, message).at(object).next(["verify-chain"]));
@@ -275,6 +317,56 @@ const fn word(drift: Drift) -> &'static str {
     }
 }
 
+impl LastRun {
+    fn of(last: LastWriter) -> Self {
+        let readable = [last.min_readable, last.max_readable];
+        Self { program: last.program, run: last.run, readable, writable: last.writable }
+    }
+}
+
+impl OfTables {
+    fn of(tables: Tables) -> Self {
+        Self { known: tables.known, missing: tables.missing, other: tables.other }
+    }
+}
+
+impl Files {
+    fn of(found: ContentFiles) -> Self {
+        let ids = |listed: Listed| Ids { ids: listed.ids, total: listed.total };
+        Self {
+            rows: found.rows,
+            same: found.same,
+            missing: ids(found.missing),
+            differing: ids(found.differing),
+            unknown: ids(found.unknown),
+        }
+    }
+
+    /// The failure of a store whose files of content are not what its database says.
+    fn failure(&self) -> Option<Failure> {
+        let first = self.differing.ids.first()?;
+        let files = count(self.differing.total, "file");
+        let message = format!("{files} of content differ from what the database says: {first}, …");
+        Some(Failure::new(&CONTENT_CHANGED, message).at("content"))
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "  content     {} of {}", self.same, count(self.rows, "file"))?;
+        for (what, which) in
+            [("missing", &self.missing), ("differs", &self.differing), ("no hash", &self.unknown)]
+        {
+            for id in &which.ids {
+                writeln!(out, "    {what}   {}", one_line(id))?;
+            }
+            let more = which.total.saturating_sub(which.ids.len() as u64);
+            if more > 0 {
+                writeln!(out, "    {what}   and {more} more")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Object {
     fn of((id, drift): (String, Drift)) -> Self {
         Self { id, drift: word(drift) }
@@ -329,6 +421,19 @@ impl Answer for OfDocuments {
     }
 }
 
+fn write_tables(tables: &OfTables, out: &mut dyn Write) -> io::Result<()> {
+    let named =
+        |names: &[String]| names.iter().map(|name| one_line(name)).collect::<Vec<_>>().join(", ");
+    writeln!(out, "  tables      {} known", tables.known)?;
+    if !tables.missing.is_empty() {
+        writeln!(out, "    missing   {}", named(&tables.missing))?;
+    }
+    if !tables.other.is_empty() {
+        writeln!(out, "    other     {}; carried along as they are", named(&tables.other))?;
+    }
+    Ok(())
+}
+
 impl Answer for Standing {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         let version = self.version.as_deref().unwrap_or("between two versions");
@@ -339,6 +444,18 @@ impl Answer for Standing {
         writeln!(out, "  min reader  {}", self.min_reader)?;
         if let Some(created_by) = &self.created_by {
             writeln!(out, "  created by  {}", plain(created_by))?;
+        }
+        match &self.last_writer {
+            Some(LastRun { program, readable: [oldest, newest], writable, .. }) => writeln!(
+                out,
+                "  written by  {}, which reads {oldest} to {newest} and writes {writable}",
+                plain(program)
+            )?,
+            None => writeln!(out, "  written by  no run of a ledger yet")?,
+        }
+        write_tables(&self.tables, out)?;
+        if let Some(content) = &self.content {
+            content.write(out)?;
         }
         match &self.path[..] {
             [] => writeln!(out, "  migration   none pending")?,

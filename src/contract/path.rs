@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::model::{Contract, Edge};
+use super::model::{ANYTHING, Contract, Edge, EdgeProof};
 
 /// There is no way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +39,19 @@ pub enum PathError {
         /// Version asked for.
         to: String,
     },
+    /// The way down leads over edges that nothing takes back.
+    #[error(
+        "version {to} cannot be reached from {from} by scripts that go down: {} none; go back with a rollback",
+        lacking(edges)
+    )]
+    NoWayBack {
+        /// Version now.
+        from: String,
+        /// Version asked for.
+        to: String,
+        /// The edges that have no inverse, from the newest, each with its scripts.
+        edges: Vec<String>,
+    },
     /// No chain of edges.
     #[error("no chain of edges leads from version {from} to {to}; {}", ends(from, reached))]
     Missing {
@@ -53,6 +66,13 @@ pub enum PathError {
 
 /// Most ends of chains that a message names.
 const ENDS_SHOWN: usize = 8;
+
+fn lacking(edges: &[String]) -> String {
+    let more = if edges.len() > ENDS_SHOWN { ", \u{2026}" } else { "" };
+    let shown: Vec<&str> = edges.iter().take(ENDS_SHOWN).map(String::as_str).collect();
+    let has = if edges.len() == 1 { "has" } else { "have" };
+    format!("{}{more} {has}", shown.join(", "))
+}
 
 fn ends(from: &str, reached: &[String]) -> String {
     if reached.is_empty() {
@@ -188,6 +208,39 @@ pub fn resolve<'a>(
     Paths::of(contract).resolve(from, to)
 }
 
+/// The way from one version of a database to another in either direction: up by edges, down by what takes those back that
+/// lead up the same way.
+pub fn way(contract: &Contract, from: &str, to: &str) -> Result<Vec<Edge>, PathError> {
+    let paths = Paths::of(contract);
+    if paths.position(to)? >= paths.position(from)? {
+        return Ok(paths.resolve(from, to)?.into_iter().cloned().collect());
+    }
+    let up = paths.resolve(to, from)?;
+    let down: Vec<Edge> = up.iter().rev().filter_map(|edge| back(edge)).collect();
+    if down.len() == up.len() {
+        return Ok(down);
+    }
+    let lacking = up.iter().rev().filter(|edge| edge.inverse.is_none());
+    let edges = lacking.map(|edge| {
+        let scripts: Vec<&str> = edge.sql().map(|sql| sql.script.as_str()).collect();
+        format!("{} ({})", edge.name(), scripts.join(", "))
+    });
+    Err(PathError::NoWayBack { from: from.to_owned(), to: to.to_owned(), edges: edges.collect() })
+}
+
+/// The edge that takes `edge` back by the steps that it names (SPEC §8.1). It promises nothing: what it loses is measured.
+fn back(edge: &Edge) -> Option<Edge> {
+    Some(Edge {
+        from: edge.to.clone(),
+        to: edge.from.clone(),
+        description: edge.description.clone(),
+        steps: edge.inverse.clone()?,
+        proof: EdgeProof { adds_defaulted: Vec::new(), drops_nothing: false, invariant: None },
+        lossy: vec![ANYTHING.to_owned()],
+        inverse: None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -245,6 +298,29 @@ mod tests {
             (edge.from, edge.to) = (from.to_owned(), to.to_owned());
         }
         assert!(matches!(walk(&c, "1", "3"), Err(PathError::Missing { .. })));
+    }
+
+    #[test]
+    fn the_way_down_is_the_way_up_taken_back_and_names_what_cannot_be() {
+        let mut c =
+            contract(&["1", "2", "3", "4"], &[("1", "2"), ("2", "3"), ("3", "4"), ("2", "4")]);
+        for edge in &mut c.edges {
+            edge.inverse = Some(Vec::new());
+        }
+        let walk = |c: &Contract, from: &str, to: &str| {
+            let way = way(c, from, to)?;
+            Ok(way.iter().map(|edge| format!("{}>{}", edge.from, edge.to)).collect::<Vec<_>>())
+        };
+        assert_eq!(walk(&c, "4", "1"), Ok(vec!["4>2".to_owned(), "2>1".to_owned()]));
+        assert_eq!(walk(&c, "1", "3"), Ok(vec!["1>2".to_owned(), "2>3".to_owned()]));
+        assert_eq!(walk(&c, "2", "2"), Ok(Vec::new()));
+        c.edges[0].inverse = None;
+        assert_eq!(walk(&c, "4", "2").unwrap().len(), 1);
+        let refused: PathError = walk(&c, "4", "1").unwrap_err();
+        assert!(refused.to_string().contains("1 \u{2192} 2 () has none"), "{refused}");
+        assert!(matches!(walk(&c, "9", "1"), Err(PathError::UnknownVersion { .. })));
+        c.min = "2".into();
+        assert!(matches!(walk(&c, "4", "1"), Err(PathError::BelowMinimum { .. })));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::plan::{PlannedStep, rehearse_on, scratch_folder};
 use super::run::Subject as _;
 use super::space;
 use super::store::Store;
-use crate::contract::resolve;
+use crate::contract::way;
 
 /// What the way to a version would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub fn check(store: &Store, to: Option<&str>) -> Result<Tried, MigrateError> {
     let from = store.detect(&live)?;
     live.must_have_recorded_schema(store)?;
     let to = to.unwrap_or(&store.contract.current).to_owned();
-    let edges = resolve(&store.contract, &from, &to)?;
+    let edges = way(&store.contract, &from, &to)?;
     let (mut loss, mut steps) = (LossSummary::default(), Vec::new());
     if !edges.is_empty() {
         space::must_hold(store.ledger.dir(), live.bytes())?;
@@ -47,8 +47,8 @@ pub fn check(store: &Store, to: Option<&str>) -> Result<Tried, MigrateError> {
         live.must_be_sound()?;
         let scratch = scratch_folder(store)?;
         let copy = live.copy(scratch.path())?;
-        let (measured, done) = rehearse_on(copy, store, &edges)?;
-        (loss, steps) = (measured.summary, done);
+        let rehearsed = rehearse_on(copy, store, &edges)?;
+        (loss, steps) = (rehearsed.loss.summary, rehearsed.steps);
     }
     Ok(Tried { from, to, steps, loss })
 }

@@ -11,7 +11,7 @@ use super::documents::{
 };
 use super::environment::Environment;
 use super::loss::{LossSummary, LostValues};
-use super::plan::{Plan, PlannedObject, PlannedStep, Policy, SCHEMA, binding};
+use super::plan::{Plan, PlannedId, PlannedObject, PlannedStep, Policy, SCHEMA, binding};
 use super::proof::{
     self, Cases, ContractName, Counterexample, Loss, Observed, Proof, Property, Seen, Status,
     Witness,
@@ -127,6 +127,11 @@ fn plan(draw: &mut Draw) -> Plan {
             path: draw.list(3, commit),
         }),
         loss: loss(draw),
+        ids_changed: draw.list(2, |draw| PlannedId {
+            table: draw.text(2),
+            was: draw.list(2, |draw| draw.number().into()),
+            now: draw.list(2, |draw| draw.text(2).into()),
+        }),
         steps: draw.list(2, |draw| PlannedStep {
             edge: draw.text(2),
             script: draw.text(2),

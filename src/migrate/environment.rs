@@ -1,6 +1,6 @@
 //! What a run ran under: recorded with it, left out of its claim, and required to be the same where somebody asks for it.
 
-use ledger_format::body::Body;
+use ledger_format::body::{Body, RunStarted};
 use ledger_format::cbor::{self, EVENT_DEPTH_MAX};
 use ledger_format::hash::{ContentHash, EventId};
 use serde::{Deserialize, Serialize};
@@ -49,12 +49,19 @@ impl Environment {
         };
         let recorded = ledger.event(seq)?;
         let Body::RunStarted(started) = &recorded.event.body else { return Ok(None) };
+        Ok(Some((recorded.id, Self::of_run(recorded.id, started, objects)?)))
+    }
+
+    /// That of one run.
+    pub(super) fn of_run(
+        run: EventId,
+        started: &RunStarted,
+        objects: &dyn Objects,
+    ) -> Result<Self, MigrateError> {
         let bytes = objects.get(&started.environment)?;
-        let read = cbor::from_bytes(&bytes, EVENT_DEPTH_MAX);
-        let read = read.map_err(|error| MigrateError::NoEnvironment {
-            reason: format!("that of run {} cannot be read: {error}", recorded.id.short()),
-        })?;
-        Ok(Some((recorded.id, read)))
+        cbor::from_bytes(&bytes, EVENT_DEPTH_MAX).map_err(|error| MigrateError::NoEnvironment {
+            reason: format!("that of run {} cannot be read: {error}", run.short()),
+        })
     }
 
     /// Refuses unless this program's environment is exactly this one, which `by` recorded.

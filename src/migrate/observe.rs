@@ -15,7 +15,7 @@ use crate::contract::Facts;
 use crate::objects::Objects;
 use crate::sql_folder::{Applied, Books};
 use crate::target::Site;
-use crate::target::glyph_store::{AuditError, Layout, read_prefix};
+use crate::target::glyph_store::{AuditError, ContentRow, Layout, read_prefix};
 use crate::target::sqlite::{DatabaseError, PageTree, Snapshot, WorkCopy, image};
 
 /// Table, key column, key and value column under which a `.glyph` database states its version.
@@ -69,6 +69,32 @@ impl LiveDatabase {
 
     pub(super) fn declarations(&self) -> Result<Vec<String>, DatabaseError> {
         self.0.declarations()
+    }
+
+    /// Names of its tables, without those of SQLite itself.
+    pub(super) fn tables(&self) -> Result<Vec<String>, DatabaseError> {
+        let query = "SELECT name FROM sqlite_schema
+            WHERE type = 'table' AND name NOT GLOB 'sqlite_*' ORDER BY name";
+        self.0.rows(query, |row| row.get(0))
+    }
+
+    /// What a `.glyph` database says of its content; nothing if it has no such table.
+    pub(super) fn content_rows(&self) -> Result<Vec<ContentRow>, DatabaseError> {
+        let columns = self.0.columns("content")?;
+        if !["id", "hash", "size", "path"]
+            .iter()
+            .all(|name| columns.iter().any(|held| held == name))
+        {
+            return Ok(Vec::new());
+        }
+        // What other programs put there need not have the declared types.
+        let query = "SELECT coalesce(CAST(id AS TEXT), ''), coalesce(CAST(hash AS TEXT), ''),
+            coalesce(CAST(size AS INTEGER), -1), coalesce(CAST(path AS TEXT), '')
+            FROM content ORDER BY 1";
+        self.0.rows(query, |row| {
+            let (id, hash) = (row.get(0)?, row.get(1)?);
+            Ok(ContentRow { id, hash, size: row.get(2)?, path: row.get(3)? })
+        })
     }
 
     pub(super) fn page_tree(&self) -> Result<PageTree, DatabaseError> {

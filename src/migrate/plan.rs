@@ -7,6 +7,7 @@ use std::path::Path;
 use ledger_format::body::ObjectState;
 use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value};
 use ledger_format::hash::{CommitHash, ContentHash, LedgerId};
+use ledger_format::json::to_json;
 use serde::{Deserialize, Serialize};
 
 use super::applied::must_be_unchanged;
@@ -17,9 +18,9 @@ use super::observe::{LiveDatabase, VERSION_ROW, document};
 use super::run::Subject as _;
 use super::space;
 use super::store::{Store, read_manifest};
-use crate::contract::{Contract, Edge, Format, resolve};
+use crate::contract::{Contract, Edge, Format, way};
 use crate::target::glyph_store::Layout;
-use crate::target::sqlite::{Exemption, Script, StepInputs, WorkCopy};
+use crate::target::sqlite::{Exemption, Loss, Script, StepInputs, WorkCopy};
 use crate::transform::Sql;
 
 /// A plan: everything that applying it will do, under one id.
@@ -44,6 +45,10 @@ pub struct Plan {
     pub objects: Vec<PlannedObject>,
     /// What is lost: applying loses no more than this.
     pub loss: LossSummary,
+    /// Rows that get another primary key, one by one in the order of the steps. No part of the id: how many there are is
+    /// in `loss`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids_changed: Vec<PlannedId>,
     /// What is done to the database, in order.
     pub steps: Vec<PlannedStep>,
     /// What it was made with. No part of its id.
@@ -81,6 +86,31 @@ pub struct PlannedStep {
     pub pages_changed: u64,
     /// Bytes of those pages.
     pub bytes_changed: u64,
+}
+
+/// A row that gets another primary key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedId {
+    /// Its table.
+    pub table: String,
+    /// Its key before, a value a column.
+    pub was: Vec<serde_json::Value>,
+    /// Its key after.
+    pub now: Vec<serde_json::Value>,
+}
+
+impl PlannedId {
+    fn all_of(loss: &Loss) -> impl Iterator<Item = Self> + '_ {
+        let key = |key: &[Value]| key.iter().map(to_json).collect();
+        loss.tables.iter().flat_map(move |table| {
+            table.ids.iter().map(move |changed| Self {
+                table: table.table.clone(),
+                was: key(&changed.was),
+                now: key(&changed.now),
+            })
+        })
+    }
 }
 
 /// What a run is allowed to do (SPEC §8.3).
@@ -226,7 +256,7 @@ pub(super) fn must_be_whole(
     if actual == stated { Ok(()) } else { Err(PlanFileError::Edited { stated, actual }) }
 }
 
-/// Plans the way to version `to` (the contract's current one if `None`): looks at the live store and
+/// Plans the way to version `to`, newer or older (the contract's current one if `None`): looks at the live store and
 /// runs every step on a scratch copy to measure what it loses. Appends nothing.
 pub fn plan(store: &mut Store, to: Option<&str>, policy: Policy) -> Result<Plan, MigrateError> {
     store.must_be_idle()?;
@@ -239,8 +269,9 @@ pub fn plan(store: &mut Store, to: Option<&str>, policy: Policy) -> Result<Plan,
     let from = observation.version;
     let to = to.unwrap_or(&store.contract.current).to_owned();
     let contract = store.contract.clone();
-    let edges = resolve(&contract, &from, &to)?;
-    let (loss, steps) = rehearse(store, &observation.database_state, &edges)?;
+    let edges = way(&contract, &from, &to)?;
+    let Rehearsed { loss, steps, ids_changed } =
+        rehearse(store, &observation.database_state, &edges)?;
     let lost = loss.lost();
     if lost > 0 && !policy.allow_loss {
         return Err(MigrateError::LossRefused { lost });
@@ -264,6 +295,7 @@ pub fn plan(store: &mut Store, to: Option<&str>, policy: Policy) -> Result<Plan,
         policy,
         objects,
         loss: loss.summary,
+        ids_changed,
         steps,
         environment: Environment::here(),
     };
@@ -332,32 +364,37 @@ pub(super) fn still_fits(store: &Store, plan: &Plan) -> Result<(), MigrateError>
     }
 }
 
+/// What the steps did on a scratch copy.
+#[derive(Default)]
+pub(super) struct Rehearsed {
+    pub(super) loss: MeasuredLoss,
+    pub(super) steps: Vec<PlannedStep>,
+    pub(super) ids_changed: Vec<PlannedId>,
+}
+
 /// Runs the edges' steps on a scratch copy.
 fn rehearse(
     store: &Store,
     database: &ObjectState,
-    edges: &[&Edge],
-) -> Result<Rehearsal, MigrateError> {
-    let ObjectState::Database { page_root, .. } = database else { return Ok(Rehearsal::default()) };
+    edges: &[Edge],
+) -> Result<Rehearsed, MigrateError> {
+    let ObjectState::Database { page_root, .. } = database else { return Ok(Rehearsed::default()) };
     if edges.is_empty() {
-        return Ok(Rehearsal::default());
+        return Ok(Rehearsed::default());
     }
     space::check(store, database, 0)?;
     let scratch = scratch_folder(store)?;
     rehearse_on(WorkCopy::create(scratch.path(), page_root, &*store.objects)?, store, edges)
 }
 
-/// What steps lose, and what they do.
-pub(super) type Rehearsal = (MeasuredLoss, Vec<PlannedStep>);
-
 /// Runs the edges' steps on `copy`, and looks at what comes of them.
 pub(super) fn rehearse_on(
     mut copy: WorkCopy,
     store: &Store,
-    edges: &[&Edge],
-) -> Result<Rehearsal, MigrateError> {
-    let mut loss = MeasuredLoss::default();
-    let mut steps = Vec::new();
+    edges: &[Edge],
+) -> Result<Rehearsed, MigrateError> {
+    let mut rehearsed = Rehearsed::default();
+    let Rehearsed { loss, steps, ids_changed } = &mut rehearsed;
     let exemptions = exemptions(&store.contract);
     for edge in edges {
         for sql in edge.sql() {
@@ -367,6 +404,7 @@ pub(super) fn rehearse_on(
             let inputs = StepInputs::of_step(0, &[0; 32], object, steps.len() as u64);
             let done = copy.run_step(&script, &inputs, &exemptions)?;
             loss.add(edge, &done.loss)?;
+            ids_changed.extend(PlannedId::all_of(&done.loss));
             let pages_changed = done.changed_pages.len() as u64;
             steps.push(PlannedStep {
                 edge: format!("{} -> {}", edge.from, edge.to),
@@ -378,7 +416,7 @@ pub(super) fn rehearse_on(
         }
     }
     copy.check_integrity()?;
-    Ok((loss, steps))
+    Ok(rehearsed)
 }
 
 /// A folder for a copy that nobody needs afterwards.

@@ -10,7 +10,7 @@ use super::documents::{Again, Finished, again};
 use super::error::MigrateError;
 use super::plan::{exemptions, script};
 use super::stage::{contract_of, frozen_contract, step_inputs};
-use crate::contract::resolve;
+use crate::contract::{Edge, way};
 use crate::ledger::Ledger;
 use crate::objects::Objects;
 use crate::target::glyph_store::{Layout, Manifest, manifest_version};
@@ -121,7 +121,7 @@ impl Run {
             return self.documents_again(ledger, objects, allow_programs);
         }
         let contract = frozen_contract(ledger, objects, contract_of(&self.started)?)?;
-        let edges = resolve(&contract, &self.started.from, &self.started.to)?;
+        let edges = way(&contract, &self.started.from, &self.started.to)?;
         let sources = ledger.state_at(self.seq)?.store().objects.clone();
         let mut found: BTreeMap<&str, Vec<StagedContent>> = BTreeMap::new();
         if let Some(ObjectState::Document { content, .. }) = sources.get(Layout::MANIFEST) {
@@ -145,7 +145,7 @@ impl Run {
             let scratch = tempfile::tempdir().map_err(io)?;
             let mut copy = WorkCopy::create(scratch.path(), page_root, objects)?;
             let exemptions = exemptions(&contract);
-            for (at, step) in (0..).zip(edges.iter().flat_map(|edge| edge.sql())) {
+            for (at, step) in (0..).zip(edges.iter().flat_map(Edge::sql)) {
                 let inputs = step_inputs(&self.started, object, at)?;
                 let done = copy.run_step(&script(&contract, step), &inputs, &exemptions)?;
                 found

@@ -17,7 +17,7 @@ use super::plan::{exemptions, loss_bound, script};
 use super::run::{Milestone, Observer, Subject as _};
 use super::stated;
 use super::store::Store;
-use crate::contract::{Bundle, Contract, Edge, resolve};
+use crate::contract::{Bundle, Contract, Edge, way};
 use crate::effects::Signer;
 use crate::ledger::Ledger;
 use crate::objects::{Objects, ObjectsError};
@@ -32,10 +32,10 @@ const DATABASE_OPERATOR: &str = "glyph-ledger.migrate.database";
 /// Operator that puts an object back to what it was at an earlier cursor.
 const RESTORE_OPERATOR: &str = "glyph-ledger.restore";
 
-/// Steps recorded together. A step that was not recorded yet is run again on resuming, so this
-/// bounds work done twice, and keeps a thousand small steps from waiting for the disk a thousand
-/// times.
-const STEPS_A_BATCH: usize = 32;
+/// Steps recorded together, so that a thousand small ones do not wait for the disk a thousand times. A run that is
+/// resumed begins with its first step whatever was recorded, so that recording more often spares no work; it lets the
+/// results of a long run be compared as far as they go.
+const STEPS_A_BATCH: usize = 256;
 
 /// Works on an open run until every object has reached its target.
 pub(super) fn stage(
@@ -83,7 +83,7 @@ impl Staging {
         observer: &mut dyn Observer,
     ) -> Result<Vec<ObjectMigrated>, MigrateError> {
         let contract = self.contract.clone();
-        let edges = resolve(&contract, &self.started.from, &self.started.to)?;
+        let edges = way(&contract, &self.started.from, &self.started.to)?;
         let manifest = match store.site.store() {
             Some(_) => Some(self.manifest(store, &edges)?),
             None => None,
@@ -96,7 +96,7 @@ impl Staging {
     fn manifest(
         &mut self,
         store: &mut Store,
-        edges: &[&Edge],
+        edges: &[Edge],
     ) -> Result<ObjectMigrated, MigrateError> {
         let broken = |error| MigrateError::Manifest { path: Layout::MANIFEST.into(), error };
         let source = recorded_state(store, Layout::MANIFEST)?;
@@ -136,7 +136,7 @@ impl Staging {
     fn database(
         &mut self,
         store: &mut Store,
-        edges: &[&Edge],
+        edges: &[Edge],
         signer: &dyn Signer,
         observer: &mut dyn Observer,
     ) -> Result<ObjectMigrated, MigrateError> {
@@ -186,7 +186,7 @@ impl Staging {
             _ => Some(store.objects.put(&loss.list().encode())?),
         };
         let live = LiveDatabase::open(copy.path(), store.wait)?;
-        let scripts = edges.iter().flat_map(|edge| edge.sql());
+        let scripts = edges.iter().flat_map(Edge::sql);
         let scripts = scripts.map(|sql| script(&self.contract, sql));
         let scripts = scripts.flat_map(|script| {
             std::iter::once(script.sql).chain(script.record.map(|record| record.sql))

@@ -2,20 +2,25 @@
 
 use std::path::Path;
 
-use ledger_format::body::ObjectState;
+use ledger_format::body::{Body, ObjectState};
 use ledger_format::hash::EventId;
 use ledger_format::head::SignedHead;
 use projections::Phase;
 
 use super::applied::findings;
+use super::environment::Environment;
 use super::error::MigrateError;
 use super::observe::{LiveDatabase, document};
+use super::stage::{contract_of, frozen_contract};
 use super::store::{OpenStore, Store, check_site, detect, read_manifest, readable};
 use crate::contract::resolve;
 use crate::ledger::LedgerError;
 use crate::log::sled::read_anchor;
 use crate::sql_folder::Finding;
-use crate::target::glyph_store::{AuditError, Manifest, manifest_version, read_prefix};
+use crate::target::glyph_store::{
+    AuditError, ContentFileError, ContentFiles, Manifest, Tables, look_at_content,
+    manifest_version, read_prefix, sort_tables,
+};
 
 /// Which store versions a program reads and writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +35,27 @@ pub struct Compatibility {
     pub min_reader: u64,
     /// The program that made the store, by its manifest.
     pub created_by: Option<String>,
+    /// The program whose run wrote the store last; `None` before the first run, and while a writer has the ledger.
+    pub last_writer: Option<LastWriter>,
+    /// Tables of the database, sorted by what is known of them.
+    pub tables: Tables,
+    /// How the files of content stand to the database, where they were looked at.
+    pub content: Option<ContentFiles>,
+}
+
+/// The program of the last committed run, and which store versions it reads and writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastWriter {
+    /// Name and version.
+    pub program: String,
+    /// Its run.
+    pub run: EventId,
+    /// Oldest version that it reads.
+    pub min_readable: u64,
+    /// Newest version that it reads.
+    pub max_readable: u64,
+    /// Version that it writes.
+    pub writable: u64,
 }
 
 /// How one object stands to what the ledger has of it.
@@ -91,7 +117,8 @@ pub fn glance(open: &OpenStore) -> Result<(Status, SignedHead), MigrateError> {
         Some(version) => resolve(&open.contract, version, &target)?,
         None => Vec::new(),
     };
-    let compatibility = manifest.map(|manifest| compatibility(open, &manifest)).transpose()?;
+    let compatibility =
+        manifest.map(|manifest| compatibility(open, &manifest, &database)).transpose()?;
     let status = Status {
         compatibility,
         path: path.iter().map(|edge| edge.to.clone()).collect(),
@@ -113,23 +140,48 @@ fn manifest_of(open: &OpenStore) -> Result<Option<Manifest>, MigrateError> {
     open.site.store().map(read_manifest).transpose()
 }
 
-fn compatibility(open: &OpenStore, manifest: &Manifest) -> Result<Compatibility, MigrateError> {
+fn compatibility(
+    open: &OpenStore,
+    manifest: &Manifest,
+    database: &LiveDatabase,
+) -> Result<Compatibility, MigrateError> {
     let (min_readable, max_readable) = readable(&open.contract);
-    let min_reader = manifest.min_reader().map_err(|error| MigrateError::Manifest {
-        path: open.site.manifest().unwrap_or_default(),
-        error,
-    })?;
+    let broken =
+        |error| MigrateError::Manifest { path: open.site.manifest().unwrap_or_default(), error };
+    let min_reader = manifest.min_reader().map_err(broken)?;
+    let version = manifest.version().map_err(broken)?;
     Ok(Compatibility {
         min_readable,
         max_readable,
         writable: manifest_version(&open.contract.current).unwrap_or(max_readable),
         min_reader,
         created_by: manifest.store_text("created_by").map(str::to_owned),
+        last_writer: None,
+        tables: sort_tables(&database.tables()?, version),
+        content: None,
     })
 }
 
+/// The program of the last committed run.
+fn last_writer(store: &Store) -> Result<Option<LastWriter>, MigrateError> {
+    let runs = store.ledger.state().runs();
+    let committed = runs.finished.iter().rev().find(|run| run.outcome.committed_seq().is_some());
+    let Some(run) = committed else { return Ok(None) };
+    let recorded = store.ledger.event(run.started_seq)?;
+    let Body::RunStarted(started) = &recorded.event.body else { return Ok(None) };
+    let contract = frozen_contract(&store.ledger, &*store.objects, contract_of(started)?)?;
+    let (min_readable, max_readable) = readable(&contract);
+    Ok(Some(LastWriter {
+        program: Environment::of_run(run.run, started, &*store.objects)?.tool,
+        run: run.run,
+        min_readable,
+        max_readable,
+        writable: manifest_version(&contract.current).unwrap_or(max_readable),
+    }))
+}
+
 /// Looks at a store without changing it. `deep` compares the database page by page, else only its
-/// schema.
+/// schema, and the files of content with what the database says of them.
 pub fn status(open: &OpenStore, store: &Store, deep: bool) -> Result<Status, MigrateError> {
     let manifest = manifest_of(open)?;
     let state = store.ledger.state();
@@ -161,7 +213,18 @@ pub fn status(open: &OpenStore, store: &Store, deep: bool) -> Result<Status, Mig
         };
         drift.push((object.clone(), found));
     }
-    let compatibility = manifest.map(|manifest| compatibility(open, &manifest)).transpose()?;
+    let mut compatibility =
+        manifest.map(|manifest| compatibility(open, &manifest, &database)).transpose()?;
+    if let (Some(compatibility), Some(layout)) = (&mut compatibility, open.site.store()) {
+        compatibility.last_writer = last_writer(store)?;
+        if deep {
+            let looked = look_at_content(layout, &database.content_rows()?);
+            compatibility.content = Some(looked.map_err(|error| {
+                let ContentFileError { path, source } = error;
+                MigrateError::Io { path, source }
+            })?);
+        }
+    }
     let runs = state.runs().finished.iter().filter(|run| run.outcome.committed_seq().is_some());
     Ok(Status {
         compatibility,

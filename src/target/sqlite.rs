@@ -8,12 +8,14 @@
 //! SPEC §8.4 and §9 define every hash made here.
 
 mod authority;
+mod changes;
 #[cfg(test)]
 mod conformance;
 mod connection;
 mod content;
 mod create;
 mod error;
+mod foreign_keys;
 pub mod image;
 mod inputs;
 mod loss;
@@ -30,20 +32,22 @@ mod wal;
 mod work_copy;
 
 pub use authority::RequestedPragma;
+pub use changes::{Change, Changes, Declared, Kind, Setting, TableChanges};
 pub use content::ContentError;
 pub use create::create_empty;
 pub use error::DatabaseError;
 pub use image::ImageError;
 pub use inputs::StepInputs;
 pub use loss::{
-    DroppedColumn, Exemption, ID_CANDIDATES_MAX, LISTED_ROWS_MAX, Loss, LostRow, RowLoss, TableLoss,
+    ChangedId, DroppedColumn, Exemption, ID_CANDIDATES_MAX, LISTED_ROWS_MAX, Loss, LostRow,
+    RowLoss, TableLoss,
 };
 pub use page::{Layout, PageSize, PageSource};
 pub use page_tree::{PageTree, UnknownPage};
 pub use publish::{Known, PublishError, Publisher, Standing, recognise};
 pub use script::Script;
 pub use snapshot::Snapshot;
-pub use work_copy::{StepError, StepOutcome, Transactions, WorkCopy};
+pub use work_copy::{RowOrder, StepError, StepOutcome, Transactions, WorkCopy};
 
 /// Names in one node of a page tree: 64 × 32 bytes are 2 KiB, so a changed page costs one small
 /// object a level, and 1 GiB of 4 KiB pages needs two levels.

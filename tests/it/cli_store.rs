@@ -29,6 +29,14 @@ fn p2_every_command_on_a_store_answers_in_json() {
     let status = answer(&place, "status", 0, &["status"]);
     assert!(status["data"]["last_verified"]["size"].is_u64(), "{status}");
     answer(&place, "replay", 0, &["replay", "--to", "@-1", "--out", "then"]);
+    let diff = answer(&place, "diff", 0, &["diff", "@-1"]);
+    assert_eq!((&diff["data"]["from"], &diff["data"]["to"]), (&"1".into(), &"3".into()));
+    answer(&place, "diff", 2, &["diff", "0"]);
+    let images = answer(&place, "image", 0, &["image", "list"]);
+    assert_eq!(images["data"]["images"].as_array().unwrap().len(), 2);
+    answer(&place, "image", 0, &["image", "verify"]);
+    let down = answer(&place, "plan", 4, &["plan", "--to", "1"]);
+    assert!(down["diagnostics"][0]["message"].as_str().unwrap().contains("2 \u{2192} 3"), "{down}");
     answer(&place, "undo", 0, &["undo"]);
     let unchanged = answer(&place, "rollback", 0, &["migration", "rollback", "--to", "@"]);
     assert_eq!(unchanged["data"]["unchanged"], true);

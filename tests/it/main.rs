@@ -17,6 +17,8 @@ mod contract_schema;
 #[cfg(test)]
 mod databases;
 #[cfg(test)]
+mod databases_back;
+#[cfg(test)]
 mod databases_found;
 #[cfg(test)]
 mod databases_kill;
@@ -68,6 +70,8 @@ mod faults_log_job;
 mod faults_opening;
 #[cfg(test)]
 mod faults_rig;
+#[cfg(test)]
+mod glyph_stores;
 #[cfg(test)]
 #[path = "../../projections/tests/it/history.rs"]
 #[cfg(test)]

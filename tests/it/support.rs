@@ -2,6 +2,7 @@
 //! ledgers whose every hash is the same in every run.
 
 mod documents;
+mod glyph_store;
 mod history;
 mod ledgers;
 mod place;
@@ -12,6 +13,7 @@ pub(crate) mod trace;
 pub(crate) use documents::{
     a_shelf, a_tree, apply_plan, beside, plan_all, set_contract, untouched,
 };
+pub(crate) use glyph_store::{Shape, a_glyph_store, change_store, rows_of};
 pub(crate) use history::a_history;
 pub(crate) use ledgers::{
     Folder, Kept, VecLog, copy, fingerprint, key, log, log_of, log_of_documents, sign,

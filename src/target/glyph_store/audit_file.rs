@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use ledger_format::hash::ContentHash;
 use serde_json::json;
 
+use super::create::ACTOR;
+
 /// Most bytes of an audit file that one record may take in. What is appended between two records is
 /// kept as one object.
 pub const AUDIT_TAIL_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -117,10 +119,6 @@ pub fn migration_line(
     certificate: &str,
     lost: u64,
 ) -> String {
-    let timestamp = i64::try_from(clock_ms)
-        .ok()
-        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
-        .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     let data = json!({
         "from_version": from,
         "to_version": to,
@@ -130,11 +128,20 @@ pub fn migration_line(
     });
     let line = json!({
         "type": kind,
-        "timestamp": timestamp.to_string(),
-        "actor": "glyph-ledger",
+        "timestamp": timestamp(clock_ms),
+        "actor": ACTOR,
         "data": data,
     });
     format!("{line}\n")
+}
+
+/// A time in the form that the Glyph tool writes: UTC, in whole seconds.
+pub(super) fn timestamp(ms: u64) -> String {
+    i64::try_from(ms / 1000)
+        .ok()
+        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+        .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+        .to_string()
 }
 
 #[cfg(test)]
@@ -167,6 +174,8 @@ mod tests {
         let keys: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
         assert_eq!(keys, ["type", "timestamp", "actor", "data"]);
         assert_eq!(value["timestamp"], "1970-01-01T00:00:00Z");
+        assert_eq!(timestamp(1_700_000_000_999), "2023-11-14T22:13:20Z");
+        assert_eq!(timestamp(u64::MAX), "1970-01-01T00:00:00Z");
         assert!(line.ends_with("}\n"));
     }
 }

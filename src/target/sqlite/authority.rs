@@ -1,6 +1,6 @@
 //! What a migration's SQL may do, asked by SQLite itself before each statement runs: functions in
 //! triggers, views and defaults included. Refuses, takes file settings out, and notes which tables
-//! are written. Knows one connection.
+//! are written, and whether the connection is still as a new one would be. Knows one connection.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +9,11 @@ use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 use super::loss::Touched;
+use super::rows::ROW_HASH;
+
+/// Functions that answer from what the connection did before. Functions in defaults are not asked about, so that
+/// [`schema::Overview`](super::schema::Overview) looks for these names too.
+pub(super) const MEMORIES: [&str; 3] = ["changes", "last_insert_rowid", "total_changes"];
 
 /// Settings of the file, or of how it is written, that are not a migration's to make on a work
 /// copy: they are noted and left out.
@@ -45,11 +50,37 @@ pub(super) struct Authority {
 
 #[derive(Debug, Default)]
 struct Notes {
+    asks: Asks,
+    /// Scripts that began on the connection.
+    scripts: u64,
+    trace: Trace,
     touched: BTreeSet<String>,
+    /// Tables with other indices, and views that came or went.
+    reshaped: BTreeSet<String>,
     schema_by_hand: bool,
     requested: Vec<RequestedPragma>,
     refusal: Option<String>,
     vacuum: bool,
+}
+
+/// Whose statements are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Asks {
+    /// Ours: no script is running.
+    #[default]
+    Nobody,
+    Script,
+}
+
+/// What a script has to do with the others on its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Trace {
+    #[default]
+    None,
+    /// What it did would be noticed by the next one.
+    Lasts,
+    /// It would notice what the one before it did.
+    LooksBack,
 }
 
 impl Authority {
@@ -59,6 +90,33 @@ impl Authority {
         let notes = Arc::clone(&authority.notes);
         connection.authorizer(Some(move |asked: AuthContext<'_>| hold(&notes).judge(&asked)))?;
         Ok(authority)
+    }
+
+    /// A script begins.
+    pub(super) fn begin(&self) {
+        let mut notes = hold(&self.notes);
+        let scripts = notes.scripts + 1;
+        *notes = Notes { asks: Asks::Script, scripts, ..Notes::default() };
+    }
+
+    /// The script ended.
+    pub(super) fn rest(&self) {
+        hold(&self.notes).asks = Asks::Nobody;
+    }
+
+    /// Whether the script was refused only because one ran on the connection before it.
+    pub(super) fn needs_new_connection(&self) -> bool {
+        hold(&self.notes).trace == Trace::LooksBack
+    }
+
+    /// Whether the connection is as a new one would be.
+    pub(super) fn is_as_new(&self) -> bool {
+        hold(&self.notes).trace == Trace::None
+    }
+
+    /// Tables with other indices, and views that came or went.
+    pub(super) fn reshaped(&self) -> BTreeSet<String> {
+        hold(&self.notes).reshaped.clone()
     }
 
     /// Says whether the next statement is a `VACUUM`, which attaches a nameless database.
@@ -92,6 +150,16 @@ fn hold(notes: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
 
 impl Notes {
     fn judge(&mut self, asked: &AuthContext<'_>) -> Authorization {
+        if self.asks == Asks::Nobody {
+            return Authorization::Allow;
+        }
+        if self.scripts > 1 && looks_back(&asked.action) {
+            self.trace = Trace::LooksBack;
+            return Authorization::Deny;
+        }
+        if self.trace == Trace::None && lasts(&asked.action) {
+            self.trace = Trace::Lasts;
+        }
         match asked.action {
             AuthAction::Attach { filename } if !(self.vacuum && filename.is_empty()) => {
                 self.refuse(if self.vacuum { "VACUUM INTO" } else { "ATTACH" })
@@ -101,6 +169,16 @@ impl Notes {
                 if function_name.eq_ignore_ascii_case("load_extension") =>
             {
                 self.refuse("load_extension")
+            }
+            AuthAction::Function { function_name } if function_name == ROW_HASH => {
+                self.refuse(ROW_HASH)
+            }
+            AuthAction::CreateIndex { table_name: name, .. }
+            | AuthAction::DropIndex { table_name: name, .. }
+            | AuthAction::CreateView { view_name: name }
+            | AuthAction::DropView { view_name: name } => {
+                self.reshaped.insert(name.to_owned());
+                Authorization::Allow
             }
             AuthAction::Pragma { pragma_name, pragma_value } => {
                 self.pragma(&pragma_name.to_ascii_lowercase(), pragma_value)
@@ -150,5 +228,37 @@ impl Notes {
     fn refuse(&mut self, what: &str) -> Authorization {
         self.refusal = Some(what.to_owned());
         Authorization::Deny
+    }
+}
+
+/// Whether a connection that this was done on is not as a new one any more.
+fn lasts(action: &AuthAction<'_>) -> bool {
+    match action {
+        AuthAction::Pragma { .. }
+        | AuthAction::Attach { .. }
+        | AuthAction::Analyze { .. }
+        | AuthAction::CreateTempIndex { .. }
+        | AuthAction::CreateTempTable { .. }
+        | AuthAction::CreateTempTrigger { .. }
+        | AuthAction::CreateTempView { .. }
+        | AuthAction::CreateVtable { .. }
+        | AuthAction::DropVtable { .. }
+        | AuthAction::Unknown { .. } => true,
+        // A connection reads these once.
+        AuthAction::Insert { table_name }
+        | AuthAction::Delete { table_name }
+        | AuthAction::Update { table_name, .. } => table_name.starts_with("sqlite_stat"),
+        _ => false,
+    }
+}
+
+/// Whether the answer to this may come from what the connection did before.
+fn looks_back(action: &AuthAction<'_>) -> bool {
+    match action {
+        AuthAction::Pragma { .. } => true,
+        AuthAction::Function { function_name } => {
+            MEMORIES.iter().any(|name| function_name.eq_ignore_ascii_case(name))
+        }
+        _ => false,
     }
 }

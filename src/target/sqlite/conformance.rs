@@ -8,7 +8,7 @@ use ledger_format::hash::ContentHash;
 use rusqlite::Connection;
 use rusqlite::types::{Value as Cell, ValueRef};
 
-use super::loss::{DroppedColumn, LostRow, RowLoss, TableLoss};
+use super::loss::{ChangedId, DroppedColumn, LostRow, RowLoss, TableLoss};
 use super::page::PageSize;
 use super::{Loss, PageTree, StepInputs, content, page_tree, rows, schema};
 
@@ -70,6 +70,10 @@ fn database(draw: &mut Draw) -> Connection {
     database
 }
 
+fn key(draw: &mut Draw) -> Vec<Value> {
+    draw.list(2, |draw| Value::from(draw.number()))
+}
+
 fn loss(draw: &mut Draw) -> Loss {
     let table = |draw: &mut Draw| TableLoss {
         table: draw.text(2),
@@ -79,10 +83,11 @@ fn loss(draw: &mut Draw) -> Loss {
         rows_gone: draw.number(),
         ids_changed: draw.number(),
         values_changed: draw.list(2, |draw| (draw.text(2), draw.number())),
+        ids: draw.list(2, |draw| ChangedId { was: key(draw), now: key(draw) }),
     };
     let row = |draw: &mut Draw| LostRow {
         table: draw.text(2),
-        key: draw.list(2, |draw| Value::from(draw.number())),
+        key: key(draw),
         what: variant!(draw, RowLoss {
             Gone => RowLoss::Gone,
             Changed => RowLoss::Changed { column: draw.text(2) },

@@ -45,7 +45,11 @@ impl Guest {
         &'a self,
         work: impl FnOnce(&'a Connection) -> rusqlite::Result<T>,
     ) -> Result<T, DatabaseError> {
-        work(&self.connection).map_err(|error| DatabaseError::of(&self.path, self.wait, error))
+        self.view().run(work)
+    }
+
+    pub(super) fn view(&self) -> View<'_> {
+        View { connection: &self.connection, path: &self.path, wait: self.wait }
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -85,35 +89,9 @@ impl Guest {
         .map(|_| ())
     }
 
-    /// The pages as the connection's present transaction sees them.
-    pub(super) fn pages(&self) -> Result<(PageSize, u32), DatabaseError> {
-        let (size, count) = self.run(|connection| {
-            let size: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-            let count: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
-            Ok((size, count))
-        })?;
-        let size = PageSize::new(size).ok_or_else(|| DatabaseError::Corrupt {
-            path: self.path.clone(),
-            message: format!("a page size of {size} bytes"),
-        })?;
-        if count == 0 {
-            return Err(DatabaseError::Empty { path: self.path.clone() });
-        }
-        Ok((size, count))
-    }
-
     /// Page `number` as the connection's present transaction sees it.
     pub(super) fn read_page(&self, number: u32) -> Result<Vec<u8>, DatabaseError> {
-        let page = self.run(|connection| {
-            connection
-                .prepare_cached("SELECT data FROM sqlite_dbpage('main') WHERE pgno = ?1")?
-                .query_row([number], |row| row.get(0))
-                .optional()
-        })?;
-        page.ok_or_else(|| DatabaseError::Corrupt {
-            path: self.path.clone(),
-            message: format!("page {number} cannot be read"),
-        })
+        self.view().read_page(number)
     }
 }
 
@@ -129,18 +107,83 @@ impl Drop for Guest {
     }
 }
 
-/// The pages of a [`Guest`] inside a transaction, their number read once.
+/// A connection to the database at a path, to read with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View<'a> {
+    connection: &'a Connection,
+    path: &'a Path,
+    wait: Duration,
+}
+
+impl<'a> View<'a> {
+    pub(super) const fn of(connection: &'a Connection, path: &'a Path, wait: Duration) -> Self {
+        Self { connection, path, wait }
+    }
+
+    /// Runs `work`, its errors sorted and told with the path.
+    pub(super) fn run<T>(
+        &self,
+        work: impl FnOnce(&'a Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, DatabaseError> {
+        work(self.connection).map_err(|error| DatabaseError::of(self.path, self.wait, error))
+    }
+
+    pub(super) const fn connection(&self) -> &'a Connection {
+        self.connection
+    }
+
+    pub(super) const fn path(&self) -> &'a Path {
+        self.path
+    }
+
+    /// The pages as the connection's present transaction sees them.
+    pub(super) fn pages(&self) -> Result<(PageSize, u32), DatabaseError> {
+        let (size, count) = self.run(|connection| {
+            let size: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+            let count: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+            Ok((size, count))
+        })?;
+        let size = PageSize::new(size).ok_or_else(|| DatabaseError::Corrupt {
+            path: self.path.to_owned(),
+            message: format!("a page size of {size} bytes"),
+        })?;
+        if count == 0 {
+            return Err(DatabaseError::Empty { path: self.path.to_owned() });
+        }
+        Ok((size, count))
+    }
+
+    /// Page `number` as the connection's present transaction sees it.
+    pub(super) fn read_page(&self, number: u32) -> Result<Vec<u8>, DatabaseError> {
+        let page = self.run(|connection| {
+            connection
+                .prepare_cached("SELECT data FROM sqlite_dbpage('main') WHERE pgno = ?1")?
+                .query_row([number], |row| row.get(0))
+                .optional()
+        })?;
+        page.ok_or_else(|| DatabaseError::Corrupt {
+            path: self.path.to_owned(),
+            message: format!("page {number} cannot be read"),
+        })
+    }
+}
+
+/// The pages that a connection sees inside a transaction, their number read once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct GuestPages<'a> {
-    guest: &'a Guest,
+    view: View<'a>,
     page_size: PageSize,
     page_count: u32,
 }
 
 impl<'a> GuestPages<'a> {
     pub(super) fn of(guest: &'a Guest) -> Result<Self, DatabaseError> {
-        let (page_size, page_count) = guest.pages()?;
-        Ok(Self { guest, page_size, page_count })
+        Self::seen_by(guest.view())
+    }
+
+    pub(super) fn seen_by(view: View<'a>) -> Result<Self, DatabaseError> {
+        let (page_size, page_count) = view.pages()?;
+        Ok(Self { view, page_size, page_count })
     }
 }
 
@@ -154,7 +197,7 @@ impl PageSource for GuestPages<'_> {
     }
 
     fn read_page(&self, number: u32) -> Result<Vec<u8>, DatabaseError> {
-        self.guest.read_page(number)
+        self.view.read_page(number)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Images: whole databases as objects that share every page they have in common. A page root names
 //! one; going back to it means reading its tree. Knows objects and files, no connection.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value};
-use ledger_format::hash::{CommitHash, ContentHash};
+use ledger_format::hash::{CommitHash, ContentHash, HASH_BYTES};
 
 use super::page::{PageSize, PageSource, give_life, normalised};
 use super::page_tree::{PageTree, node_bytes};
@@ -108,6 +109,70 @@ pub fn store(
     }
     objects.put(&tree.root_bytes())?;
     Ok(stored)
+}
+
+/// As [`store`], where `objects` have all of another image of as many levels, which differs in the pages `changed` only and
+/// perhaps in how many there are: asks for these pages and what stands above them.
+pub(super) fn store_changed(
+    tree: &PageTree,
+    changed: &BTreeSet<u32>,
+    source: &impl PageSource,
+    objects: &mut dyn Objects,
+) -> Result<u32, ImageError> {
+    let mut stored = 0;
+    for &number in changed {
+        let Some(expected) = tree.page(number) else { continue };
+        if objects.contains(expected) {
+            continue;
+        }
+        let actual = objects.put(&normalised(number, source.read_page(number)?))?;
+        if actual != *expected {
+            return Err(ImageError::PageChanged { page: number, expected: *expected, actual });
+        }
+        stored += 1;
+    }
+    // Where pages were cut off, the last run that is left is a shorter one.
+    let last = changed.iter().next_back().is_some_and(|number| *number > tree.page_count());
+    let last = last.then_some(tree.page_count());
+    let at = |number: &u32| (*number as usize).checked_sub(1);
+    let mut dirty: BTreeSet<usize> = changed.iter().chain(&last).filter_map(at).collect();
+    for (below, nodes) in tree.node_levels().iter().enumerate() {
+        dirty = dirty.into_iter().map(|at| at / RUN_LENGTH).collect();
+        let runs = tree.level(below).unwrap_or_default();
+        for &at in &dirty {
+            let run = runs.chunks(RUN_LENGTH).nth(at);
+            if let (Some(node), Some(run)) = (nodes.get(at), run)
+                && !objects.contains(node)
+            {
+                objects.put(&node_bytes(run))?;
+            }
+        }
+    }
+    objects.put(&tree.root_bytes())?;
+    Ok(stored)
+}
+
+/// Names of all objects that the image `tree` consists of, each with its bytes. One that stands in several places is named
+/// for each.
+pub fn parts(tree: &PageTree) -> impl Iterator<Item = (ContentHash, u64)> {
+    let page = u64::from(tree.page_size().bytes());
+    let pages = tree.pages().iter().map(move |name| (*name, page));
+    let nodes = tree.node_levels().iter().enumerate().flat_map(|(below, nodes)| {
+        let runs = tree.level(below).unwrap_or_default().chunks(RUN_LENGTH);
+        let bytes = |run: &[ContentHash]| (run.len() * HASH_BYTES) as u64;
+        nodes.iter().zip(runs).map(move |(node, run)| (*node, bytes(run)))
+    });
+    let root = std::iter::once((named_by(&tree.root()), tree.root_bytes().len() as u64));
+    pages.chain(nodes).chain(root)
+}
+
+/// Reads the page `name` of the image `tree` and checks it against its name and size.
+pub fn check_page(
+    tree: &PageTree,
+    name: &ContentHash,
+    objects: &dyn Objects,
+) -> Result<(), ImageError> {
+    read_page(name, tree.page_size(), objects).map(|_| ())
 }
 
 /// Reads the tree of the image `root`, checking every node against its name. Pages are not read.

@@ -4,7 +4,7 @@
 //! Rows are matched by primary key, through the hash of the key or, where both sides have one, the
 //! id itself. A table without a primary key is a bag of rows: a changed row is one that is gone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ledger_format::cbor::{self, Float, Value};
 use ledger_format::hash::ContentHash;
@@ -13,7 +13,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Rows};
 
 use super::ContentError;
-use super::connection::Guest;
+use super::connection::View;
 use super::content::{TableRows, refuse_too_many_columns, table_rows};
 use super::rows::{ROW_HASH, row_hash};
 use super::schema::{self, Column, Table, quoted, quoted_list};
@@ -56,7 +56,7 @@ pub struct Loss {
 }
 
 /// What one table lost.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct TableLoss {
     /// The table's name before the step.
     pub table: String,
@@ -68,8 +68,19 @@ pub struct TableLoss {
     pub rows_gone: u64,
     /// Rows that are there under another key.
     pub ids_changed: u64,
+    /// These rows one by one, in the order of the old keys' hashes or ids.
+    pub ids: Vec<ChangedId>,
     /// Columns that stayed and hold other values, with the number of rows.
     pub values_changed: BTreeMap<String, u64>,
+}
+
+/// A row that is there under another key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangedId {
+    /// Its primary key before the step.
+    pub was: Vec<Value>,
+    /// Its primary key after it.
+    pub now: Vec<Value>,
 }
 
 /// A column that is gone.
@@ -138,14 +149,23 @@ impl TableLoss {
         let changed = self.values_changed.iter().map(|(column, rows)| {
             cbor::map([("column", column.as_str().into()), ("rows", (*rows).into())])
         });
-        cbor::map([
+        let ids = self.ids.iter().map(|changed| {
+            cbor::map([
+                ("was", Value::Array(changed.was.clone())),
+                ("now", Value::Array(changed.now.clone())),
+            ])
+        });
+        // A list that holds nothing is left out, as it was before ids were told one by one.
+        let ids = (!self.ids.is_empty()).then(|| ("ids", Value::Array(ids.collect())));
+        let entries = [
             ("table", self.table.as_str().into()),
             ("dropped", self.dropped.into()),
             ("dropped_columns", Value::Array(dropped.collect())),
             ("rows_gone", self.rows_gone.into()),
             ("ids_changed", self.ids_changed.into()),
             ("values_changed", Value::Array(changed.collect())),
-        ])
+        ];
+        Value::Map(entries.into_iter().chain(ids).collect())
     }
 
     fn is_nothing(&self) -> bool {
@@ -177,7 +197,17 @@ pub(super) enum Touched {
 }
 
 impl Touched {
-    fn has(&self, table: &str) -> bool {
+    /// The tables that are named.
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        match self {
+            Self::All => None,
+            Self::Tables(names) => Some(names),
+        }
+        .into_iter()
+        .flatten()
+    }
+
+    pub(super) fn has(&self, table: &str) -> bool {
         match self {
             Self::All => true,
             Self::Tables(names) => names.iter().any(|name| {
@@ -189,28 +219,74 @@ impl Touched {
     }
 }
 
-/// Compares `before` with `after`, both inside a transaction and prepared for row hashes.
+/// One side of a step: a connection that is prepared for row hashes, and the names of the tables with rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Side<'a> {
+    pub(super) view: View<'a>,
+    pub(super) tables: &'a BTreeSet<String>,
+}
+
+impl Side<'_> {
+    fn table(&self, name: &str) -> Result<Option<Table>, ContentError> {
+        if !self.tables.contains(name) {
+            return Ok(None);
+        }
+        Ok(Some(self.view.run(|connection| schema::table(connection, name.to_owned()))?))
+    }
+}
+
+/// What small tables held before a step that names them, known before it runs. It spares the connection that sees what was
+/// before from reading the schema, where such a table turns out to have lost nothing.
+pub(super) type Known = BTreeMap<String, (Table, TableRows)>;
+
+/// Most rows of a table that is looked at before it is known whether the step touches it.
+const KNOWN_ROWS_MAX: i64 = 1_000;
+
+/// Looks at those of `tables` that are small and that `sql` names.
+pub(super) fn known(
+    view: View<'_>,
+    tables: &BTreeSet<String>,
+    sql: &str,
+) -> Result<Known, ContentError> {
+    let words = sql.split(|c: char| !c.is_alphanumeric() && c != '_').collect::<BTreeSet<_>>();
+    let mut known = Known::new();
+    for name in words.into_iter().filter_map(|word| tables.get(word)) {
+        let query = format!("SELECT count(*) FROM (SELECT 1 FROM main.{} LIMIT ?1)", quoted(name));
+        let rows = view.run(|connection| {
+            connection.query_row(&query, [KNOWN_ROWS_MAX + 1], |row| row.get::<_, i64>(0))
+        })?;
+        if rows <= KNOWN_ROWS_MAX {
+            let table = view.run(|connection| schema::table(connection, name.clone()))?;
+            // A table that cannot be hashed is refused if it is touched.
+            if let Ok(rows) = table_rows(view.connection(), view.path(), &table) {
+                known.insert(name.clone(), (table, rows));
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// Compares what was before a step with what is after it. Where the step touched no table that was there,
+/// nothing is read: a schema may be long.
 pub(super) fn measure(
-    before: &Guest,
-    after: &Guest,
+    before: Side<'_>,
+    known: &Known,
+    after: Side<'_>,
     touched: &Touched,
     exemptions: &[Exemption],
 ) -> Result<Loss, ContentError> {
-    let comparison = Comparison {
-        before,
-        after,
-        old: before.run(schema::tables)?,
-        new: after.run(schema::tables)?,
-        exemptions,
-    };
+    let comparison = Comparison { before, after, exemptions };
     let mut total = Loss::default();
-    for table in &comparison.old {
-        let gone = !comparison.new.iter().any(|new| new.name == table.name);
-        if table.name != "sqlite_sequence"
-            && (gone || touched.has(&table.name))
-            && !comparison.exempts_table(&table.name)
+    for name in before.tables {
+        let gone = !after.tables.contains(name);
+        if name != "sqlite_sequence"
+            && (gone || touched.has(name))
+            && !comparison.exempts_table(name)
         {
-            let lost = comparison.table(table, &mut total)?;
+            let lost = match known.get(name) {
+                Some((table, rows)) => comparison.table(table, *rows, &mut total)?,
+                None => comparison.unknown_table(name, &mut total)?,
+            };
             if !lost.is_nothing() {
                 total.tables.push(lost);
             }
@@ -220,26 +296,39 @@ pub(super) fn measure(
 }
 
 struct Comparison<'a> {
-    before: &'a Guest,
-    after: &'a Guest,
-    old: Vec<Table>,
-    new: Vec<Table>,
+    before: Side<'a>,
+    after: Side<'a>,
     exemptions: &'a [Exemption],
 }
 
 impl Comparison<'_> {
-    fn table(&self, old: &Table, total: &mut Loss) -> Result<TableLoss, ContentError> {
-        refuse_too_many_columns(self.before.path(), old)?;
-        let rows = table_rows(self.before.connection(), self.before.path(), old)?;
+    fn unknown_table(&self, name: &str, total: &mut Loss) -> Result<TableLoss, ContentError> {
+        let before = self.before.view;
+        let old = before.run(|connection| schema::table(connection, name.to_owned()))?;
+        refuse_too_many_columns(before.path(), &old)?;
+        let rows = table_rows(before.connection(), before.path(), &old)?;
+        self.table(&old, rows, total)
+    }
+
+    fn table(
+        &self,
+        old: &Table,
+        rows: TableRows,
+        total: &mut Loss,
+    ) -> Result<TableLoss, ContentError> {
         let mut lost = TableLoss { table: old.name.clone(), ..TableLoss::default() };
-        let Some(new) = self.new.iter().find(|new| new.name == old.name) else {
-            if self.renamed(old, rows)?.is_none() {
+        let Some(new) = &self.after.table(&old.name)? else {
+            if !self.renamed(old, rows)? {
                 lost.dropped = true;
                 lost.rows_gone = rows.count;
             }
             return Ok(lost);
         };
-        refuse_too_many_columns(self.after.path(), new)?;
+        refuse_too_many_columns(self.after.view.path(), new)?;
+        let all_stay = old.columns.iter().all(|column| new.column(&column.name).is_some());
+        if rows.count == 0 && all_stay {
+            return Ok(lost);
+        }
         if self.holds(new, old, rows)? {
             return Ok(lost);
         }
@@ -250,15 +339,16 @@ impl Comparison<'_> {
         Ok(lost)
     }
 
-    /// A table that is new and has every row of `old` under the same column names.
-    fn renamed(&self, old: &Table, rows: TableRows) -> Result<Option<&Table>, ContentError> {
-        for new in &self.new {
-            let is_new = !self.old.iter().any(|known| known.name == new.name);
-            if is_new && self.holds(new, old, rows)? {
-                return Ok(Some(new));
+    /// Whether a table that is new has every row of `old` under the same column names.
+    fn renamed(&self, old: &Table, rows: TableRows) -> Result<bool, ContentError> {
+        for name in self.after.tables.difference(self.before.tables) {
+            if let Some(new) = self.after.table(name)?
+                && self.holds(&new, old, rows)?
+            {
+                return Ok(true);
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Whether `new`, seen through the columns of `old`, has exactly `rows`.
@@ -267,7 +357,7 @@ impl Comparison<'_> {
             return Ok(false);
         }
         let seen = Table { name: new.name.clone(), ..old.clone() };
-        let now = table_rows(self.after.connection(), self.after.path(), &seen)?;
+        let now = table_rows(self.after.view.connection(), self.after.view.path(), &seen)?;
         Ok(now == rows)
     }
 
@@ -281,18 +371,20 @@ impl Comparison<'_> {
     ) -> Result<(), ContentError> {
         let (old_query, new_query) = matching.queries(old, new);
         // The outer `?`s sort the errors of each side by its own database.
-        let mut old_rows = self.before.run(|connection| connection.prepare(&old_query))?;
-        let mut new_rows = self.after.run(|connection| connection.prepare(&new_query))?;
+        let mut old_rows = self.before.view.run(|connection| connection.prepare(&old_query))?;
+        let mut new_rows = self.after.view.run(|connection| connection.prepare(&new_query))?;
         let mut walk = Walk::new(matching, lost, total, self.exemptions);
-        self.before.run(|_| {
+        self.before.view.run(|_| {
             let mut old_rows = old_rows.query([])?;
             let mut new_rows = new_rows.query([])?;
             walk.run(&mut old_rows, &mut new_rows)
         })?;
         let renamed = walk.finish();
         for column in matching.dropped.iter().filter(|column| !renamed.contains(*column)) {
-            let values =
-                self.before.run(|connection| values_besides_default(connection, old, column))?;
+            let values = self
+                .before
+                .view
+                .run(|connection| values_besides_default(connection, old, column))?;
             lost.dropped_columns.push(DroppedColumn { column: column.clone(), values });
         }
         Ok(())
@@ -311,9 +403,9 @@ impl Comparison<'_> {
             format!("SELECT {ROW_HASH}({common}) FROM main.{} ORDER BY 1", quoted(&table.name))
         };
         let (old_query, new_query) = (query(old), query(new));
-        let mut old_rows = self.before.run(|connection| connection.prepare(&old_query))?;
-        let mut new_rows = self.after.run(|connection| connection.prepare(&new_query))?;
-        let gone = self.before.run(|_| {
+        let mut old_rows = self.before.view.run(|connection| connection.prepare(&old_query))?;
+        let mut new_rows = self.after.view.run(|connection| connection.prepare(&new_query))?;
+        let gone = self.before.view.run(|_| {
             let (mut old_rows, mut new_rows) = (old_rows.query([])?, new_rows.query([])?);
             new_rows.advance()?;
             let mut gone = 0;
@@ -335,6 +427,7 @@ impl Comparison<'_> {
         for column in old.columns.iter().filter(|column| !stays(column)) {
             let values = self
                 .before
+                .view
                 .run(|connection| values_besides_default(connection, old, &column.name))?;
             lost.dropped_columns.push(DroppedColumn { column: column.name.clone(), values });
         }
@@ -431,7 +524,8 @@ struct Walk<'a> {
     exemptions: &'a [Exemption],
     /// Vanished rows by the hash of their common columns, and keys to list them under.
     vanished: Vec<(ContentHash, Vec<Value>)>,
-    appeared: BTreeMap<ContentHash, u64>,
+    /// New rows by the same hash, in their order: their keys.
+    appeared: BTreeMap<ContentHash, VecDeque<Vec<Value>>>,
     appeared_count: usize,
     /// Pairs of a dropped and an added column that agreed in every matched row so far.
     twins: Vec<(usize, usize)>,
@@ -542,8 +636,8 @@ impl<'a> Walk<'a> {
     fn appear(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
         if self.appeared_count < ID_CANDIDATES_MAX {
             self.appeared_count += 1;
-            let hash = self.common_hash(row)?;
-            *self.appeared.entry(hash).or_default() += 1;
+            let (hash, key) = (self.common_hash(row)?, self.key(row)?);
+            self.appeared.entry(hash).or_default().push_back(key);
         }
         Ok(())
     }
@@ -551,9 +645,9 @@ impl<'a> Walk<'a> {
     /// Settles vanished rows, and returns the dropped columns that live on under another name.
     fn finish(mut self) -> BTreeSet<String> {
         for (hash, key) in std::mem::take(&mut self.vanished) {
-            if let Some(count) = self.appeared.get_mut(&hash).filter(|count| **count > 0) {
-                *count -= 1;
+            if let Some(now) = self.appeared.get_mut(&hash).and_then(VecDeque::pop_front) {
                 self.lost.ids_changed += 1;
+                self.lost.ids.push(ChangedId { was: key, now });
             } else {
                 self.lost.rows_gone += 1;
                 self.total.list(&self.lost.table, key, RowLoss::Gone);

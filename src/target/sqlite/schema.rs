@@ -1,9 +1,58 @@
 //! What a database declares: its tables with their columns and keys, and the digest of all
 //! declarations (SPEC §9.3). Reads the schema only, no row.
 
+use std::collections::BTreeSet;
+
 use ledger_format::cbor::Value;
 use ledger_format::hash::CommitHash;
 use rusqlite::Connection;
+
+use super::authority::MEMORIES;
+
+/// What must be known of a whole schema after every step, read in one go: a schema may be long.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Overview {
+    /// Names of the [`tables`].
+    pub(super) tables: BTreeSet<String>,
+    /// Names and texts of those that may have foreign keys: nothing has one without the word.
+    pub(super) referring: Vec<(String, String)>,
+    /// Whether there are virtual tables, whose modules remember what a connection did, or declarations that may ask the
+    /// connection what it did.
+    pub(super) remembers: bool,
+}
+
+impl Overview {
+    pub(super) fn of(connection: &Connection) -> rusqlite::Result<Self> {
+        let mut overview = Self::default();
+        let mut declarations = connection
+            .prepare_cached("SELECT type = 'table', name, rootpage, sql FROM main.sqlite_schema")?;
+        let mut declarations = declarations.query([])?;
+        while let Some(row) = declarations.next()? {
+            let (is_table, root): (bool, Option<i64>) = (row.get(0)?, row.get(2)?);
+            let sql = row.get_ref(3)?.as_bytes_or_null()?.unwrap_or_default();
+            overview.remembers |= (is_table && root == Some(0))
+                || MEMORIES.iter().any(|name| has_word(sql, name.as_bytes()));
+            let name: String = row.get(1)?;
+            if is_table && root.is_some_and(|root| root > 0) && !name.starts_with("sqlite_stat") {
+                if has_word(sql, b"references") {
+                    overview.referring.push((name.clone(), String::from_utf8_lossy(sql).into()));
+                }
+                overview.tables.insert(name);
+            }
+        }
+        Ok(overview)
+    }
+}
+
+/// Whether `text` has `word`, which is in lower case, somewhere, in whatever case.
+fn has_word(text: &[u8], word: &[u8]) -> bool {
+    let Some(first) = word.first() else { return true };
+    let upper = first.to_ascii_uppercase();
+    let starts = text.iter().enumerate().filter(|(_, byte)| **byte == *first || **byte == upper);
+    starts.into_iter().any(|(at, _)| {
+        text.get(at..at + word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word))
+    })
+}
 
 /// A table that has rows of its own: no view, no virtual table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +125,8 @@ pub(super) fn quoted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> Strin
     names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
 }
 
-fn table(connection: &Connection, name: String) -> rusqlite::Result<Table> {
+/// The table called `name`, which must be there.
+pub(super) fn table(connection: &Connection, name: String) -> rusqlite::Result<Table> {
     /// `hidden` of `table_xinfo`: an ordinary column.
     const STORES_VALUES: i64 = 0;
     let mut columns = connection.prepare_cached(

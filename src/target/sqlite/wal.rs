@@ -4,31 +4,56 @@
 //!
 //! Format: <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
-use std::path::Path;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
 
 use super::DatabaseError;
 
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
 
+/// One read from the file system carries this much.
+const READ_BUFFER_BYTES: usize = 1 << 16;
+
 /// The committed part of a write-ahead log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Wal {
-    /// Every page that a committed frame holds.
-    pub(super) pages: BTreeSet<u32>,
+    /// Every page that a committed frame holds, and where in the log its newest such frame has it.
+    pub(super) pages: BTreeMap<u32, u64>,
     /// Pages in the database after the last commit; `None` without a commit.
     pub(super) page_count: Option<u32>,
 }
 
-/// Reads the log at `path`. A missing or empty one holds nothing.
-pub(super) fn read(path: &Path) -> Result<Wal, DatabaseError> {
-    match File::open(path) {
-        Ok(file) => parse(&mut BufReader::new(file)).map_err(DatabaseError::io(path)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Wal::default()),
-        Err(error) => Err(DatabaseError::io(path)(error)),
+/// A log that was read, and the file to read its pages from.
+#[derive(Debug)]
+pub(super) struct Log {
+    pub(super) wal: Wal,
+    file: File,
+    path: PathBuf,
+}
+
+impl Log {
+    /// Reads the log at `path`. A missing one is none.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, DatabaseError> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(DatabaseError::io(path)(error)),
+        };
+        let wal = parse(&mut BufReader::with_capacity(READ_BUFFER_BYTES, &file));
+        let wal = wal.map_err(DatabaseError::io(path))?;
+        Ok(Some(Self { wal, file, path: path.to_owned() }))
+    }
+
+    /// Page `number`, of `bytes` bytes, as it was committed last; `None` if it is not in the log.
+    pub(super) fn page(&self, number: u32, bytes: usize) -> Result<Option<Vec<u8>>, DatabaseError> {
+        let Some(&at) = self.wal.pages.get(&number) else { return Ok(None) };
+        let mut page = vec![0; bytes];
+        self.file.read_exact_at(&mut page, at).map_err(DatabaseError::io(&self.path))?;
+        Ok(Some(page))
     }
 }
 
@@ -41,7 +66,8 @@ fn parse(log: &mut impl Read) -> std::io::Result<Wal> {
     let Some((mut sum, salts, page_bytes)) = parse_header(&header) else { return Ok(wal) };
     let mut frame = [0; FRAME_HEADER_BYTES];
     let mut page = vec![0; page_bytes];
-    let mut uncommitted = BTreeSet::new();
+    let mut at = HEADER_BYTES as u64;
+    let mut uncommitted = BTreeMap::new();
     while fill(log, &mut frame)? && fill(log, &mut page)? {
         let [number, page_count, salt_1, salt_2, sum_1, sum_2] = words(&frame);
         sum.add(frame.get(..8).unwrap_or_default());
@@ -49,7 +75,8 @@ fn parse(log: &mut impl Read) -> std::io::Result<Wal> {
         if salts != (salt_1, salt_2) || (sum.first, sum.second) != (sum_1, sum_2) {
             break;
         }
-        uncommitted.insert(number);
+        uncommitted.insert(number, at + FRAME_HEADER_BYTES as u64);
+        at += (FRAME_HEADER_BYTES + page_bytes) as u64;
         if page_count > 0 {
             wal.pages.append(&mut uncommitted);
             wal.page_count = Some(page_count);
@@ -124,11 +151,29 @@ mod tests {
         bytes
     }
 
+    fn named(wal: &Wal) -> Vec<u32> {
+        wal.pages.keys().copied().collect()
+    }
+
+    #[test]
+    fn the_newest_committed_bytes_of_a_page_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let bytes = log("INSERT INTO t VALUES ('one'); INSERT INTO t VALUES ('two');");
+        std::fs::write(&path, &bytes).unwrap();
+        let log = Log::read(&path).unwrap().unwrap();
+        let page = log.page(2, 512).unwrap().unwrap();
+        assert!(page.windows(3).any(|text| text == b"two"), "{page:?}");
+        assert_eq!(page, bytes[bytes.len() - 512..]);
+        assert!(log.page(3, 512).unwrap().is_none());
+        assert!(Log::read(&dir.path().join("none")).unwrap().is_none());
+    }
+
     #[test]
     fn committed_pages_and_the_page_count_are_named() {
         let bytes = log("INSERT INTO t VALUES (1)");
         let wal = parse(&mut bytes.as_slice()).unwrap();
-        assert_eq!((wal.pages, wal.page_count), (BTreeSet::from([2]), Some(2)));
+        assert_eq!((named(&wal), wal.page_count), (vec![2], Some(2)));
         assert_eq!(parse(&mut [].as_slice()).unwrap(), Wal::default());
     }
 
@@ -138,7 +183,7 @@ mod tests {
             INSERT INTO t SELECT randomblob(400) FROM pragma_function_list LIMIT 90;");
         assert!(bytes.len() > 32 + 5 * (512 + 24), "the cache did not spill");
         let wal = parse(&mut bytes.as_slice()).unwrap();
-        assert_eq!((wal.pages, wal.page_count), (BTreeSet::from([2]), Some(2)));
+        assert_eq!((named(&wal), wal.page_count), (vec![2], Some(2)));
     }
 
     #[test]

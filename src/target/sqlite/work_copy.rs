@@ -2,30 +2,38 @@
 //!
 //! While a step runs, everything it writes is in the write-ahead log and the database file is still
 //! the one before it. So a step that fails leaves nothing, whatever transactions it used: the log is
-//! thrown away. A step that succeeds is measured against the file, then the log is written into it.
+//! thrown away. A step that succeeds is measured against the file; the log is written into it before
+//! the next step.
+//!
+//! Opening a connection reads the whole schema, which after many steps is long. So a step goes on with the
+//! connection of the one before it where it cannot tell: nothing was done that lasts as long as a connection does,
+//! nothing asks for such a thing, and no page is remembered.
 //!
 //! `synchronous = OFF`: what was staged survives the end of this process, not of the machine. After
 //! another boot a work copy is made again from its image.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ledger_format::hash::{CommitHash, ContentHash};
+use ledger_format::hash::CommitHash;
 use recorded_vfs::{NotRegistered, RecordedClock};
 use rusqlite::config::DbConfig;
 use rusqlite::{Batch, Connection, fallible_iterator::FallibleIterator as _};
 
 use super::authority::{Authority, RequestedPragma};
-use super::connection::{Guest, GuestPages, beside, open_existing, open_recorded, wal_path};
+use super::connection::{Guest, GuestPages, View, beside, open_existing, open_recorded, wal_path};
 use super::error::{is_of_the_machine, message};
+use super::foreign_keys::{Broken, ForeignKeys};
 use super::inputs::StepInputs;
-use super::loss::{self, Exemption, Loss};
-use super::page::{PageSource, page_name};
+use super::loss::{self, Exemption, Known, Loss, Side};
+use super::page::{PageSize, PageSource, page_name};
+use super::schema::Overview;
 use super::script::{self, Opening, Script};
+use super::wal::Log;
 use super::{
-    ContentError, DatabaseError, ImageError, PageTree, UnknownPage, content, image, schema, wal,
+    ContentError, DatabaseError, ImageError, PageTree, UnknownPage, content, image, schema,
 };
 use crate::objects::Objects;
 
@@ -43,8 +51,38 @@ const TOLD_SQL_CHARS_MAX: usize = 500;
 pub struct WorkCopy {
     path: PathBuf,
     tree: PageTree,
-    /// Rows that break a foreign key, by child table and broken rule, as found at the start.
-    broken_keys: BTreeMap<(String, String), u64>,
+    keys: ForeignKeys,
+    overview: Overview,
+    /// The number by which the file tells one schema from the next, after the last step.
+    cookie: Option<i64>,
+    /// The log of the last step, as long as it is not in the file.
+    log: Option<Log>,
+    /// What of the present image is in the objects that it was made from.
+    kept: Kept,
+    /// The connection that the last step ran on, if it is as a new one would be.
+    worker: Option<Worker>,
+    /// Sees the database as it is before a step, while that runs.
+    reader: Option<Guest>,
+    order: RowOrder,
+}
+
+/// What of an image is stored.
+#[derive(Debug)]
+enum Kept {
+    Whole,
+    /// All but what stands on these pages.
+    But(BTreeSet<u32>),
+    Unknown,
+}
+
+/// In which order rows come that no statement orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RowOrder {
+    /// As SQLite finds them.
+    #[default]
+    Found,
+    /// The other way round, which shows what depends on it.
+    Reversed,
 }
 
 /// What one step did.
@@ -188,7 +226,8 @@ impl WorkCopy {
         root: &CommitHash,
         objects: &dyn Objects,
     ) -> Result<Self, StepError> {
-        Self::written(folder, |path| image::materialise(root, objects, path))
+        let written = Self::written(folder, |path| image::materialise(root, objects, path))?;
+        Ok(Self { kept: Kept::Whole, ..written })
     }
 
     /// Writes what `source` holds into `folder` as a work copy, and keeps it nowhere else.
@@ -210,11 +249,27 @@ impl WorkCopy {
         let logged = || -> rusqlite::Result<_> {
             settle(&connection)?;
             connection.pragma_update(None, "journal_mode", "wal")?;
-            broken_keys(&connection)
+            let overview = Overview::of(&connection)?;
+            Ok((ForeignKeys::at_the_start(&connection, &overview)?, overview))
         };
-        let broken_keys = logged().map_err(sorted)?;
+        let (keys, overview) = logged().map_err(sorted)?;
         drop(connection);
-        Ok(Self { path, tree, broken_keys })
+        let (cookie, kept, order) = (None, Kept::Unknown, RowOrder::Found);
+        let (log, worker, reader) = (None, None, None);
+        Ok(Self { path, tree, keys, overview, cookie, log, kept, worker, reader, order })
+    }
+
+    /// Another work copy of the same pages in `folder`, whose steps meet rows in `order`.
+    pub fn fork(&mut self, folder: &Path, order: RowOrder) -> Result<Self, StepError> {
+        self.empty_log()?;
+        // Copying closes a handle of the file, which would take the locks of these along.
+        (self.worker, self.reader) = (None, None);
+        let path = folder.join(FILE);
+        fs::copy(&self.path, &path).map_err(DatabaseError::io(&path))?;
+        let (tree, keys, overview) = (self.tree.clone(), self.keys.clone(), self.overview.clone());
+        let (cookie, kept) = (self.cookie, Kept::Unknown);
+        let (log, worker, reader) = (None, None, None);
+        Ok(Self { path, tree, keys, overview, cookie, log, kept, worker, reader, order })
     }
 
     /// Runs `script` as one step: all of it or nothing. Clock and randomness are those of `inputs`, so
@@ -227,12 +282,10 @@ impl WorkCopy {
         inputs: &StepInputs,
         exemptions: &[Exemption],
     ) -> Result<StepOutcome, StepError> {
+        self.empty_log()?;
         let done = self.stage(script, inputs, exemptions);
         if done.is_err() {
-            // No connection is open any more, and the log holds nothing but this step.
-            for suffix in ["-wal", "-shm"] {
-                remove(&beside(&self.path, suffix))?;
-            }
+            self.forget_step()?;
         }
         done
     }
@@ -253,10 +306,17 @@ impl WorkCopy {
     }
 
     /// Keeps the present image in `objects`, storing only what they lack; returns the number of
-    /// pages stored.
-    pub fn store(&self, objects: &mut dyn Objects) -> Result<u32, StepError> {
-        let guest = self.reader()?;
-        Ok(image::store(&self.tree, &GuestPages::of(&guest)?, objects)?)
+    /// pages stored. They must be those that it was created from.
+    pub fn store(&mut self, objects: &mut dyn Objects) -> Result<u32, StepError> {
+        let stored = if let (Kept::But(changed), Some(log)) = (&self.kept, &self.log) {
+            let source = Written { log, tree: &self.tree };
+            image::store_changed(&self.tree, changed, &source, objects)?
+        } else {
+            let guest = self.reader()?;
+            image::store(&self.tree, &GuestPages::of(&guest)?, objects)?
+        };
+        self.kept = Kept::Whole;
+        Ok(stored)
     }
 
     /// The pages after the last step.
@@ -288,79 +348,185 @@ impl WorkCopy {
         inputs: &StepInputs,
         exemptions: &[Exemption],
     ) -> Result<StepOutcome, StepError> {
-        let before = self.reader()?;
-        let clock = RecordedClock::stop_at(inputs.clock_ms)?;
-        let mut run = Run::begin(&self.path, script, inputs)?;
-        run.all()?;
-        let (statements, transactions, authority) = run.end();
-        drop(clock);
-        let loss = self
-            .judge(script, &before, &authority, exemptions)
-            .map_err(|error| error.of_script(script))?;
-        drop(before);
-        let tree = self.absorb_log()?;
-        let old = std::mem::replace(&mut self.tree, tree);
+        self.look_before()?;
+        let known = self.known(script)?;
+        let ran = self.run(script, inputs)?;
+        let (statements, transactions) = (ran.statements, ran.transactions);
+        let requested = ran.authority.requested();
+        let page_count_before = self.tree.page_count();
+        let (loss, changed_pages) =
+            self.judge(script, &known, ran, exemptions).map_err(|error| error.of_script(script))?;
         Ok(StepOutcome {
             statements,
             transactions,
-            changed_pages: old.diff(&self.tree),
-            page_count_before: old.page_count(),
+            changed_pages,
+            page_count_before,
             page_count_after: self.tree.page_count(),
             page_root: self.tree.root(),
-            requested: authority.requested(),
+            requested,
             loss,
         })
     }
 
-    /// Looks at what the step made of the database, before it is taken.
+    /// Looks at what the step made of the database, and takes it.
     fn judge(
-        &self,
+        &mut self,
         script: &Script,
-        before: &Guest,
-        authority: &Authority,
+        known: &Known,
+        ran: Ran,
+        exemptions: &[Exemption],
+    ) -> Result<(Loss, Vec<u32>), StepError> {
+        let goes_on = ran.worker.is_some();
+        let worker = match ran.worker {
+            Some(worker) => worker,
+            None => Worker::open(&self.path)?,
+        };
+        let path = self.path.clone();
+        let after = View::of(&worker.connection, &path, WAIT);
+        let cookie = after.run(schema_version)?;
+        let overview = if goes_on && self.cookie == Some(cookie) {
+            self.overview.clone()
+        } else {
+            after.run(Overview::of)?
+        };
+        let (touched, reshaped) = (ran.authority.touched(), ran.authority.reshaped());
+        let broken = after
+            .run(|connection| self.keys.newly_broken(connection, &overview, &touched, &reshaped))?;
+        if let Some(Broken { table, rule, before, after }) = broken {
+            let script = script.name.clone();
+            return Err(StepError::ForeignKey { script, table, rule, before, after });
+        }
+        let loss = self.loss(known, after, &overview.tables, &touched, exemptions)?;
+        // What is remembered of pages shows in the bytes that nothing uses of pages that are used again.
+        after.run(|connection| connection.execute_batch("PRAGMA shrink_memory"))?;
+        let changed_pages = self.take_in_log(after)?;
+        (self.overview, self.cookie) = (overview, Some(cookie));
+        self.worker = (!self.overview.remembers).then_some(worker);
+        Ok((loss, changed_pages))
+    }
+
+    /// Runs the script on the connection of the step before it or, where it could tell that, on a new one.
+    fn run(&mut self, script: &Script, inputs: &StepInputs) -> Result<Ran, StepError> {
+        let _clock = RecordedClock::stop_at(inputs.clock_ms)?;
+        if let Some(worker) = self.worker.take() {
+            let authority = worker.authority.clone();
+            let ran = Run::begin(&self.path, worker, script, inputs, self.order).and_then(Run::all);
+            if ran.is_ok() || !authority.needs_new_connection() {
+                return ran;
+            }
+            self.forget_step()?;
+            self.look_before()?;
+        }
+        let worker = Worker::open(&self.path)?;
+        Run::begin(&self.path, worker, script, inputs, self.order)?.all()
+    }
+
+    /// Goes back to before the step: the log holds nothing else, and no connection is open any more.
+    fn forget_step(&mut self) -> Result<(), DatabaseError> {
+        (self.worker, self.reader) = (None, None);
+        for suffix in ["-wal", "-shm"] {
+            remove(&beside(&self.path, suffix))?;
+        }
+        Ok(())
+    }
+
+    /// Holds on to the database as it is now. The schema is not read yet: most steps need none of it.
+    fn look_before(&mut self) -> Result<(), DatabaseError> {
+        if self.reader.is_none() {
+            let guest = Guest::open(&self.path, WAIT)?;
+            guest.run(content::prepare)?;
+            self.reader = Some(guest);
+        }
+        let Some(reader) = &self.reader else { return Ok(()) };
+        reader.run(|connection| {
+            connection.execute_batch("BEGIN")?;
+            schema_version(connection).map(drop)
+        })
+    }
+
+    /// What is known at small cost of the tables that a step names, before it runs.
+    fn known(&self, script: &Script) -> Result<Known, StepError> {
+        let Some(worker) = &self.worker else { return Ok(Known::new()) };
+        let view = View::of(&worker.connection, &self.path, WAIT);
+        let known = loss::known(view, &self.overview.tables, &script.sql)?;
+        view.run(|connection| connection.execute_batch("PRAGMA shrink_memory"))?;
+        Ok(known)
+    }
+
+    /// What the step took away; what was before it is let go.
+    fn loss(
+        &self,
+        known: &Known,
+        after: View<'_>,
+        tables: &BTreeSet<String>,
+        touched: &loss::Touched,
         exemptions: &[Exemption],
     ) -> Result<Loss, StepError> {
-        let after = self.reader()?;
-        self.refuse_newly_broken_keys(script, &after)?;
-        Ok(loss::measure(before, &after, &authority.touched(), exemptions)?)
+        let Some(reader) = &self.reader else { return Ok(Loss::default()) };
+        let before = Side { view: reader.view(), tables: &self.overview.tables };
+        let after = Side { view: after, tables };
+        let loss = loss::measure(before, known, after, touched, exemptions)?;
+        reader.run(|connection| connection.execute_batch("COMMIT"))?;
+        Ok(loss)
     }
 
-    /// Names the pages in the log, writes the log into the file, and hashes those pages.
-    fn absorb_log(&self) -> Result<PageTree, StepError> {
-        let log = wal::read(&wal_path(&self.path))?;
-        let guest = Guest::open(&self.path, WAIT)?;
-        guest.run(|connection| {
-            connection.pragma_update(None, "synchronous", "OFF")?;
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        })?;
-        let pages = GuestPages::of(&guest)?;
-        let page_count = pages.page_count();
-        if let Some(log) = log.page_count.filter(|count| *count != page_count) {
+    /// Names and hashes the pages in the log; returns those that are other than before.
+    fn take_in_log(&mut self, after: View<'_>) -> Result<Vec<u32>, StepError> {
+        let log = Log::read(&wal_path(&self.path))?;
+        let pages = GuestPages::seen_by(after)?;
+        let (page_count, page_size) = (pages.page_count(), pages.page_size());
+        let wal = log.as_ref().map(|log| &log.wal);
+        if let Some(log) = wal.and_then(|wal| wal.page_count).filter(|count| *count != page_count) {
             return Err(StepError::LogDisagrees { log, sqlite: page_count });
         }
+        let logged = wal.into_iter().flat_map(|wal| wal.pages.range(..=page_count));
         // An added page without a frame (SQLite's lock page at 1 GiB) reads as the file has it.
-        let added = self.tree.page_count() + 1..=page_count;
-        let changed = log
-            .pages
-            .range(..=page_count)
-            .copied()
-            .chain(added)
-            .map(|number| Ok((number, page_name(number, pages.read_page(number)?))))
-            .collect::<Result<BTreeMap<u32, ContentHash>, DatabaseError>>()?;
-        let mut tree = self.tree.clone();
-        tree.update(page_count, &changed)?;
-        Ok(tree)
-    }
-
-    fn refuse_newly_broken_keys(&self, script: &Script, after: &Guest) -> Result<(), StepError> {
-        for ((table, rule), after) in after.run(broken_keys)? {
-            let key = (table, rule);
-            let before = self.broken_keys.get(&key).copied().unwrap_or_default();
-            if after > before {
-                let ((table, rule), script) = (key, script.name.clone());
-                return Err(StepError::ForeignKey { script, table, rule, before, after });
+        let before = self.tree.page_count();
+        let written = logged.map(|(number, _)| *number).chain(before + 1..=page_count);
+        let mut changed = BTreeMap::new();
+        for number in written {
+            let bytes = page_size.bytes() as usize;
+            let page = match &log {
+                Some(log) => log.page(number, bytes)?,
+                None => None,
+            };
+            let page = page.map_or_else(|| pages.read_page(number), Ok)?;
+            let name = page_name(number, page);
+            if self.tree.page(number) != Some(&name) {
+                changed.insert(number, name);
             }
         }
+        let gone = page_count + 1..=before;
+        let numbers: Vec<u32> = changed.keys().copied().chain(gone).collect();
+        let depth = self.tree.node_levels().len();
+        self.tree.update(page_count, &changed)?;
+        let same_shape = self.tree.node_levels().len() == depth;
+        self.kept = match self.kept {
+            Kept::Whole if same_shape => Kept::But(numbers.iter().copied().collect()),
+            _ => Kept::Unknown,
+        };
+        self.log = log;
+        Ok(numbers)
+    }
+
+    /// Writes the log into the file.
+    fn empty_log(&mut self) -> Result<(), StepError> {
+        if self.log.as_ref().is_none_or(|log| log.wal.pages.is_empty()) {
+            self.log = None;
+            return Ok(());
+        }
+        let worker = match self.worker.take() {
+            Some(worker) => worker,
+            None => Worker::open(&self.path)?,
+        };
+        let busy = worker
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))
+            .map_err(|error| DatabaseError::of(&self.path, WAIT, error))?;
+        if busy {
+            return Err(DatabaseError::Busy { path: self.path.clone(), waited: WAIT }.into());
+        }
+        (self.log, self.worker) = (None, Some(worker));
         Ok(())
     }
 
@@ -376,7 +542,56 @@ impl WorkCopy {
     }
 }
 
-/// One script running on a connection of its own, so that nothing it sets lasts beyond it.
+/// The pages of the last step, out of its log.
+struct Written<'a> {
+    log: &'a Log,
+    tree: &'a PageTree,
+}
+
+impl PageSource for Written<'_> {
+    fn page_size(&self) -> PageSize {
+        self.tree.page_size()
+    }
+
+    fn page_count(&self) -> u32 {
+        self.tree.page_count()
+    }
+
+    fn read_page(&self, number: u32) -> Result<Vec<u8>, DatabaseError> {
+        let bytes = self.page_size().bytes() as usize;
+        // What has no frame is SQLite's lock page, in which nothing stands.
+        Ok(self.log.page(number, bytes)?.unwrap_or_else(|| vec![0; bytes]))
+    }
+}
+
+/// A connection that steps run on.
+#[derive(Debug)]
+struct Worker {
+    connection: Connection,
+    authority: Authority,
+}
+
+impl Worker {
+    fn open(path: &Path) -> Result<Self, StepError> {
+        let sorted = |error| DatabaseError::of(path, WAIT, error);
+        let mut connection = open_recorded(path, WAIT)?;
+        settle(&connection).map_err(sorted)?;
+        content::prepare(&connection).map_err(sorted)?;
+        let authority = Authority::over(&mut connection).map_err(sorted)?;
+        Ok(Self { connection, authority })
+    }
+}
+
+/// What a script did.
+struct Ran {
+    statements: u64,
+    transactions: Transactions,
+    authority: Authority,
+    /// The connection that it ran on, if nothing of it is noticed there.
+    worker: Option<Worker>,
+}
+
+/// One script running on a connection on which nothing of another one is noticed.
 struct Run<'a> {
     path: &'a Path,
     connection: Connection,
@@ -397,15 +612,25 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn begin(path: &'a Path, script: &'a Script, inputs: &StepInputs) -> Result<Self, StepError> {
+    fn begin(
+        path: &'a Path,
+        worker: Worker,
+        script: &'a Script,
+        inputs: &StepInputs,
+        order: RowOrder,
+    ) -> Result<Self, StepError> {
         let arrangement = script::arrangement(&script.sql);
-        let mut connection = open_recorded(path, WAIT)?;
+        let Worker { connection, authority } = worker;
         let sorted = |error| DatabaseError::of(path, WAIT, error);
         inputs.replace_randomness(&connection).map_err(sorted)?;
-        settle(&connection).map_err(sorted)?;
+        if order == RowOrder::Reversed {
+            connection.pragma_update(None, "reverse_unordered_selects", true).map_err(sorted)?;
+        }
         let enforced = arrangement.foreign_keys.unwrap_or(true);
-        connection.pragma_update(None, "foreign_keys", enforced).map_err(sorted)?;
-        let authority = Authority::over(&mut connection).map_err(sorted)?;
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, enforced)
+            .map_err(sorted)?;
+        authority.begin();
         Ok(Self {
             path,
             connection,
@@ -421,7 +646,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn all(&mut self) -> Result<(), StepError> {
+    fn all(mut self) -> Result<Ran, StepError> {
         self.statements()?;
         if self.own_transactions && !self.connection.is_autocommit() {
             return Err(StepError::TransactionLeftOpen { script: self.script.name.clone() });
@@ -430,7 +655,10 @@ impl<'a> Run<'a> {
             self.go_on_with(record);
             self.statements()?;
         }
-        if self.connection.is_autocommit() { Ok(()) } else { self.control("COMMIT") }
+        if !self.connection.is_autocommit() {
+            self.control("COMMIT")?;
+        }
+        Ok(self.end())
     }
 
     /// The next script, in the transaction that is open, if one is.
@@ -453,13 +681,17 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn end(self) -> (u64, Transactions, Authority) {
+    fn end(self) -> Ran {
         let transactions = match (self.brought_own || self.own_transactions, self.begun) {
             (true, _) => Transactions::Script,
             (false, 0 | 1) if !self.on_their_own => Transactions::One,
             (false, _) => Transactions::Several,
         };
-        (self.done, transactions, self.authority)
+        let (statements, authority) = (self.done, self.authority);
+        authority.rest();
+        let worker = Worker { connection: self.connection, authority: authority.clone() };
+        let worker = authority.is_as_new().then_some(worker);
+        Ran { statements, transactions, authority, worker }
     }
 
     /// Runs the statement that `sql` begins with and returns its length.
@@ -565,24 +797,8 @@ fn settle(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "OFF")
 }
 
-/// Rows that refer to what is not there, counted by child table and by parent table. A declaration
-/// that cannot be checked counts as one row under SQLite's words about it.
-fn broken_keys(connection: &Connection) -> rusqlite::Result<BTreeMap<(String, String), u64>> {
-    let mut broken = BTreeMap::new();
-    for table in schema::tables(connection)? {
-        let mut check = connection.prepare_cached(
-            "SELECT parent, count(*) FROM pragma_foreign_key_check(?1) GROUP BY parent",
-        )?;
-        let found = check
-            .query_map([&table.name], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))
-            .and_then(Iterator::collect::<Result<Vec<(String, u64)>, _>>);
-        let found = match found {
-            Err(error) if is_of_the_machine(&error) => return Err(error),
-            found => found.unwrap_or_else(|error| vec![(message(&error), 1)]),
-        };
-        broken.extend(found.into_iter().map(|(rule, rows)| ((table.name.clone(), rule), rows)));
-    }
-    Ok(broken)
+fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "schema_version", |row| row.get(0))
 }
 
 fn shortened(sql: &str) -> String {
@@ -607,13 +823,13 @@ mod tests {
     use super::*;
     use crate::objects::MemoryObjects;
     use crate::target::sqlite::testing::{WAIT as LONG, database, sql};
-    use crate::target::sqlite::{RowLoss, Snapshot, TableLoss};
+    use crate::target::sqlite::{ChangedId, RowLoss, Snapshot, TableLoss};
     use ledger_format::cbor::Value;
 
     const INPUTS: StepInputs = StepInputs { clock_ms: 1_000_000_000_000, seed: [7; 32] };
 
     struct Bench {
-        _dir: tempfile::TempDir,
+        dir: tempfile::TempDir,
         copy: WorkCopy,
         objects: MemoryObjects,
     }
@@ -625,7 +841,7 @@ mod tests {
         let mut objects = MemoryObjects::new();
         let tree = image::take(&Snapshot::open(&live, LONG).unwrap(), &mut objects).unwrap();
         let copy = WorkCopy::create(dir.path(), &tree.root(), &objects).unwrap();
-        Bench { _dir: dir, copy, objects }
+        Bench { dir, copy, objects }
     }
 
     impl Bench {
@@ -635,7 +851,10 @@ mod tests {
             // Whatever happened, the tree is the file's.
             let rebuilt = PageTree::build(&Snapshot::open(self.copy.path(), LONG).unwrap());
             assert_eq!(self.copy.page_tree(), &rebuilt.unwrap());
-            assert!(fs::metadata(wal_path(self.copy.path())).map_or(0, |wal| wal.len()) == 0);
+            if outcome.is_err() {
+                let left = fs::metadata(wal_path(self.copy.path())).map_or(0, |wal| wal.len());
+                assert_eq!(left, 0);
+            }
             outcome
         }
 
@@ -845,6 +1064,98 @@ mod tests {
     }
 
     #[test]
+    fn keys_broken_from_the_other_side_are_refused_after_any_number_of_steps() {
+        let setup = "CREATE TABLE p(k); CREATE UNIQUE INDEX pk ON p(k); INSERT INTO p VALUES (1);";
+        for broken in [
+            "PRAGMA foreign_keys=OFF; DELETE FROM p",
+            "PRAGMA foreign_keys=OFF; UPDATE p SET k = 2",
+            "PRAGMA foreign_keys=OFF; DROP TABLE p",
+            "PRAGMA legacy_alter_table=ON; PRAGMA foreign_keys=OFF; ALTER TABLE p RENAME TO q",
+            "PRAGMA foreign_keys=OFF; INSERT INTO c VALUES (7)",
+            "PRAGMA foreign_keys=OFF; CREATE TABLE d(k REFERENCES P(k)); INSERT INTO d VALUES (7)",
+            "DROP INDEX pk",
+            "DROP INDEX pk; CREATE INDEX pk ON p(k)",
+            "PRAGMA foreign_keys=OFF; CREATE TRIGGER r AFTER INSERT ON u BEGIN DELETE FROM p; END;
+                INSERT INTO u VALUES (1)",
+            "PRAGMA foreign_keys=OFF; PRAGMA writable_schema=ON; DELETE FROM p",
+        ] {
+            let mut bench = bench(setup);
+            bench.step("CREATE TABLE c(k REFERENCES p(k)); INSERT INTO c VALUES (1)").unwrap();
+            bench.step("CREATE TABLE u(a)").unwrap();
+            let refused = bench.step(broken);
+            assert!(matches!(refused, Err(StepError::ForeignKey { .. })), "{broken}: {refused:?}");
+            bench.step("INSERT INTO u VALUES (1)").unwrap();
+            let refused = bench.step(broken);
+            assert!(matches!(refused, Err(StepError::ForeignKey { .. })), "{broken}: {refused:?}");
+            bench.step("CREATE TABLE e(k REFERENCES p(k))").unwrap();
+        }
+    }
+
+    /// Each of these could tell something of those before it, were nothing done about it.
+    const SUSPICIOUS: [&str; 25] = [
+        "CREATE TABLE a(id INTEGER PRIMARY KEY, v TEXT)",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+            INSERT INTO a SELECT i, hex(randomblob(300)) FROM n",
+        "DELETE FROM a WHERE id % 3 = 0",
+        "CREATE TABLE b AS SELECT * FROM a WHERE id % 2",
+        "DROP TABLE a",
+        "CREATE TABLE c(x, y DEFAULT (random()), at DEFAULT CURRENT_TIMESTAMP)",
+        "INSERT INTO c(x) SELECT zeroblob(90) FROM b",
+        "INSERT INTO c(x) VALUES (last_insert_rowid())",
+        "INSERT INTO c(x) SELECT changes() + total_changes()",
+        "CREATE TRIGGER r AFTER UPDATE ON b BEGIN INSERT INTO c(x) VALUES (total_changes()); END",
+        "UPDATE b SET v = 'other' WHERE id = 1",
+        "DROP TRIGGER r; CREATE TABLE d(x, y DEFAULT (last_insert_rowid()))",
+        "INSERT INTO d(x) VALUES (1)",
+        "DROP TABLE d; PRAGMA case_sensitive_like = ON",
+        "INSERT INTO c(x) SELECT 'A' LIKE 'a'",
+        "PRAGMA reverse_unordered_selects = ON; INSERT INTO c(x) SELECT id FROM b",
+        "INSERT INTO c(x) SELECT id FROM b",
+        "CREATE TEMP TABLE b(id); INSERT INTO b VALUES (77)",
+        "INSERT INTO c(x) SELECT id FROM b",
+        "CREATE INDEX i ON b(v); CREATE INDEX j ON b(id); ANALYZE",
+        "UPDATE sqlite_stat1 SET stat = '5 5' WHERE idx = 'i'",
+        "INSERT INTO c(x) SELECT v FROM b WHERE v > 'a' AND id > 0",
+        "CREATE VIRTUAL TABLE w USING fts5(body); INSERT INTO w VALUES ('one two')",
+        "INSERT INTO w SELECT v FROM b",
+        "DROP TABLE w; DELETE FROM c; BEGIN; DROP TABLE b; COMMIT",
+    ];
+
+    #[test]
+    fn no_step_can_tell_whether_one_ran_on_its_connection_before() {
+        let setup = "CREATE TABLE z(a); INSERT INTO z VALUES (zeroblob(20000));";
+        let (mut going_on, mut anew) = (bench(setup), bench(setup));
+        let mut kept = 0;
+        for script in SUSPICIOUS {
+            (anew.copy.worker, anew.copy.reader) = (None, None);
+            let expected = anew.step(script).unwrap();
+            assert_eq!(going_on.step(script).unwrap(), expected, "{script}");
+            kept += u32::from(going_on.copy.worker.is_some());
+        }
+        assert!((10..20).contains(&kept), "{kept}");
+    }
+
+    #[test]
+    fn only_what_changed_is_asked_for_and_all_of_it_stored() {
+        let mut bench = bench(&big(2_000));
+        for script in [
+            "UPDATE t SET v = 'other' WHERE id = 1500",
+            "INSERT INTO t(v) SELECT v || v FROM t",
+            "DELETE FROM t WHERE id > 900",
+            "VACUUM",
+            "CREATE TABLE n(a); INSERT INTO n VALUES (zeroblob(20000000))",
+            "SELECT 1",
+        ] {
+            let root = bench.step(script).unwrap().page_root;
+            bench.copy.store(&mut bench.objects).unwrap();
+            assert_eq!(image::load(&root, &bench.objects).unwrap(), *bench.copy.page_tree());
+            let whole = bench.dir.path().join("whole.db");
+            image::materialise(&root, &bench.objects, &whole).unwrap();
+            fs::remove_file(whole).unwrap();
+        }
+    }
+
+    #[test]
     fn a_killed_work_copy_is_made_anew() {
         let mut bench = bench(FAMILY);
         let staged = bench.copy.page_tree().clone();
@@ -926,6 +1237,13 @@ mod tests {
         assert_eq!(only(&lost).values_changed["v"], 1);
         let (lost, _) = table_loss(T, "UPDATE t SET k = k || k");
         assert_eq!((only(&lost).ids_changed, only(&lost).rows_gone), (3, 0));
+        let mut ids = only(&lost).ids.clone();
+        ids.sort_by(|one, other| one.was[0].encode().cmp(&other.was[0].encode()));
+        let renamed = |was: &str| ChangedId {
+            was: vec![was.into()],
+            now: vec![was.repeat(2).as_str().into()],
+        };
+        assert_eq!(ids, ["a", "b", "c"].map(renamed));
         let (lost, _) = table_loss(T, "DELETE FROM bag WHERE rowid = 1");
         assert_eq!(only(&lost).rows_gone, 1);
         let (lost, _) = table_loss(T, "REPLACE INTO t VALUES ('a', 9, 'd')");

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use glyph_ledger::trust::HOME_VARIABLE;
+
 use crate::error::{Error, at};
 
 /// What a process took.
@@ -17,10 +19,21 @@ pub(crate) struct Cost {
 
 /// Runs this program, which prints with [`print`] what it took.
 pub(crate) fn own(arguments: &[&OsStr]) -> Result<Cost, Error> {
+    told(|command| command.args(arguments))
+}
+
+/// The same with the user's key and remembered heads in `home`.
+pub(crate) fn own_at_home(arguments: &[&OsStr], home: &Path) -> Result<Cost, Error> {
+    told(|command| command.args(arguments).env(HOME_VARIABLE, home))
+}
+
+fn told(called: impl FnOnce(&mut Command) -> &mut Command) -> Result<Cost, Error> {
     let program = std::env::current_exe().map_err(at(Path::new("bench")))?;
-    let output = Command::new(&program).args(arguments).output().map_err(at(&program))?;
+    let output = called(&mut Command::new(&program)).output().map_err(at(&program))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let mut numbers = text.split_whitespace().map(str::parse::<f64>);
+    // What was done may have said something before.
+    let mut numbers =
+        text.lines().last().unwrap_or_default().split_whitespace().map(str::parse::<f64>);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(seconds)), Some(Ok(peak_mib))) => Ok(Cost { seconds, peak_mib }),
         _ => Err(Error::Unexpected {

@@ -17,6 +17,7 @@ mod read;
 mod report;
 mod rounds;
 mod run_state;
+mod sql;
 mod table;
 
 use std::fs;
@@ -67,6 +68,14 @@ enum Command {
     RunState(run_state::Arguments),
     /// Makes something of one state of a run. The tool calls itself so.
     RunStateOnce(run_state::Once),
+    /// Applies many small SQL migrations to a new database, beside other tools.
+    SqlSteps(sql::Steps),
+    /// Looks how a database stands that had many.
+    SqlStatus(sql::Steps),
+    /// Migrates a large database of which a step touches a little, and goes back.
+    SqlImages(sql::Images),
+    /// Runs one command of the command line. The tool calls itself so.
+    SqlOnce(sql::Once),
     /// Reads that ledger in one way and prints seconds and peak MiB. The tool calls itself so.
     Read {
         /// In which way.
@@ -93,7 +102,8 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         Some(Command::NotebooksConvert(convert)) => return notebooks::run(convert),
         Some(Command::DocumentsStage(one)) => return documents::run(one),
         Some(Command::RunStateOnce(once)) => return run_state::once(once),
-        Some(Command::Documents(_) | Command::Notebooks(_) | Command::RunState(_)) | None => {}
+        Some(Command::SqlOnce(once)) => return sql::once(once),
+        _ => {}
     }
     fs::create_dir_all(&arguments.dir).map_err(at(&arguments.dir))?;
     let place = tempfile::Builder::new().prefix("bench.").tempdir_in(&arguments.dir);
@@ -102,6 +112,9 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         Some(Command::Notebooks(notebooks)) => return notebooks::measure(notebooks, place.path()),
         Some(Command::Documents(documents)) => return documents::measure(documents, place.path()),
         Some(Command::RunState(states)) => return run_state::measure(states, place.path()),
+        Some(Command::SqlSteps(steps)) => return sql::steps(steps, place.path()),
+        Some(Command::SqlStatus(steps)) => return sql::status(steps, place.path()),
+        Some(Command::SqlImages(images)) => return sql::images(images, place.path()),
         _ => {}
     }
     let mut report = Report::new(arguments.events);

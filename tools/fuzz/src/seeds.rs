@@ -424,6 +424,7 @@ pub(crate) fn plans() -> Vec<Vec<u8>> {
     let hash = |byte: u8| CommitHash::from_bytes([byte; 32]);
     let mut plan = Plan {
         schema: "glyph-ledger/migration-plan/0".to_owned(),
+        ids_changed: Vec::new(),
         id: hash(0),
         ledger: ledger_id(),
         contract: hash(1),

@@ -1,0 +1,190 @@
+//! `image`: the states of databases that can be put back, what each takes, and whether all of it is there.
+
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand};
+use ledger_format::hash::CommitHash;
+use serde::Serialize;
+
+use super::context::Context;
+use super::output::{Answer, Done};
+use super::terminal::{Paint, one_line, plain};
+use super::words::count;
+use crate::diagnostic::{Failure, OBJECT_DAMAGED};
+use crate::ledger::{Cursor, Ledger};
+use crate::objects::PackObjects;
+use crate::replay::{Checked, Image, Images, Since, Size, Verification, page_root};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// List the states of databases that can be put back, and what each takes.
+    List,
+    /// Read every page of them and compare it with its hash.
+    Verify(Which),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// Only what is put back at this cursor; else all
+    #[arg(value_name = "CURSOR")]
+    at: Option<Cursor>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Answered {
+    Listed(Listed),
+    Verified(Verified),
+}
+
+#[derive(Serialize)]
+pub(super) struct Listed {
+    images: Vec<Shown>,
+    /// Bytes of everything, kept once.
+    kept: u64,
+    /// Results of single steps that no cursor names, and bytes that only they need.
+    steps: u64,
+    only_steps: u64,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    image: Image,
+    #[serde(flatten)]
+    size: Size,
+}
+
+#[derive(Serialize)]
+pub(super) struct Verified {
+    images: Vec<Looked>,
+    damaged: u64,
+}
+
+#[derive(Serialize)]
+struct Looked {
+    #[serde(flatten)]
+    image: Image,
+    #[serde(flatten)]
+    checked: Checked,
+}
+
+pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Failure> {
+    let ledger = context.open()?;
+    let packs = PackObjects::open_read_only(&ledger.objects_dir())?;
+    match verb {
+        Verb::List => list(&ledger, &packs)
+            .map(|listed| Done::new(Answered::Listed(listed)).next(&["image", "verify"])),
+        Verb::Verify(which) => verify(which, &ledger, &packs),
+    }
+}
+
+fn list(ledger: &Ledger, packs: &PackObjects) -> Result<Listed, Failure> {
+    let images = Images::of(ledger, ledger.state().size())?;
+    let sizes = images.sizes(packs)?;
+    let steps = images.of_steps.len() as u64;
+    let shown = images.images.into_iter().zip(sizes.images);
+    let images = shown.map(|(image, size)| Shown { image, size }).collect();
+    Ok(Listed { images, kept: sizes.kept, steps, only_steps: sizes.only_steps })
+}
+
+fn verify(which: &Which, ledger: &Ledger, packs: &PackObjects) -> Result<Done<Answered>, Failure> {
+    let size = which.at.as_ref().map(|cursor| ledger.resolve(cursor)).transpose()?;
+    let mut images = Images::of(ledger, size.unwrap_or(ledger.state().size()))?.images;
+    if let Some(size) = size {
+        let state = ledger.state_at(size)?;
+        let held: Vec<CommitHash> = state.store().objects.values().filter_map(page_root).collect();
+        images.retain(|image| held.contains(&image.root));
+    }
+    let mut verification = Verification::default();
+    let mut looked = Vec::new();
+    for image in images {
+        let checked = verification.check(&image.root, packs)?;
+        looked.push(Looked { image, checked });
+    }
+    let damaged = looked.iter().filter(|one| one.checked.damaged > 0).count() as u64;
+    let failure = (damaged > 0).then(|| told(&looked, damaged));
+    let done = Done::new(Answered::Verified(Verified { images: looked, damaged }));
+    Ok(match failure {
+        None => done,
+        Some(failure) => done.found(failure),
+    })
+}
+
+fn told(looked: &[Looked], damaged: u64) -> Failure {
+    let first = looked.iter().flat_map(|one| &one.checked.first).next();
+    let message = format!(
+        "{} of {} cannot be put back{}",
+        damaged,
+        count(looked.len() as u64, "image"),
+        first.map(|damage| format!(": {}", damage.told)).unwrap_or_default()
+    );
+    let failure = Failure::new(&OBJECT_DAMAGED, message).not_done("nothing was changed");
+    match first {
+        None => failure,
+        Some(damage) => failure.at(format!("object {}", damage.name)),
+    }
+}
+
+impl Answer for Answered {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        match self {
+            Self::Listed(listed) => listed.write(out, paint),
+            Self::Verified(verified) => verified.write(out, paint),
+        }
+    }
+}
+
+impl Listed {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        if self.images.is_empty() {
+            return writeln!(out, "no database was recorded");
+        }
+        for Shown { image, size } in &self.images {
+            let Size { pages, bytes, only, .. } = size;
+            let head = format!("{}  {}", one_line(&image.object), image.root.short());
+            let pages = count(u64::from(*pages), "page");
+            writeln!(out, "{}  {pages}, {bytes} bytes, {only} only its own", paint.strong(head))?;
+            write_cursors(&image.cursors, out)?;
+        }
+        let images = count(self.images.len() as u64, "image");
+        writeln!(out, "{images}: {} bytes kept", self.kept)?;
+        match self.steps {
+            0 => Ok(()),
+            steps => {
+                let steps = count(steps, "result");
+                writeln!(out, "  {} of them only for {steps} of single steps", self.only_steps)
+            }
+        }
+    }
+}
+
+impl Verified {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        for Looked { image, checked } in &self.images {
+            let head = format!("{}  {}", one_line(&image.object), image.root.short());
+            let pages = count(checked.pages, "page");
+            match checked.damaged {
+                0 => writeln!(out, "{head}  {pages} right")?,
+                damaged => {
+                    let wrong = format!("{} missing or damaged", count(damaged, "object"));
+                    writeln!(out, "{head}  {pages}, {}", paint.warning(wrong))?;
+                    for damage in &checked.first {
+                        writeln!(out, "    {}", plain(&damage.told))?;
+                    }
+                }
+            }
+            write_cursors(&image.cursors, out)?;
+        }
+        let images = count(self.images.len() as u64, "image");
+        writeln!(out, "{images} read, {} damaged", self.damaged)
+    }
+}
+
+fn write_cursors(cursors: &[Since], out: &mut dyn Write) -> io::Result<()> {
+    for Since { seq, run, version } in cursors {
+        let run = run.map_or_else(|| "as found".to_owned(), |run| format!("run:{}", run.short()));
+        writeln!(out, "    cursor {seq}  version {}  {run}", plain(version))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! `prove` of a database: what is seen of the scripts of its migrations.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::context::Context;
+use super::diff::{declared_line, table_line};
+use super::job;
+use super::output::Done;
+use super::prove::{Answered, Arguments};
+use super::terminal::{Paint, one_line};
+use super::words::count;
+use crate::diagnostic::{Failure, PROPERTY_MISSING, USAGE};
+use crate::migrate::{Back, MigrationSeen, prove_scripts};
+use crate::target::sqlite::Changes;
+
+/// Differences of one migration that are shown to people.
+const SHOWN_MAX: usize = 8;
+
+#[derive(Serialize)]
+pub(super) struct ProvedScripts {
+    migrations: Vec<MigrationSeen>,
+    /// Migrations with a way back, and those that it restores everything of.
+    with_way_back: u64,
+    restored: u64,
+    /// Migrations that do not hold.
+    failing: u64,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answered>, Failure> {
+    if arguments.by.is_given() || arguments.cases.is_some() {
+        let told = "name the document or the folder that is to be proved";
+        return Err(Failure::new(&USAGE, told).at("TARGET").next(["prove", "--help"]));
+    }
+    let store = job::open(context)?;
+    let migrations = prove_scripts(&store)?;
+    let number =
+        |of: fn(&MigrationSeen) -> bool| migrations.iter().filter(|seen| of(seen)).count() as u64;
+    let failing: Vec<&str> =
+        migrations.iter().filter(|seen| !seen.holds()).map(|seen| seen.to.as_str()).collect();
+    let failure = failing.first().map(|first| {
+        let told = format!(
+            "{} of {} do not hold: {}",
+            failing.len(),
+            migrations.len(),
+            failing.join(", ")
+        );
+        Failure::new(&PROPERTY_MISSING, told)
+            .at(format!("version {first}"))
+            .not_done("nothing was recorded; all of it was tried on copies")
+    });
+    let proved = ProvedScripts {
+        with_way_back: number(|seen| seen.back != Back::None),
+        restored: number(|seen| seen.back == Back::Restores),
+        failing: failing.len() as u64,
+        migrations,
+    };
+    let done = Done::new(Answered::Scripts(proved));
+    Ok(match failure {
+        None => done,
+        Some(failure) => done.found(failure),
+    })
+}
+
+impl ProvedScripts {
+    pub(super) fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        for seen in &self.migrations {
+            let scripts: Vec<String> = seen.scripts.iter().map(|name| one_line(name)).collect();
+            let back = match &seen.back {
+                Back::None => "no way back".to_owned(),
+                Back::NotTried => "not tried".to_owned(),
+                Back::Restores => "taken back whole".to_owned(),
+                Back::Differs { .. } => paint.warning("not taken back whole"),
+                Back::Fails { .. } => paint.warning("the way back fails"),
+            };
+            writeln!(out, "{}  {}: {back}", one_line(&seen.to), scripts.join(", "))?;
+            if let Some(why) = &seen.failed {
+                writeln!(out, "    {}", one_line(why))?;
+            }
+            match &seen.back {
+                Back::Fails { why } => writeln!(out, "    {}", one_line(why))?,
+                Back::Differs { changes } => write_changes(changes, out)?,
+                Back::None | Back::NotTried | Back::Restores => {}
+            }
+            if let Some(changes) = &seen.order {
+                writeln!(
+                    out,
+                    "  {}",
+                    paint.warning("depends on the order of rows that nothing orders")
+                )?;
+                write_changes(changes, out)?;
+            }
+        }
+        let (restored, ways) = (self.restored, count(self.with_way_back, "way"));
+        writeln!(out, "{restored} of {ways} back restore everything")
+    }
+}
+
+fn write_changes(changes: &Changes, out: &mut dyn Write) -> io::Result<()> {
+    let declared = changes.declared.iter().map(declared_line);
+    let settings = changes.settings.iter().map(|one| format!("~ {}", one.name));
+    let lines = declared.chain(changes.tables.iter().map(table_line)).chain(settings);
+    let lines: Vec<String> = lines.collect();
+    for line in lines.iter().take(SHOWN_MAX) {
+        writeln!(out, "    {line}")?;
+    }
+    match lines.len().saturating_sub(SHOWN_MAX) {
+        0 => Ok(()),
+        more => writeln!(out, "    and {more} more"),
+    }
+}

@@ -1,0 +1,145 @@
+//! What changed between two cursors: version, databases table by table, and which other objects. Writes the images
+//! that it compares into a temporary folder, and nothing else.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use ledger_format::body::ObjectState;
+use ledger_format::hash::CommitHash;
+use serde::Serialize;
+
+use super::images::page_root;
+use crate::ledger::{FoldError, Ledger};
+use crate::objects::Objects;
+use crate::target::sqlite::{Change, Changes, ContentError, ImageError, create_empty, image};
+
+/// What differs between the states at two cursors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The version at the first.
+    pub from: String,
+    /// The version at the second.
+    pub to: String,
+    /// Objects that differ, by id.
+    pub objects: Vec<ObjectDifference>,
+    /// Objects that are the same.
+    pub unchanged: u64,
+}
+
+/// An object that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ObjectDifference {
+    /// Its id.
+    pub object: String,
+    /// Its kind.
+    pub kind: String,
+    /// What became of it.
+    pub change: Change,
+    /// Of a database: what of it.
+    pub database: Option<Changes>,
+}
+
+/// Two states that could not be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum DifferenceError {
+    /// A state cannot be folded.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// At that cursor nothing was in care yet.
+    #[error("at the cursor of {size} events the ledger has nothing in its care")]
+    NothingYet {
+        /// Number of events.
+        size: u64,
+    },
+    /// A database cannot be put together.
+    #[error("{object}: {error}")]
+    Image {
+        /// The database.
+        object: String,
+        /// What happened.
+        error: ImageError,
+    },
+    /// A database that was put together cannot be read.
+    #[error("{object}: {error}")]
+    Content {
+        /// The database.
+        object: String,
+        /// What happened.
+        error: ContentError,
+    },
+    /// There is no room for temporary files.
+    #[error("a temporary folder: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Compares the states after the first `from` and after the first `to` events of `ledger`.
+pub fn difference(
+    ledger: &Ledger,
+    objects: &dyn Objects,
+    from: u64,
+    to: u64,
+) -> Result<Difference, DifferenceError> {
+    let (old, new) = (ledger.state_at(from)?, ledger.state_at(to)?);
+    for (state, size) in [(&old, from), (&new, to)] {
+        if state.store().contract.is_none() {
+            return Err(DifferenceError::NothingYet { size });
+        }
+    }
+    let (old, new) = (old.store(), new.store());
+    let ids = old.objects.keys().chain(new.objects.keys()).collect::<BTreeSet<_>>();
+    let mut found = Difference {
+        from: old.version.clone(),
+        to: new.version.clone(),
+        objects: Vec::new(),
+        unchanged: 0,
+    };
+    for id in ids {
+        match one(id, old.objects.get(id), new.objects.get(id), objects)? {
+            Some(difference) => found.objects.push(difference),
+            None => found.unchanged += 1,
+        }
+    }
+    Ok(found)
+}
+
+fn one(
+    id: &str,
+    old: Option<&ObjectState>,
+    new: Option<&ObjectState>,
+    objects: &dyn Objects,
+) -> Result<Option<ObjectDifference>, DifferenceError> {
+    let change = match (old, new) {
+        (old, new) if old == new => return Ok(None),
+        (None, _) => Change::Added,
+        (_, None) => Change::Removed,
+        _ => Change::Changed,
+    };
+    let database = match (old.and_then(page_root), new.and_then(page_root)) {
+        (None, None) => None,
+        (old, new) => Some(databases(id, old, new, objects)?),
+    };
+    let kind = old.or(new).map(ObjectState::kind).unwrap_or_default().to_owned();
+    Ok(Some(ObjectDifference { object: id.to_owned(), kind, change, database }))
+}
+
+/// Compares two images; one that is not there is compared as a database in which there is nothing.
+fn databases(
+    id: &str,
+    old: Option<CommitHash>,
+    new: Option<CommitHash>,
+    objects: &dyn Objects,
+) -> Result<Changes, DifferenceError> {
+    let folder = tempfile::tempdir()?;
+    let content = |error| DifferenceError::Content { object: id.to_owned(), error };
+    let put = |root: Option<CommitHash>, path: &Path| match root {
+        Some(root) => image::materialise(&root, objects, path)
+            .map(|_| ())
+            .map_err(|error| DifferenceError::Image { object: id.to_owned(), error }),
+        None => create_empty(path, std::time::Duration::ZERO)
+            .map_err(|error| content(ContentError::from(error))),
+    };
+    let (before, after) = (folder.path().join("before.db"), folder.path().join("after.db"));
+    put(old, &before)?;
+    put(new, &after)?;
+    Changes::between(&before, &after).map_err(content)
+}
