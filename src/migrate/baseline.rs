@@ -8,7 +8,7 @@ use super::observe::LiveDatabase;
 use super::plan::script;
 use crate::contract::{Contract, EMPTY, resolve};
 use crate::objects::MemoryObjects;
-use crate::target::sqlite::{Snapshot, StepInputs, WorkCopy, create_empty, image};
+use crate::target::sqlite::{Snapshot, StepError, StepInputs, WorkCopy, create_empty, image};
 
 /// The version of a database that is there; `stated` is what it states by itself.
 pub(super) fn of(
@@ -57,7 +57,7 @@ fn begins_with_nothing(contract: &Contract) -> bool {
 /// The one version whose structure the database has.
 fn by_structure(contract: &Contract, database: &LiveDatabase) -> Result<String, MigrateError> {
     if !begins_with_nothing(contract) {
-        return Err(MigrateError::Baseline { candidates: Vec::new() });
+        return Err(MigrateError::Baseline { candidates: Vec::new(), stopped: None });
     }
     let wanted = database.schema()?;
     let io = |source| MigrateError::Io { path: std::env::temp_dir(), source };
@@ -75,8 +75,15 @@ fn by_structure(contract: &Contract, database: &LiveDatabase) -> Result<String, 
     for edge in resolve(contract, EMPTY, &contract.current)? {
         for sql in edge.sql() {
             let inputs = StepInputs::of_step(0, &[0; 32], "baseline", step);
-            copy.run_step(&script(contract, sql), &inputs, &[])?;
-            step += 1;
+            match copy.run_step(&script(contract, sql), &inputs, &[]) {
+                Ok(_) => step += 1,
+                // Made for a database that was there before the first migration, or for rows of it.
+                Err(stopped @ StepError::Statement { .. }) => {
+                    let stopped = Some(Box::new(stopped));
+                    return Err(MigrateError::Baseline { candidates, stopped });
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         if copy.schema_digest()? == wanted {
             candidates.push(edge.to.clone());
@@ -84,6 +91,6 @@ fn by_structure(contract: &Contract, database: &LiveDatabase) -> Result<String, 
     }
     match candidates.as_slice() {
         [version] => Ok(version.clone()),
-        _ => Err(MigrateError::Baseline { candidates }),
+        _ => Err(MigrateError::Baseline { candidates, stopped: None }),
     }
 }

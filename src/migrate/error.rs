@@ -294,10 +294,12 @@ pub enum MigrateError {
     #[error(transparent)]
     Books(#[from] BooksError),
     /// Which version a database has cannot be told.
-    #[error("{}", baseline_in_words(candidates))]
+    #[error("{}", baseline_in_words(candidates, stopped.as_deref()))]
     Baseline {
-        /// Versions whose structure it has.
+        /// Versions whose structure it has, of those that could be looked at.
         candidates: Vec<String>,
+        /// Why the versions from some script on could not: it does not run on an empty database.
+        stopped: Option<Box<StepError>>,
     },
     /// The store was adopted under another contract.
     #[error("the store was adopted under contract {adopted}, not {offered}")]
@@ -529,15 +531,18 @@ fn applied_changed(findings: &[Finding], error: &MigrateError) -> Failure {
     first_failure(findings).unwrap_or_else(|| plainly(&MIGRATION_EDITED, error)).next(["status"])
 }
 
-fn baseline_in_words(candidates: &[String]) -> String {
-    match candidates {
-        [] => {
-            "nothing tells which version the database has: its structure is that of none".to_owned()
+fn baseline_in_words(candidates: &[String], stopped: Option<&StepError>) -> String {
+    let found = match candidates {
+        [] => "none".to_owned(),
+        several => several.join(", "),
+    };
+    let told =
+        format!("nothing tells which version the database has: its structure is that of {found}");
+    match stopped {
+        None => told,
+        Some(stopped) => {
+            format!("{told}, as far as its migrations run on an empty database: {stopped}")
         }
-        several => format!(
-            "nothing tells which version the database has: its structure is that of {}",
-            several.join(", ")
-        ),
     }
 }
 

@@ -159,7 +159,7 @@ fn adopt_at(
     }
     let database = LiveDatabase::open(&store.site.database(), store.wait)?;
     let Some(version) = detect(&store.site, &store.contract, &database)?.or(version) else {
-        return Err(MigrateError::Baseline { candidates: Vec::new() });
+        return Err(MigrateError::Baseline { candidates: Vec::new(), stopped: None });
     };
     let objects = take_all(&store.site, &database, &mut *store.objects)?;
     // Of what a database went through already only the text is left, which must stay as it is from now on.

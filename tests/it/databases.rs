@@ -210,6 +210,21 @@ fn s5_what_was_applied_before_is_found_or_asked_for() {
 }
 
 #[test]
+fn migrations_that_need_a_database_of_before_ask_for_its_version() {
+    let place = with_rows(&[("1_a.sql", INIT)]);
+    let script = place.work().join("db/migrations/1_a.sql");
+    fs::write(script, "ALTER TABLE users ADD COLUMN seen TEXT;").unwrap();
+    let refused = place.run(&[&INIT_COMMAND[..], &["--json"]].concat());
+    let diagnostic = &refused.json()["diagnostics"][0];
+    assert_eq!((refused.exit, &diagnostic["code"]), (2, &"BASELINE_UNKNOWN".into()));
+    let message = diagnostic["message"].as_str().unwrap();
+    assert!(message.contains("1_a.sql:1: no such table: users"), "{message}");
+    told(&place, "init", 0, &[&INIT_COMMAND[..], &["--baseline", "none"]].concat());
+    apply(&place);
+    assert_eq!(number(&place, "SELECT count(*) FROM pragma_table_info('users')"), 4);
+}
+
+#[test]
 fn s5_a_database_that_is_not_there_is_made() {
     let place = three();
     fs::remove_file(database(&place)).unwrap();

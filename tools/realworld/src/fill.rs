@@ -106,7 +106,9 @@ impl Column {
 }
 
 fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
-    let sql = "SELECT name, type, (\"notnull\" AND dflt_value IS NULL) OR pk > 0 FROM pragma_table_info(?1)";
+    // Where the default is a JSON value, a made-up text would be none.
+    let sql = "SELECT name, type, (\"notnull\" AND dflt_value IS NULL) OR pk > 0 FROM pragma_table_info(?1)
+        WHERE dflt_value IS NULL OR substr(dflt_value, 2, 1) NOT IN ('{', '[')";
     let column = |row: &rusqlite::Row<'_>| {
         Ok(Column { name: row.get(0)?, declared: row.get(1)?, needed: row.get(2)? })
     };

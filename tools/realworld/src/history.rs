@@ -1,5 +1,6 @@
 //! A history of migrations as it was named on the command line. Knows where it lies and in which order its versions come.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use glyph_ledger::sql_folder::{Folder, Layout, Tables};
@@ -21,8 +22,8 @@ impl History {
         let mut parts = text.split(',');
         let first = parts.next().and_then(|first| first.split_once('='));
         let (name, folder) = first.ok_or("must be NAME=DIR")?;
-        let mut history =
-            Self { name: name.to_owned(), folder: folder.into(), layout: None, database: None };
+        let folder = std::path::absolute(folder).map_err(|error| error.to_string())?;
+        let mut history = Self { name: name.to_owned(), folder, layout: None, database: None };
         for part in parts {
             match part.split_once('=') {
                 Some(("layout", name)) => {
@@ -43,11 +44,11 @@ impl History {
     }
 
     /// The options of `init` that name it.
-    pub(crate) fn options<'a>(&'a self, database: &'a Path) -> Vec<&'a std::ffi::OsStr> {
-        let mut options = vec!["--database".as_ref(), database.as_os_str()];
-        options.extend(["--migrations".as_ref(), self.folder.as_os_str()]);
+    pub(crate) fn options<'a>(&'a self, database: &'a Path) -> Vec<&'a OsStr> {
+        let mut options = vec![OsStr::new("--database"), database.as_os_str()];
+        options.extend([OsStr::new("--migrations"), self.folder.as_os_str()]);
         if let Some(layout) = self.layout {
-            options.extend([std::ffi::OsStr::new("--layout"), layout.name().as_ref()]);
+            options.extend([OsStr::new("--layout"), OsStr::new(layout.name())]);
         }
         options
     }

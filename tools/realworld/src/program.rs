@@ -1,6 +1,7 @@
 //! The program as a process of its own in a folder of its own: what it is asked, and what it answers with `--json`.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -33,6 +34,13 @@ impl Program {
         Self { file: file.to_owned(), folder: folder.to_owned() }
     }
 
+    /// The same program in a new folder below its own, with a key and a memory of its own.
+    pub(crate) fn below(&self, name: &str) -> Result<Self, Error> {
+        let folder = self.folder.join(name);
+        fs::create_dir(&folder)?;
+        Ok(Self { file: self.file.clone(), folder })
+    }
+
     /// The folder that its databases, ledgers and key are in.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
@@ -60,7 +68,8 @@ impl Program {
         }
         let text = |place: &str| {
             let text = answer.pointer(place).and_then(Value::as_str);
-            text.unwrap_or("nothing was said").to_owned()
+            // Further lines show the statement.
+            text.and_then(|text| text.lines().next()).unwrap_or("nothing was said").to_owned()
         };
         Err(Stop::Refused(Refusal {
             command: command.to_owned(),

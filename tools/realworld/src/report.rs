@@ -29,6 +29,7 @@ pub(crate) fn text(trials: &[Trial]) -> String {
 fn cells(trial: &Trial) -> [String; 10] {
     let recomputed = trial.recomputed.map_or_else(dash, |(same, all)| format!("{same} of {all}"));
     let back = match (&trial.refused, trial.back) {
+        _ if trial.unreached => "not reached".to_owned(),
         (Some(refusal), _) => format!("{} refused", refusal.command),
         (None, Some(true)) => "equal page root".to_owned(),
         (None, Some(false)) => "DIFFERENT page root".to_owned(),
@@ -59,7 +60,7 @@ fn notes(trial: &Trial) -> Vec<String> {
     if !trial.losses.is_empty() {
         notes.push(format!("- lost: {}", trial.losses.join("; ")));
     }
-    if let Some(refusal) = &trial.refused {
+    if let Some(refusal) = trial.refused.as_ref().filter(|_| !trial.unreached) {
         notes.push(format!("- {} refused: {}: {}", refusal.command, refusal.code, refusal.message));
     }
     if notes.is_empty() {

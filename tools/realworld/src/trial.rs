@@ -15,7 +15,6 @@ use crate::history::History;
 use crate::program::{Answer, Program, Refusal};
 
 const DATABASE: &str = "app.db";
-const LEDGER: &str = ".glyph-ledger";
 const PLAN: &str = "plan.json";
 
 /// Where a history is taken up.
@@ -46,6 +45,8 @@ pub(crate) struct Trial {
     pub(crate) recomputed: Option<(u64, u64)>,
     /// Whether the page root after `undo` was the one before `apply`.
     pub(crate) back: Option<bool>,
+    /// Whether already the migrations before that point were refused.
+    pub(crate) unreached: bool,
     /// The command that said no.
     pub(crate) refused: Option<Refusal>,
 }
@@ -81,17 +82,24 @@ impl Trial {
         if let Some(given) = &history.database {
             fs::copy(given, &database)?;
         }
-        if let Some(version) = start.point.checked_sub(1).and_then(|at| start.versions.get(at)) {
-            // Its first part, under a ledger that is thrown away: the application's life before it came into care.
-            self.init(program, history, "none")?;
-            apply(program, &plan(program, &["--to", version])?)?;
-            fs::remove_dir_all(program.folder().join(LEDGER))?;
+        let reached = start.point.checked_sub(1).and_then(|at| start.versions.get(at));
+        if let Some(version) = reached {
+            // The application's life before its database came into care.
+            self.unreached = true;
+            let before = program.below("before")?;
+            let made = before.folder().join(DATABASE);
+            if history.database.is_some() {
+                fs::copy(&database, &made)?;
+            }
+            init(&before, history, "none")?;
+            apply(&before, &plan(&before, &["--to", version])?)?;
+            fs::copy(&made, &database)?;
+            self.unreached = false;
         }
         let connection = Connection::open(&database)?;
         (self.rows, self.empty) = fill(&connection, start.rows)?;
         drop(connection);
-        let baseline = start.point.checked_sub(1).and_then(|at| start.versions.get(at));
-        self.init(program, history, baseline.map_or("none", String::as_str))?;
+        self.baseline_named = init(program, history, reached.map_or("none", String::as_str))?;
         let before = page_root(&database)?;
         let planned = plan(program, &[])?;
         self.planned = planned.took;
@@ -110,21 +118,6 @@ impl Trial {
         Ok(())
     }
 
-    /// Takes the database into care; with its version, if nothing else tells it.
-    fn init(&mut self, program: &Program, history: &History, version: &str) -> Result<(), Stop> {
-        let database = Path::new(DATABASE);
-        let mut options = history.options(database);
-        let Err(stop) = program.ask("init", &options) else { return Ok(()) };
-        match stop {
-            Stop::Refused(refusal) if refusal.code == "BASELINE_UNKNOWN" => {}
-            stop => return Err(stop),
-        }
-        self.baseline_named = true;
-        options.extend([OsStr::new("--baseline"), OsStr::new(version)]);
-        program.ask("init", &options)?;
-        Ok(())
-    }
-
     /// What the plan says.
     fn read(&mut self, planned: &Answer) {
         let at = |place: &str| planned.data.pointer(place);
@@ -140,15 +133,27 @@ impl Trial {
 fn told(name: &str, lost: &Value) -> String {
     let values = lost.get("values").and_then(Value::as_u64).unwrap_or_default();
     let dropped = lost.get("dropped") == Some(&Value::Bool(true));
+    if name.ends_with(')') {
+        return format!("{name}: {values}");
+    }
     let what = if name.contains('.') { "values" } else { "rows" };
     format!("{name}{}: {values} {what}", if dropped { " dropped" } else { "" })
 }
 
-fn plan(program: &Program, options: &[&str]) -> Result<Answer, Stop> {
-    let file = program.folder().join(PLAN);
-    if file.exists() {
-        fs::remove_file(&file)?;
+/// Takes the database into care; says whether it had to be told the version.
+fn init(program: &Program, history: &History, version: &str) -> Result<bool, Stop> {
+    let mut options = history.options(Path::new(DATABASE));
+    match program.ask("init", &options) {
+        Ok(_) => return Ok(false),
+        Err(Stop::Refused(refusal)) if refusal.code == "BASELINE_UNKNOWN" => {}
+        Err(stop) => return Err(stop),
     }
+    options.extend([OsStr::new("--baseline"), OsStr::new(version)]);
+    program.ask("init", &options)?;
+    Ok(true)
+}
+
+fn plan(program: &Program, options: &[&str]) -> Result<Answer, Stop> {
     program.ask("plan", &[options, &["-o", PLAN]].concat())
 }
 
