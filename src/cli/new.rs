@@ -13,7 +13,7 @@ use super::new_file::NewFile;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
-use crate::contract::{Draft, Examples, Format, Source, draft};
+use crate::contract::{Draft, Examples, Format, draft};
 use crate::diagnostic::{Failure, USAGE};
 use crate::document::{self, Document, Value};
 
@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Draft
     let Arguments { older, newer, output, .. } = arguments;
     let target = output.as_deref().map(|file| {
         context.must_lie_outside(file)?;
-        NewFile::at(file, is_contract)
+        NewFile::absent(file)
     });
     let target = target.transpose()?;
     let (of_older, before) = read(older)?;
@@ -105,10 +105,6 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Draft
         Some(file) => done.next(&["contract", "lint", &file.display().to_string()]),
         None => done,
     })
-}
-
-fn is_contract(bytes: &[u8]) -> bool {
-    Source::parse("contract", bytes, std::collections::BTreeMap::new()).is_ok()
 }
 
 /// How the example at `path` is written, by its name, and what it says.

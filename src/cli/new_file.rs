@@ -42,6 +42,15 @@ impl<'a> NewFile<'a> {
         }
     }
 
+    /// Refuses a name under which there is anything: what was made is meant to be edited by hand.
+    pub(super) fn absent(path: &'a Path) -> Result<Self, Failure> {
+        if fs::symlink_metadata(path).is_ok() {
+            let taken = format!("{} is there already, and is not written over", path.display());
+            return Err(Failure::new(&USAGE, taken).at(path.display().to_string()));
+        }
+        Ok(Self { path, replaces: false })
+    }
+
     /// Makes the file, with `mode` as far as the umask allows it, and has `write` write it. It is durable under its name
     /// when this returns.
     pub(super) fn make<T>(

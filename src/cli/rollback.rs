@@ -28,7 +28,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Args)]
 pub(super) struct How {
-    /// Go back even though documents were changed; the changes are recorded first
+    /// Go back even though documents were changed or rows were written since; what was is recorded first
     #[arg(long)]
     discard_changes: bool,
     /// Leave documents that were changed as they are (only where a tree of documents is in care)

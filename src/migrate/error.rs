@@ -348,6 +348,14 @@ pub enum MigrateError {
         /// The document.
         object: String,
     },
+    /// Going back would take rows out that were written since the last run.
+    #[error(
+        "{object} was written to since the last run: going back takes that out; it is recorded first and can be brought back"
+    )]
+    RowsWritten {
+        /// The database.
+        object: String,
+    },
     /// A place to publish to holds neither source nor target.
     #[error("{place} holds neither what run {} read nor what it made", run.short())]
     Conflict {
@@ -447,6 +455,11 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::Gone { object } | MigrateError::DocumentChanged { object } => {
             plainly(&DOCUMENT_CHANGED, error).at(object).next(["status"])
         }
+        MigrateError::RowsWritten { object } => plainly(&DOCUMENT_CHANGED, error)
+            .at(object)
+            .not_done("nothing was written")
+            .next(["diff", "@-1", "@"])
+            .next(["undo", "--discard-changes"]),
         MigrateError::Refused { named, .. } => match named.first() {
             Some((id, refusal)) => plainly(refusal.code, error).at(id).next(["check", id]),
             None => plainly(&OUTCOME_INVALID, error),

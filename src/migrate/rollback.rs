@@ -21,7 +21,7 @@ use crate::target::sqlite::image;
 /// How to go back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RollbackOptions {
-    /// Go back even though a document was changed since it was recorded. The change is recorded
+    /// Go back even though a document was changed, or rows were written, since that was recorded. It is recorded
     /// first, so there is a way back to it.
     pub discard_changes: bool,
 }
@@ -48,6 +48,19 @@ pub fn rollback(
     }
     must_be_writable(store)?;
     let observation = store.observe()?;
+    let recorded = &store.ledger.state().store().objects;
+    let rows = |state: &ObjectState| match state {
+        ObjectState::Database { rows, .. } => Some(*rows),
+        _ => None,
+    };
+    let rows_written = observation.changes.iter().find_map(|change| match change {
+        Body::ObjectObserved(body)
+            if rows(&body.state) != recorded.get(&body.object).and_then(rows) =>
+        {
+            Some(body.object.clone())
+        }
+        _ => None,
+    });
     let documents_changed = observation.changes.iter().any(|change| match change {
         Body::ObjectObserved(body) => matches!(body.state, ObjectState::Document { .. }),
         _ => false,
@@ -60,6 +73,9 @@ pub fn rollback(
     // Where nothing in the database tells its version, a run can leave every page as it was.
     if !moved && then.version == observation.version {
         return Ok(None);
+    }
+    if let Some(object) = rows_written.filter(|_| !options.discard_changes) {
+        return Err(MigrateError::RowsWritten { object });
     }
     check_kept(store, &observation.database_state, &then.objects)?;
     let (ledger, contract) = (store.ledger.id(), store.contract.digest());

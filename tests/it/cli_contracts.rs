@@ -174,9 +174,14 @@ fn new_makes_a_contract_that_lints() {
     assert_eq!(place.run(&["contract", "lint", "book.yaml"]).exit, 0);
     let written = fs::read_to_string(place.work().join("book.yaml")).unwrap();
     assert_eq!(place.run(&new[..4]).stdout, written);
-    let again = answer(&place, "new", &new, 0);
-    assert_eq!(again["data"]["text"], written.as_str());
-    assert_eq!(again["data"]["contract"], "book");
+    let said = answer(&place, "new", &new[..4], 0);
+    assert_eq!(said["data"]["text"], written.as_str());
+    assert_eq!(said["data"]["contract"], "book");
+    // What was made is there to be edited, and edits are not written over.
+    let mine = written + "# mine\n";
+    fs::write(place.work().join("book.yaml"), &mine).unwrap();
+    assert_eq!(place.run(&new).exit, 2);
+    assert_eq!(fs::read_to_string(place.work().join("book.yaml")).unwrap(), mine);
 }
 
 #[test]
@@ -191,7 +196,7 @@ fn new_refuses_what_it_cannot_use_and_writes_nothing() {
         ("same.json", "out.yaml", 2, "tells the two apart"),
         ("broken.json", "out.yaml", 2, "no document of format json"),
         ("nowhere.json", "out.yaml", 1, "nowhere.json"),
-        ("same.json", "taken.yaml", 2, "no earlier answer"),
+        ("same.json", "taken.yaml", 2, "not written over"),
     ] {
         let said = place.run(&["migration", "new", "a.json", newer, "-o", output]);
         assert_eq!(said.exit, exit, "{said:?}");

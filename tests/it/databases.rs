@@ -128,7 +128,9 @@ fn s5_a_database_goes_through_its_folder_and_back_page_for_page() {
     // What the application wrote after it goes with it, and is kept.
     sql(&place, "INSERT INTO users(id, name) VALUES (1000, 'late');");
     let written = page_root(&database(&place));
-    let back = told(&place, "undo", 0, &["undo"]);
+    let asked = told(&place, "undo", 6, &["undo"]);
+    assert_eq!(asked["diagnostics"][0]["code"], "DOCUMENT_CHANGED", "{asked}");
+    let back = told(&place, "undo", 0, &["undo", "--discard-changes"]);
     assert_eq!(page_root(&database(&place)), before);
     assert_eq!((&back["data"]["from"], &back["data"]["to"]), (&"0003".into(), &"0001".into()));
     let run = back["data"]["run"].as_str().unwrap();

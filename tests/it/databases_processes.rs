@@ -212,7 +212,7 @@ fn s5_others_see_the_database_before_or_after_and_lose_no_row() {
         );
         // Back and forth while they look.
         for _ in 0..3 {
-            let run = told(&place, "undo", 0, &["undo", "--wait", "20"])["data"]["run"]
+            let run = told(&place, "undo", 0, &["undo", "--discard-changes", "--wait", "20"])["data"]["run"]
                 .as_str()
                 .unwrap()
                 .to_owned();

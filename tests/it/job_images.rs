@@ -41,7 +41,13 @@ fn undo_after_the_application_wrote_restores_and_has_a_way_back_to_what_it_wrote
     migrate(&mut store, "3", &mut Silent).unwrap();
     scene.sql("INSERT INTO realms VALUES ('mine', ''); DELETE FROM content WHERE size > 100");
     let written = scene.content();
-    let report = go_back(&mut store, adopted, &mut Silent).unwrap().unwrap();
+    let (before, size) = (scene.files(), store.ledger().state().size());
+    let error = go_back(&mut store, adopted, &mut Silent).unwrap_err();
+    assert_eq!(error.code().id, diagnostic::DOCUMENT_CHANGED.id);
+    assert_eq!((scene.files(), store.ledger().state().size()), (before, size));
+    let options = RollbackOptions { discard_changes: true };
+    let report = rollback(&mut store, adopted, options, INPUTS, &signer(), &mut Silent);
+    let report = report.unwrap().unwrap();
     assert_eq!(scene.content(), one);
     // Up to the event before the rollback began is where the written rows are.
     let started = store.ledger().events(0..report.size);

@@ -83,7 +83,7 @@ fn a_manifest_and_a_database_that_disagree_are_refused() {
 /// A contract whose only edge leads from 1 to 2 by these scripts.
 fn contract_of(scripts: &[(&str, &str)], lossy: &[&str]) -> Contract {
     let mut contract = glyph_ledger::target::glyph_store::built_in_contract().unwrap();
-    contract.contract_version = "1.1.0".to_owned();
+    contract.contract_version = "1.9.0".to_owned();
     contract.edges = vec![Edge {
         steps: scripts.iter().map(|(name, _)| sql_step(name)).collect(),
         lossy: lossy.iter().map(|lost| (*lost).to_owned()).collect(),

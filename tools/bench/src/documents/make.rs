@@ -106,7 +106,7 @@ fn order(dice: &mut Dice, number: u64) -> Value {
             "newsletter": dice.below(2) == 0,
         },
         "total": format!("{}.{:02}", dice.below(1_000), dice.below(100)),
-        "notes": words(dice, 20),
+        "notes": words(dice, 32),
         "tags": [words(dice, 1), words(dice, 1), null],
         "items": items,
     })
