@@ -458,7 +458,7 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::RowsWritten { object } => plainly(&DOCUMENT_CHANGED, error)
             .at(object)
             .not_done("nothing was written")
-            .next(["diff", "@-1", "@"])
+            .next(["status", "--deep"])
             .next(["undo", "--discard-changes"]),
         MigrateError::Refused { named, .. } => match named.first() {
             Some((id, refusal)) => plainly(refusal.code, error).at(id).next(["check", id]),
@@ -487,13 +487,7 @@ fn told(error: &MigrateError) -> Failure {
             ])
         }
         MigrateError::Interrupted => plainly(&INTERRUPTED, error).next(["migration", "resume"]),
-        MigrateError::PlanFile(PlanFileError::Io { path, .. }) => {
-            plainly(&IO, error).at(path.clone())
-        }
-        MigrateError::PlanFile(PlanFileError::Form(_)) => plainly(&USAGE, error),
-        MigrateError::PlanFile(PlanFileError::Edited { .. }) => {
-            plainly(&PLAN_EDITED, error).next(["plan", "-o", "plan.json"])
-        }
+        MigrateError::PlanFile(file) => of_plan_file(file, error),
         MigrateError::Ambiguous { .. } => plainly(&MIGRATION_VERSION_AMBIGUOUS, error),
         MigrateError::Manifest { path, .. } => at_path(&MANIFEST_INVALID, error, path),
         MigrateError::Io { path, .. } | MigrateError::NoSpace { path, .. } => {
@@ -555,6 +549,17 @@ fn baseline_in_words(candidates: &[String], stopped: Option<&StepError>) -> Stri
         None => told,
         Some(stopped) => {
             format!("{told}, as far as its migrations run on an empty database: {stopped}")
+        }
+    }
+}
+
+/// What is wrong with a plan's file.
+fn of_plan_file(file: &PlanFileError, error: &MigrateError) -> Failure {
+    match file {
+        PlanFileError::Io { path, .. } => plainly(&IO, error).at(path.clone()),
+        PlanFileError::Form(_) => plainly(&USAGE, error),
+        PlanFileError::Edited { .. } => {
+            plainly(&PLAN_EDITED, error).next(["plan", "-o", "plan.json"])
         }
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Cost {
     pub(crate) peak_mib: f64,
 }
 
-/// Runs this program, which prints with [`print`] what it took.
+/// Runs this program, which prints with [`print()`] what it took.
 pub(crate) fn own(arguments: &[&OsStr]) -> Result<Cost, Error> {
     told(|command| command.args(arguments))
 }

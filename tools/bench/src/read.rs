@@ -150,7 +150,7 @@ fn apart(reading: Reading, dir: &Path) -> Result<Cost, Error> {
     apart::own(&["read".as_ref(), name.as_ref(), dir.as_ref()])
 }
 
-/// Reads, and prints seconds and peak MiB for [`apart`].
+/// Reads, and prints seconds and peak MiB for [`apart()`].
 pub(crate) fn print(reading: Reading, dir: &Path) -> Result<(), Error> {
     apart::print(read(reading, &Place::new(dir))?)
 }
