@@ -1,12 +1,19 @@
 //! The kinds of events and their bodies (SPEC §6): one closed schema per kind. A kind or field that
 //! is not here is refused, never skipped. Knows what a body says; knows not whether it was allowed.
 
+mod keys;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cbor::{self, BridgeError, Value};
 use crate::hash::{CommitHash, ContentHash, EventId};
+
+pub use keys::{
+    ApprovalsSet, Continues, KeyAuthorized, KeyRevoked, KeyRotated, PlanApproved, Role, Roles,
+    possession_statement, shows_possession, usable_key,
+};
 
 /// Most edges that one `run.route` lists: together they fill little more than half an event, and
 /// leave room for two version tokens.
@@ -86,6 +93,16 @@ macro_rules! bodies {
 bodies! {
     /// The first event of every ledger.
     LedgerCreated = "ledger.created",
+    /// Another key may sign.
+    KeyAuthorized = "key.authorized",
+    /// A key ended and another one took over.
+    KeyRotated = "key.rotated",
+    /// A key may not sign any more.
+    KeyRevoked = "key.revoked",
+    /// So many others must agree to a plan.
+    ApprovalsSet = "approvals.set",
+    /// Somebody agreed to a plan.
+    PlanApproved = "plan.approved",
     /// The ledger took a store into its care.
     StoreAdopted = "store.adopted",
     /// What an object was found to be, outside of any run.
@@ -273,6 +290,25 @@ pub struct LedgerCreated {
     pub public_key: FixedBytes<32>,
     /// Random bytes that make the ledger id unique.
     pub nonce: FixedBytes<16>,
+    /// A key that may administer too, laid by for the day the others are lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<FixedBytes<32>>,
+    /// The ledger that this one goes on from, where a store had one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<Continues>,
+}
+
+impl LedgerCreated {
+    /// A ledger that begins with one key and goes on from no other.
+    #[must_use]
+    pub const fn anew(public_key: [u8; 32], nonce: [u8; 16]) -> Self {
+        Self {
+            public_key: FixedBytes(public_key),
+            nonce: FixedBytes(nonce),
+            recovery: None,
+            continues: None,
+        }
+    }
 }
 
 /// Where an adopted store came from.
@@ -641,13 +677,34 @@ pub(crate) mod samples {
     //! One body of every kind, for tests.
 
     use super::*;
+    use crate::hash::{KeyId, LedgerId, NodeHash};
 
     pub(crate) fn every_kind() -> Vec<Body> {
         let content = ContentHash::of(b"content");
         let commit = CommitHash::of("x", &Value::Null);
         let database = ObjectState::Database { page_root: commit, rows: commit, schema: commit };
         let mut bodies = vec![
-            LedgerCreated { public_key: FixedBytes([1; 32]), nonce: FixedBytes([2; 16]) }.into(),
+            LedgerCreated {
+                recovery: Some(FixedBytes([3; 32])),
+                continues: Some(Continues {
+                    ledger: LedgerId::of(&[1; 32], &[9; 16]),
+                    size: 7,
+                    root: NodeHash::empty_root(),
+                }),
+                ..LedgerCreated::anew([1; 32], [2; 16])
+            }
+            .into(),
+            KeyAuthorized {
+                public_key: FixedBytes([4; 32]),
+                roles: Roles::of_genesis(),
+                possession: Some(FixedBytes([5; 64])),
+            }
+            .into(),
+            KeyRotated { public_key: FixedBytes([6; 32]), possession: FixedBytes([7; 64]) }.into(),
+            KeyRevoked { key: KeyId::of(&[1; 32]), reason: "lost".into(), suspect_since: Some(2) }
+                .into(),
+            ApprovalsSet { count: 1 }.into(),
+            PlanApproved { plan: commit, reason: Some("reviewed".into()) }.into(),
             StoreAdopted {
                 contract: "glyph-store".into(),
                 version: "1".into(),
@@ -774,7 +831,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_not_open_does_not_say_so() {
-        let Some(Body::StoreAdopted(open)) = samples::every_kind().into_iter().nth(1) else {
+        let Some(Body::StoreAdopted(open)) = samples::every_kind().into_iter().nth(6) else {
             panic!("the samples are in the order of kinds")
         };
         let closed = Body::from(StoreAdopted { open: false, ..open.clone() });

@@ -70,14 +70,19 @@ const BODY_COLUMNS: &[BodyColumn] = body_columns! {
     Text changes,
     Integer clock_ms,
     Text code,
+    Text continues ledger,
+    Text continues root,
+    Integer continues size,
     Text contract,
     Text contract_version,
+    Integer count,
     Text digest,
     Text edge,
     Text edges,
     Text environment,
     Text fingerprint,
     Text from,
+    Text key,
     Text loss,
     Text loss_list,
     Integer lost,
@@ -92,14 +97,17 @@ const BODY_COLUMNS: &[BodyColumn] = body_columns! {
     Integer places,
     Text plan,
     Text policy,
+    Text possession,
     Text proof,
     Text public_key,
     Text purpose,
     Boolean reads_inputs,
     Text reason,
+    Text recovery,
     Text renamed,
     Text result database page_root,
     Text result document content,
+    Text roles,
     Integer route,
     Text run,
     Text seed,
@@ -123,6 +131,7 @@ const BODY_COLUMNS: &[BodyColumn] = body_columns! {
     Text state log content,
     Text state log tail,
     Integer step,
+    Integer suspect_since,
     Text target database page_root,
     Text target database rows,
     Text target database schema,
@@ -259,7 +268,9 @@ mod tests {
         for BodyColumn { column, path } in BODY_COLUMNS {
             let value = match &columns[column.name] {
                 Json::Null => continue,
-                Json::String(text) if matches!(path, ["edges" | "renamed" | "verdicts"]) => {
+                Json::String(text)
+                    if matches!(path, ["edges" | "renamed" | "roles" | "verdicts"]) =>
+                {
                     serde_json::from_str(text).unwrap()
                 }
                 value => value.clone(),

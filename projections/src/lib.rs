@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 pub use audit::{Audit, AuditLine, AuditTrail};
 pub use certificates::{Certificate, CertificateBook, Certificates, Claim, inputs_hash};
 pub use contracts::{Contracts, FrozenContract, FrozenContracts};
-pub use keys::{AuthorisedKey, KeyRing, Keys};
+pub use keys::{Ended, KeyRing, Keys, KnownKey};
 pub use route::{Route, Routes};
 pub use runs::{FinishedRun, OpenRun, Outcome, Phase, RunBook, Runs};
 pub use state::{State, StateDigests};

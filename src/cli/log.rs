@@ -116,6 +116,11 @@ impl Role {
             | Body::ObjectMigrated(_)
             | Body::RunCommitted(_) => Self::Within,
             Body::LedgerCreated(_)
+            | Body::KeyAuthorized(_)
+            | Body::KeyRotated(_)
+            | Body::KeyRevoked(_)
+            | Body::ApprovalsSet(_)
+            | Body::PlanApproved(_)
             | Body::StoreAdopted(_)
             | Body::ObjectObserved(_)
             | Body::ContractFrozen(_)

@@ -1,11 +1,21 @@
 //! Events in the words of a log line. Knows what each kind says; knows no form of output.
 
-use ledger_format::body::{Body, Cause, Changes, Origin, Purpose};
+use ledger_format::body::{Body, Cause, Changes, Origin, Purpose, Role};
 use ledger_format::hash::KeyId;
 
 /// What an event concerns, in a few words.
 pub(super) fn summary(body: &Body) -> String {
     match body {
+        Body::KeyAuthorized(body) => {
+            let roles: Vec<_> = body.roles.iter().map(Role::word).collect();
+            format!("key {} may {}", KeyId::of(&body.public_key.0).short(), roles.join(", "))
+        }
+        Body::KeyRotated(body) => {
+            format!("key {} took over", KeyId::of(&body.public_key.0).short())
+        }
+        Body::KeyRevoked(body) => format!("key {}: {}", body.key.short(), body.reason),
+        Body::ApprovalsSet(body) => format!("{} by others", body.count),
+        Body::PlanApproved(body) => format!("plan {}", body.plan.short()),
         Body::LedgerCreated(body) => format!("by key {}", KeyId::of(&body.public_key.0).short()),
         Body::StoreAdopted(body) => {
             let origin = match body.origin {

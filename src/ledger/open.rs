@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ed25519_dalek::VerifyingKey;
-use ledger_format::body::{Body, FixedBytes, LedgerCreated};
+use ledger_format::body::{Body, LedgerCreated};
 use ledger_format::event::Event;
 use ledger_format::hash::{EventId, KeyId, LedgerId, NodeHash};
 use ledger_format::head::{HeadError, SignedHead, TreeHead};
@@ -187,7 +187,7 @@ fn create(
     let public_key = *signer.public_key().as_bytes();
     let identity = Identity { public_key, nonce };
     let ledger = identity.ledger();
-    let body = LedgerCreated { public_key: FixedBytes(public_key), nonce: FixedBytes(nonce) };
+    let body = LedgerCreated::anew(public_key, nonce);
     let event = Event {
         at: surroundings.clock.now_ms(),
         seq: 0,

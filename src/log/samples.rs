@@ -58,7 +58,7 @@ impl Author {
         let seq = self.chain.size();
         let body: Body = if seq == 0 {
             let (public_key, nonce) = (FixedBytes(self.public_key), FixedBytes(self.nonce));
-            LedgerCreated { public_key, nonce }.into()
+            LedgerCreated::anew(public_key.0, nonce.0).into()
         } else {
             StateRecorded { size: seq, digest: CommitHash::from_bytes([seq.to_le_bytes()[0]; 32]) }
                 .into()

@@ -6,7 +6,7 @@ use ledger_format::hash::{EventId, LedgerId, NodeHash};
 use ledger_format::head::{SignedHead, TreeHead};
 use projections::KeyRing;
 
-use super::signature::verify_signature;
+use super::signature::verify_remembered;
 use super::{Expectations, Fault, Witness};
 
 /// What was found in the log.
@@ -88,7 +88,7 @@ fn against(by: Witness, head: &SignedHead, found: &Found<'_>) -> Verdict {
         return Verdict::Fault(Fault::OtherHead { by, remembered, found });
     }
     if found.keys.iter().next().is_some()
-        && let Err(reason) = verify_signature(head, found.keys)
+        && let Err(reason) = verify_remembered(head, found.keys)
     {
         let size = remembered.size;
         return Verdict::Fault(Fault::WitnessSignature { by, size, reason });

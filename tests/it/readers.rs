@@ -11,10 +11,11 @@ use glyph_ledger::export::{ExportReport, Form, Reader, export, export_flat, veri
 use glyph_ledger::log::{Batch, ReadLog as _};
 use glyph_ledger::verify::{Fault, Outcome, Unobserved};
 use ledger_format::body::{
-    AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, LedgerCreated, ObjectMigrated,
-    ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose, RENAMED_MAX,
-    ROUTE_EDGES_MAX, Renamed, RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute,
-    RunStarted, StagedContent, StateRecorded, StoreAdopted, Verdict,
+    ApprovalsSet, AuditAppend, Body, Cause, Changes, Continues, ContractFrozen, FixedBytes,
+    KeyAuthorized, KeyRevoked, KeyRotated, LedgerCreated, ObjectMigrated, ObjectObserved,
+    ObjectStaged, ObjectState, Origin, PlanApproved, ProofRecorded, Purpose, RENAMED_MAX,
+    ROUTE_EDGES_MAX, Renamed, Roles, RunAbandoned, RunAborted, RunCommitted, RunPublished,
+    RunRoute, RunStarted, StagedContent, StateRecorded, StoreAdopted, Verdict,
 };
 use ledger_format::cbor::Value as Cbor;
 use ledger_format::event::Event;
@@ -302,7 +303,7 @@ fn log_of(bodies: impl IntoIterator<Item = Body>) -> VecLog {
     let public_key = key.verifying_key().to_bytes();
     let (actor, ledger) = (KeyId::of(&public_key), LedgerId::of(&public_key, &[7; 16]));
     let (mut frontier, mut prev, mut batches) = (Frontier::new(), EventId::GENESIS, Vec::new());
-    let created = LedgerCreated { public_key: FixedBytes(public_key), nonce: FixedBytes([7; 16]) };
+    let created = LedgerCreated::anew(public_key, [7; 16]);
     let bodies: Vec<Body> = [created.into()].into_iter().chain(bodies).collect();
     for chunk in bodies.chunks(BATCH) {
         let first_seq = frontier.size();
@@ -371,7 +372,34 @@ fn every_edge() -> Vec<Body> {
     bodies.extend(TEXTS.iter().flat_map(|text| with_text(run, text)));
     bodies.extend([0, 1, ROUTE_EDGES_MAX].map(|edges| route(run, MOST, "1", edges).into()));
     bodies.push(StateRecorded { size: MOST, digest: hash("state") }.into());
+    bodies.extend(of_keys());
     bodies
+}
+
+fn of_keys() -> Vec<Body> {
+    let (public_key, key) = (FixedBytes([3; 32]), KeyId::of(&[3; 32]));
+    let continues = Continues {
+        ledger: LedgerId::of(&[3; 32], &[1; 16]),
+        size: MOST,
+        root: NodeHash::empty_root(),
+    };
+    let (recovery, continues) = (Some(public_key), Some(continues));
+    vec![
+        LedgerCreated { recovery, continues, ..LedgerCreated::anew([4; 32], [5; 16]) }.into(),
+        KeyAuthorized { public_key, roles: Roles::of_genesis(), possession: None }.into(),
+        KeyAuthorized {
+            public_key,
+            roles: Roles::of_recovery(),
+            possession: Some(FixedBytes([6; 64])),
+        }
+        .into(),
+        KeyRotated { public_key, possession: FixedBytes([6; 64]) }.into(),
+        KeyRevoked { key, reason: String::new(), suspect_since: Some(MOST) }.into(),
+        KeyRevoked { key, reason: "\"".into(), suspect_since: None }.into(),
+        ApprovalsSet { count: MOST }.into(),
+        PlanApproved { plan: hash("plan"), reason: None }.into(),
+        PlanApproved { plan: hash("plan"), reason: Some("é".into()) }.into(),
+    ]
 }
 
 fn with_text(run: EventId, text: &str) -> Vec<Body> {

@@ -228,8 +228,7 @@ class Verification:
         self.trust = trust
         self.expected_ledger = expected_ledger
         self.ledger = None
-        self.key = None  # public key of event 0
-        self.actor = None
+        self.actor = None  # of the batch under way
         self.size = 0  # events read
         self.at = 0
         self.prev = bytes(32)
@@ -244,8 +243,10 @@ class Verification:
         if self.size == 0:
             self.begin(event, body)
         self.link(event)
+        if self.actor is None:
+            self.actor = event["actor"]
         if event["actor"] != self.actor:
-            raise Fault("actor", "the actor %s is not the ledger's key %s" % (event["actor"].hex(), self.actor.hex()))
+            raise Fault("actor", "the actor %s is not that of the batch, %s" % (event["actor"].hex(), self.actor.hex()))
         self.state.step(event, body, event_id)
         self.tree.append(event_id)
         self.size += 1
@@ -277,13 +278,6 @@ class Verification:
             raise Fault("trust", "this is ledger %s, and the trusted head is of %s" % (
                 ledger.hex(), self.trust.ledger.hex()))
         self.ledger = ledger
-        self.key = body["public_key"]
-        self.actor = actor
-        if self.trust is not None:
-            try:
-                self.check_signature(self.trust)
-            except Fault as fault:
-                raise Fault("trust", "the trusted head is not signed by this ledger's key: %s" % fault.cause)
 
     def link(self, event):
         """§5.3"""
@@ -306,18 +300,31 @@ class Verification:
         root = self.tree.root()
         if head.root != root:
             raise Fault("head", "the head's root is %s, the events have %s" % (head.root.hex(), root.hex()))
+        if head.actor != self.actor:
+            raise Fault("head", "the head is signed as %s, the events as %s" % (head.actor.hex(), self.actor.hex()))
         self.check_signature(head)
+        self.actor = None
         self.batches += 1
         self.good = {"events": self.size, "root": root.hex(), "note": text}
 
     def check_signature(self, head):
-        if head.actor != self.actor:
-            raise Fault("head", "the head is signed as %s, the events as %s" % (head.actor.hex(), self.actor.hex()))
-        if head.hint != sha256(head.name.encode() + b"\n\x01" + self.key)[:4]:
+        """By a key that the history has authorised, also where it has ended it since."""
+        known = self.state.keys["keys"].get(head.actor.hex())
+        if known is None:
+            raise Fault("head", "the key %s is not one of this ledger" % head.actor.hex())
+        key = known["public_key"]
+        if head.hint != sha256(head.name.encode() + b"\n\x01" + key)[:4]:
             raise Fault("head", "the hint beside the signature is not that of the name and the key")
-        check_ed25519(self.key, head.text, head.signature)
+        check_ed25519(key, head.text, head.signature)
+
+    def check_trusted(self):
+        try:
+            self.check_signature(self.trust)
+        except Fault as fault:
+            raise Fault("trust", "the trusted head is not signed by a key of this ledger: %s" % fault.cause)
 
     def compare_trusted(self):
+        self.check_trusted()
         root = self.tree.root()
         if root != self.trust.root:
             raise Fault("trust", "another history: at size %d the trusted head has the root %s, these events %s" % (
@@ -331,6 +338,7 @@ class Verification:
             raise Fault("end", "the export ends within a batch: events %d to %d are signed by nobody" % (
                 self.good["events"], self.size - 1), self.first_unsigned_line())
         if self.trust is not None and self.trust.size > self.size:
+            self.check_trusted()
             raise Fault("trust", "the export has %d events and was cut off: the trusted head closes %d" % (
                 self.size, self.trust.size))
 
@@ -383,7 +391,7 @@ class Behind:
             raise Fault("chain", "event %d does not follow the line before it" % event["seq"])
         if before is not None and event["at"] < before[2]:
             raise Fault("chain", "time goes back from %d to %d" % (before[2], event["at"]))
-        if head is not None and self.check.key is not None:
+        if head is not None and self.check.ledger is not None:
             self.check.check_signature(read_note(head.encode("utf-8")))
 
 
@@ -632,8 +640,25 @@ EVENT = closed({
     "format": number(0, 0), "ledger": HASH,
 })
 
+ROLES = ("administer", "append", "approve", "publish")
+
+
+def roles(value):
+    """One at least, in ascending order, none twice."""
+    wrong = list_of(one_of(*ROLES), len(ROLES))(value)
+    if wrong:
+        return wrong
+    return None if value and value == sorted(set(value)) else "roles that are not in ascending order, or none"
+
+
 BODIES = {
-    "ledger.created": closed({"nonce": octets(16), "public_key": HASH}),
+    "ledger.created": closed({"nonce": octets(16), "public_key": HASH}, {
+        "recovery": HASH, "continues": closed({"root": HASH, "size": UINT, "ledger": HASH})}),
+    "key.authorized": closed({"roles": roles, "public_key": HASH}, {"possession": octets(64)}),
+    "key.rotated": closed({"possession": octets(64), "public_key": HASH}),
+    "key.revoked": closed({"key": HASH, "reason": text}, {"suspect_since": UINT}),
+    "approvals.set": closed({"count": UINT}),
+    "plan.approved": closed({"plan": HASH}, {"reason": text}),
     "store.adopted": closed({
         "origin": one_of("created", "adopted"), "objects": UINT, "version": text, "contract": text}, {"open": true}),
     "object.observed": closed({
@@ -667,7 +692,14 @@ def need(condition, cause):
         raise Fault("order", cause)
 
 
-VERSIONS = {"keys": 1, "contracts": 1, "store": 1, "runs": 2, "certificates": 2, "audit": 1}
+VERSIONS = {"keys": 2, "contracts": 1, "store": 1, "runs": 2, "certificates": 2, "audit": 1}
+
+
+# What a key must be allowed to sign each kind; None for anything but to publish.
+SIGNED_BY = {
+    "key.authorized": "administer", "key.revoked": "administer", "approvals.set": "administer",
+    "plan.approved": "approve", "key.rotated": None, "state.recorded": None,
+}
 
 
 class State:
@@ -675,7 +707,7 @@ class State:
     What an event may do is asked of them."""
 
     def __init__(self):
-        self.keys = {"keys": {}}
+        self.keys = {"keys": {}, "approvals": {}, "approvals_required": 0}
         self.contracts = {"contracts": {}}
         self.store = {"staged": {}, "objects": {}, "version": "", "pending_publish": False,
                       "unsettled": set(), "unpublished": set()}
@@ -685,6 +717,7 @@ class State:
 
     def step(self, event, body, event_id):
         kind = event["kind"]
+        self.need_role(event)
         if self.store["unsettled"] and kind != "state.recorded":
             settles = kind == "object.observed" and body["cause"] == "abandoned"
             need(settles and body["object"] in self.store["unsettled"],
@@ -704,6 +737,8 @@ class State:
     def form(self, name):
         """A projection's state as §6.3 has it: with lists for sets, and without those that are absent where empty."""
         state = dict(getattr(self, name))
+        if name == "keys":
+            state["approvals"] = {plan: sorted(keys) for plan, keys in state["approvals"].items()}
         if name == "store":
             for field in ("unsettled", "unpublished"):
                 if state[field]:
@@ -714,9 +749,85 @@ class State:
             state["open"] = {**state["open"], "migrated": in_byte_order(state["open"]["migrated"])}
         return state
 
+    def may_sign(self, key):
+        """The key of that id, unless it was never authorised or has ended."""
+        known = self.keys["keys"].get(key.hex())
+        return known if known is not None and "ended" not in known else None
+
+    def need_role(self, event):
+        if event["kind"] == "ledger.created":
+            return
+        known = self.may_sign(event["actor"])
+        need(known is not None, "the key %s is not authorised to sign here" % event["actor"].hex())
+        role = SIGNED_BY.get(event["kind"], "append")
+        fits = known["roles"] != ["publish"] if role is None else role in known["roles"]
+        need(fits, "the key %s may not sign %s" % (event["actor"].hex(), event["kind"]))
+
+    def need_new_key(self, public_key):
+        need(is_usable(public_key), "the new key is no Ed25519 key")
+        need(sha256(public_key).hex() not in self.keys["keys"], "the new key was authorised before")
+
+    def need_possession(self, event, body):
+        statement = commit_hash("key_possession", [event["ledger"], body["public_key"]])
+        try:
+            check_ed25519(body["public_key"], statement, body["possession"])
+        except Fault as fault:
+            raise Fault("order", "it is not shown that somebody holds the new key: %s" % fault.cause)
+
+    def add_key(self, public_key, roles, since):
+        self.keys["keys"][sha256(public_key).hex()] = {"public_key": public_key, "roles": roles, "since": since}
+
     def ledger_created(self, event, body, _):
         need(event["seq"] == 0, "ledger.created stands only at the beginning")
-        self.keys["keys"][sha256(body["public_key"]).hex()] = {"public_key": body["public_key"]}
+        self.add_key(body["public_key"], ["administer", "append", "approve"], 0)
+        if "recovery" in body:
+            need(body["recovery"] != body["public_key"], "the key to recover with is the ledger's own")
+            need(is_usable(body["recovery"]), "the key to recover with is no Ed25519 key")
+            self.add_key(body["recovery"], ["administer"], 0)
+        if "continues" in body:
+            need(body["continues"]["ledger"] != event["ledger"], "a ledger does not go on from itself")
+
+    def key_authorized(self, event, body, _):
+        self.need_new_key(body["public_key"])
+        if "possession" in body:
+            self.need_possession(event, body)
+        self.add_key(body["public_key"], body["roles"], event["seq"])
+
+    def key_rotated(self, event, body, _):
+        self.need_new_key(body["public_key"])
+        self.need_possession(event, body)
+        old, new = event["actor"], sha256(body["public_key"])
+        self.add_key(body["public_key"], self.keys["keys"][old.hex()]["roles"], event["seq"])
+        self.keys["keys"][old.hex()]["ended"] = {"at": event["seq"], "successor": new}
+        for keys in self.keys["approvals"].values():
+            if old.hex() in keys:
+                keys.remove(old.hex())
+                keys.add(new.hex())
+
+    def key_revoked(self, event, body, _):
+        known = self.may_sign(body["key"])
+        need(known is not None, "the key %s may not sign here" % body["key"].hex())
+        administer = [key for key in self.keys["keys"].values() if "ended" not in key and "administer" in key["roles"]]
+        need(administer != [known], "the key %s is the last one that administers" % body["key"].hex())
+        ended = {"at": event["seq"]}
+        if "suspect_since" in body:
+            need(body["suspect_since"] < event["seq"], "a key is suspect since an event that lies ahead")
+            ended["suspect_since"] = body["suspect_since"]
+        known["ended"] = ended
+
+    def approvals_set(self, event, body, _):
+        self.keys["approvals_required"] = body["count"]
+
+    def plan_approved(self, event, body, _):
+        keys = self.keys["approvals"].setdefault(body["plan"].hex(), set())
+        need(event["actor"].hex() not in keys, "the key %s agreed to the plan before" % event["actor"].hex())
+        keys.add(event["actor"].hex())
+
+    def need_approvals(self, event, body):
+        keys = self.keys["approvals"].get(body["plan"].hex(), set()) - {event["actor"].hex()}
+        given = [key for key in map(bytes.fromhex, keys) if "approve" in (self.may_sign(key) or {"roles": ()})["roles"]]
+        required = self.keys["approvals_required"]
+        need(len(given) >= required, "the plan needs %d approvals by others and has %d" % (required, len(given)))
 
     def contract_frozen(self, event, body, _):
         frozen = self.contracts["contracts"].setdefault(body["contract"], [])
@@ -771,6 +882,8 @@ class State:
         self.store["objects"][name] = state
 
     def run_started(self, event, body, event_id):
+        if body["purpose"] == "migrate":
+            self.need_approvals(event, body)
         need("origin" in self.store, "a run before the store was adopted")
         need("open" not in self.runs, "a run is open")
         need(body["from"] == self.store["version"], "the run starts from version %s, the store has %s" % (
@@ -1281,6 +1394,11 @@ def is_small(point):
     for _ in range(3):
         point = add(point, point)
     return same_point(point, NEUTRAL)
+
+
+def is_usable(public_key):
+    point = decode_point(public_key)
+    return point is not None and not is_small(point)
 
 
 def decode_point(data):

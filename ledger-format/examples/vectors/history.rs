@@ -3,21 +3,24 @@
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use ledger_format::body::{
-    AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, LedgerCreated, MIXED_VERSIONS,
-    ObjectMigrated, ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose,
-    Renamed, RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted,
-    StagedContent, StateRecorded, StoreAdopted, Verdict,
+    ApprovalsSet, AuditAppend, Body, Cause, Changes, Continues, ContractFrozen, FixedBytes,
+    KeyAuthorized, KeyRevoked, KeyRotated, LedgerCreated, MIXED_VERSIONS, ObjectMigrated,
+    ObjectObserved, ObjectStaged, ObjectState, Origin, PlanApproved, ProofRecorded, Purpose,
+    Renamed, Roles, RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted,
+    StagedContent, StateRecorded, StoreAdopted, Verdict, possession_statement,
 };
 use ledger_format::cbor::{Map, Value, map};
 use ledger_format::chain::Chain;
 use ledger_format::event::Event;
-use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId};
+use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId, NodeHash};
 use ledger_format::head::SignedHead;
 
 use crate::make::Made;
 
 /// The private key of the vectors' only actor. Everybody knows it: it must sign nothing else.
 pub(crate) const SECRET_KEY: [u8; 32] = [7; 32];
+/// The private key that shows in events of keys that somebody holds it. It must sign nothing else either.
+const OTHER_SECRET_KEY: [u8; 32] = [8; 32];
 /// The nonce of the vectors' ledger.
 pub(crate) const NONCE: [u8; 16] = [2; 16];
 
@@ -51,10 +54,7 @@ impl History {
 /// The twelve events and their five heads.
 pub(crate) fn history() -> Made<History> {
     let mut writer = Writer::new();
-    writer.append(LedgerCreated {
-        public_key: FixedBytes(key().verifying_key().to_bytes()),
-        nonce: FixedBytes(NONCE),
-    })?;
+    writer.append(LedgerCreated::anew(key().verifying_key().to_bytes(), NONCE))?;
     for (object, state) in
         [(MANIFEST, manifest(MANIFEST_1)), (DATABASE, database("1")), (AUDIT, audit_before())]
     {
@@ -136,9 +136,39 @@ pub(crate) fn other_events() -> Made<Vec<Vec<u8>>> {
             .into(),
         StateRecorded { size: 12, digest: stand_in("state") }.into(),
     ];
+    bodies.extend(of_keys());
     bodies.extend(of_documents(run));
     let encode = |body| Ok(event(12, *prev, body).encode()?);
     bodies.into_iter().map(encode).collect()
+}
+
+/// What is said of keys. The key that these are about is everybody's, as the vectors' own.
+fn of_keys() -> Vec<Body> {
+    let other = SigningKey::from_bytes(&OTHER_SECRET_KEY);
+    let public_key = other.verifying_key().to_bytes();
+    let possession = other.sign(&possession_statement(ledger(), &public_key)).to_bytes();
+    let (public_key, possession) = (FixedBytes(public_key), FixedBytes(possession));
+    let ledger = LedgerId::of(&public_key.0, &NONCE);
+    let before = Continues { ledger, size: 3, root: NodeHash::empty_root() };
+    vec![
+        LedgerCreated {
+            recovery: Some(public_key),
+            continues: Some(before),
+            ..LedgerCreated::anew(key().verifying_key().to_bytes(), NONCE)
+        }
+        .into(),
+        KeyAuthorized { public_key, roles: Roles::of_genesis(), possession: Some(possession) }
+            .into(),
+        KeyAuthorized { public_key, roles: Roles::of_recovery(), possession: None }.into(),
+        KeyRotated { public_key, possession }.into(),
+        KeyRevoked { key: KeyId::of(&public_key.0), reason: "lost".into(), suspect_since: Some(3) }
+            .into(),
+        KeyRevoked { key: KeyId::of(&public_key.0), reason: "left".into(), suspect_since: None }
+            .into(),
+        ApprovalsSet { count: 2 }.into(),
+        PlanApproved { plan: stand_in("plan"), reason: Some("looked at".into()) }.into(),
+        PlanApproved { plan: stand_in("plan"), reason: None }.into(),
+    ]
 }
 
 /// What an open store and its runs need beyond that.

@@ -11,15 +11,20 @@ use serde::de::{
 use serde::{Deserializer, forward_to_deserialize_any};
 
 use crate::body::{
-    Body, ContractFrozen, LedgerCreated, ObjectMigrated, ObjectObserved, ObjectStaged,
-    ProofRecorded, RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted,
-    StateRecorded, StoreAdopted,
+    ApprovalsSet, Body, ContractFrozen, KeyAuthorized, KeyRevoked, KeyRotated, LedgerCreated,
+    ObjectMigrated, ObjectObserved, ObjectStaged, PlanApproved, ProofRecorded, RunAbandoned,
+    RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StateRecorded, StoreAdopted,
 };
 
 /// Path and type of every field of every kind.
 pub(super) fn of_every_kind() -> BTreeSet<(String, String)> {
-    let kinds: [fn(&mut Found, usize); 14] = [
+    let kinds: [fn(&mut Found, usize); 19] = [
         ask::<LedgerCreated>,
+        ask::<KeyAuthorized>,
+        ask::<KeyRotated>,
+        ask::<KeyRevoked>,
+        ask::<ApprovalsSet>,
+        ask::<PlanApproved>,
         ask::<StoreAdopted>,
         ask::<ObjectObserved>,
         ask::<ContractFrozen>,

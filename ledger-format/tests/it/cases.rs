@@ -3,13 +3,14 @@
 
 use conformance::{Draw, variant};
 use ledger_format::body::{
-    AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, LedgerCreated, ObjectMigrated,
-    ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose, Renamed,
+    ApprovalsSet, AuditAppend, Body, Cause, Changes, Continues, ContractFrozen, FixedBytes,
+    KeyAuthorized, KeyRevoked, KeyRotated, LedgerCreated, ObjectMigrated, ObjectObserved,
+    ObjectStaged, ObjectState, Origin, PlanApproved, ProofRecorded, Purpose, Renamed, Role, Roles,
     RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent,
     StateRecorded, StoreAdopted, Verdict,
 };
 use ledger_format::event::{AT_MS_MAX, Event, SEQ_MAX};
-use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId};
+use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId, NodeHash};
 
 pub(crate) fn event(draw: &mut Draw) -> Event {
     Event {
@@ -26,6 +27,11 @@ pub(crate) fn event(draw: &mut Draw) -> Event {
 pub(crate) fn body(draw: &mut Draw) -> Body {
     variant!(draw, Body {
         LedgerCreated => ledger_created(draw).into(),
+        KeyAuthorized => key_authorized(draw).into(),
+        KeyRotated => key_rotated(draw).into(),
+        KeyRevoked => key_revoked(draw).into(),
+        ApprovalsSet => approvals_set(draw).into(),
+        PlanApproved => plan_approved(draw).into(),
         StoreAdopted => store_adopted(draw).into(),
         ObjectObserved => object_observed(draw).into(),
         ContractFrozen => contract_frozen(draw).into(),
@@ -43,7 +49,64 @@ pub(crate) fn body(draw: &mut Draw) -> Body {
 }
 
 pub(crate) fn ledger_created(draw: &mut Draw) -> LedgerCreated {
-    LedgerCreated { public_key: FixedBytes(draw.array()), nonce: FixedBytes(draw.array()) }
+    LedgerCreated {
+        public_key: FixedBytes(draw.array()),
+        nonce: FixedBytes(draw.array()),
+        recovery: draw.maybe(|draw| FixedBytes(draw.array())),
+        continues: draw.maybe(|draw| Continues {
+            ledger: LedgerId::from_bytes(draw.array()),
+            size: draw.number(),
+            root: NodeHash::from_bytes(draw.array()),
+        }),
+    }
+}
+
+pub(crate) fn key_authorized(draw: &mut Draw) -> KeyAuthorized {
+    let role = |draw: &mut Draw| {
+        variant!(draw, Role {
+            Administer => Role::Administer,
+            Append => Role::Append,
+            Approve => Role::Approve,
+            Publish => Role::Publish,
+        })
+    };
+    let (public_key, first) = (FixedBytes(draw.array()), role(draw));
+    let more: Vec<Role> = draw.list(3, role);
+    let roles = Roles::new(more.into_iter().chain([first]));
+    KeyAuthorized {
+        public_key,
+        roles: roles.unwrap_or_else(Roles::of_genesis),
+        possession: draw.maybe(possession),
+    }
+}
+
+pub(crate) fn key_rotated(draw: &mut Draw) -> KeyRotated {
+    KeyRotated { public_key: FixedBytes(draw.array()), possession: possession(draw) }
+}
+
+pub(crate) fn key_revoked(draw: &mut Draw) -> KeyRevoked {
+    KeyRevoked {
+        key: KeyId::from_bytes(draw.array()),
+        reason: draw.text(3),
+        suspect_since: draw.maybe(Draw::number),
+    }
+}
+
+pub(crate) fn approvals_set(draw: &mut Draw) -> ApprovalsSet {
+    ApprovalsSet { count: draw.number() }
+}
+
+pub(crate) fn plan_approved(draw: &mut Draw) -> PlanApproved {
+    PlanApproved { plan: commit(draw), reason: draw.maybe(|draw| draw.text(3)) }
+}
+
+fn possession(draw: &mut Draw) -> FixedBytes<64> {
+    let [one, two]: [[u8; 32]; 2] = [draw.array(), draw.array()];
+    let mut both = [0; 64];
+    for (to, from) in both.iter_mut().zip(one.into_iter().chain(two)) {
+        *to = from;
+    }
+    FixedBytes(both)
 }
 
 pub(crate) fn store_adopted(draw: &mut Draw) -> StoreAdopted {

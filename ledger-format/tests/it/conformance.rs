@@ -2,7 +2,7 @@
 
 use conformance::{Draw, Suite, variant};
 use ed25519_dalek::{Signer as _, SigningKey};
-use ledger_format::body::Body;
+use ledger_format::body::{Body, possession_statement, shows_possession};
 use ledger_format::cbor::{self, Float, Integer, VALUE_DEPTH_MAX, Value};
 use ledger_format::event::Event;
 use ledger_format::frame::{FRAME_BYTES_MAX, Frame, HeadRecord};
@@ -47,9 +47,22 @@ fn every_encoding_is_the_recorded_one() {
         |text| text.clone().into_bytes(),
         read_line,
     );
+    keys(&mut suite);
     trees(&mut suite);
     hashes(&mut suite);
     suite.finish();
+}
+
+/// What a new key signs to show that somebody holds it.
+fn keys(suite: &mut Suite) {
+    suite.one_way("key possession", |draw| {
+        let key = SigningKey::from_bytes(&draw.array());
+        let (ledger, public_key) =
+            (LedgerId::from_bytes(draw.array()), key.verifying_key().to_bytes());
+        let shown = key.sign(&possession_statement(ledger, &public_key)).to_bytes();
+        assert!(shows_possession(ledger, &public_key, &shown));
+        shown.to_vec()
+    });
 }
 
 /// Each kind by itself, so that a changed body is named by its kind.
@@ -60,6 +73,11 @@ fn bodies(suite: &mut Suite) {
         suite.both_ways(kind, |draw| make(draw).into(), encode, decode);
     }
     of_kind(suite, "ledger.created", cases::ledger_created);
+    of_kind(suite, "key.authorized", cases::key_authorized);
+    of_kind(suite, "key.rotated", cases::key_rotated);
+    of_kind(suite, "key.revoked", cases::key_revoked);
+    of_kind(suite, "approvals.set", cases::approvals_set);
+    of_kind(suite, "plan.approved", cases::plan_approved);
     of_kind(suite, "store.adopted", cases::store_adopted);
     of_kind(suite, "object.observed", cases::object_observed);
     of_kind(suite, "contract.frozen", cases::contract_frozen);

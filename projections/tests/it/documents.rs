@@ -30,7 +30,7 @@ impl World {
     /// A store with one document and a log, adopted as `adopted` says, and the frozen contract.
     fn of(adopted: &StoreAdopted) -> Self {
         let mut world = Self { state: State::new(LedgerId::of(&KEY, &NONCE)) };
-        world.append(LedgerCreated { public_key: FixedBytes(KEY), nonce: FixedBytes(NONCE) });
+        world.append(LedgerCreated::anew(KEY, NONCE));
         world.append(observed(A, Cause::Baseline));
         let (object, cause) = (AUDIT.to_owned(), Cause::Baseline);
         world.append(ObjectObserved { object, cause, state: log(0) });
@@ -166,7 +166,7 @@ fn an_open_store_says_so_and_has_the_version_of_none() {
     );
     world.allows(started(Some(hash("contract"))));
     world.state = State::new(LedgerId::of(&KEY, &NONCE));
-    world.append(LedgerCreated { public_key: FixedBytes(KEY), nonce: FixedBytes(NONCE) });
+    world.append(LedgerCreated::anew(KEY, NONCE));
     let adopted = StoreAdopted { objects: 0, ..adopted(true) };
     world.refuses(StoreAdopted { version: "1".into(), ..adopted.clone() }, "is mixed, not 1");
     world.allows(StoreAdopted { version: "1".into(), open: false, ..adopted.clone() });
@@ -523,10 +523,7 @@ fn many(objects: u64) -> Vec<(Event, EventId)> {
         events.push((event, id));
         id
     };
-    append(
-        &mut world,
-        LedgerCreated { public_key: FixedBytes(KEY), nonce: FixedBytes(NONCE) }.into(),
-    );
+    append(&mut world, LedgerCreated::anew(KEY, NONCE).into());
     append(&mut world, observed(A, Cause::Baseline).into());
     append(&mut world, observed(B, Cause::Baseline).into());
     append(&mut world, adopted(true).into());

@@ -1,11 +1,13 @@
 //! A writer of legal histories: given the state, one body that may come next. From a seed, so that a
 //! failure can be had again. Shared by the tests of everything that reads histories.
 
+use ed25519_dalek::{Signer as _, SigningKey};
 use ledger_format::body::{
-    AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, LedgerCreated, MIXED_VERSIONS,
-    ObjectMigrated, ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose,
-    Renamed, RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted,
-    StagedContent, StateRecorded, StoreAdopted, Verdict,
+    ApprovalsSet, AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, KeyAuthorized,
+    KeyRevoked, LedgerCreated, MIXED_VERSIONS, ObjectMigrated, ObjectObserved, ObjectStaged,
+    ObjectState, Origin, PlanApproved, ProofRecorded, Purpose, Renamed, Role, Roles, RunAbandoned,
+    RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent, StateRecorded,
+    StoreAdopted, Verdict, possession_statement,
 };
 use ledger_format::event::Event;
 use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId};
@@ -93,7 +95,7 @@ impl<M: Matter> History<M> {
         }
         if state.size() == 0 {
             let (public_key, nonce) = (FixedBytes(self.public_key), FixedBytes(self.nonce));
-            return LedgerCreated { public_key, nonce }.into();
+            return LedgerCreated::anew(public_key.0, nonce.0).into();
         }
         if self.dice.roll(10) == 0 {
             return StateRecorded { size: state.size(), digest: state.digest() }.into();
@@ -124,6 +126,9 @@ impl<M: Matter> History<M> {
     }
 
     fn rest(&mut self, state: &State) -> Body {
+        if self.dice.roll(8) == 0 {
+            return self.keys(state);
+        }
         let made = self.made();
         let frozen = state.contracts().by_identity("glyph-store", "1");
         match (self.dice.roll(4), frozen) {
@@ -142,6 +147,42 @@ impl<M: Matter> History<M> {
             }
             (_, None) => self.freeze("1"),
         }
+    }
+
+    /// What one key can say of keys without ending itself.
+    fn keys(&mut self, state: &State) -> Body {
+        let made = self.made();
+        let own = KeyId::of(&self.public_key);
+        let others = state.keys().iter().map(|key| KeyId::of(&key.public_key.0));
+        let other = others.into_iter().find(|key| *key != own);
+        match (self.dice.roll(4), other) {
+            (0, Some(key)) => {
+                let suspect_since = made.is_multiple_of(2).then_some(1);
+                KeyRevoked { key, reason: format!("lost {made}"), suspect_since }.into()
+            }
+            (1, _) => ApprovalsSet { count: 0 }.into(),
+            (2, _) => PlanApproved {
+                plan: CommitHash::of("migration_plan", &made.into()),
+                reason: made.is_multiple_of(2).then(|| format!("looked at {made}")),
+            }
+            .into(),
+            _ => self.authorise(made),
+        }
+    }
+
+    fn authorise(&self, made: u64) -> Body {
+        let mut secret = [1; 32];
+        secret.iter_mut().zip(made.to_le_bytes()).for_each(|(to, from)| *to = from);
+        let key = SigningKey::from_bytes(&secret);
+        let public_key = key.verifying_key().to_bytes();
+        let shown = || key.sign(&possession_statement(self.ledger(), &public_key)).to_bytes();
+        let roles = [Role::Approve, Role::ALL[usize::try_from(made % 4).unwrap()]];
+        KeyAuthorized {
+            public_key: FixedBytes(public_key),
+            roles: Roles::new(roles).unwrap(),
+            possession: made.is_multiple_of(2).then(|| FixedBytes(shown())),
+        }
+        .into()
     }
 
     /// What only an open store knows.

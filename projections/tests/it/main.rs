@@ -12,4 +12,6 @@ mod folds;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod vectors;
