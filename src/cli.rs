@@ -3,6 +3,7 @@
 //! and `output` alone writes either of them. Decides nothing about ledgers.
 
 mod apply;
+mod approve;
 mod care;
 mod certificate;
 mod check;
@@ -22,6 +23,7 @@ mod images;
 mod init;
 mod interrupt;
 mod job;
+mod keys;
 mod lint;
 mod list;
 mod log;
@@ -109,6 +111,9 @@ enum Command {
     /// The states of databases that can be put back.
     #[command(subcommand)]
     Image(images::Verb),
+    /// Keys: your own, and those that the ledger knows.
+    #[command(subcommand)]
+    Key(keys::Verb),
     /// Write the events as lines that can be verified on their own.
     Export(export::Arguments),
     /// Explain an error code, or list them all.
@@ -146,6 +151,8 @@ enum MigrationCommand {
     Path(path::Arguments),
     /// Make a first contract from two example documents or two JSON Schemas.
     New(new::Arguments),
+    /// Agree to a plan with your key.
+    Approve(approve::Arguments),
     /// Go on with the run that was interrupted, or give it up.
     Resume(resume::Arguments),
     /// Go back to what the store was at a cursor.
@@ -199,6 +206,7 @@ impl MigrationCommand {
             Self::List(arguments) => output.finish(list::run(arguments)),
             Self::Path(arguments) => output.finish(path::run(arguments)),
             Self::New(arguments) => output.finish(new::run(arguments, context)),
+            Self::Approve(arguments) => output.finish(approve::run(arguments, context)),
             Self::Resume(arguments) => output.finish(resume::run(arguments, context)),
             Self::Rollback(arguments) => output.finish(rollback::run(arguments, context)),
             Self::Report(arguments) => output.finish(report::run(arguments, context)),
@@ -224,6 +232,7 @@ impl Command {
             Self::Replay(arguments) => output.finish(replay::run(arguments, context)),
             Self::Diff(arguments) => output.finish(diff::run(arguments, context)),
             Self::Image(verb) => output.finish(images::run(verb, context)),
+            Self::Key(verb) => output.finish(keys::run(verb, context)),
             Self::Export(arguments) => output.finish(export::run(arguments, context)),
             Self::Explain(arguments) => output.finish(Ok(explain::run(arguments))),
             Self::Completions(arguments) => {
@@ -269,7 +278,7 @@ fn program_name(argv: &[OsString]) -> &'static str {
 }
 
 /// Commands whose verbs answer in one form under the command's own name.
-const WITH_VERBS: [&str; 2] = ["image", "proof"];
+const WITH_VERBS: [&str; 3] = ["image", "key", "proof"];
 
 /// The name of the command proper: `plan` for `migration plan`, `proof` for `proof verify`.
 fn innermost(matches: &clap::ArgMatches) -> String {

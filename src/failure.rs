@@ -9,14 +9,14 @@ use crate::contract::{ContractError, PathError, VersionError};
 use crate::diagnostic::{
     ALREADY_HERE, AUDIT_CHANGED, BOOKS_INVALID, BUSY, CONTRACT_INVALID, CURSOR_UNKNOWN, Code,
     EVENT_ILLEGAL, FOLDER_INVALID, Failure, INTERNAL, IO, KEY_EXPOSED, KEY_INVALID, KEY_MISSING,
-    KEY_UNKNOWN, LAYOUT_AMBIGUOUS, LEDGER_DAMAGED, LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_MISSING,
-    LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID, MIGRATION_ABOVE_CURRENT, MIGRATION_BELOW_MINIMUM,
-    MIGRATION_PATH_MISSING, MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_TYPE,
-    MIGRATION_VERSION_UNKNOWN, NEEDS_EXCLUSIVE, OBJECT_DAMAGED, OBJECT_MISSING, OUTCOME_INVALID,
-    PIN_INVALID, SIGNATURE_BAD, STEP_FAILED, STORE_INVALID, USAGE,
+    KEY_REFUSED, KEY_UNKNOWN, LAYOUT_AMBIGUOUS, LEDGER_DAMAGED, LEDGER_DIVERGED, LEDGER_FOREIGN,
+    LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID, MIGRATION_ABOVE_CURRENT,
+    MIGRATION_BELOW_MINIMUM, MIGRATION_PATH_MISSING, MIGRATION_VERSION_AMBIGUOUS,
+    MIGRATION_VERSION_TYPE, MIGRATION_VERSION_UNKNOWN, NEEDS_EXCLUSIVE, OBJECT_DAMAGED,
+    OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, SIGNATURE_BAD, STEP_FAILED, STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
-use crate::ledger::{AppendError, CursorError, FoldError, LedgerError, PinError};
+use crate::ledger::{AppendError, CursorError, FoldError, KeyChangeError, LedgerError, PinError};
 use crate::log::sled::OpenError;
 use crate::log::{self, BatchError, ReadError};
 use crate::objects::ObjectsError;
@@ -69,6 +69,7 @@ from_owned! {
     AppendError,
     CursorError,
     PinError,
+    KeyChangeError,
     KeyError,
     NoHome,
     NoRandomness,
@@ -243,6 +244,16 @@ impl From<&KeyError> for Failure {
             KeyError::Form { path } => at_path(&KEY_INVALID, error, path),
             KeyError::Io { path, .. } => at_path(&IO, error, path),
             KeyError::Random { .. } => plainly(&IO, error),
+            KeyError::Seed => plainly(&KEY_INVALID, error),
+        }
+    }
+}
+
+impl From<&KeyChangeError> for Failure {
+    fn from(error: &KeyChangeError) -> Self {
+        match error {
+            KeyChangeError::Refused { .. } => plainly(&KEY_REFUSED, error).next(["key", "list"]),
+            KeyChangeError::Append(error) => error.into(),
         }
     }
 }

@@ -4,7 +4,11 @@
 mod home;
 mod key_file;
 mod pins;
+mod public_key;
 
 pub use home::{HOME_VARIABLE, Home, NoHome};
-pub use key_file::{KeyError, create_key, load_key};
+pub use key_file::{KeyError, SEED_VARIABLE, create_key, key_of_seed, load_key};
 pub use pins::FilePins;
+pub use public_key::{
+    PUBLIC_KEY_BYTES_MAX, PublicKeyError, digits, pem, read_public_key, ssh_line,
+};

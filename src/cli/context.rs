@@ -14,7 +14,7 @@ use crate::effects::{KeySigner, SystemClock, SystemRandom};
 use crate::ledger::{Ledger, LedgerError, Pins as _, Surroundings, place_of};
 use crate::log::sled::{OpenError, read_identity};
 use crate::target::glyph_store::Layout;
-use crate::trust::{FilePins, Home, KeyError, create_key, load_key};
+use crate::trust::{FilePins, Home, KeyError, SEED_VARIABLE, create_key, key_of_seed, load_key};
 
 /// Name of a ledger's folder outside of a `.glyph` store.
 pub(super) const LEDGER_FOLDER: &str = ".glyph-ledger";
@@ -137,11 +137,25 @@ impl Context {
 
     /// The user's private key, or the one named.
     pub(super) fn signer(&self) -> Result<KeySigner, Failure> {
-        Ok(load_key(&self.key_file()?)?)
+        match self.seed() {
+            Some(seed) => Ok(key_of_seed(seed)?),
+            None => Ok(load_key(&self.key_file()?)?),
+        }
+    }
+
+    /// The private key in the environment, unless a file was named.
+    fn seed(&self) -> Option<String> {
+        if self.globals.key.is_some() {
+            return None;
+        }
+        env::var(SEED_VARIABLE).ok().filter(|seed| !seed.is_empty())
     }
 
     /// The user's private key, made now if there is none; and whether it was.
     pub(super) fn signer_or_new(&self) -> Result<(KeySigner, bool), Failure> {
+        if let Some(seed) = self.seed() {
+            return Ok((key_of_seed(seed)?, false));
+        }
         let file = self.key_file()?;
         match load_key(&file) {
             Ok(signer) => Ok((signer, false)),

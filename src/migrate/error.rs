@@ -11,12 +11,12 @@ use super::plan::PlanFileError;
 use super::proof::ProveError;
 use crate::contract::{ContractError, PathError};
 use crate::diagnostic::{
-    ALREADY_HERE, BASELINE_UNKNOWN, CONFIRMATION_REQUIRED, CONTRACT_EDITED, CONTRACT_INVALID,
-    CURSOR_UNKNOWN, Code, DOCUMENT_CHANGED, ENVIRONMENT_DIFFERS, Failure, INTERRUPTED, IO,
-    LOSS_UNDECLARED, MANIFEST_INVALID, MIGRATION_EDITED, MIGRATION_VERSION_AMBIGUOUS,
-    MIGRATION_VERSION_UNKNOWN, NO_RUN, NOTHING_HERE, NOTHING_TO_DO, OUTCOME_INVALID, PLAN_EDITED,
-    PLAN_STALE, PUBLISH_CONFLICT, REPLAY_DIVERGENCE, RUN_PENDING, SCHEMA_DRIFT, STORE_DISAGREES,
-    STORE_INVALID, USAGE,
+    ALREADY_HERE, APPROVAL_MISSING, BASELINE_UNKNOWN, CONFIRMATION_REQUIRED, CONTRACT_EDITED,
+    CONTRACT_INVALID, CURSOR_UNKNOWN, Code, DOCUMENT_CHANGED, ENVIRONMENT_DIFFERS, Failure,
+    INTERRUPTED, IO, LOSS_UNDECLARED, MANIFEST_INVALID, MIGRATION_EDITED,
+    MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_UNKNOWN, NO_RUN, NOTHING_HERE, NOTHING_TO_DO,
+    OUTCOME_INVALID, PLAN_EDITED, PLAN_STALE, PUBLISH_CONFLICT, REPLAY_DIVERGENCE, RUN_PENDING,
+    SCHEMA_DRIFT, STORE_DISAGREES, STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
 use crate::failure::{at_path, plainly};
@@ -348,6 +348,16 @@ pub enum MigrateError {
         /// The document.
         object: String,
     },
+    /// Fewer others agreed to the plan than the ledger asks for.
+    #[error("plan {} needs the agreement of {required} other keys and has that of {given}", plan.short())]
+    Unapproved {
+        /// The plan.
+        plan: CommitHash,
+        /// How many must agree.
+        required: u64,
+        /// How many did, beside the key that was to carry it out.
+        given: u64,
+    },
     /// Going back would take rows out that no run wrote.
     #[error(
         "{object} holds what was written to it since: going back takes that out; it is recorded first and can be brought back"
@@ -433,6 +443,11 @@ fn on_one_line(failure: Failure) -> Failure {
     Failure { message, place, ..failure }
 }
 
+fn unapproved(error: &MigrateError, plan: &CommitHash) -> Failure {
+    let plan = plan.to_string();
+    plainly(&APPROVAL_MISSING, error).next(["migration", "approve", &plan])
+}
+
 fn told(error: &MigrateError) -> Failure {
     match error {
         MigrateError::Ledger(error) => error.into(),
@@ -455,6 +470,7 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::Gone { object } | MigrateError::DocumentChanged { object } => {
             plainly(&DOCUMENT_CHANGED, error).at(object).next(["status"])
         }
+        MigrateError::Unapproved { plan, .. } => unapproved(error, plan),
         MigrateError::RowsWritten { object } => plainly(&DOCUMENT_CHANGED, error)
             .at(object)
             .not_done("nothing was written")

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use ledger_format::body::{
-    Body, Cause, ContractFrozen, FixedBytes, ObjectObserved, Purpose, RunAbandoned, RunAborted,
-    RunStarted,
+    Body, Cause, ContractFrozen, FixedBytes, ObjectObserved, Purpose, Role, RunAbandoned,
+    RunAborted, RunStarted,
 };
 use ledger_format::hash::{CommitHash, EventId};
 use projections::{OpenRun, Phase};
@@ -160,13 +160,25 @@ pub(super) trait Subject {
         }
     }
 
-    /// Refuses a key that may not sign in the ledger, before anything is done that only an event of that key could tell of.
+    /// Refuses a key that may not record runs in the ledger, before anything is done that only an event of that key could tell
+    /// of.
     fn may_sign(&self, signer: &dyn Signer) -> Result<(), MigrateError> {
         let (key, ledger) = (signer.key_id(), self.book());
-        match ledger.state().keys().get(&key) {
-            Some(_) => Ok(()),
-            None => Err(AppendError::Unauthorised { key, ledger: ledger.id() }.into()),
+        if ledger.state().keys().may(&key, Role::Append) {
+            return Ok(());
         }
+        Err(AppendError::Unauthorised { key, ledger: ledger.id() }.into())
+    }
+
+    /// Refuses a plan to which fewer others agreed than the ledger asks for.
+    fn must_be_agreed_to(&self, plan: CommitHash, signer: &dyn Signer) -> Result<(), MigrateError> {
+        let keys = self.book().state().keys();
+        let given = keys.approvals_by_others(&plan, &signer.key_id());
+        let required = keys.approvals_required();
+        if given < required {
+            return Err(MigrateError::Unapproved { plan, required, given });
+        }
+        Ok(())
     }
 
     /// Appends events and says so. Objects they name are durable already.
@@ -257,6 +269,7 @@ pub fn apply(
         let at = format!("the store has version {} already", plan.to);
         return Err(MigrateError::NothingToDo { at });
     }
+    store.must_be_agreed_to(plan.id, signer)?;
     must_be_unchanged(store)?;
     let accepted_loss = check_consent(plan.id, plan.lost(), plan.policy.allow_loss, consent)?;
     check_contract(store)?;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
+use ledger_format::hash::unhex;
 use zeroize::Zeroizing;
 
 use crate::effects::{KernelSyncs, KeySigner, Random, syncs};
@@ -35,6 +36,9 @@ pub enum KeyError {
         /// The file.
         path: PathBuf,
     },
+    /// The environment has something else than a seed.
+    #[error("{SEED_VARIABLE} does not hold 64 hexadecimal digits")]
+    Seed,
     /// The file system.
     #[error("{path}: {source}")]
     Io {
@@ -66,6 +70,18 @@ pub fn load_key(path: &Path) -> Result<KeySigner, KeyError> {
     let pem = std::str::from_utf8(&pem).map_err(|_| form())?;
     let key = SigningKey::from_pkcs8_pem(pem).map_err(|_| form())?;
     Ok(KeySigner::new(key))
+}
+
+/// Environment variable with the 32 bytes of a private key as 64 hexadecimal digits, for machines that keep no files.
+pub const SEED_VARIABLE: &str = "GLYPH_LEDGER_KEY_SEED";
+
+/// The key of a seed in hexadecimal digits (RFC 8032 §5.1.5). The text is wiped.
+pub fn key_of_seed(text: String) -> Result<KeySigner, KeyError> {
+    let text = Zeroizing::new(text);
+    let bytes = Zeroizing::new(unhex(text.trim()).ok_or(KeyError::Seed)?);
+    let seed: Zeroizing<[u8; 32]> =
+        Zeroizing::new(bytes.as_slice().try_into().map_err(|_| KeyError::Seed)?);
+    Ok(KeySigner::new(SigningKey::from_bytes(&seed)))
 }
 
 /// Makes a key at `path`, where no file may be yet.
@@ -101,6 +117,15 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(load_key(&path).unwrap().key_id(), made.key_id());
         assert!(!format!("{made:?}").contains("SigningKey"));
+    }
+
+    #[test]
+    fn a_seed_is_the_key_of_its_bytes() {
+        let public_key = SigningKey::from_bytes(&[7; 32]).verifying_key();
+        assert_eq!(key_of_seed("07".repeat(32) + "\n").unwrap().public_key(), public_key);
+        for bad in ["", "07", "zz"] {
+            assert!(matches!(key_of_seed(bad.repeat(31)), Err(KeyError::Seed)), "{bad}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use ledger_format::body::Body;
 use ledger_format::chain::Chain;
 use ledger_format::hash::{EventId, NodeHash};
 use ledger_format::head::SignedHead;
@@ -325,6 +326,9 @@ impl<'a> Judge<'a> {
     fn vouch(&mut self, batch: &Decoded, chain: Chain) {
         self.unvouched_from = None;
         self.lost = false;
+        if let Some(state) = self.state.as_ref().filter(|_| changes_keys(batch)) {
+            self.keys = state.keys().clone();
+        }
         let good = self.faults.is_empty();
         if good {
             self.good = Some(batch.head.clone());
@@ -453,4 +457,13 @@ fn choose(batch: &Decoded, start: &Chain, links: &[EventId], own_ones: u32) -> R
         force(&mut restored.chain, id, at);
     }
     restored
+}
+
+/// Whether other keys may sign behind the batch than before it.
+fn changes_keys(batch: &Decoded) -> bool {
+    let mut events = batch.events.iter().filter_map(|decoded| decoded.event.as_ref().ok());
+    events.any(|event| {
+        let body = &event.body;
+        matches!(body, Body::KeyAuthorized(_) | Body::KeyRotated(_) | Body::KeyRevoked(_))
+    })
 }

@@ -62,6 +62,7 @@ pub fn apply(
     if plan.ledger != documents.ledger.id() {
         return Err(MigrateError::Stale { reason: "it was made for another ledger".into() });
     }
+    documents.must_be_agreed_to(plan.id, signer)?;
     may_run_programs(plan.policy.allow_programs, documents)?;
     let accepted_loss = check_consent(plan.id, plan.lost, plan.policy.allow_loss, consent)?;
     still_fits(documents, plan)?;

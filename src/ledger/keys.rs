@@ -1,0 +1,108 @@
+//! What is said of keys, and who agrees to plans: one event each, by whom the ledger's rules allow it. Decides nothing that the rules do
+//! not; knows no file.
+
+use ledger_format::body::{
+    ApprovalsSet, Body, FixedBytes, KeyAuthorized, KeyRevoked, KeyRotated, PlanApproved, Roles,
+    possession_statement,
+};
+use ledger_format::hash::{CommitHash, KeyId, LedgerId};
+
+use super::append::AppendError;
+use super::{Ledger, Recorded};
+use crate::effects::Signer;
+
+/// What is to be said.
+pub enum KeyChange<'a> {
+    /// Another key may sign.
+    Authorize {
+        /// The key.
+        public_key: [u8; 32],
+        /// What it may do.
+        roles: Roles,
+        /// Signed with it, if its owner was there ([`possession`]).
+        possession: Option<[u8; 64]>,
+    },
+    /// The signer's key ends, and this one has its roles.
+    Rotate {
+        /// The new key.
+        to: &'a dyn Signer,
+    },
+    /// A key may not sign any more.
+    Revoke {
+        /// The key.
+        key: KeyId,
+        /// Why.
+        reason: String,
+        /// The first event that its owner may not have signed.
+        suspect_since: Option<u64>,
+    },
+    /// So many others must agree to a plan before it is carried out.
+    RequireApprovals {
+        /// Their number; 0 for none.
+        count: u64,
+    },
+    /// The signer agrees to a plan.
+    Approve {
+        /// The plan's id.
+        plan: CommitHash,
+        /// Why, if that is said.
+        reason: Option<String>,
+    },
+}
+
+/// Something that was not said.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyChangeError {
+    /// The ledger's rules do not allow it (SPEC §6.2, rule 1).
+    #[error("{rule}")]
+    Refused {
+        /// The rule.
+        rule: String,
+    },
+    /// It could not be appended.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+/// What shows that somebody holds the key of `signer`, for one ledger.
+pub fn possession(ledger: LedgerId, signer: &dyn Signer) -> [u8; 64] {
+    let public_key = signer.public_key();
+    signer.sign(&possession_statement(ledger, public_key.as_bytes())).to_bytes()
+}
+
+impl Ledger {
+    /// Appends the event that says so. Where the rules do not allow it nothing is appended.
+    pub fn change_keys(
+        &mut self,
+        signer: &dyn Signer,
+        change: KeyChange<'_>,
+    ) -> Result<Recorded, KeyChangeError> {
+        let body = self.body_of(change);
+        let refused = |rule: String| KeyChangeError::Refused { rule };
+        let recorded = self.append(signer, vec![body]).map_err(|error| match error {
+            AppendError::Illegal { rule, .. } => refused(rule.to_string()),
+            AppendError::Encoding { reason, .. } => refused(reason),
+            other => KeyChangeError::Append(other),
+        })?;
+        recorded.into_iter().next().ok_or_else(|| refused("no event was made of it".to_owned()))
+    }
+
+    fn body_of(&self, change: KeyChange<'_>) -> Body {
+        match change {
+            KeyChange::Authorize { public_key, roles, possession } => {
+                let (public_key, possession) = (FixedBytes(public_key), possession.map(FixedBytes));
+                KeyAuthorized { public_key, roles, possession }.into()
+            }
+            KeyChange::Rotate { to } => {
+                let public_key = FixedBytes(*to.public_key().as_bytes());
+                let possession = FixedBytes(possession(self.id(), to));
+                KeyRotated { public_key, possession }.into()
+            }
+            KeyChange::Revoke { key, reason, suspect_since } => {
+                KeyRevoked { key, reason, suspect_since }.into()
+            }
+            KeyChange::RequireApprovals { count } => ApprovalsSet { count }.into(),
+            KeyChange::Approve { plan, reason } => PlanApproved { plan, reason }.into(),
+        }
+    }
+}
