@@ -314,15 +314,15 @@ catalogue! {
     PIN_INVALID = 1706, Unverified, Error, false,
         "A remembered head cannot be read.",
         "Restore the file named, or compare the ledger with a head kept elsewhere.";
+    PLAN_EDITED = 1707, Unverified, Error, false,
+        "A plan file does not have the id it states: it was edited or cut off.",
+        "Make the plan again: `glyph-ledger plan -o FILE`.";
     KEY_REFUSED = 1708, Refused, Error, false,
         "What was to be said of a key, or with it, is against the ledger's rules.",
         "See which keys there are and what they may do: `glyph-ledger key list`.";
     APPROVAL_MISSING = 1709, Refused, Error, false,
         "The plan needs the agreement of others, and not enough of them agreed.",
         "Have them look at the plan: `glyph-ledger migration approve PLAN`.";
-    PLAN_EDITED = 1707, Unverified, Error, false,
-        "A plan file does not have the id it states: it was edited or cut off.",
-        "Make the plan again: `glyph-ledger plan -o FILE`.";
     IO = 1800, Failed, Error, true,
         "The operating system refused or failed.",
         "Mend what is named and run the command again.";
