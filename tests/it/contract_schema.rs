@@ -148,7 +148,7 @@ fn schema_and_loader_take_and_refuse_the_same() {
         ("normalize_lossy: [/n]", "normalize_lossy: /n"),
         ("dropsNothing: false", "dropsNothing: 0"),
         ("dropsNothing: false", "drops_nothing: false"),
-        ("addsDefaulted: [/v], ", ""),
+        ("addsDefaulted: [/v, /g], ", ""),
         ("lossy: [/x]", "lossy: /x"),
         ("inverse: []", "inverse: {}"),
         ("expr: \"true\"", "expr: true"),
