@@ -9,6 +9,7 @@ pub mod cbor;
 mod format;
 pub mod json;
 pub mod jsonl;
+mod list;
 mod lost_form;
 mod map;
 mod number;
@@ -19,9 +20,10 @@ pub mod yaml;
 
 use std::sync::Arc;
 
-use ecow::{EcoString, EcoVec};
+use ecow::EcoString;
 
 pub use format::{DOCUMENT_BYTES_MAX, Document, Form, Format, Place, ReadError, ReadReason};
+pub use list::List;
 pub use lost_form::{FormKind, LostForm};
 pub use map::{Key, Map};
 pub use number::Number;
@@ -45,7 +47,7 @@ pub enum Value {
     /// Bytes, as CBOR has them. Formats of text have no form for them and refuse to write them.
     Bytes(Box<[u8]>),
     /// Values in order.
-    List(EcoVec<Value>),
+    List(List),
     /// Values under names, in the order in which they stand.
     Map(Arc<Map>),
 }

@@ -20,10 +20,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod condition;
 mod convert;
 mod difference;
 mod effect;
 mod external;
+mod groups;
 mod inverse;
 mod jq;
 mod parameters;

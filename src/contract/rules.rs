@@ -7,7 +7,7 @@ use super::detector::{Shape, When};
 use super::model::{Contract, Edge, Format};
 use super::pattern::Pattern;
 use crate::document::Pointer;
-use crate::transform::Step;
+use crate::transform::{Ensure, Groups, Put, Step};
 
 /// A rule that is broken, and where in the contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -292,14 +292,30 @@ impl Rules<'_> {
 
     fn document_step(&mut self, at: &Pointer, step: &Step, name: &str) {
         match step {
-            Step::Add(put) | Step::Set(put) | Step::Merge(put)
-                if put.value.is_some() == put.jq.is_some() =>
+            Step::Add(Put { value, jq, groups, .. })
+            | Step::Set(Put { value, jq, groups, .. })
+            | Step::Merge(Put { value, jq, groups, .. })
+            | Step::Ensure(Ensure { value, jq, groups, .. })
+                if [value.is_some(), jq.is_some(), groups.is_some()]
+                    .iter()
+                    .filter(|given| **given)
+                    .count()
+                    != 1 =>
             {
-                self.broken(at.clone(), format!("a step of {name} must have either value or jq"));
+                self.broken(
+                    at.clone(),
+                    format!("a step of {name} must have one of value, jq and groups"),
+                );
             }
-            Step::Ensure(ensure) if ensure.value.is_some() == ensure.jq.is_some() => {
-                self.broken(at.clone(), format!("a step of {name} must have either value or jq"));
+            Step::Merge(Put { groups: Some(_), .. }) => {
+                self.broken(
+                    at.clone(),
+                    format!("a step of {name} merges keys of an object: groups are a list"),
+                );
             }
+            Step::Add(Put { groups: Some(groups), .. })
+            | Step::Set(Put { groups: Some(groups), .. })
+            | Step::Ensure(Ensure { groups: Some(groups), .. }) => self.groups(at, groups, name),
             Step::Jq(jq) if jq.program.is_some() == jq.file.is_some() => {
                 self.broken(
                     at.clone(),
@@ -312,6 +328,18 @@ impl Rules<'_> {
                     self.file(at.clone(), file, &format!("{name} names file"));
                 }
             }
+        }
+    }
+
+    /// What an object of a group has, must have names of its own.
+    fn groups(&mut self, at: &Pointer, groups: &Groups, name: &str) {
+        let answers = groups.all.iter().map(|asked| asked.name.as_str());
+        let collected = groups.collect.iter().map(|collected| collected.name.as_str());
+        let mut seen = BTreeSet::from(["name"]);
+        let twice = answers.chain(collected).find(|key| !seen.insert(key));
+        if let Some(key) = twice {
+            let why = format!("the groups of a step of {name} have two values for {key:?}");
+            self.broken(at.clone(), why);
         }
     }
 
@@ -425,7 +453,21 @@ signature: {at: [/signature], drop: false}
             ("format: json", "format: xml", "format \"xml\" is none of json"),
             ("format: json", "format: glyph-store", "a store is told by path and equals"),
             ("format: json", "format: sqlite", "a database is told by the shape of a table"),
-            ("- add: {path: /v, value: 1", "- add: {path: /v", "must have either value or jq"),
+            (
+                "- add: {path: /v, value: 1",
+                "- add: {path: /v",
+                "must have one of value, jq and groups",
+            ),
+            (
+                "- add: {path: /v, value: 1",
+                "- add: {path: /v, groups: {of: /l, by: /n, collect: [{name: name, path: /n}]}",
+                "two values for \"name\"",
+            ),
+            (
+                "- add: {path: /v, value: 1",
+                "- merge: {path: /v, groups: {of: /l, by: /n}",
+                "groups are a list",
+            ),
             ("file: name.jq", "file: other.jq", "\"other.jq\", which is not there"),
             ("{\"1\": one.json}", "{\"1\": two.json}", "\"two.json\", which is not there"),
             ("{\"1\": one.json}", "{\"2\": one.json}", "a schema's version \"2\""),

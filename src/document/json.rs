@@ -6,6 +6,7 @@
 mod lost;
 mod read;
 mod style;
+mod verbatim;
 mod write;
 
 use super::Value;
@@ -14,6 +15,7 @@ pub(super) use lost::lost_form;
 pub use read::{JsonError, Reason, read};
 pub(super) use read::{Keys, place, read_sharing};
 pub use style::{Escapes, Style};
+pub(super) use verbatim::Verbatim;
 pub use write::write;
 pub(super) use write::writes;
 

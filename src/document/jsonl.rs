@@ -144,7 +144,8 @@ mod tests {
     fn lines_that_are_new_look_like_the_last() {
         let lines = read(b"{\"a\": 1}\n{\"a\":1}").unwrap();
         let Value::List(mut values) = lines.value else { panic!("a list") };
-        values.push(values[0].clone());
+        let first = values[0].clone();
+        values.edit().push(first);
         let text = write(&Value::List(values), &lines.style).unwrap();
         assert_eq!(text, "{\"a\": 1}\n{\"a\":1}\n{\"a\":1}");
         let error = write(&Value::Null, &Style::default()).unwrap_err();

@@ -127,6 +127,12 @@ impl Map {
         self.entries.iter_mut().map(|(key, value)| (&*key, value))
     }
 
+    /// Takes all entries away, and keeps their room.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.index = None;
+    }
+
     /// Takes all entries, into no more memory than they need. What stays is empty, and has room for as many again.
     pub(super) fn take_exactly(&mut self) -> Self {
         Self { entries: self.entries.drain(..).collect(), index: self.index.take() }

@@ -7,7 +7,6 @@
 
 use std::fmt;
 
-use ecow::EcoVec;
 use ledger_format::cbor::key_order;
 use ledger_format::hash::{hex, unhex};
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
@@ -134,11 +133,11 @@ impl<'de> Visitor<'de> for Any {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        let mut values = EcoVec::new();
+        let mut values = Vec::new();
         while let Some(value) = list.next_element()? {
             values.push(value);
         }
-        Ok(Value::List(values))
+        Ok(values.into())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
@@ -174,7 +173,7 @@ fn ordered<E: serde::de::Error>(pairs: &[Value]) -> Result<Value, E> {
     let mut map = Map::new();
     for pair in pairs {
         let Value::List(pair) = pair else { return Err(E::custom("an entry is a list")) };
-        let [Value::Text(key), value] = pair.as_slice() else {
+        let [Value::Text(key), value] = &**pair else {
             return Err(E::custom("an entry is a name and a value"));
         };
         if map.push(key.as_str().into(), value.clone()).is_err() {

@@ -10,7 +10,7 @@ use ledger_format::hash::hex;
 use serde_json::Value as Plain;
 
 use super::decimal::{Decimal, beside};
-use crate::document::{Key, Map, Number, Value};
+use crate::document::{Key, List, Map, Number, Value};
 
 /// The representation of documents whose numbers are the digits they are written with.
 pub(super) struct Exact;
@@ -35,15 +35,15 @@ pub(super) struct Buffer(Option<Value>);
 
 impl<'a> Node<'a, Exact> for &'a Value {
     type Object = &'a Map;
-    type Array = &'a [Value];
+    type Array = &'a List;
     type Number = &'a Number;
 
     fn as_object(&self) -> Option<&'a Map> {
         Value::as_map(self)
     }
 
-    fn as_array(&self) -> Option<&'a [Value]> {
-        Value::as_list(self)
+    fn as_array(&self) -> Option<&'a List> {
+        if let Value::List(values) = self { Some(values) } else { None }
     }
 
     fn as_string(&self) -> Option<Cow<'a, str>> {
@@ -129,12 +129,12 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
-impl<'a> Array<'a, Exact> for &'a [Value] {
+impl<'a> Array<'a, Exact> for &'a List {
     type Node = &'a Value;
     type ElementsIter = slice::Iter<'a, Value>;
 
     fn len(&self) -> usize {
-        <[Value]>::len(self)
+        List::len(self)
     }
 
     fn elements(&self) -> slice::Iter<'a, Value> {

@@ -4,7 +4,6 @@
 
 use std::fmt;
 
-use ecow::EcoVec;
 use jaq_core::load::parse::Def;
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::native::{bome, run as native, v};
@@ -241,7 +240,7 @@ fn from_jq(value: &Val, depth_left: usize) -> Result<Value, JqError> {
         }
         Val::Arr(values) => {
             let values = values.iter().map(|value| from_jq(value, depth_left - 1));
-            values.collect::<Result<EcoVec<_>, _>>().map(Value::List)
+            values.collect::<Result<_, _>>().map(Value::List)
         }
         Val::Obj(map) => {
             let mut object = Map::new();

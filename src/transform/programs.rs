@@ -115,11 +115,12 @@ impl Compiled {
     fn take(&mut self, steps: &[Step], files: &BTreeMap<String, Vec<u8>>) -> Result<(), JqError> {
         for step in steps {
             match step {
-                Step::Add(Put { jq, .. })
-                | Step::Set(Put { jq, .. })
-                | Step::Merge(Put { jq, .. })
-                | Step::Ensure(Ensure { jq, .. }) => {
-                    jq.iter().try_for_each(|text| self.compile(text))?;
+                Step::Add(Put { jq, groups, .. })
+                | Step::Set(Put { jq, groups, .. })
+                | Step::Merge(Put { jq, groups, .. })
+                | Step::Ensure(Ensure { jq, groups, .. }) => {
+                    let of_groups = groups.as_ref().and_then(|groups| groups.jq.as_ref());
+                    jq.iter().chain(of_groups).try_for_each(|text| self.compile(text))?;
                 }
                 Step::Jq(jq) => match (&jq.program, &jq.file) {
                     (Some(text), None) => self.compile(text)?,

@@ -1,6 +1,6 @@
 //! The part of a document that a program sees. What it does not read is not converted for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jaq_json::Val;
 
@@ -57,6 +57,12 @@ impl<'a> Wanted<'a> {
         named.or_else(|| Some((self.below.get(EACH)?, Val::utf8_str(token.to_owned()))))
     }
 
+    /// The keys of an object that are looked at, if it is not all of them.
+    fn keys(&self) -> Option<HashSet<&str>> {
+        let all = self.whole || self.below.contains_key(EACH);
+        (!all).then(|| self.below.keys().copied().collect())
+    }
+
     fn of(&self, value: &Value) -> Val {
         match value {
             Value::Map(map) if !self.whole => {
@@ -73,11 +79,14 @@ impl<'a> Wanted<'a> {
             }
             Value::List(values) if !self.whole => {
                 let each = self.below.get(EACH);
-                let seen = values.iter().enumerate().map(|(place, value)| {
-                    let named = || self.below.get(place.to_string().as_str());
-                    each.or_else(named).map_or(Val::Null, |wanted| wanted.of(value))
+                let keys = each.and_then(Self::keys);
+                let mut seen = Vec::with_capacity(values.len());
+                values.each_with(keys.as_ref(), &mut |value| {
+                    let named = || self.below.get(seen.len().to_string().as_str());
+                    let wanted = each.or_else(named);
+                    seen.push(wanted.map_or(Val::Null, |wanted| wanted.of(value)));
                 });
-                Val::Arr(seen.collect::<Vec<_>>().into())
+                Val::Arr(seen.into())
             }
             whole => to_jq(whole),
         }

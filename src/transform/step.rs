@@ -100,7 +100,7 @@ pub struct Transfer {
     pub optional: bool,
 }
 
-/// A place and what to put there. Exactly one of `value` and `jq` is given.
+/// A place and what to put there. Exactly one of `value`, `jq` and `groups` is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Put {
@@ -116,9 +116,67 @@ pub struct Put {
     /// not given.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub reads: Option<Vec<Pointer>>,
+    /// What the elements of a list come to, put together.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Groups>,
     /// Why, as the list of changes says it. Of `merge`, `{key}` in it is the key that was put.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// A list, and how its elements are put together: a list of objects, one for each name, in the order in which names appear.
+/// Places are meant from the element, but for `of`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Groups {
+    /// The list.
+    pub of: Pointer,
+    /// What must hold of an element for it to count.
+    #[serde(
+        rename = "where",
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub only: Option<Condition>,
+    /// Where the name of an element's group stands: a text with more in it than white space.
+    pub by: Pointer,
+    /// The name of the group of elements that name none; they are in no group, if this is not given.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<String>,
+    /// What is asked of all elements of a group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub all: Vec<Asked>,
+    /// Lists of what stands at a place of each element of a group. They go last, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collect: Vec<Collected>,
+    /// A jq program that makes the object of a group of its name and its answers; they are the object, if this is not given.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub jq: Option<String>,
+}
+
+/// A question about a group: true if the condition holds of every element.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// The key of the answer.
+    pub name: String,
+    /// The condition.
+    #[serde(rename = "if")]
+    pub condition: Condition,
+    /// Of all elements of the list that count and have the same text here, the first one answers for the others.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub first_by: Option<Pointer>,
+}
+
+/// What stands at a place of each element of a group, in the order of the elements.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Collected {
+    /// The key of the list.
+    pub name: String,
+    /// The place; elements without it add nothing.
+    pub path: Pointer,
 }
 
 /// A place.
@@ -244,7 +302,7 @@ pub struct When {
 }
 
 /// What may be asked about a place. Everything that is given must hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
     /// The place.
@@ -263,6 +321,15 @@ pub struct Condition {
         skip_serializing_if = "Option::is_none"
     )]
     pub kind: Option<Kind>,
+    /// A text with more in it than white space stands there.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub filled: bool,
+    /// A text stands there that ends with one of these.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub ends_with: Option<Vec<String>>,
+    /// No text stands there that ends with one of these.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub not_ends_with: Option<Vec<String>>,
     /// Nothing stands there.
     #[serde(default, skip_serializing_if = "is_false")]
     pub absent: bool,
@@ -301,8 +368,8 @@ pub struct Require {
     pub message: String,
 }
 
-/// A kind of value that must stand at a place, and the value to put where nothing stands. Exactly one of `value` and `jq`
-/// is given.
+/// A kind of value that must stand at a place, and the value to put where nothing stands. Exactly one of `value`, `jq` and
+/// `groups` is given.
 ///
 /// In the place of a value of another kind it puts its own and goes on, so that everything that refuses the document is
 /// found at once; the document stays refused.
@@ -323,6 +390,9 @@ pub struct Ensure {
     /// The places that the program sees of the document, as in [`Put`].
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub reads: Option<Vec<Pointer>>,
+    /// What the elements of a list come to, as in [`Put`].
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Groups>,
     /// Whether nothing is put where nothing stands.
     #[serde(default, skip_serializing_if = "is_false")]
     pub optional: bool,

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use ecow::{EcoString, eco_format};
 use ledger_format::hash::hex;
 
+use super::condition::holds;
 use super::convert::{converted, is_of_kind};
 use super::difference::difference_below;
 use super::effect::Effect;
 use super::external::ExternalError;
+use super::groups::{Group, groups};
 use super::inverse::is_bijective;
 use super::jq::JqError;
 use super::programs::Programs;
+use super::step;
 use super::step::{
-    Condition, Convert, Each, Ensure, External, Group, Jq, Kind, MapValues, Otherwise, Place, Put,
-    Rehash, Rename, Require, Step, Transfer, When, Wrap,
+    Convert, Each, Ensure, External, Groups, Jq, Kind, MapValues, Otherwise, Place, Put, Rehash,
+    Rename, Require, Step, Transfer, When, Wrap,
 };
 use crate::diagnostic::{self, Code};
 use crate::document::{Map, Pointer, Value};
@@ -97,8 +100,8 @@ pub enum Trouble {
     #[error("the step cannot work on the whole document")]
     Root,
     /// A step that must say what to put says it twice or not at all.
-    #[error("the step must have either a value or a jq program")]
-    ValueOrProgram,
+    #[error("the step must have one of a value, a jq program and groups")]
+    NoOneSource,
     /// A step that is none for documents.
     #[error("the step is none for documents")]
     NotForDocuments,
@@ -298,7 +301,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn nest(&mut self, step: &Group, root: &mut Value) -> Result<(), StepError> {
+    fn nest(&mut self, step: &step::Group, root: &mut Value) -> Result<(), StepError> {
         let (above, name) = self.inside(&step.path)?;
         let Some(outer) = self.object(above, root, false)? else { return Ok(()) };
         if outer.contains(name) {
@@ -319,7 +322,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn hoist(&mut self, step: &Group, root: &mut Value) -> Result<(), StepError> {
+    fn hoist(&mut self, step: &step::Group, root: &mut Value) -> Result<(), StepError> {
         let (above, name) = self.inside(&step.path)?;
         let Some(outer) = self.object(above, root, false)? else { return Ok(()) };
         let inner = match outer.remove(name) {
@@ -491,19 +494,20 @@ struct Source<'a> {
     value: Option<&'a Value>,
     jq: Option<&'a str>,
     reads: Option<&'a [Pointer]>,
+    groups: Option<&'a Groups>,
 }
 
 impl<'a> From<&'a Put> for Source<'a> {
     fn from(step: &'a Put) -> Self {
         let (value, jq, reads) = (step.value.as_ref(), step.jq.as_deref(), step.reads.as_deref());
-        Self { path: &step.path, value, jq, reads }
+        Self { path: &step.path, value, jq, reads, groups: step.groups.as_ref() }
     }
 }
 
 impl<'a> From<&'a Ensure> for Source<'a> {
     fn from(step: &'a Ensure) -> Self {
         let (value, jq, reads) = (step.value.as_ref(), step.jq.as_deref(), step.reads.as_deref());
-        Self { path: &step.path, value, jq, reads }
+        Self { path: &step.path, value, jq, reads, groups: step.groups.as_ref() }
     }
 }
 
@@ -531,16 +535,48 @@ impl Work<'_> {
         self.effects.extend(difference_below(&base, &before, stands, identity));
     }
 
-    /// What a step puts: the value it names, or what its program makes of the document.
+    /// What a step puts: the value it names, or what its program or its groups make of the document.
     fn value(&self, source: &Source<'_>, root: &Value) -> Result<Value, StepError> {
-        match (source.value, source.jq) {
-            (Some(value), None) => Ok(value.clone()),
-            (None, Some(program)) => {
+        match (source.value, source.jq, source.groups) {
+            (Some(value), None, None) => Ok(value.clone()),
+            (None, Some(program), None) => {
                 let value = self.programs.run_jq(program, source.reads, root);
                 value.map_err(|error| self.refuse(source.path, Trouble::Jq(error)))
             }
-            _ => Err(self.refuse(source.path, Trouble::ValueOrProgram)),
+            (None, None, Some(step)) => self.grouped(step, source.path, root),
+            _ => Err(self.refuse(source.path, Trouble::NoOneSource)),
         }
+    }
+
+    /// The list of the groups that `step` makes, to be put at `path`.
+    fn grouped(&self, step: &Groups, path: &Pointer, root: &Value) -> Result<Value, StepError> {
+        let list = match step.of.get(root) {
+            Some(Value::List(values)) => values,
+            Some(other) => return Err(self.wrong_kind(&step.of, Kind::Array, other)),
+            None => return Err(self.refuse(&step.of, Trouble::Missing)),
+        };
+        let finished = groups(step, list).into_iter().map(|group| self.finished(step, path, group));
+        finished.collect::<Result<_, _>>().map(Value::List)
+    }
+
+    /// The object of one group: what its program makes of its head, and behind that what was collected.
+    fn finished(&self, step: &Groups, path: &Pointer, group: Group) -> Result<Value, StepError> {
+        let Group { mut head, collected } = group;
+        if let Some(program) = &step.jq {
+            let made = self.programs.run_jq(program, None, &head);
+            head = made.map_err(|error| self.refuse(path, Trouble::Jq(error)))?;
+        }
+        match &mut head {
+            Value::Map(object) => {
+                let object = Arc::make_mut(object);
+                for (name, values) in collected {
+                    let put = object.push(name.as_str().into(), values);
+                    put.map_err(|_| self.refuse(&path.below(&name), Trouble::Taken))?;
+                }
+            }
+            other => return Err(self.wrong_kind(path, Kind::Object, other)),
+        }
+        Ok(head)
     }
 
     /// Puts `value` where nothing stands: under a new key of an object that is there.
@@ -598,18 +634,6 @@ impl Work<'_> {
 /// The place under `name` in what stands where `above` leads.
 fn beside(above: &[String], name: &str) -> Pointer {
     above.iter().map(String::as_str).chain([name]).map(str::to_owned).collect()
-}
-
-fn holds(condition: &Condition, root: &Value) -> bool {
-    let stands = condition.path.get(root);
-    let equals = condition.equals.as_ref().is_none_or(|value| stands == Some(value));
-    let not_in = condition
-        .not_in
-        .as_ref()
-        .is_none_or(|values| stands.is_none_or(|value| !values.contains(value)));
-    let kind =
-        condition.kind.is_none_or(|kind| stands.is_some_and(|value| is_of_kind(value, kind)));
-    equals && not_in && kind && (!condition.absent || stands.is_none())
 }
 
 impl Kind {
@@ -860,6 +884,40 @@ mod tests {
         let done = attempt(&steps[3..], &programs, &mut document("{}"));
         assert!(!done.complete);
         assert_eq!(done.refusals.len(), 1);
+    }
+
+    #[test]
+    fn groups_are_put_as_a_list_of_objects() {
+        let add = |groups: &str| format!(r#"[{{"add":{{"path":"/g","groups":{groups}}}}}]"#);
+        let collect = r#""collect":[{"name":"ids","path":"/i"}]"#;
+        let plain = add(&format!(r#"{{"of":"/l","by":"/n",{collect}}}"#));
+        let (after, effects) =
+            run(&plain, r#"{"l":[{"n":"b","i":1},{"n":"a","i":2},{"n":"b","i":3}]}"#);
+        let list = r#"{"l":[{"n":"b","i":1},{"n":"a","i":2},{"n":"b","i":3}],"g":"#;
+        let groups = r#"[{"name":"b","ids":[1,3]},{"name":"a","ids":[2]}]}"#;
+        assert_eq!(after, format!("{list}{groups}"));
+        assert_eq!((effects.len(), effects[0].op), (1, Operation::Added));
+        let named =
+            |program: &str| add(&format!(r#"{{"of":"/l","by":"/n",{collect},"jq":"{program}"}}"#));
+        let (after, _) =
+            run(&named("{upper: (.name | ascii_upcase)}"), r#"{"l":[{"n":"b","i":1}]}"#);
+        assert!(after.ends_with(r#""g":[{"upper":"B","ids":[1]}]}"#), "{after}");
+        let refused = |text: &str, before: &str| {
+            let steps = steps(text);
+            let programs = Programs::of(&steps).unwrap();
+            apply(&steps, &programs, &mut document(before)).unwrap_err().to_string()
+        };
+        let one = r#"{"l":[{"n":"b"}]}"#;
+        for (text, before, expected) in [
+            (plain.clone(), "{}", "/l: "),
+            (plain, r#"{"l":{}}"#, "/l: "),
+            (named(".name"), one, "/g: "),
+            (named("{ids: 1}"), one, "/g/ids: "),
+            (named("error(\\\"no\\\")"), one, "/g: the jq program failed"),
+        ] {
+            let error = refused(&text, before);
+            assert!(error.starts_with(expected), "{error}");
+        }
     }
 
     #[test]

@@ -43,9 +43,19 @@ edges:
       - require: {path: /x, type: object, message: m}
       - jq: {path: /x, program: .}
       - ensure: {path: /x, type: array, jq: "[]", reads: [/y], message: m}
+      - add:
+          path: /g
+          groups:
+            of: /l
+            where: {path: /i, filled: true}
+            by: /n
+            otherwise: o
+            all: [{name: a, if: {path: /s, ends_with: [x], not_ends_with: [yx]}, first_by: /i}]
+            collect: [{name: c, path: /i}]
+            jq: "{n: .name}"
       - rehash: {at: /h, over: "", from: trace_chain_t1, to: trace_chain_t2}
       - program: {path: /x, argv: [/bin/true], timeout_ms: 5}
-    proof: {addsDefaulted: [/v], dropsNothing: false, invariant: i}
+    proof: {addsDefaulted: [/v, /g], dropsNothing: false, invariant: i}
     lossy: [/x]
     inverse: []
 normalize: [{add: {path: /n, value: {a: [1]}}}]
@@ -127,13 +137,18 @@ fn schema_and_loader_take_and_refuse_the_same() {
         ("program: .", "script: ."),
         ("jq: \"[]\", reads: [/y]", "jq: \"[]\", reads: /y"),
         ("type: array, ", ""),
+        ("            by: /n\n", ""),
+        ("filled: true", "filled: 1"),
+        ("if: {path: /s, ends_with: [x]", "if: {path: /s, ends_with: x"),
+        ("first_by: /i", "last_by: /i"),
+        ("{name: c, path: /i}", "{name: c}"),
         ("to: trace_chain_t2", "to: trace_chain_t9"),
         ("argv: [/bin/true], ", ""),
         ("timeout_ms: 5", "timeout_ms: soon"),
         ("normalize_lossy: [/n]", "normalize_lossy: /n"),
         ("dropsNothing: false", "dropsNothing: 0"),
         ("dropsNothing: false", "drops_nothing: false"),
-        ("addsDefaulted: [/v], ", ""),
+        ("addsDefaulted: [/v, /g], ", ""),
         ("lossy: [/x]", "lossy: /x"),
         ("inverse: []", "inverse: {}"),
         ("expr: \"true\"", "expr: true"),

@@ -96,13 +96,7 @@ impl Steps {
         self.added.append(&mut steps.added);
         if let (false, Some(kind)) = (steps.lines.is_empty(), kind(&old.form)) {
             let (why, steps) = body(steps.lines);
-            let condition = Condition {
-                path: place,
-                equals: None,
-                not_in: None,
-                kind: Some(kind),
-                absent: false,
-            };
+            let condition = Condition { path: place, kind: Some(kind), ..Condition::default() };
             self.line(Step::When(When { condition, steps }), why);
         }
     }
@@ -177,7 +171,8 @@ impl Steps {
 }
 
 pub(super) fn put(path: &Pointer, value: Value) -> Put {
-    Put { path: path.clone(), value: Some(value), jq: None, reason: None, reads: None }
+    let (jq, reads, groups, reason) = (None, None, None, None);
+    Put { path: path.clone(), value: Some(value), jq, reads, groups, reason }
 }
 
 /// The steps of lines, and everything that was said of them.

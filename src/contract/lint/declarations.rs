@@ -9,7 +9,7 @@ use super::super::reference::Encoding;
 use super::{Notes, Severity, entry, place};
 use crate::document::{Pointer, json};
 use crate::schema::Schema;
-use crate::transform::{JqError, Program, Step};
+use crate::transform::{Groups, JqError, Program, Step};
 
 pub(super) fn check(contract: &Contract, kinds: &BTreeSet<String>, notes: &mut Notes) {
     names(contract, notes);
@@ -143,9 +143,13 @@ fn of_steps(contract: &Contract, steps: &[Step], at: &Pointer, notes: &mut Notes
                     Step::Set(_) => "set",
                     _ => "merge",
                 };
-                put.jq.iter().for_each(|text| {
-                    compile(contract, text, at.below(name).below("jq"), "", notes);
-                });
+                own_programs(
+                    contract,
+                    put.jq.as_ref(),
+                    put.groups.as_ref(),
+                    &at.below(name),
+                    notes,
+                );
             }
             Step::Jq(jq) => {
                 let at = at.below("jq");
@@ -160,8 +164,8 @@ fn of_steps(contract: &Contract, steps: &[Step], at: &Pointer, notes: &mut Notes
                 }
             }
             Step::Ensure(ensure) => {
-                let at = at.below("ensure").below("jq");
-                ensure.jq.iter().for_each(|text| compile(contract, text, at.clone(), "", notes));
+                let at = at.below("ensure");
+                own_programs(contract, ensure.jq.as_ref(), ensure.groups.as_ref(), &at, notes);
             }
             Step::Each(each) => {
                 of_steps(contract, &each.steps, &at.below("each").below("steps"), notes);
@@ -171,6 +175,22 @@ fn of_steps(contract: &Contract, steps: &[Step], at: &Pointer, notes: &mut Notes
             }
             _ => {}
         }
+    }
+}
+
+/// The programs of a step at `at` that puts something.
+fn own_programs(
+    contract: &Contract,
+    jq: Option<&String>,
+    groups: Option<&Groups>,
+    at: &Pointer,
+    notes: &mut Notes,
+) {
+    let of_groups = groups.and_then(|groups| groups.jq.as_ref());
+    let of_groups = of_groups.map(|text| (text, at.below("groups").below("jq")));
+    let own = jq.map(|text| (text, at.below("jq")));
+    for (text, at) in own.into_iter().chain(of_groups) {
+        compile(contract, text, at, "", notes);
     }
 }
 

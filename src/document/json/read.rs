@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use ecow::{EcoString, EcoVec};
+use ecow::EcoString;
 
 use super::super::number;
-use super::super::{Key, Map, Number, Value};
-use super::style::Seen;
+use super::super::{Key, List, Map, Number, Value};
+use super::style::{Seen, line_and_indent};
+use super::verbatim::{Found, Layout, VERBATIM_FROM, Verbatim};
 use super::{DEPTH_MAX, Json};
 
 /// A text that is not acceptable JSON.
@@ -83,8 +84,14 @@ pub(in super::super) fn read_sharing(text: &[u8], keys: &mut Keys) -> Result<Jso
         Ok(text) => text,
         Err(error) => return Err(located(text, error.valid_up_to(), Reason::NotUtf8)),
     };
-    let (maps, lists) = (Vec::new(), Vec::new());
-    let mut reader = Reader { text, at: 0, depth: 0, keys, seen: Seen::default(), maps, lists };
+    let mut reader = Reader::new(text, keys);
+    reader.document().map_err(|Wrong(reason)| located(text.as_bytes(), reader.at, reason))
+}
+
+/// Reads the one value of `text`, which was looked at before: no list of it stays text.
+pub(super) fn read_walked(text: &str) -> Result<Json, JsonError> {
+    let mut keys = Keys::default();
+    let mut reader = Reader { walked: text.len(), ..Reader::new(text, &mut keys) };
     reader.document().map_err(|Wrong(reason)| located(text.as_bytes(), reader.at, reason))
 }
 
@@ -117,9 +124,16 @@ struct Reader<'a> {
     /// Emptied room, one for each level that was open at once: what is read grows there, and takes what it needs.
     maps: Vec<Map>,
     lists: Vec<Vec<Value>>,
+    /// Up to where lists were looked for that can stay text.
+    walked: usize,
 }
 
 impl<'a> Reader<'a> {
+    fn new(text: &'a str, keys: &'a mut Keys) -> Self {
+        let (maps, lists) = (Vec::new(), Vec::new());
+        Self { text, at: 0, depth: 0, keys, seen: Seen::default(), maps, lists, walked: 0 }
+    }
+
     fn document(&mut self) -> Result<Json, Wrong> {
         if self.text.starts_with('\u{feff}') {
             return Err(Wrong(Reason::ByteOrderMark));
@@ -165,6 +179,9 @@ impl<'a> Reader<'a> {
     }
 
     fn list(&mut self) -> Result<Value, Wrong> {
+        if let Some(verbatim) = self.verbatim() {
+            return Ok(Value::List(List::of_text(verbatim)));
+        }
         let mut values = self.lists.pop().unwrap_or_default();
         self.between(b']', "a comma or ]", |reader| {
             values.push(reader.value()?);
@@ -173,6 +190,41 @@ impl<'a> Reader<'a> {
         let exactly = Value::List(exact(&mut values));
         self.lists.push(values);
         Ok(exactly)
+    }
+
+    /// The list at which the reader is, if it can stay text. No byte is looked at twice for that, whatever nests in what.
+    fn verbatim(&mut self) -> Option<Verbatim> {
+        let rest = self.rest();
+        if rest.len() < VERBATIM_FROM || self.at < self.walked {
+            return None;
+        }
+        let opening = self.seen.opening.filter(|_| self.depth > 0);
+        let opening = opening.unwrap_or_else(|| space_of(rest.get(1..).unwrap_or_default()));
+        let (newline, indent) = line_and_indent(opening);
+        let colon = self.seen.colon.or_else(|| behind(rest, "\":"));
+        // What follows a colon follows a comma too, in most styles.
+        let comma = self.seen.comma.or(colon).or_else(|| behind(rest, ",")).unwrap_or_default();
+        let colon = colon.unwrap_or_default();
+        let layout = Layout {
+            indent: indent.map(Into::into),
+            newline,
+            colon: colon.into(),
+            comma: if indent.is_some() { "" } else { comma }.into(),
+        };
+        let Found { list, length, saw_colon, saw_comma } = Verbatim::at(rest, self.depth, layout);
+        self.walked = self.at + length;
+        let list = list?;
+        self.at += length;
+        if self.depth == 0 {
+            self.seen.opening = Some(opening);
+        }
+        if saw_colon {
+            self.seen.colon.get_or_insert(colon);
+        }
+        if saw_comma {
+            self.seen.comma.get_or_insert(comma);
+        }
+        Some(list)
     }
 
     fn map(&mut self) -> Result<Value, Wrong> {
@@ -339,11 +391,9 @@ impl<'a> Reader<'a> {
 
     /// Passes over white space and returns it.
     fn space(&mut self) -> &'a str {
-        let rest = self.rest();
-        let length =
-            rest.bytes().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
-        self.at += length;
-        rest.get(..length).unwrap_or_default()
+        let space = space_of(self.rest());
+        self.at += space.len();
+        space
     }
 
     fn expect(&mut self, byte: u8, name: &'static str) -> Result<(), Wrong> {
@@ -366,8 +416,20 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The white space that a text begins with.
+fn space_of(text: &str) -> &str {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let length = text.bytes().take_while(|byte| is_space(byte)).count();
+    text.get(..length).unwrap_or_default()
+}
+
+/// The white space behind the first `mark` of a text, which may be a part of a string.
+fn behind<'a>(text: &'a str, mark: &str) -> Option<&'a str> {
+    Some(space_of(text.split_once(mark)?.1))
+}
+
 /// All of `values`, in no more memory than they need. What stays is empty, and has room for as many again.
-fn exact(values: &mut Vec<Value>) -> EcoVec<Value> {
+fn exact(values: &mut Vec<Value>) -> List {
     values.drain(..).collect()
 }
 

@@ -52,12 +52,8 @@ pub(super) struct Seen<'a> {
 
 impl Seen<'_> {
     pub(super) fn style(&self, end: &str) -> Style {
-        let (line, indent) = match self.opening.and_then(|space| space.rsplit_once('\n')) {
-            Some((line, indent)) => (Some(line), Some(indent)),
-            None => (None, None),
-        };
-        let crlf = line.is_some_and(|line| line.ends_with('\r')) || end.ends_with("\r\n");
-        let newline = if crlf { "\r\n" } else { "\n" };
+        let (newline, indent) = line_and_indent(self.opening.unwrap_or_default());
+        let newline = if end.ends_with("\r\n") { "\r\n" } else { newline };
         Style {
             indent: indent.map(Into::into),
             newline,
@@ -66,5 +62,14 @@ impl Seen<'_> {
             end: end.into(),
             escapes: if self.escaped_beyond_ascii { Escapes::AllButAscii } else { Escapes::Needed },
         }
+    }
+}
+
+/// What ends a line, and what the next one begins with for each level of nesting, by the space behind the outermost bracket.
+pub(super) fn line_and_indent(opening: &str) -> (&'static str, Option<&str>) {
+    match opening.rsplit_once('\n') {
+        Some((line, indent)) if line.ends_with('\r') => ("\r\n", Some(indent)),
+        Some((_, indent)) => ("\n", Some(indent)),
+        None => ("\n", None),
     }
 }

@@ -1,6 +1,6 @@
 //! Writing a value in a style.
 
-use super::super::{Map, Unwritable, Value, WriteError};
+use super::super::{List, Map, Unwritable, Value, WriteError};
 use super::DEPTH_MAX;
 use super::style::{Escapes, Style};
 
@@ -61,7 +61,12 @@ impl<S: Sink> Writer<'_, S> {
         Ok(())
     }
 
-    fn list(&mut self, values: &[Value]) -> Result<(), WriteError> {
+    fn list(&mut self, values: &List) -> Result<(), WriteError> {
+        let verbatim = values.verbatim();
+        if let Some(text) = verbatim.and_then(|text| text.written(self.style, self.depth)) {
+            self.to.put(text);
+            return Ok(());
+        }
         self.between("[", "]", values.iter().enumerate(), |writer, (place, value)| {
             writer.value(value).map_err(|error| error.within(&place.to_string()))
         })

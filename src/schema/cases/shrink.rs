@@ -57,12 +57,12 @@ impl Edit {
                 let (above, name) = place.split()?;
                 match above.get_mut(&mut document)? {
                     Value::Map(map) => drop(Arc::make_mut(map).remove(name)?),
-                    Value::List(values) => drop(values.remove(name.parse().ok()?)),
+                    Value::List(values) => drop(values.edit().remove(name.parse().ok()?)),
                     _ => return None,
                 }
             }
             Self::First(place, length) => match place.get_mut(&mut document)? {
-                Value::List(values) => values.truncate(*length),
+                Value::List(values) => values.edit().truncate(*length),
                 _ => return None,
             },
             Self::With(place, value) => *place.get_mut(&mut document)? = value.clone(),

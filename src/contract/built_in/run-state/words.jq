@@ -59,19 +59,3 @@ def run_name: first((.id | filled), (run_folder | last_part), "unknown-run");
 # The folder of the run, by the state if it says so.
 def run_place:
   first((.paths.runDir | filled), run_folder, path_of((.cwd | text), ".cw", "runs", run_name));
-
-# The phases of a run, in the order in which its tasks first name them. A task counts if it has an identifier; of several
-# tasks with one identifier the first one says whether it is completed. Takes each task a fixed number of times, and keeps
-# of each its identifier only.
-def phases:
-  (reduce (.tasks | reverse[] | objects | [(.id | filled), .status == "completed"] | select(length == 2)) as $task
-    ({}; .[$task[0]] = $task[1])) as $done
-  | reduce (.tasks[] | objects | [(.id | filled), first((.phase | filled), "Workflow")] | select(length == 2)) as $task
-    ({}; .[$task[1]] += [$task[0]])
-  | to_entries
-  | map({
-      id: (.key | slug),
-      name: .key,
-      status: (if all(.value[]; $done[.]) then "completed" else "pending" end),
-      taskIds: .value
-    });
