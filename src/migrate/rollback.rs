@@ -7,7 +7,9 @@ use ledger_format::hash::{CommitHash, LedgerId};
 
 use super::environment::Environment;
 use super::error::MigrateError;
+use super::observe::Observation;
 use super::plan::{Policy, binding};
+use super::publish::Live;
 use super::run::{
     Inputs, Observer, RunReport, Subject as _, check_contract, freeze_contract, go_on,
     must_be_writable,
@@ -47,7 +49,7 @@ pub fn rollback(
         return Err(MigrateError::Unsettled);
     }
     must_be_writable(store)?;
-    let observation = store.observe()?;
+    let (observation, held) = observe_locked(store)?;
     let recorded = &store.ledger.state().store().objects;
     let rows = |state: &ObjectState| match state {
         ObjectState::Database { rows, .. } => Some(*rows),
@@ -104,7 +106,23 @@ pub fn rollback(
         changes: None,
     };
     store.record(signer, vec![started.into()], observer)?;
-    go_on(store, signer, observer).map(Some)
+    store.held = held;
+    let report = go_on(store, signer, observer);
+    store.held = None;
+    report.map(Some)
+}
+
+/// Looks at the live store under its lock, which is held on to if nothing was written since that was recorded: what is then
+/// found is what is gone back from. Else whatever takes time is done without the lock.
+fn observe_locked(store: &mut Store) -> Result<(Observation, Option<Live>), MigrateError> {
+    let live = Live::lock(store)?;
+    match live.as_recorded(store) {
+        Some(state) => Ok((store.observe_knowing(state)?, Some(live))),
+        None => {
+            drop(live);
+            Ok((store.observe()?, None))
+        }
+    }
 }
 
 type States = std::collections::BTreeMap<String, ObjectState>;
