@@ -136,7 +136,7 @@ impl Rehearsal {
     }
 
     /// The next step's root and loss.
-    pub(super) fn next(&mut self) -> Option<(CommitHash, Loss)> {
+    pub(super) fn next_step(&mut self) -> Option<(CommitHash, Loss)> {
         self.steps.pop_front()
     }
 

@@ -5,6 +5,7 @@ use ledger_format::body::{Body, FixedBytes, ObjectState, Purpose, RunStarted};
 use ledger_format::cbor::{self, Value};
 use ledger_format::hash::{CommitHash, LedgerId};
 
+use super::edits::{Edits, same};
 use super::environment::Environment;
 use super::error::MigrateError;
 use super::observe::Observation;
@@ -41,7 +42,9 @@ pub fn rollback(
     store.must_be_idle()?;
     store.may_sign(signer)?;
     check_contract(store)?;
-    let then = store.ledger.state_at(size)?.store().clone();
+    let state_then = store.ledger.state_at(size)?;
+    let begun = state_then.runs().open.as_ref().map_or(size, |open| open.started_seq);
+    let then = state_then.store().clone();
     if then.contract.is_none() {
         return Err(MigrateError::BeforeAdoption);
     }
@@ -49,20 +52,13 @@ pub fn rollback(
         return Err(MigrateError::Unsettled);
     }
     must_be_writable(store)?;
-    let (observation, held) = observe_locked(store)?;
-    let recorded = &store.ledger.state().store().objects;
-    let rows = |state: &ObjectState| match state {
-        ObjectState::Database { rows, .. } => Some(*rows),
-        _ => None,
+    // What takes time and needs no lock comes before it.
+    let edits = if options.discard_changes {
+        None
+    } else {
+        Some(Edits::since(&store.ledger, size.min(begun), size, &then.objects)?)
     };
-    let rows_written = observation.changes.iter().find_map(|change| match change {
-        Body::ObjectObserved(body)
-            if rows(&body.state) != recorded.get(&body.object).and_then(rows) =>
-        {
-            Some(body.object.clone())
-        }
-        _ => None,
-    });
+    let (observation, held) = observe_locked(store)?;
     let documents_changed = observation.changes.iter().any(|change| match change {
         Body::ObjectObserved(body) => matches!(body.state, ObjectState::Document { .. }),
         _ => false,
@@ -76,8 +72,8 @@ pub fn rollback(
     if !moved && then.version == observation.version {
         return Ok(None);
     }
-    if let Some(object) = rows_written.filter(|_| !options.discard_changes) {
-        return Err(MigrateError::RowsWritten { object });
+    if let Some(edits) = edits {
+        must_hold_nothing_else(store, now, &then.objects, &edits)?;
     }
     check_kept(store, &observation.database_state, &then.objects)?;
     let (ledger, contract) = (store.ledger.id(), store.contract.digest());
@@ -116,16 +112,36 @@ pub fn rollback(
 /// found is what is gone back from. Else whatever takes time is done without the lock.
 fn observe_locked(store: &mut Store) -> Result<(Observation, Option<Live>), MigrateError> {
     let live = Live::lock(store)?;
-    match live.as_recorded(store) {
-        Some(state) => Ok((store.observe_knowing(state)?, Some(live))),
-        None => {
-            drop(live);
-            Ok((store.observe()?, None))
-        }
+    if let Some(state) = live.as_recorded(store) {
+        return Ok((store.observe_knowing(state)?, Some(live)));
     }
+    drop(live);
+    Ok((store.observe()?, None))
 }
 
 type States = std::collections::BTreeMap<String, ObjectState>;
+
+/// Refuses to take away what somebody wrote since a run, whether the ledger has it already or not.
+fn must_hold_nothing_else(
+    store: &Store,
+    now: &[(String, ObjectState)],
+    then: &States,
+    edits: &Edits,
+) -> Result<(), MigrateError> {
+    let recorded = &store.ledger.state().store().objects;
+    for (object, now) in now {
+        let Some(held) = recorded.get(object) else { continue };
+        let goes = !then.get(object).is_some_and(|then| same(now, then));
+        if goes && (!same(now, held) || edits.holds(object, held)) {
+            let object = object.clone();
+            return Err(match now {
+                ObjectState::Database { .. } => MigrateError::RowsWritten { object },
+                _ => MigrateError::DocumentChanged { object },
+            });
+        }
+    }
+    Ok(())
+}
 
 /// Refuses to begin when content to be written is not there or not whole: once the run is committed
 /// it would be too late. Of the database these are the pages that differ from what it has now.

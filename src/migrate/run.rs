@@ -268,15 +268,14 @@ pub fn apply(
     }
     let mut bodies = freeze_contract(store)?;
     let rehearsed = store.rehearsal.as_ref().and_then(Rehearsal::source).cloned();
-    let observation = match rehearsed {
-        Some(state) => store.observe_knowing(state)?,
-        None => {
-            store.rehearsal = None;
-            let observation = store.observe()?;
-            let largest_step = plan.steps.iter().map(|step| step.pages_changed).max();
-            space::check(store, &observation.database_state, largest_step.unwrap_or(0))?;
-            observation
-        }
+    let observation = if let Some(state) = rehearsed {
+        store.observe_knowing(state)?
+    } else {
+        store.rehearsal = None;
+        let observation = store.observe()?;
+        let largest_step = plan.steps.iter().map(|step| step.pages_changed).max();
+        space::check(store, &observation.database_state, largest_step.unwrap_or(0))?;
+        observation
     };
     bodies.extend(observation.changes);
     let environment = store.objects.put(&Environment::here().bytes())?;

@@ -304,7 +304,7 @@ impl Work {
         objects: &mut dyn Objects,
     ) -> Result<(CommitHash, Loss), MigrateError> {
         match self {
-            Self::Rehearsed(done) => done.next().ok_or_else(|| MigrateError::Outcome {
+            Self::Rehearsed(done) => done.next_step().ok_or_else(|| MigrateError::Outcome {
                 check: format!("{} was not among the steps of the plan", script.name),
             }),
             Self::New(work) => {

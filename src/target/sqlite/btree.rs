@@ -163,9 +163,9 @@ fn rowid(bytes: &[u8]) -> i64 {
     let mut number: u64 = 0;
     for (at, byte) in bytes.iter().take(9).enumerate() {
         if at == 8 {
-            return (number << 8 | u64::from(*byte)).cast_signed();
+            return ((number << 8) | u64::from(*byte)).cast_signed();
         }
-        number = number << 7 | u64::from(byte & 0x7f);
+        number = (number << 7) | u64::from(byte & 0x7f);
         if byte & 0x80 == 0 {
             break;
         }

@@ -1,6 +1,7 @@
 //! The rows of a large table hashed on all cores, each piece of it through a connection of its own. Only for a database that
 //! nobody writes to: all of them must see the same. Knows rowids and row hashes; the result is that of one connection.
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -44,7 +45,7 @@ pub(super) fn many_rows(view: View<'_>, table: &Table) -> Result<Option<TableRow
         quoted_list(columns),
         quoted(&table.name)
     );
-    let readers = Readers { view_of: view.path(), idle: Mutex::new(Vec::new()) };
+    let readers = Readers { path: view.path(), idle: Mutex::new(Vec::new()) };
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let crew = Crew { workers, ahead: workers * PIECES_AHEAD };
     let (mut digest, mut count) = (Sha256::new(), 0);
@@ -65,7 +66,7 @@ pub(super) fn many_rows(view: View<'_>, table: &Table) -> Result<Option<TableRow
 
 /// Connections that read the same database, as many as are in use at once.
 struct Readers<'a> {
-    view_of: &'a std::path::Path,
+    path: &'a Path,
     idle: Mutex<Vec<Guest>>,
 }
 
@@ -75,7 +76,7 @@ impl Readers<'_> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let reader = match idle {
             Some(reader) => reader,
-            None => Guest::open(self.view_of, Duration::ZERO)?,
+            None => Guest::open(self.path, Duration::ZERO)?,
         };
         let hashes = reader.run(|connection| {
             let mut statement = connection.prepare_cached(query)?;
