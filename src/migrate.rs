@@ -25,6 +25,7 @@ mod plan;
 pub mod proof;
 mod publish;
 mod recompute;
+mod rehearsal;
 mod rollback;
 mod run;
 mod scripts;
@@ -41,7 +42,9 @@ pub use error::MigrateError;
 pub use folder::{FolderOptions, Recognised, recognise};
 pub use init::{Adoption, InitOptions, adopt, init};
 pub use loss::{LossSummary, LostValues};
-pub use plan::{Plan, PlanFileError, PlannedId, PlannedObject, PlannedStep, Policy, plan};
+pub use plan::{
+    Plan, PlanFileError, PlannedId, PlannedObject, PlannedStep, Policy, plan, plan_to_apply,
+};
 pub use recompute::{Outcome, Recomputed, RecomputedStep, recompute};
 pub use rollback::{RollbackOptions, rollback};
 pub use run::{Consent, Inputs, Milestone, Observer, RunReport, Silent, abandon, apply, resume};

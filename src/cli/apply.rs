@@ -17,7 +17,7 @@ use crate::migrate::documents::{
     Documents, DocumentsPlan, DocumentsPolicy, apply as apply_documents,
     plan_found as plan_documents,
 };
-use crate::migrate::{Consent, Environment, MigrateError, Plan, Policy, apply, plan};
+use crate::migrate::{Consent, Environment, MigrateError, Plan, Policy, apply, plan_to_apply};
 use crate::objects::Objects;
 
 #[derive(Debug, Args)]
@@ -66,12 +66,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Appli
         let planned = loaded.as_ref().map(|plan| &plan.environment);
         must_be_locked(planned, store.ledger(), store.objects())?;
     }
+    let consent = Consent(accept_lossy.clone());
     let plan = match loaded {
         Some(plan) => plan,
-        None => plan(&mut store, None, Policy::default())?,
+        None => plan_to_apply(&mut store, None, Policy::default(), &consent)?,
     };
     let size = store.ledger().state().size();
-    let consent = Consent(accept_lossy.clone());
     let mut bar = Bar::new(context);
     bar.listen()?;
     match apply(&mut store, &plan, &consent, fixed.inputs()?, &signer, &mut bar) {

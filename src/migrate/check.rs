@@ -4,7 +4,8 @@ use super::applied::must_be_unchanged;
 use super::error::MigrateError;
 use super::loss::{self, LossSummary};
 use super::observe::LiveDatabase;
-use super::plan::{PlannedStep, rehearse_on, scratch_folder};
+use super::plan::{PlannedStep, scratch_folder};
+use super::rehearsal::rehearse_on;
 use super::run::Subject as _;
 use super::space;
 use super::store::Store;
@@ -46,8 +47,10 @@ pub fn check(store: &Store, to: Option<&str>) -> Result<Tried, MigrateError> {
         // What a script leaves is told apart from what it found.
         live.must_be_sound()?;
         let scratch = scratch_folder(store)?;
-        let copy = live.copy(scratch.path())?;
-        let rehearsed = rehearse_on(copy, store, &edges)?;
+        let mut copy = live.copy(scratch.path())?;
+        let object = store.site.database_id();
+        let rehearsed = rehearse_on(&mut copy, &store.contract, object, &edges, |_, _| Ok(()))?;
+        copy.check_integrity()?;
         (loss, steps) = (rehearsed.loss.summary, rehearsed.steps);
     }
     Ok(Tried { from, to, steps, loss })

@@ -16,7 +16,7 @@ use crate::objects::Objects;
 use crate::sql_folder::{Applied, Books};
 use crate::target::Site;
 use crate::target::glyph_store::{AuditError, ContentRow, Layout, read_prefix};
-use crate::target::sqlite::{DatabaseError, PageTree, Snapshot, WorkCopy, image};
+use crate::target::sqlite::{DatabaseError, PageTree, Snapshot, Watch, WorkCopy, image};
 
 /// Table, key column, key and value column under which a `.glyph` database states its version.
 pub(super) const VERSION_ROW: (&str, &str, &str, &str) = ("meta", "key", "store_version", "value");
@@ -67,10 +67,6 @@ impl LiveDatabase {
         Ok(WorkCopy::copy(folder, &self.0)?)
     }
 
-    pub(super) fn declarations(&self) -> Result<Vec<String>, DatabaseError> {
-        self.0.declarations()
-    }
-
     /// Names of its tables, without those of SQLite itself.
     pub(super) fn tables(&self) -> Result<Vec<String>, DatabaseError> {
         let query = "SELECT name FROM sqlite_schema
@@ -104,6 +100,20 @@ impl LiveDatabase {
     /// Keeps its image, as far as `objects` lack it, and returns its state.
     pub(super) fn take(&self, objects: &mut dyn Objects) -> Result<ObjectState, MigrateError> {
         let tree = image::take(&self.0, objects)?;
+        self.state(&tree)
+    }
+
+    /// The same where its pages are known to be `tree`.
+    fn keep(
+        &self,
+        tree: &PageTree,
+        objects: &mut dyn Objects,
+    ) -> Result<ObjectState, MigrateError> {
+        image::store(tree, &self.0, objects)?;
+        self.state(tree)
+    }
+
+    fn state(&self, tree: &PageTree) -> Result<ObjectState, MigrateError> {
         Ok(ObjectState::Database {
             page_root: tree.root(),
             rows: self.0.content_hash()?,
@@ -180,6 +190,37 @@ impl Store {
     /// Looks at the live store and keeps what changed. Refuses a changed schema and changed earlier
     /// audit lines.
     pub(super) fn observe(&mut self) -> Result<Observation, MigrateError> {
+        let look = |database: &LiveDatabase| Ok((Seen::Pages(database.page_tree()?), ()));
+        self.observe_by(look).map(|(observation, ..)| observation)
+    }
+
+    /// The same, and one pass makes a copy of the database in `folder`, whose image is kept then. The database is watched from
+    /// that moment on.
+    pub(super) fn observe_copying(
+        &mut self,
+        folder: &Path,
+    ) -> Result<(Observation, WorkCopy, Watch), MigrateError> {
+        let (observation, database, mut copy) = self.observe_by(|database| {
+            let copy = database.copy(folder)?;
+            Ok((Seen::Pages(copy.page_tree().clone()), copy))
+        })?;
+        copy.image_is_kept();
+        Ok((observation, copy, database.0.watch()?))
+    }
+
+    /// The same where it is known already what the database is.
+    pub(super) fn observe_knowing(
+        &mut self,
+        database: ObjectState,
+    ) -> Result<Observation, MigrateError> {
+        let known = |_: &LiveDatabase| Ok((Seen::State(database), ()));
+        self.observe_by(known).map(|(observation, ..)| observation)
+    }
+
+    fn observe_by<T>(
+        &mut self,
+        look: impl FnOnce(&LiveDatabase) -> Result<(Seen, T), MigrateError>,
+    ) -> Result<(Observation, LiveDatabase, T), MigrateError> {
         let manifest = self.site.manifest().map(|path| document(&path)).transpose()?;
         let database = LiveDatabase::open(&self.site.database(), self.wait)?;
         let version = self.detect(&database)?;
@@ -193,17 +234,20 @@ impl Store {
             objects.push((Layout::MANIFEST.to_owned(), state));
         }
         let id = self.site.database_id().to_owned();
-        let database_state = match recorded.get(&id) {
-            Some(held) if is_as_recorded(&database, &id, held)? => held.clone(),
-            _ => {
-                let found = database.take(&mut *self.objects)?;
-                changes.push(observed(&id, found.clone()));
-                found
-            }
+        database.must_have_recorded_schema(self)?;
+        let (seen, made) = look(&database)?;
+        let held = recorded.get(&id);
+        let database_state = match (seen, held) {
+            (Seen::State(state), _) => state,
+            (Seen::Pages(tree), Some(held)) if has_pages_of(held, &tree) => held.clone(),
+            (Seen::Pages(tree), _) => database.keep(&tree, &mut *self.objects)?,
         };
+        if held != Some(&database_state) {
+            changes.push(observed(&id, database_state.clone()));
+        }
         objects.push((id, database_state.clone()));
         changes.extend(self.audit_growth()?);
-        Ok(Observation { objects, database_state, version, changes })
+        Ok((Observation { objects, database_state, version, changes }, database, made))
     }
 
     /// Lines that others appended to the audit file since it was recorded, kept and ready to be
@@ -248,17 +292,14 @@ impl LiveDatabase {
     }
 }
 
-/// Whether the database has the pages the ledger has. Refuses another schema.
-fn is_as_recorded(
-    database: &LiveDatabase,
-    object: &str,
-    recorded: &ObjectState,
-) -> Result<bool, MigrateError> {
-    let ObjectState::Database { page_root, schema, .. } = recorded else { return Ok(false) };
-    if database.page_tree()?.root() == *page_root {
-        return Ok(true);
-    }
-    database.must_have_schema(object, schema).map(|()| false)
+/// What was found of a live database.
+enum Seen {
+    Pages(PageTree),
+    State(ObjectState),
+}
+
+fn has_pages_of(state: &ObjectState, tree: &PageTree) -> bool {
+    matches!(state, ObjectState::Database { page_root, .. } if *page_root == tree.root())
 }
 
 fn observed(object: &str, state: ObjectState) -> Body {

@@ -13,14 +13,15 @@ use serde::{Deserialize, Serialize};
 use super::applied::must_be_unchanged;
 use super::environment::Environment;
 use super::error::MigrateError;
-use super::loss::{self, LossSummary, MeasuredLoss};
+use super::loss::{self, LossSummary};
 use super::observe::{LiveDatabase, VERSION_ROW, document};
-use super::run::Subject as _;
+use super::rehearsal::{Keeping, Rehearsed, Stage, rehearse};
+use super::run::{Consent, Subject as _};
 use super::space;
 use super::store::{Store, read_manifest};
-use crate::contract::{Contract, Edge, Format, way};
+use crate::contract::{Contract, Format, way};
 use crate::target::glyph_store::Layout;
-use crate::target::sqlite::{Exemption, Loss, Script, StepInputs, WorkCopy};
+use crate::target::sqlite::{Exemption, Loss, Script};
 use crate::transform::Sql;
 
 /// A plan: everything that applying it will do, under one id.
@@ -101,7 +102,7 @@ pub struct PlannedId {
 }
 
 impl PlannedId {
-    fn all_of(loss: &Loss) -> impl Iterator<Item = Self> + '_ {
+    pub(super) fn all_of(loss: &Loss) -> impl Iterator<Item = Self> + '_ {
         let key = |key: &[Value]| key.iter().map(to_json).collect();
         loss.tables.iter().flat_map(move |table| {
             table.ids.iter().map(move |changed| Self {
@@ -259,19 +260,54 @@ pub(super) fn must_be_whole(
 /// Plans the way to version `to`, newer or older (the contract's current one if `None`): looks at the live store and
 /// runs every step on a scratch copy to measure what it loses. Appends nothing.
 pub fn plan(store: &mut Store, to: Option<&str>, policy: Policy) -> Result<Plan, MigrateError> {
+    make(store, to, policy, Keeping::Nothing)
+}
+
+/// The same for who applies the plan right away under `consent`. What the steps
+/// make is kept, as long as they lose nothing that was not accepted: the run has no need to do them again if they read neither
+/// clock nor chance and the live store is as it was.
+pub fn plan_to_apply(
+    store: &mut Store,
+    to: Option<&str>,
+    policy: Policy,
+    consent: &Consent,
+) -> Result<Plan, MigrateError> {
+    let keeping = match consent.0 {
+        Some(_) => Keeping::Everything,
+        None => Keeping::WhatLosesNothing,
+    };
+    make(store, to, policy, keeping)
+}
+
+fn make(
+    store: &mut Store,
+    to: Option<&str>,
+    policy: Policy,
+    keeping: Keeping,
+) -> Result<Plan, MigrateError> {
     store.must_be_idle()?;
+    store.rehearsal = None;
     must_be_unchanged(store)?;
-    if to.unwrap_or(&store.contract.current) != store.ledger.state().store().version {
+    let moves = to.unwrap_or(&store.contract.current) != store.ledger.state().store().version;
+    let (observation, stage) = if moves {
         space::check_live(store)?;
-    }
-    let observation = store.observe()?;
+        let folder = scratch_folder(store)?;
+        let (observation, copy, watch) = store.observe_copying(folder.path())?;
+        (observation, Some(Stage { copy, watch, _folder: folder }))
+    } else {
+        (store.observe()?, None)
+    };
     store.objects.sync()?;
     let from = observation.version;
     let to = to.unwrap_or(&store.contract.current).to_owned();
     let contract = store.contract.clone();
     let edges = way(&contract, &from, &to)?;
-    let Rehearsed { loss, steps, ids_changed } =
-        rehearse(store, &observation.database_state, &edges)?;
+    let Rehearsed { loss, steps, ids_changed } = match stage {
+        Some(stage) if !edges.is_empty() => {
+            rehearse(store, stage, &observation.database_state, &edges, keeping)?
+        }
+        _ => Rehearsed::default(),
+    };
     let lost = loss.lost();
     if lost > 0 && !policy.allow_loss {
         return Err(MigrateError::LossRefused { lost });
@@ -362,61 +398,6 @@ pub(super) fn still_fits(store: &Store, plan: &Plan) -> Result<(), MigrateError>
         None => Ok(()),
         Some(object) => Err(MigrateError::Stale { reason: format!("{} changed", object.id) }),
     }
-}
-
-/// What the steps did on a scratch copy.
-#[derive(Default)]
-pub(super) struct Rehearsed {
-    pub(super) loss: MeasuredLoss,
-    pub(super) steps: Vec<PlannedStep>,
-    pub(super) ids_changed: Vec<PlannedId>,
-}
-
-/// Runs the edges' steps on a scratch copy.
-fn rehearse(
-    store: &Store,
-    database: &ObjectState,
-    edges: &[Edge],
-) -> Result<Rehearsed, MigrateError> {
-    let ObjectState::Database { page_root, .. } = database else { return Ok(Rehearsed::default()) };
-    if edges.is_empty() {
-        return Ok(Rehearsed::default());
-    }
-    space::check(store, database, 0)?;
-    let scratch = scratch_folder(store)?;
-    rehearse_on(WorkCopy::create(scratch.path(), page_root, &*store.objects)?, store, edges)
-}
-
-/// Runs the edges' steps on `copy`, and looks at what comes of them.
-pub(super) fn rehearse_on(
-    mut copy: WorkCopy,
-    store: &Store,
-    edges: &[Edge],
-) -> Result<Rehearsed, MigrateError> {
-    let mut rehearsed = Rehearsed::default();
-    let Rehearsed { loss, steps, ids_changed } = &mut rehearsed;
-    let exemptions = exemptions(&store.contract);
-    for edge in edges {
-        for sql in edge.sql() {
-            let script = script(&store.contract, sql);
-            // What is lost does not hang on clock or chance; the run records its own.
-            let object = store.site.database_id();
-            let inputs = StepInputs::of_step(0, &[0; 32], object, steps.len() as u64);
-            let done = copy.run_step(&script, &inputs, &exemptions)?;
-            loss.add(edge, &done.loss)?;
-            ids_changed.extend(PlannedId::all_of(&done.loss));
-            let pages_changed = done.changed_pages.len() as u64;
-            steps.push(PlannedStep {
-                edge: format!("{} -> {}", edge.from, edge.to),
-                script: sql.script.clone(),
-                statements: done.statements,
-                pages_changed,
-                bytes_changed: pages_changed * u64::from(copy.page_tree().page_size().bytes()),
-            });
-        }
-    }
-    copy.check_integrity()?;
-    Ok(rehearsed)
 }
 
 /// A folder for a copy that nobody needs afterwards.

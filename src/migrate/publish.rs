@@ -23,12 +23,27 @@ use crate::effects::Signer;
 use crate::target::glyph_store::{Layout, manifest_version, migration_line, read_prefix};
 use crate::target::sqlite::{Known, PageTree, Publisher, Standing, image, recognise};
 
-/// The locks on the live store.
+/// The locks on the live store, and what the database is under them.
 pub(super) struct Live {
     database: Publisher,
+    tree: PageTree,
 }
 
 impl Live {
+    /// Locks the live store and reads it.
+    pub(super) fn lock(store: &Store) -> Result<Self, MigrateError> {
+        let database = Publisher::begin(&store.site.database(), store.wait)?;
+        let tree = database.page_tree()?;
+        Ok(Self { database, tree })
+    }
+
+    /// The database's state by the ledger, if that is what it is.
+    pub(super) fn as_recorded(&self, store: &Store) -> Option<ObjectState> {
+        let recorded = store.ledger.state().store().objects.get(store.site.database_id())?;
+        let ObjectState::Database { page_root, .. } = recorded else { return None };
+        (*page_root == self.tree.root()).then(|| recorded.clone())
+    }
+
     /// Locks the live store, compares it with what the run read, and commits the run.
     pub(super) fn commit(
         store: &mut Store,
@@ -36,14 +51,17 @@ impl Live {
         observer: &mut dyn Observer,
     ) -> Result<Self, MigrateError> {
         let open = store.pending().cloned().ok_or(MigrateError::NoRun)?;
-        let database = Publisher::begin(&store.site.database(), store.wait)?;
-        let tree = unchanged(store, &database)?;
+        let live = match store.held.take() {
+            Some(held) => held,
+            None => Self::lock(store)?,
+        };
+        unchanged(store, &live)?;
         if let Some(ObjectState::Database { page_root, .. }) =
             store.ledger.state().store().staged.get(store.site.database_id())
         {
             // After the commit it would be too late to find out.
-            database.check_layout(
-                &tree,
+            live.database.check_layout(
+                &live.tree,
                 &image::load(page_root, &*store.objects)?,
                 &*store.objects,
             )?;
@@ -64,12 +82,12 @@ impl Live {
         store.objects.sync()?;
         let bodies = growth.into_iter().chain([committed.into()]).collect();
         store.record(signer, bodies, observer)?;
-        Ok(Self { database })
+        Ok(live)
     }
 }
 
-/// Refuses when a place is not what the run read any more; the database's pages if it is.
-fn unchanged(store: &Store, database: &Publisher) -> Result<PageTree, MigrateError> {
+/// Refuses when a place is not what the run read any more.
+fn unchanged(store: &Store, live: &Live) -> Result<(), MigrateError> {
     let objects = &store.ledger.state().store().objects;
     let stale = |object: &str| MigrateError::Stale {
         reason: format!("{object} changed while the run was at work"),
@@ -80,10 +98,9 @@ fn unchanged(store: &Store, database: &Publisher) -> Result<PageTree, MigrateErr
             return Err(stale(Layout::MANIFEST));
         }
     }
-    let (tree, object) = (database.page_tree()?, store.site.database_id());
-    match objects.get(object) {
-        Some(ObjectState::Database { page_root, .. }) if tree.root() == *page_root => Ok(tree),
-        _ => Err(stale(object)),
+    match live.as_recorded(store) {
+        Some(_) => Ok(()),
+        None => Err(stale(store.site.database_id())),
     }
 }
 
@@ -124,7 +141,7 @@ pub(super) fn publish(
     };
     let live = match live {
         Some(live) => live,
-        None => Live { database: Publisher::begin(&store.site.database(), store.wait)? },
+        None => Live::lock(store)?,
     };
     let sources = sources(store, &open)?;
     // Every place is looked at before any is written: a conflict in one leaves all as they are.
@@ -132,7 +149,7 @@ pub(super) fn publish(
     if let Some(path) = &manifest {
         manifest_standing(store, path, &open, &sources)?;
     }
-    let looked = look_at_database(store, &open, &sources, &live.database)?;
+    let (place, target) = look_at_database(store, &open, &sources, &live)?;
     if let Some(line) = audit {
         begun_line(store, &open, line)?;
     }
@@ -140,7 +157,7 @@ pub(super) fn publish(
     if let Some(path) = manifest.as_deref().filter(|_| goes_up) {
         publish_manifest(store, path, &open, &sources, observer)?;
     }
-    publish_database(store, &looked, live.database, observer)?;
+    publish_database(store, place, &target, live, observer)?;
     if let Some(path) = manifest.as_deref().filter(|_| !goes_up) {
         publish_manifest(store, path, &open, &sources, observer)?;
     }
@@ -291,19 +308,13 @@ pub(super) fn version_written(
     Ok(if written { to.clone() } else { from.clone() })
 }
 
-/// The live database as it is under the lock.
-struct Looked {
-    place: Place,
-    tree: PageTree,
-    target: CommitHash,
-}
-
+/// Whether the database is still to be written under the lock, and what it is to be.
 fn look_at_database(
     store: &Store,
     open: &OpenRun,
     sources: &States,
-    database: &Publisher,
-) -> Result<Looked, MigrateError> {
+    live: &Live,
+) -> Result<(Place, CommitHash), MigrateError> {
     let object = store.site.database_id();
     let conflict = || MigrateError::Conflict { place: object.to_owned(), run: open.run };
     let known = |states: &States| match states.get(object) {
@@ -314,8 +325,7 @@ fn look_at_database(
     };
     let source = known(sources)?;
     let target = known(&store.ledger.state().store().objects)?;
-    let tree = database.page_tree()?;
-    let found = Known { page_root: tree.root(), schema: database.schema_digest()? };
+    let found = Known { page_root: live.tree.root(), schema: live.database.schema_digest()? };
     let (from, to) = (&open.started.from, &open.started.to);
     let place = match recognise(&found, &source, &target) {
         Standing::Target => Place::Written,
@@ -334,22 +344,24 @@ fn look_at_database(
             return Err(conflict());
         }
     };
-    Ok(Looked { place, tree, target: target.page_root })
+    Ok((place, target.page_root))
 }
 
 fn publish_database(
     store: &Store,
-    looked: &Looked,
-    mut database: Publisher,
+    place: Place,
+    target: &CommitHash,
+    live: Live,
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
-    if looked.place == Place::Written {
+    let Live { mut database, tree } = live;
+    if place == Place::Written {
         return Ok(database.affirm()?);
     }
     let object = store.site.database_id();
     observer.reached(&Milestone::Publishing { object });
-    let target = image::load(&looked.target, &*store.objects)?;
-    database.write(&looked.tree, &target, &*store.objects)?;
+    let target = image::load(target, &*store.objects)?;
+    database.write(&tree, &target, &*store.objects)?;
     database.commit()?;
     observer.reached(&Milestone::Published { object });
     Ok(())

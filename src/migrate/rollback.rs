@@ -8,7 +8,9 @@ use ledger_format::hash::{CommitHash, LedgerId};
 use super::edits::{Edits, same};
 use super::environment::Environment;
 use super::error::MigrateError;
+use super::observe::Observation;
 use super::plan::{Policy, binding};
+use super::publish::Live;
 use super::run::{
     Inputs, Observer, RunReport, Subject as _, check_contract, freeze_contract, go_on,
     must_be_writable,
@@ -50,7 +52,13 @@ pub fn rollback(
         return Err(MigrateError::Unsettled);
     }
     must_be_writable(store)?;
-    let observation = store.observe()?;
+    // What takes time and needs no lock comes before it.
+    let edits = if options.discard_changes {
+        None
+    } else {
+        Some(Edits::since(&store.ledger, size.min(begun), size, &then.objects)?)
+    };
+    let (observation, held) = observe_locked(store)?;
     let documents_changed = observation.changes.iter().any(|change| match change {
         Body::ObjectObserved(body) => matches!(body.state, ObjectState::Document { .. }),
         _ => false,
@@ -64,8 +72,7 @@ pub fn rollback(
     if !moved && then.version == observation.version {
         return Ok(None);
     }
-    if !options.discard_changes {
-        let edits = Edits::since(&store.ledger, size.min(begun), size, &then.objects)?;
+    if let Some(edits) = edits {
         must_hold_nothing_else(store, now, &then.objects, &edits)?;
     }
     check_kept(store, &observation.database_state, &then.objects)?;
@@ -95,7 +102,21 @@ pub fn rollback(
         changes: None,
     };
     store.record(signer, vec![started.into()], observer)?;
-    go_on(store, signer, observer).map(Some)
+    store.held = held;
+    let report = go_on(store, signer, observer);
+    store.held = None;
+    report.map(Some)
+}
+
+/// Looks at the live store under its lock, which is held on to if nothing was written since that was recorded: what is then
+/// found is what is gone back from. Else whatever takes time is done without the lock.
+fn observe_locked(store: &mut Store) -> Result<(Observation, Option<Live>), MigrateError> {
+    let live = Live::lock(store)?;
+    if let Some(state) = live.as_recorded(store) {
+        return Ok((store.observe_knowing(state)?, Some(live)));
+    }
+    drop(live);
+    Ok((store.observe()?, None))
 }
 
 type States = std::collections::BTreeMap<String, ObjectState>;

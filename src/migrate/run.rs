@@ -15,6 +15,7 @@ use super::error::MigrateError;
 use super::observe::{LiveDatabase, take_all};
 use super::plan::{Plan, still_fits};
 use super::publish::{Live, publish, settle_manifest, version_written};
+use super::rehearsal::Rehearsal;
 use super::space;
 use super::stage::stage;
 use super::store::{Store, detect};
@@ -275,11 +276,20 @@ pub fn apply(
     check_contract(store)?;
     still_fits(store, plan)?;
     must_be_writable(store)?;
-    space::check_live(store)?;
+    if store.rehearsal.is_none() {
+        space::check_live(store)?;
+    }
     let mut bodies = freeze_contract(store)?;
-    let observation = store.observe()?;
-    let largest_step = plan.steps.iter().map(|step| step.pages_changed).max();
-    space::check(store, &observation.database_state, largest_step.unwrap_or(0))?;
+    let rehearsed = store.rehearsal.as_ref().and_then(Rehearsal::source).cloned();
+    let observation = if let Some(state) = rehearsed {
+        store.observe_knowing(state)?
+    } else {
+        store.rehearsal = None;
+        let observation = store.observe()?;
+        let largest_step = plan.steps.iter().map(|step| step.pages_changed).max();
+        space::check(store, &observation.database_state, largest_step.unwrap_or(0))?;
+        observation
+    };
     bodies.extend(observation.changes);
     let environment = store.objects.put(&Environment::here().bytes())?;
     store.objects.put(&plan.preimage())?;

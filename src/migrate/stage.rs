@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use ledger_format::body::{
     Body, ObjectMigrated, ObjectStaged, ObjectState, Purpose, RunStarted, StagedContent, Verdict,
@@ -14,6 +15,7 @@ use super::error::MigrateError;
 use super::loss::{self, MeasuredLoss};
 use super::observe::{LiveDatabase, document_state};
 use super::plan::{exemptions, loss_bound, script};
+use super::rehearsal::Rehearsal;
 use super::run::{Milestone, Observer, Subject as _};
 use super::stated;
 use super::store::Store;
@@ -23,7 +25,7 @@ use crate::ledger::Ledger;
 use crate::objects::{Objects, ObjectsError};
 use crate::target::Site;
 use crate::target::glyph_store::{Layout, Manifest, manifest_version};
-use crate::target::sqlite::{StepInputs, WorkCopy};
+use crate::target::sqlite::{Exemption, Loss, PageTree, Script, StepInputs, WorkCopy};
 
 /// Operator that rewrites a store's manifest.
 const MANIFEST_OPERATOR: &str = "glyph-ledger.migrate.manifest";
@@ -145,10 +147,7 @@ impl Staging {
         let ObjectState::Database { page_root, .. } = source else {
             return Err(MigrateError::DocumentChanged { object });
         };
-        let folder = store.work_folder(self.run);
-        let io = |source| MigrateError::Io { path: folder.clone(), source };
-        fs::create_dir_all(&folder).map_err(io)?;
-        let mut copy = WorkCopy::create(&folder, &page_root, &*store.objects)?;
+        let mut work = self.begin(store, &source, &page_root)?;
         let exemptions = exemptions(&self.contract);
         let mut loss = MeasuredLoss::default();
         let total: u64 = edges.iter().map(|edge| edge.steps.len() as u64).sum();
@@ -156,10 +155,11 @@ impl Staging {
         for edge in edges {
             for sql in edge.sql() {
                 let inputs = step_inputs(&self.started, &object, step)?;
-                let done = copy.run_step(&script(&self.contract, sql), &inputs, &exemptions)?;
-                loss.add(edge, &done.loss)?;
-                copy.store(&mut *store.objects)?;
-                let result = StagedContent::Database { page_root: done.page_root };
+                let script = script(&self.contract, sql);
+                let (page_root, lost) =
+                    work.step(&script, &inputs, &exemptions, &mut *store.objects)?;
+                loss.add(edge, &lost)?;
+                let result = StagedContent::Database { page_root };
                 let edge = self.contract.edge_digest(edge);
                 self.staged(&object, step, edge, result)?;
                 step += 1;
@@ -174,25 +174,17 @@ impl Staging {
                 reason: "it would lose more than was planned".into(),
             });
         }
-        copy.check_integrity()?;
-        let states_version = self.check_version(store, &copy)?;
-        let target = ObjectState::Database {
-            page_root: copy.page_tree().root(),
-            rows: copy.content_hash()?,
-            schema: copy.schema_digest()?,
-        };
+        let rows = work.sound_content()?;
+        work.must_lead_back(&*store.objects)?;
+        let copy = work.copy();
+        let states_version = self.check_version(store, copy)?;
+        let (page_root, schema) = (copy.page_tree().root(), copy.schema_digest()?);
+        let target = ObjectState::Database { page_root, rows, schema };
         let loss_list = match loss.lost() {
             0 => None,
             _ => Some(store.objects.put(&loss.list().encode())?),
         };
-        let live = LiveDatabase::open(copy.path(), store.wait)?;
-        let scripts = edges.iter().flat_map(Edge::sql);
-        let scripts = scripts.map(|sql| script(&self.contract, sql));
-        let scripts = scripts.flat_map(|script| {
-            std::iter::once(script.sql).chain(script.record.map(|record| record.sql))
-        });
-        let reads_inputs =
-            live.declarations()?.into_iter().chain(scripts).any(|sql| names_inputs(&sql));
+        let reads_inputs = reads_inputs(&self.contract, edges, copy)?;
         let checked = ["foreign_keys", "integrity", "loss_within_plan"];
         let checked = checked.into_iter().chain(states_version.then_some("version_stated"));
         Ok(ObjectMigrated {
@@ -209,6 +201,24 @@ impl Staging {
             verdicts: checked.map(|name| (name.to_owned(), Verdict::True)).collect(),
             renamed: Vec::new(),
         })
+    }
+
+    /// What was made for the plan, if that is of this run; else a copy to run the steps on.
+    fn begin(
+        &self,
+        store: &mut Store,
+        source: &ObjectState,
+        page_root: &CommitHash,
+    ) -> Result<Work, MigrateError> {
+        if let Some(done) = store.rehearsal.take().filter(|it| it.is_of(&self.started, source)) {
+            return Ok(Work::Rehearsed(Box::new(done)));
+        }
+        let folder = store.work_folder(self.run);
+        let io = |source| MigrateError::Io { path: folder.clone(), source };
+        fs::create_dir_all(&folder).map_err(io)?;
+        let copy = work_copy(store, &folder, page_root)?;
+        let before = copy.page_tree().clone();
+        Ok(Work::New(Box::new((copy, before))))
     }
 
     /// The migrated database must state the version that it was migrated to, if it states any.
@@ -274,6 +284,94 @@ impl Staging {
         store.objects.sync()?;
         store.record(signer, bodies, observer)
     }
+}
+
+/// What a run's steps are done on.
+enum Work {
+    /// They were done for the plan.
+    Rehearsed(Box<Rehearsal>),
+    /// A copy, and its pages before the steps.
+    New(Box<(WorkCopy, PageTree)>),
+}
+
+impl Work {
+    /// Does the next step and keeps what it made; its root, and what it lost.
+    fn step(
+        &mut self,
+        script: &Script,
+        inputs: &StepInputs,
+        exemptions: &[Exemption],
+        objects: &mut dyn Objects,
+    ) -> Result<(CommitHash, Loss), MigrateError> {
+        match self {
+            Self::Rehearsed(done) => done.next_step().ok_or_else(|| MigrateError::Outcome {
+                check: format!("{} was not among the steps of the plan", script.name),
+            }),
+            Self::New(work) => {
+                let (copy, _) = &mut **work;
+                let done = copy.run_step(script, inputs, exemptions)?;
+                copy.store(objects)?;
+                Ok((done.page_root, done.loss))
+            }
+        }
+    }
+
+    /// What the database holds after the last step, which must not contradict itself.
+    fn sound_content(&self) -> Result<CommitHash, MigrateError> {
+        match self {
+            Self::Rehearsed(done) => Ok(done.content()),
+            Self::New(work) => Ok(work.0.sound_content()?),
+        }
+    }
+
+    /// Refuses where a page that the steps replaced is not kept whole: nothing could bring it back.
+    fn must_lead_back(&self, objects: &dyn Objects) -> Result<(), MigrateError> {
+        let (before, after) = match self {
+            Self::Rehearsed(done) => (done.before(), done.copy().page_tree()),
+            Self::New(work) => (&work.1, work.0.page_tree()),
+        };
+        for page in after.diff(before).into_iter().filter_map(|number| before.page(number)) {
+            objects.get(page)?;
+        }
+        Ok(())
+    }
+
+    fn copy(&self) -> &WorkCopy {
+        match self {
+            Self::Rehearsed(done) => done.copy(),
+            Self::New(work) => &work.0,
+        }
+    }
+}
+
+/// A copy of the live database if that has the pages of `page_root`, which one pass over it tells; else one made of its image.
+fn work_copy(
+    store: &Store,
+    folder: &Path,
+    page_root: &CommitHash,
+) -> Result<WorkCopy, MigrateError> {
+    let live = LiveDatabase::open(&store.site.database(), store.wait);
+    // What is wrong with the live one, and is not with its image, shows when it is locked.
+    if let Some(mut copy) = live.ok().and_then(|live| live.copy(folder).ok())
+        && copy.page_tree().root() == *page_root
+    {
+        copy.image_is_kept();
+        return Ok(copy);
+    }
+    Ok(WorkCopy::create(folder, page_root, &*store.objects)?)
+}
+
+/// Whether what the edges run, or what the database declares that it is run on, may read the clock or draw at random.
+pub(super) fn reads_inputs(
+    contract: &Contract,
+    edges: &[Edge],
+    copy: &WorkCopy,
+) -> Result<bool, MigrateError> {
+    let scripts = edges.iter().flat_map(Edge::sql).map(|sql| script(contract, sql));
+    let scripts = scripts.flat_map(|script| {
+        std::iter::once(script.sql).chain(script.record.map(|record| record.sql))
+    });
+    Ok(copy.declarations()?.into_iter().chain(scripts).any(|sql| names_inputs(&sql)))
 }
 
 /// The targets of a rollback: what the objects were at its cursor.

@@ -7,6 +7,8 @@ use projections::OpenRun;
 
 use super::error::MigrateError;
 use super::observe::{self, LiveDatabase};
+use super::publish::Live;
+use super::rehearsal::Rehearsal;
 use super::stated;
 use crate::contract::{self, Contract, ContractError, DetectError, Format};
 use crate::ledger::{Ledger, Surroundings, place_of};
@@ -29,6 +31,10 @@ pub struct OpenStore {
 
 /// A store whose ledger is open. Nobody else has it open.
 pub struct Store {
+    /// What a plan's steps made, for the run that follows it.
+    pub(super) rehearsal: Option<Rehearsal>,
+    /// The locks on the live store, for the run that begins under them.
+    pub(super) held: Option<Live>,
     pub(super) site: Site,
     pub(super) contract: Contract,
     // Closed before the ledger is: who waits for the ledger finds the objects free.
@@ -78,7 +84,7 @@ impl Store {
             return Err(MigrateError::OtherContract { adopted, offered });
         }
         let objects = open_objects(&ledger)?;
-        Ok(Self { site, contract, objects, ledger, wait })
+        Ok(Self { rehearsal: None, held: None, site, contract, objects, ledger, wait })
     }
 
     /// The ledger.

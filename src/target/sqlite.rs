@@ -8,6 +8,7 @@
 //! SPEC §8.4 and §9 define every hash made here.
 
 mod authority;
+mod btree;
 mod changes;
 #[cfg(test)]
 mod conformance;
@@ -19,6 +20,7 @@ mod foreign_keys;
 pub mod image;
 mod inputs;
 mod loss;
+mod many_rows;
 mod page;
 mod page_tree;
 mod publish;
@@ -26,6 +28,8 @@ mod rows;
 mod schema;
 mod script;
 mod snapshot;
+mod spans;
+mod sweep;
 #[cfg(test)]
 mod testing;
 mod wal;
@@ -42,11 +46,11 @@ pub use loss::{
     ChangedId, DroppedColumn, Exemption, ID_CANDIDATES_MAX, LISTED_ROWS_MAX, Loss, LostRow,
     RowLoss, TableLoss,
 };
-pub use page::{Layout, PageSize, PageSource};
+pub use page::{Chunkwise, Layout, PageSize, PageSource, Pages};
 pub use page_tree::{PageTree, UnknownPage};
 pub use publish::{Known, PublishError, Publisher, Standing, recognise};
 pub use script::Script;
-pub use snapshot::Snapshot;
+pub use snapshot::{Snapshot, Watch};
 pub use work_copy::{RowOrder, StepError, StepOutcome, Transactions, WorkCopy};
 
 /// Names in one node of a page tree: 64 × 32 bytes are 2 KiB, so a changed page costs one small

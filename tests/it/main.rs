@@ -87,6 +87,8 @@ mod job_kill;
 #[cfg(test)]
 mod job_refusals;
 #[cfg(test)]
+mod job_rehearsed;
+#[cfg(test)]
 mod job_scene;
 #[cfg(test)]
 mod job_writes;

@@ -11,7 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::DatabaseError;
-use super::page::{PageSize, PageSource};
+use super::page::{Chunkwise, PageSize, PageSource, chunks};
 use crate::effects::syncs;
 
 /// A connection to a database of somebody else's. On close it neither checkpoints their WAL nor
@@ -161,10 +161,14 @@ impl<'a> View<'a> {
                 .query_row([number], |row| row.get(0))
                 .optional()
         })?;
-        page.ok_or_else(|| DatabaseError::Corrupt {
+        page.ok_or_else(|| self.unreadable(number))
+    }
+
+    fn unreadable(&self, number: u32) -> DatabaseError {
+        DatabaseError::Corrupt {
             path: self.path.to_owned(),
             message: format!("page {number} cannot be read"),
-        })
+        }
     }
 }
 
@@ -198,6 +202,25 @@ impl PageSource for GuestPages<'_> {
 
     fn read_page(&self, number: u32) -> Result<Vec<u8>, DatabaseError> {
         self.view.read_page(number)
+    }
+
+    /// One statement reads them all.
+    fn in_chunks(&self, pages_a_chunk: u32, work: &mut Chunkwise<'_>) -> Result<(), DatabaseError> {
+        let Self { view, page_size, page_count } = self;
+        let mut all = view.run(|of| of.prepare_cached("SELECT data FROM sqlite_dbpage('main')"))?;
+        let mut rows = view.run(|_| all.query([]))?;
+        work(&mut chunks(*page_size, *page_count, pages_a_chunk, |number, bytes| {
+            let row = view.run(|_| rows.next())?;
+            let page = row.map(|row| view.run(|_| Ok(row.get_ref(0)?.as_blob()?))).transpose()?;
+            match page.filter(|page| page.len() == page_size.bytes() as usize) {
+                Some(page) => {
+                    bytes.extend_from_slice(page);
+                    Ok(())
+                }
+                None => Err(view.unreadable(number)),
+            }
+        }));
+        Ok(())
     }
 }
 

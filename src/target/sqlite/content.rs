@@ -10,6 +10,8 @@ use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 
 use super::DatabaseError;
+use super::connection::View;
+use super::many_rows::many_rows;
 use super::rows::{self, ROW_HASH};
 use super::schema::{self, Table, quoted, quoted_list};
 
@@ -41,6 +43,23 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 
 /// The content hash of the database that `connection`, inside a transaction and prepared, sees.
 pub(super) fn hash(connection: &Connection, path: &Path) -> Result<CommitHash, ContentError> {
+    hash_by(connection, path, |table| table_rows(connection, path, table))
+}
+
+/// The same of a database that nobody writes to, its rows read by several connections.
+pub(super) fn hash_on_all_cores(view: View<'_>) -> Result<CommitHash, ContentError> {
+    let (connection, path) = (view.connection(), view.path());
+    hash_by(connection, path, |table| match many_rows(view, table)? {
+        Some(rows) => Ok(rows),
+        None => table_rows(connection, path, table),
+    })
+}
+
+fn hash_by(
+    connection: &Connection,
+    path: &Path,
+    mut rows_of: impl FnMut(&Table) -> Result<TableRows, ContentError>,
+) -> Result<CommitHash, ContentError> {
     let sorted = |error| DatabaseError::of(path, Duration::ZERO, error);
     let pragma = |name| {
         connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(sorted)
@@ -49,7 +68,7 @@ pub(super) fn hash(connection: &Connection, path: &Path) -> Result<CommitHash, C
         connection.pragma_query_value(None, "encoding", |row| row.get(0)).map_err(sorted)?;
     let mut tables = Vec::new();
     for table in schema::tables(connection).map_err(sorted)? {
-        let rows = table_rows(connection, path, &table)?;
+        let rows = rows_of(&table)?;
         // SQLite makes this one by itself and VACUUM drops it when nothing needs it.
         if table.name == "sqlite_sequence" && rows.count == 0 {
             continue;

@@ -4,16 +4,18 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value};
 use ledger_format::hash::{CommitHash, ContentHash, HASH_BYTES};
 
-use super::page::{PageSize, PageSource, give_life, normalised};
+use super::page::{PageSize, PageSource, Pages, give_life, normalised};
 use super::page_tree::{PageTree, node_bytes};
+use super::sweep::sweep;
 use super::{DatabaseError, RUN_LENGTH};
 use crate::effects::{KernelSyncs, syncs};
-use crate::objects::{Objects, ObjectsError};
+use crate::objects::{Named, Objects, ObjectsError};
 
 /// Entries a level's list is made for before any of them was read; a forged page count must not
 /// reserve memory.
@@ -68,13 +70,20 @@ pub enum ImageError {
 /// Reads every page of `source` once, keeps what `objects` lacks, and returns the tree. Nothing is
 /// durable before [`Objects::sync`].
 pub fn take(source: &impl PageSource, objects: &mut dyn Objects) -> Result<PageTree, ImageError> {
-    let mut pages = Vec::with_capacity(source.page_count() as usize);
-    for number in 1..=source.page_count() {
-        pages.push(objects.put(&normalised(number, source.read_page(number)?))?);
-    }
-    let tree = PageTree::over(source.page_size(), pages);
-    store(&tree, source, objects)?;
+    let mut names = Vec::with_capacity(source.page_count() as usize);
+    sweep(source, named, |pages| {
+        for page in pages {
+            names.push(objects.put_named(&page)?);
+        }
+        Ok::<(), ImageError>(())
+    })?;
+    let tree = PageTree::over(source.page_size(), names);
+    store_nodes(&tree, objects)?;
     Ok(tree)
+}
+
+fn named(pages: Pages) -> Vec<Named> {
+    pages.normalised().each().map(|page| Named::of(page.to_vec())).collect()
 }
 
 /// Keeps the image `tree` of `source`, storing only what `objects` lacks, and returns the number of
@@ -99,6 +108,12 @@ pub fn store(
         objects.put(&page)?;
         stored += 1;
     }
+    store_nodes(tree, objects)?;
+    Ok(stored)
+}
+
+/// Keeps what stands above the pages of `tree`, as far as `objects` lack it.
+fn store_nodes(tree: &PageTree, objects: &mut dyn Objects) -> Result<(), ImageError> {
     for (below, nodes) in tree.node_levels().iter().enumerate() {
         let runs = tree.level(below).unwrap_or_default().chunks(RUN_LENGTH);
         for (node, run) in nodes.iter().zip(runs) {
@@ -108,7 +123,7 @@ pub fn store(
         }
     }
     objects.put(&tree.root_bytes())?;
-    Ok(stored)
+    Ok(())
 }
 
 /// As [`store`], where `objects` have all of another image of as many levels, which differs in the pages `changed` only and
@@ -222,34 +237,59 @@ pub fn materialise(
     path: &Path,
 ) -> Result<PageTree, ImageError> {
     let tree = load(root, objects)?;
-    if tree.page_count() == 0 {
-        return Err(ImageError::NoPages { root: *root });
-    }
-    let pages = tree.pages().iter().map(|name| read_page(name, tree.page_size(), objects));
-    write_file(pages, tree.page_count(), path)?;
+    write_file(path, |file| {
+        write_image(&tree, objects, file, path)?;
+        file.sync_all().map_err(io_at(path))
+    })?;
+    let folder = syncs::folder_of(path);
+    syncs::folder(&KernelSyncs, folder).map_err(io_at(folder))?;
     Ok(tree)
 }
 
-/// Writes the pages of `source` to `path` in the same way, and returns their tree.
+/// The same for as long as this machine runs: nothing is made durable.
+pub(super) fn unfold(
+    root: &CommitHash,
+    objects: &dyn Objects,
+    path: &Path,
+) -> Result<PageTree, ImageError> {
+    let tree = load(root, objects)?;
+    write_file(path, |file| write_image(&tree, objects, file, path))?;
+    Ok(tree)
+}
+
+/// Writes the pages of `source` to `path` as [`materialise`] would, and returns their tree. One pass reads, hashes and writes
+/// them. Nothing is made durable.
 pub fn copy(source: &impl PageSource, path: &Path) -> Result<PageTree, ImageError> {
-    let mut names = Vec::with_capacity(source.page_count() as usize);
-    let pages = (1..=source.page_count()).map(|number| {
-        let page = normalised(number, source.read_page(number)?);
-        names.push(ContentHash::of(&page));
-        Ok(page)
-    });
-    write_file(pages, source.page_count(), path)?;
+    let page_count = source.page_count();
+    let page_bytes = u64::from(source.page_size().bytes());
+    let mut names = Vec::with_capacity(page_count as usize);
+    write_file(path, |file| {
+        let file = &*file;
+        let put = |pages: Pages| {
+            let pages = pages.normalised();
+            let (first, names) = (pages.first, pages.names());
+            let mut bytes = pages.into_bytes();
+            if first == 1 {
+                give_life(&mut bytes, page_count);
+            }
+            let at = u64::from(first - 1) * page_bytes;
+            file.write_all_at(&bytes, at).map_err(io_at(path)).map(|()| names)
+        };
+        sweep(source, put, |of_chunk: Result<Vec<ContentHash>, ImageError>| {
+            names.extend(of_chunk?);
+            Ok(())
+        })
+    })?;
     Ok(PageTree::over(source.page_size(), names))
 }
 
+/// Makes the file at `path`, which must not be there, and removes it again if `write` fails.
 fn write_file(
-    pages: impl Iterator<Item = Result<Vec<u8>, ImageError>>,
-    page_count: u32,
     path: &Path,
+    write: impl FnOnce(&mut File) -> Result<(), ImageError>,
 ) -> Result<(), ImageError> {
-    let io = |source| ImageError::Io { path: path.to_owned(), source };
-    let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(io)?;
-    let written = write_pages(pages, page_count, file, path);
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    let written = write(&mut file.map_err(io_at(path))?);
     if written.is_err() {
         // The first error is the one to tell; a file that cannot be removed is refused next time.
         let _ = fs::remove_file(path);
@@ -257,26 +297,29 @@ fn write_file(
     written
 }
 
-fn write_pages(
-    pages: impl Iterator<Item = Result<Vec<u8>, ImageError>>,
-    page_count: u32,
-    file: File,
+fn write_image(
+    tree: &PageTree,
+    objects: &dyn Objects,
+    file: &mut File,
     path: &Path,
 ) -> Result<(), ImageError> {
-    let io = |source| ImageError::Io { path: path.to_owned(), source };
-    let mut out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file);
-    for (at, page) in pages.enumerate() {
-        let mut page = page?;
-        if at == 0 {
-            give_life(&mut page, page_count);
-        }
-        out.write_all(&page).map_err(io)?;
+    if tree.page_count() == 0 {
+        return Err(ImageError::NoPages { root: tree.root() });
     }
-    let file = out.into_inner().map_err(|error| io(error.into_error()))?;
-    file.sync_all().map_err(io)?;
-    let folder = syncs::folder_of(path);
-    syncs::folder(&KernelSyncs, folder)
-        .map_err(|source| ImageError::Io { path: folder.to_owned(), source })
+    let mut out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file);
+    for (at, name) in tree.pages().iter().enumerate() {
+        let mut page = read_page(name, tree.page_size(), objects)?;
+        if at == 0 {
+            give_life(&mut page, tree.page_count());
+        }
+        out.write_all(&page).map_err(io_at(path))?;
+    }
+    out.flush().map_err(io_at(path))
+}
+
+fn io_at(path: &Path) -> impl FnOnce(std::io::Error) -> ImageError + use<> {
+    let path = path.to_owned();
+    move |source| ImageError::Io { path, source }
 }
 
 type Root = (PageSize, u32, Vec<ContentHash>);

@@ -17,6 +17,7 @@ use super::connection::View;
 use super::content::{TableRows, refuse_too_many_columns, table_rows};
 use super::rows::{ROW_HASH, row_hash};
 use super::schema::{self, Column, Table, quoted, quoted_list};
+use super::spans::{Spans, rows_within};
 
 /// Rows that one step's loss lists singly; the rest is counted. A reader of a plan looks at a
 /// handful and at the counts.
@@ -267,15 +268,19 @@ pub(super) fn known(
 }
 
 /// Compares what was before a step with what is after it. Where the step touched no table that was there,
-/// nothing is read: a schema may be long.
+/// nothing is read: a schema may be long. Of a table that it did, only rows are that may lie on the pages that it wrote, if that
+/// can be told.
 pub(super) fn measure(
     before: Side<'_>,
     known: &Known,
     after: Side<'_>,
-    touched: &Touched,
+    touched: (&Touched, &BTreeSet<u32>),
     exemptions: &[Exemption],
 ) -> Result<Loss, ContentError> {
-    let comparison = Comparison { before, after, exemptions };
+    let (touched, written) = touched;
+    // What a schema written by hand makes of a page, its bytes do not tell.
+    let written = (*touched != Touched::All).then_some(written);
+    let comparison = Comparison { before, after, written, exemptions };
     let mut total = Loss::default();
     for name in before.tables {
         let gone = !after.tables.contains(name);
@@ -298,6 +303,7 @@ pub(super) fn measure(
 struct Comparison<'a> {
     before: Side<'a>,
     after: Side<'a>,
+    written: Option<&'a BTreeSet<u32>>,
     exemptions: &'a [Exemption],
 }
 
@@ -306,6 +312,13 @@ impl Comparison<'_> {
         let before = self.before.view;
         let old = before.run(|connection| schema::table(connection, name.to_owned()))?;
         refuse_too_many_columns(before.path(), &old)?;
+        if let Some(new) = self.after.table(name)?
+            && let Some(part) = self.part(&old, &new)?
+        {
+            let mut lost = TableLoss { table: old.name.clone(), ..TableLoss::default() };
+            self.compare(&old, &new, &part, &mut lost, total)?;
+            return Ok(lost);
+        }
         let rows = table_rows(before.connection(), before.path(), &old)?;
         self.table(&old, rows, total)
     }
@@ -332,11 +345,33 @@ impl Comparison<'_> {
         if self.holds(new, old, rows)? {
             return Ok(lost);
         }
-        match Matching::of(old, new) {
-            Some(matching) => self.compare_by_key(old, new, &matching, &mut lost, total)?,
-            None => self.compare_bags(old, new, &mut lost, total)?,
-        }
+        self.compare(old, new, &Part::All, &mut lost, total)?;
         Ok(lost)
+    }
+
+    fn compare(
+        &self,
+        old: &Table,
+        new: &Table,
+        part: &Part,
+        lost: &mut TableLoss,
+        total: &mut Loss,
+    ) -> Result<(), ContentError> {
+        match Matching::of(old, new) {
+            Some(matching) => self.compare_by_key(old, new, &matching, part, lost, total),
+            None => self.compare_bags(old, new, part, lost, total),
+        }
+    }
+
+    /// Which rows of a table can only differ, if that can be told.
+    fn part(&self, old: &Table, new: &Table) -> Result<Option<Part>, ContentError> {
+        let Some(written) = self.written.filter(|_| new.begins_as(old)) else { return Ok(None) };
+        // The columns of `new` are those of `old` and perhaps more.
+        if rows_within(new).is_none() {
+            return Ok(None);
+        }
+        let spans = Spans::of(&old.name, self.before.view, self.after.view, written)?;
+        Ok(spans.map(|spans| Part::Within(spans.to_json())))
     }
 
     /// Whether a table that is new has every row of `old` under the same column names.
@@ -366,17 +401,18 @@ impl Comparison<'_> {
         old: &Table,
         new: &Table,
         matching: &Matching,
+        part: &Part,
         lost: &mut TableLoss,
         total: &mut Loss,
     ) -> Result<(), ContentError> {
-        let (old_query, new_query) = matching.queries(old, new);
+        let (old_query, new_query) = matching.queries(old, new, part);
         // The outer `?`s sort the errors of each side by its own database.
         let mut old_rows = self.before.view.run(|connection| connection.prepare(&old_query))?;
         let mut new_rows = self.after.view.run(|connection| connection.prepare(&new_query))?;
         let mut walk = Walk::new(matching, lost, total, self.exemptions);
         self.before.view.run(|_| {
-            let mut old_rows = old_rows.query([])?;
-            let mut new_rows = new_rows.query([])?;
+            let mut old_rows = old_rows.query(part.parameters())?;
+            let mut new_rows = new_rows.query(part.parameters())?;
             walk.run(&mut old_rows, &mut new_rows)
         })?;
         let renamed = walk.finish();
@@ -394,19 +430,21 @@ impl Comparison<'_> {
         &self,
         old: &Table,
         new: &Table,
+        part: &Part,
         lost: &mut TableLoss,
         total: &mut Loss,
     ) -> Result<(), ContentError> {
         let stays = |column: &&Column| new.column(&column.name).is_some();
         let common = quoted_list(old.columns.iter().filter(stays).map(|column| &*column.name));
         let query = |table: &Table| {
-            format!("SELECT {ROW_HASH}({common}) FROM main.{} ORDER BY 1", quoted(&table.name))
+            format!("SELECT {ROW_HASH}({common}) FROM {} ORDER BY 1", part.of(table))
         };
         let (old_query, new_query) = (query(old), query(new));
         let mut old_rows = self.before.view.run(|connection| connection.prepare(&old_query))?;
         let mut new_rows = self.after.view.run(|connection| connection.prepare(&new_query))?;
         let gone = self.before.view.run(|_| {
-            let (mut old_rows, mut new_rows) = (old_rows.query([])?, new_rows.query([])?);
+            let mut old_rows = old_rows.query(part.parameters())?;
+            let mut new_rows = new_rows.query(part.parameters())?;
             new_rows.advance()?;
             let mut gone = 0;
             while let Some(row) = old_rows.next()? {
@@ -438,6 +476,32 @@ impl Comparison<'_> {
         self.exemptions
             .iter()
             .any(|exempt| matches!(exempt, Exemption::Table { table } if table == name))
+    }
+}
+
+/// Which rows of a table are compared.
+enum Part {
+    All,
+    /// Those whose rowids lie within these spans, as JSON.
+    Within(String),
+}
+
+impl Part {
+    /// What to select from.
+    fn of(&self, table: &Table) -> String {
+        let within = match self {
+            Self::All => None,
+            Self::Within(_) => rows_within(table),
+        };
+        within.unwrap_or_else(|| format!("main.{}", quoted(&table.name)))
+    }
+
+    fn parameters(&self) -> impl rusqlite::Params {
+        let spans = match self {
+            Self::All => None,
+            Self::Within(spans) => Some(spans.as_str()),
+        };
+        rusqlite::params_from_iter(spans)
     }
 }
 
@@ -488,13 +552,13 @@ impl Matching {
     }
 
     /// Sort key, key, common columns, then the columns of one side only.
-    fn queries(&self, old: &Table, new: &Table) -> (String, String) {
+    fn queries(&self, old: &Table, new: &Table, part: &Part) -> (String, String) {
         let query = |table: &Table, key: Vec<&str>, own: &[String]| {
             let keys = quoted_list(key.iter().copied());
             let sort = if self.by_id { keys.clone() } else { format!("{ROW_HASH}({keys})") };
             let rest = self.common.iter().chain(own).map(String::as_str);
             let columns = quoted_list(key.into_iter().chain(rest));
-            format!("SELECT {sort}, {columns} FROM main.{} ORDER BY 1", quoted(&table.name))
+            format!("SELECT {sort}, {columns} FROM {} ORDER BY 1", part.of(table))
         };
         (
             query(old, self.key.iter().map(|(old, _)| old.as_str()).collect(), &self.dropped),

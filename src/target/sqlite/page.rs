@@ -54,18 +54,90 @@ pub trait PageSource {
 
     /// The bytes of page `number`, counted from 1, as the database has them.
     fn read_page(&self, number: u32) -> Result<Vec<u8>, DatabaseError>;
+
+    /// Calls `work` once with all pages in order, `pages_a_chunk` at a time. The first error is the last item.
+    fn in_chunks(&self, pages_a_chunk: u32, work: &mut Chunkwise<'_>) -> Result<(), DatabaseError> {
+        let next = |number| self.read_page(number);
+        work(&mut chunks(self.page_size(), self.page_count(), pages_a_chunk, |number, bytes| {
+            bytes.extend(next(number)?);
+            Ok(())
+        }));
+        Ok(())
+    }
+}
+
+/// Who takes pages chunk by chunk.
+pub type Chunkwise<'a> = dyn FnMut(&mut dyn Iterator<Item = Result<Pages, DatabaseError>>) + 'a;
+
+/// Pages that stand side by side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pages {
+    /// The number of the first one.
+    pub first: u32,
+    page_size: PageSize,
+    bytes: Vec<u8>,
+}
+
+impl Pages {
+    /// The same as an image holds them.
+    pub(super) fn normalised(mut self) -> Self {
+        if self.first == 1 {
+            normalise(&mut self.bytes);
+        }
+        self
+    }
+
+    /// The bytes of each.
+    pub(super) fn each(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.chunks_exact(self.page_size.bytes() as usize)
+    }
+
+    /// Their names, if they are as an image holds them.
+    pub(super) fn names(&self) -> Vec<ContentHash> {
+        self.each().map(ContentHash::of).collect()
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+/// The pages that `read` appends one by one to a chunk.
+pub(super) fn chunks(
+    page_size: PageSize,
+    page_count: u32,
+    pages_a_chunk: u32,
+    mut read: impl FnMut(u32, &mut Vec<u8>) -> Result<(), DatabaseError>,
+) -> impl Iterator<Item = Result<Pages, DatabaseError>> {
+    let mut next: u32 = 1;
+    std::iter::from_fn(move || {
+        let first = next;
+        let last = page_count.min(first.saturating_add(pages_a_chunk - 1));
+        if first > last {
+            return None;
+        }
+        let mut bytes =
+            Vec::with_capacity((last - first + 1) as usize * page_size.bytes() as usize);
+        let read = (first..=last).try_for_each(|number| read(number, &mut bytes));
+        next = if read.is_ok() { last + 1 } else { u32::MAX };
+        Some(read.map(|()| Pages { first, page_size, bytes }))
+    })
 }
 
 /// Page `number` as an image holds it: page 1 without the bytes of the file's life.
 pub(super) fn normalised(number: u32, mut page: Vec<u8>) -> Vec<u8> {
     if number == 1 {
-        for range in LIFE {
-            if let Some(bytes) = page.get_mut(range) {
-                bytes.fill(0);
-            }
-        }
+        normalise(&mut page);
     }
     page
+}
+
+fn normalise(page_one: &mut [u8]) {
+    for range in LIFE {
+        if let Some(bytes) = page_one.get_mut(range) {
+            bytes.fill(0);
+        }
+    }
 }
 
 /// The name of page `number` in an image.
@@ -125,7 +197,7 @@ impl Layout {
 /// UTF-8, as a text encoding; it begins the list.
 const UTF_8: u32 = 1;
 
-fn big_endian(page: &[u8], at: usize) -> u32 {
+pub(super) fn big_endian(page: &[u8], at: usize) -> u32 {
     page.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u32::from_be_bytes(*bytes))
 }
 

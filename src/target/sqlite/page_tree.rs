@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ledger_format::cbor::{self, Value};
 use ledger_format::hash::{CommitHash, ContentHash, commit_preimage};
 
-use super::page::{PageSize, PageSource, page_name};
+use super::page::{PageSize, PageSource};
+use super::sweep::sweep;
 use super::{DatabaseError, RUN_LENGTH};
 
 const TAG: &str = "page_root";
@@ -30,12 +31,18 @@ pub struct UnknownPage {
 }
 
 impl PageTree {
-    /// Hashes every page of `source` once.
+    /// Hashes every page of `source` once, on all cores.
     pub fn build(source: &impl PageSource) -> Result<Self, DatabaseError> {
-        let pages = (1..=source.page_count())
-            .map(|number| Ok(page_name(number, source.read_page(number)?)))
-            .collect::<Result<_, DatabaseError>>()?;
-        Ok(Self::over(source.page_size(), pages))
+        let mut names = Vec::with_capacity(source.page_count() as usize);
+        sweep(
+            source,
+            |pages| pages.normalised().names(),
+            |of_chunk| {
+                names.extend(of_chunk);
+                Ok::<(), DatabaseError>(())
+            },
+        )?;
+        Ok(Self::over(source.page_size(), names))
     }
 
     /// The tree over pages with these names, in page order.

@@ -22,10 +22,21 @@ pub(super) fn define(connection: &Connection) -> rusqlite::Result<()> {
 /// The hash of one row.
 pub(super) fn row_hash<'a>(values: impl Iterator<Item = ValueRef<'a>>) -> ContentHash {
     let mut bytes = Vec::with_capacity(HASH_BYTES * 4);
-    for value in values {
-        encode(value, &mut bytes);
-    }
+    values.for_each(|value| encode(value, &mut bytes));
     ContentHash::of(&bytes)
+}
+
+/// The same of values that may not be there to read, in memory that many rows share.
+pub(super) fn row_hash_in<'a, E>(
+    bytes: &mut Vec<u8>,
+    mut values: impl Iterator<Item = Result<ValueRef<'a>, E>>,
+) -> Result<ContentHash, E> {
+    bytes.clear();
+    values.try_for_each(|value| {
+        encode(value?, bytes);
+        Ok(())
+    })?;
+    Ok(ContentHash::of(bytes))
 }
 
 fn encode(value: ValueRef<'_>, out: &mut Vec<u8>) {

@@ -62,6 +62,21 @@ pub(super) struct Table {
     pub(super) columns: Vec<Column>,
     /// The column that is the rowid under another name (`INTEGER PRIMARY KEY`).
     pub(super) id: Option<String>,
+    /// All columns, as they stand in a row.
+    pub(super) declared: Vec<Declared>,
+}
+
+/// What decides where in a row a value of a column stands, and as what it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Declared {
+    name: String,
+    /// Its type, which may make numbers of other kinds of what is stored.
+    kind: String,
+    /// What rows have that are older than the column.
+    default: Option<String>,
+    key: u32,
+    /// Whether it is stored.
+    hidden: i64,
 }
 
 /// A column that stores values.
@@ -85,6 +100,16 @@ impl Table {
     pub(super) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }
+
+    /// Whether its first columns are those of `before`: then a row that was stored there reads the same here.
+    pub(super) fn begins_as(&self, before: &Self) -> bool {
+        self.id == before.id && self.declared.starts_with(&before.declared)
+    }
+
+    /// Whether a column of any kind is called so.
+    pub(super) fn has_name(&self, name: &str) -> bool {
+        self.declared.iter().any(|column| column.name.eq_ignore_ascii_case(name))
+    }
 }
 
 /// All tables with rows, by name, without those that `ANALYZE` fills.
@@ -96,6 +121,12 @@ pub(super) fn tables(connection: &Connection) -> rusqlite::Result<Vec<Table>> {
     let mut names = names.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
     names.sort_unstable();
     names.into_iter().map(|name| table(connection, name)).collect()
+}
+
+/// The SQL of everything that is declared.
+pub(super) fn declarations(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut sql = connection.prepare("SELECT sql FROM sqlite_schema WHERE sql NOT NULL")?;
+    sql.query_map([], |row| row.get(0))?.collect()
 }
 
 /// `CommitHash("sqlite_schema", …)` over every declaration.
@@ -129,15 +160,19 @@ pub(super) fn quoted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> Strin
 pub(super) fn table(connection: &Connection, name: String) -> rusqlite::Result<Table> {
     /// `hidden` of `table_xinfo`: an ordinary column.
     const STORES_VALUES: i64 = 0;
-    let mut columns = connection.prepare_cached(
-        "SELECT name, pk, dflt_value FROM pragma_table_xinfo(?1, 'main')
-         WHERE hidden = ?2 ORDER BY cid",
+    let mut declared = connection.prepare_cached(
+        "SELECT name, type, dflt_value, pk, hidden FROM pragma_table_xinfo(?1, 'main')
+         ORDER BY cid",
     )?;
-    let columns = columns
-        .query_map((&name, STORES_VALUES), |row| {
-            Ok(Column { name: row.get(0)?, key: row.get(1)?, default: row.get(2)? })
+    let declared = declared
+        .query_map([&name], |row| {
+            let (name, kind, default) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(Declared { name, kind, default, key: row.get(3)?, hidden: row.get(4)? })
         })?
         .collect::<Result<Vec<_>, _>>()?;
+    let stored = declared.iter().filter(|column| column.hidden == STORES_VALUES).cloned();
+    let columns: Vec<Column> =
+        stored.map(|Declared { name, default, key, .. }| Column { name, key, default }).collect();
     // SQLite makes an index for every primary key but the one that is the rowid itself.
     let indexed: bool = connection
         .prepare_cached("SELECT count(*) FROM pragma_index_list(?1, 'main') WHERE origin = 'pk'")?
@@ -147,7 +182,7 @@ pub(super) fn table(connection: &Connection, name: String) -> rusqlite::Result<T
         (Some(only), None) if !indexed => Some(only.name.clone()),
         _ => None,
     };
-    Ok(Table { name, columns, id })
+    Ok(Table { name, columns, id, declared })
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use ledger_format::hash::CommitHash;
+use rusqlite::Connection;
 
 use super::connection::{Guest, GuestPages};
-use super::page::{PageSize, PageSource};
+use super::page::{Chunkwise, PageSize, PageSource};
 use super::{ContentError, DatabaseError, content, schema};
 
 /// One read transaction on a live database.
@@ -34,6 +35,14 @@ impl Snapshot {
         Ok(Self { guest, page_size, page_count })
     }
 
+    /// Ends the transaction, and watches for what others commit from its moment on.
+    pub fn watch(self) -> Result<Watch, DatabaseError> {
+        let Self { guest, .. } = self;
+        let version = guest.run(data_version)?;
+        guest.run(|connection| connection.execute_batch("COMMIT"))?;
+        Ok(Watch { guest, version })
+    }
+
     /// What the database holds, whatever its page layout (SPEC §9.2).
     pub fn content_hash(&self) -> Result<CommitHash, ContentError> {
         content::hash(self.guest.connection(), self.guest.path())
@@ -57,10 +66,7 @@ impl Snapshot {
 
     /// The SQL of everything the schema declares.
     pub fn declarations(&self) -> Result<Vec<String>, DatabaseError> {
-        self.guest.run(|connection| {
-            let mut sql = connection.prepare("SELECT sql FROM sqlite_schema WHERE sql NOT NULL")?;
-            sql.query_map([], |row| row.get(0))?.collect()
-        })
+        self.guest.run(schema::declarations)
     }
 
     /// Names of the columns of `table`, in their order; empty when there is no such table.
@@ -114,6 +120,25 @@ impl Snapshot {
     }
 }
 
+/// A connection that holds no lock and tells whether others committed. It sees what is done through SQLite, and only that:
+/// who relies on a database being unchanged compares its pages.
+#[derive(Debug)]
+pub struct Watch {
+    guest: Guest,
+    version: i64,
+}
+
+impl Watch {
+    /// Whether nobody is known to have committed since.
+    pub fn is_quiet(&self) -> bool {
+        self.guest.run(data_version).is_ok_and(|version| version == self.version)
+    }
+}
+
+fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "data_version", |row| row.get(0))
+}
+
 impl PageSource for Snapshot {
     fn page_size(&self) -> PageSize {
         self.page_size
@@ -125,6 +150,10 @@ impl PageSource for Snapshot {
 
     fn read_page(&self, number: u32) -> Result<Vec<u8>, DatabaseError> {
         self.guest.read_page(number)
+    }
+
+    fn in_chunks(&self, pages_a_chunk: u32, work: &mut Chunkwise<'_>) -> Result<(), DatabaseError> {
+        GuestPages::of(&self.guest)?.in_chunks(pages_a_chunk, work)
     }
 }
 
@@ -191,6 +220,23 @@ mod tests {
         assert_eq!(PageTree::build(&snapshot).unwrap(), before);
         let now = PageTree::build(&Snapshot::open(&path, WAIT).unwrap()).unwrap();
         assert_eq!(before.diff(&now), [2]);
+    }
+
+    #[test]
+    fn a_watch_tells_of_every_commit_of_others_and_holds_up_none() {
+        for journal in ["delete", "wal"] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("live.db");
+            let writer =
+                owner(&path, &format!("PRAGMA journal_mode={journal}; CREATE TABLE t(a);"));
+            let watch = Snapshot::open(&path, WAIT).unwrap().watch().unwrap();
+            assert!(watch.is_quiet());
+            assert_eq!(sql::<i64>(&path, "SELECT count(*) FROM t"), 0);
+            assert!(watch.is_quiet(), "{journal}");
+            writer.execute_batch("INSERT INTO t VALUES (1)").unwrap();
+            assert!(!watch.is_quiet(), "{journal}");
+            assert!(!watch.is_quiet(), "{journal}");
+        }
     }
 
     #[test]

@@ -14,7 +14,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use ledger_format::hash::CommitHash;
@@ -226,7 +228,7 @@ impl WorkCopy {
         root: &CommitHash,
         objects: &dyn Objects,
     ) -> Result<Self, StepError> {
-        let written = Self::written(folder, |path| image::materialise(root, objects, path))?;
+        let written = Self::written(folder, |path| image::unfold(root, objects, path))?;
         Ok(Self { kept: Kept::Whole, ..written })
     }
 
@@ -292,17 +294,7 @@ impl WorkCopy {
 
     /// Checks the whole database (`PRAGMA integrity_check`); the last thing after all steps.
     pub fn check_integrity(&self) -> Result<(), StepError> {
-        let guest = Guest::open(&self.path, WAIT)?;
-        let found = guest.run(|connection| {
-            let mut check = connection.prepare("PRAGMA integrity_check")?;
-            check.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()
-        });
-        // The copy is nobody's; what its tables need they got from the steps.
-        let found = match found {
-            Err(DatabaseError::NeedsApplication { message, .. }) => vec![message],
-            found => found?,
-        };
-        if found == ["ok"] { Ok(()) } else { Err(StepError::Integrity { found }) }
+        check_integrity(&self.path)
     }
 
     /// Keeps the present image in `objects`, storing only what they lack; returns the number of
@@ -319,6 +311,11 @@ impl WorkCopy {
         Ok(stored)
     }
 
+    /// The objects have the whole present image.
+    pub fn image_is_kept(&mut self) {
+        self.kept = Kept::Whole;
+    }
+
     /// The pages after the last step.
     #[must_use]
     pub fn page_tree(&self) -> &PageTree {
@@ -328,7 +325,29 @@ impl WorkCopy {
     /// What the database holds (SPEC §9.2).
     pub fn content_hash(&self) -> Result<CommitHash, ContentError> {
         let guest = self.reader()?;
-        content::hash(guest.connection(), guest.path())
+        // Nobody writes to it: whoever reads it sees the same.
+        content::hash_on_all_cores(guest.view())
+    }
+
+    /// The same of a database that must not contradict itself, which is found out at the same time.
+    pub fn sound_content(&self) -> Result<CommitHash, StepError> {
+        thread::scope(|scope| {
+            let path = &self.path;
+            let check = thread::Builder::new().spawn_scoped(scope, || check_integrity(path));
+            let content = self.content_hash();
+            match check.map(ScopedJoinHandle::join) {
+                Ok(Ok(checked)) => checked?,
+                // A machine that gives no thread.
+                Err(_) => self.check_integrity()?,
+                Ok(Err(panic)) => resume_unwind(panic),
+            }
+            Ok(content?)
+        })
+    }
+
+    /// The SQL of everything the schema declares.
+    pub fn declarations(&self) -> Result<Vec<String>, DatabaseError> {
+        self.reader()?.run(schema::declarations)
     }
 
     /// The declared structure (SPEC §9.3).
@@ -396,10 +415,12 @@ impl WorkCopy {
             let script = script.name.clone();
             return Err(StepError::ForeignKey { script, table, rule, before, after });
         }
-        let loss = self.loss(known, after, &overview.tables, &touched, exemptions)?;
+        let log = Log::read(&wal_path(&self.path))?;
+        let written = self.pages_written(after, log.as_ref())?;
+        let loss = self.loss(known, after, &overview.tables, (&touched, &written), exemptions)?;
         // What is remembered of pages shows in the bytes that nothing uses of pages that are used again.
         after.run(|connection| connection.execute_batch("PRAGMA shrink_memory"))?;
-        let changed_pages = self.take_in_log(after)?;
+        let changed_pages = self.take_in_log(after, log, &written)?;
         (self.overview, self.cookie) = (overview, Some(cookie));
         self.worker = (!self.overview.remembers).then_some(worker);
         Ok((loss, changed_pages))
@@ -459,7 +480,7 @@ impl WorkCopy {
         known: &Known,
         after: View<'_>,
         tables: &BTreeSet<String>,
-        touched: &loss::Touched,
+        touched: (&loss::Touched, &BTreeSet<u32>),
         exemptions: &[Exemption],
     ) -> Result<Loss, StepError> {
         let Some(reader) = &self.reader else { return Ok(Loss::default()) };
@@ -470,21 +491,35 @@ impl WorkCopy {
         Ok(loss)
     }
 
-    /// Names and hashes the pages in the log; returns those that are other than before.
-    fn take_in_log(&mut self, after: View<'_>) -> Result<Vec<u32>, StepError> {
-        let log = Log::read(&wal_path(&self.path))?;
-        let pages = GuestPages::seen_by(after)?;
-        let (page_count, page_size) = (pages.page_count(), pages.page_size());
-        let wal = log.as_ref().map(|log| &log.wal);
+    /// The pages that the step wrote, and those that it added.
+    fn pages_written(
+        &self,
+        after: View<'_>,
+        log: Option<&Log>,
+    ) -> Result<BTreeSet<u32>, StepError> {
+        let (_, page_count) = after.pages()?;
+        let wal = log.map(|log| &log.wal);
         if let Some(log) = wal.and_then(|wal| wal.page_count).filter(|count| *count != page_count) {
             return Err(StepError::LogDisagrees { log, sqlite: page_count });
         }
         let logged = wal.into_iter().flat_map(|wal| wal.pages.range(..=page_count));
         // An added page without a frame (SQLite's lock page at 1 GiB) reads as the file has it.
+        let added = self.tree.page_count() + 1..=page_count;
+        Ok(logged.map(|(number, _)| *number).chain(added).collect())
+    }
+
+    /// Names and hashes the pages in the log; returns those that are other than before.
+    fn take_in_log(
+        &mut self,
+        after: View<'_>,
+        log: Option<Log>,
+        written: &BTreeSet<u32>,
+    ) -> Result<Vec<u32>, StepError> {
+        let pages = GuestPages::seen_by(after)?;
+        let (page_count, page_size) = (pages.page_count(), pages.page_size());
         let before = self.tree.page_count();
-        let written = logged.map(|(number, _)| *number).chain(before + 1..=page_count);
         let mut changed = BTreeMap::new();
-        for number in written {
+        for &number in written {
             let bytes = page_size.bytes() as usize;
             let page = match &log {
                 Some(log) => log.page(number, bytes)?,
@@ -795,6 +830,20 @@ fn settle(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "synchronous", "OFF")
+}
+
+fn check_integrity(path: &Path) -> Result<(), StepError> {
+    let guest = Guest::open(path, WAIT)?;
+    let found = guest.run(|connection| {
+        let mut check = connection.prepare("PRAGMA integrity_check")?;
+        check.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()
+    });
+    // The copy is nobody's; what its tables need they got from the steps.
+    let found = match found {
+        Err(DatabaseError::NeedsApplication { message, .. }) => vec![message],
+        found => found?,
+    };
+    if found == ["ok"] { Ok(()) } else { Err(StepError::Integrity { found }) }
 }
 
 fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {
