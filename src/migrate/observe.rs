@@ -1,5 +1,6 @@
 //! Looking at the live store: what its objects are, and whether that is what the ledger has.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -69,6 +70,14 @@ impl LiveDatabase {
 
     pub(super) fn declarations(&self) -> Result<Vec<String>, DatabaseError> {
         self.0.declarations()
+    }
+
+    /// What it declares, by kind and name.
+    pub(super) fn declared(&self) -> Result<BTreeMap<(String, String), String>, DatabaseError> {
+        let query = "SELECT type, name, sql FROM sqlite_schema
+            WHERE sql IS NOT NULL AND name <> 'sqlite_sequence' AND name NOT GLOB 'sqlite_stat*'";
+        let rows = self.0.rows(query, |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
+        Ok(rows.into_iter().collect())
     }
 
     /// Names of its tables, without those of SQLite itself.

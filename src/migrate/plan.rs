@@ -20,7 +20,7 @@ use super::space;
 use super::store::{Store, read_manifest};
 use crate::contract::{Contract, Edge, Format, way};
 use crate::target::glyph_store::Layout;
-use crate::target::sqlite::{Exemption, Loss, Script, StepInputs, WorkCopy};
+use crate::target::sqlite::{Exemption, Loss, RequestedPragma, Script, StepInputs, WorkCopy};
 use crate::transform::Sql;
 
 /// A plan: everything that applying it will do, under one id.
@@ -86,6 +86,9 @@ pub struct PlannedStep {
     pub pages_changed: u64,
     /// Bytes of those pages.
     pub bytes_changed: u64,
+    /// Settings of the file that the script asks for, and that stay as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<RequestedPragma>,
 }
 
 /// A row that gets another primary key.
@@ -412,11 +415,23 @@ pub(super) fn rehearse_on(
                 statements: done.statements,
                 pages_changed,
                 bytes_changed: pages_changed * u64::from(copy.page_tree().page_size().bytes()),
+                left_out: asked_for(done.requested),
             });
         }
     }
     copy.check_integrity()?;
     Ok(rehearsed)
+}
+
+/// Those that were set, each once; one that was only read asks for nothing.
+fn asked_for(requested: Vec<RequestedPragma>) -> Vec<RequestedPragma> {
+    let mut asked: Vec<RequestedPragma> = Vec::new();
+    for request in requested {
+        if request.value.is_some() && !asked.contains(&request) {
+            asked.push(request);
+        }
+    }
+    asked
 }
 
 /// A folder for a copy that nobody needs afterwards.
@@ -434,7 +449,8 @@ pub(super) fn script(contract: &Contract, sql: &Sql) -> Script {
         Script::new(name, String::from_utf8_lossy(bytes))
     };
     let record = sql.record.as_deref().map(named).map(Box::new);
-    Script { record, no_transaction: sql.no_transaction, ..named(&sql.script) }
+    let Sql { no_transaction, foreign_keys, .. } = *sql;
+    Script { record, no_transaction, foreign_keys, ..named(&sql.script) }
 }
 
 /// What says which version a store or database has changes with every migration and is no loss.

@@ -36,7 +36,10 @@ impl Live {
         observer: &mut dyn Observer,
     ) -> Result<Self, MigrateError> {
         let open = store.pending().cloned().ok_or(MigrateError::NoRun)?;
-        let database = Publisher::begin(&store.site.database(), store.wait)?;
+        let database = match store.held.take() {
+            Some(held) => held,
+            None => Publisher::begin(&store.site.database(), store.wait)?,
+        };
         let tree = unchanged(store, &database)?;
         if let Some(ObjectState::Database { page_root, .. }) =
             store.ledger.state().store().staged.get(store.site.database_id())

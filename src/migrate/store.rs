@@ -7,12 +7,14 @@ use projections::OpenRun;
 
 use super::error::MigrateError;
 use super::observe::{self, LiveDatabase};
+use super::stage::frozen_contract;
 use super::stated;
 use crate::contract::{self, Contract, ContractError, DetectError, Format};
 use crate::ledger::{Ledger, Surroundings, place_of};
 use crate::objects::{Objects, PackObjects};
 use crate::target::Site;
 use crate::target::glyph_store::{Layout, Manifest, manifest_version};
+use crate::target::sqlite::Publisher;
 
 /// What is needed to open a store.
 #[derive(Clone)]
@@ -35,6 +37,8 @@ pub struct Store {
     pub(super) objects: Box<dyn Objects>,
     pub(super) ledger: Ledger,
     pub(super) wait: Duration,
+    /// The write lock on the database, if it was taken before a run needs it.
+    pub(super) held: Option<Publisher>,
 }
 
 impl Store {
@@ -43,6 +47,25 @@ impl Store {
     pub fn open(open: OpenStore) -> Result<Self, MigrateError> {
         check_site(&open.site, &open.contract)?;
         Self::open_unchecked(open)
+    }
+
+    /// Opens a store and its ledger by the contract that the ledger froze last, or that of the run under way. `None` if it
+    /// froze none.
+    pub fn open_frozen(
+        site: impl Into<Site>,
+        ledger: &Path,
+        surroundings: Surroundings,
+    ) -> Result<Option<Self>, MigrateError> {
+        let wait = surroundings.wait;
+        let ledger = Ledger::open(ledger, &remembered_as(ledger)?, surroundings)?;
+        let state = ledger.state();
+        let under_way = state.runs().open.as_ref().and_then(|open| open.started.contract);
+        let adopted = state.store().contract.as_deref().unwrap_or_default();
+        let last = state.contracts().last(adopted).map(|frozen| frozen.digest);
+        let Some(digest) = under_way.or(last) else { return Ok(None) };
+        let objects = open_objects(&ledger)?;
+        let (site, contract) = (site.into(), frozen_contract(&ledger, &*objects, digest)?);
+        Ok(Some(Self { site, contract, objects, ledger, wait, held: None }))
     }
 
     /// A store with a ledger that the caller has opened, on a log of his own for one. Looks at the
@@ -78,7 +101,14 @@ impl Store {
             return Err(MigrateError::OtherContract { adopted, offered });
         }
         let objects = open_objects(&ledger)?;
-        Ok(Self { site, contract, objects, ledger, wait })
+        Ok(Self { site, contract, objects, ledger, wait, held: None })
+    }
+
+    /// Keeps everybody else from writing to the database until the next run has published, or the store is closed. Who never
+    /// pauses would else write between what a run reads and its commit, each time.
+    pub fn hold_writes(&mut self) -> Result<(), MigrateError> {
+        self.held = Some(Publisher::begin(&self.site.database(), self.wait)?);
+        Ok(())
     }
 
     /// The ledger.
