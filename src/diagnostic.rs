@@ -167,6 +167,9 @@ catalogue! {
     LAYOUT_AMBIGUOUS = 1004, Usage, Error, false,
         "The files of a folder of migrations fit more than one tool, or another one than the database's table.",
         "Say whose they are: `glyph-ledger init ... --layout LAYOUT`.";
+    BASELINE_DIFFERS = 1005, Usage, Error, false,
+        "A database that comes into care does not have the structure of the version that it is said to have.",
+        "Name the version that it has; or add `--believe-baseline`, which the ledger's settings record.";
     CONTRACT_INVALID = 1010, Refused, Error, false,
         "The contract cannot be used: it is not of the contract's schema, or contradicts itself.",
         "Mend the contract at the place named.";

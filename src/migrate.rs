@@ -36,6 +36,7 @@ mod status;
 mod store;
 
 pub use applied::failures;
+pub use baseline::Baseline;
 pub use check::{Tried, check};
 pub use environment::Environment;
 pub use error::MigrateError;

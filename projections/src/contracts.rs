@@ -50,6 +50,11 @@ impl FrozenContracts {
         self.contracts.get(name)?.first()
     }
 
+    /// What `name` was frozen as last.
+    pub fn last(&self, name: &str) -> Option<&FrozenContract> {
+        self.contracts.get(name)?.last()
+    }
+
     pub(crate) fn entries(&self) -> usize {
         self.contracts.values().map(Vec::len).sum()
     }

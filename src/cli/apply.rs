@@ -34,6 +34,9 @@ pub(super) struct Arguments {
     /// recorded; without a plan file, those of the last run
     #[arg(long)]
     locked: bool,
+    /// Keep others from writing to the database from now on, and not from the commit on: for one that never pauses
+    #[arg(long)]
+    hold_writes: bool,
     #[command(flatten)]
     fixed: Fixed,
     #[command(flatten)]
@@ -51,9 +54,11 @@ pub(super) enum Applied {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Applied>, Failure> {
-    let Arguments { plan: file, accept_lossy, yes: _, locked, fixed, working } = arguments;
+    let Arguments { plan: file, accept_lossy, yes: _, locked, hold_writes, fixed, working } =
+        arguments;
     let of_documents = documents::open(context, working, Contracts::AtHand)?;
     if let Some((documents, settings)) = of_documents {
+        job::must_not_hold(*hold_writes)?;
         return of_tree(arguments, documents, &settings, context);
     }
     let loaded = match file {
@@ -66,6 +71,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Appli
         let planned = loaded.as_ref().map(|plan| &plan.environment);
         must_be_locked(planned, store.ledger(), store.objects())?;
     }
+    if *hold_writes {
+        store.hold_writes()?;
+    }
     let consent = Consent(accept_lossy.clone());
     let plan = match loaded {
         Some(plan) => plan,
@@ -75,7 +83,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Appli
     let mut bar = Bar::new(context);
     bar.listen()?;
     match apply(&mut store, &plan, &consent, fixed.inputs()?, &signer, &mut bar) {
-        Ok(report) => Ok(done(RunAnswer::of(report, store.ledger(), store.objects()))),
+        Ok(report) => {
+            let answer = RunAnswer::of(report, store.ledger(), store.objects());
+            Ok(done(answer.with_plan(&plan)))
+        }
         Err(MigrateError::NothingToDo { .. }) => Ok(nothing()),
         Err(error) => Err(job::told(refused(error, arguments), &store, size)),
     }

@@ -11,11 +11,12 @@ use super::context::Context;
 use super::failure;
 use super::new_file::NewFile;
 use crate::contract::{Contract, load_file};
-use crate::diagnostic::{Failure, USAGE};
+use crate::diagnostic::{ALREADY_HERE, Failure, USAGE};
 use crate::effects::syncs;
-use crate::migrate::{OpenStore, Recognised};
+use crate::migrate::{Baseline, OpenStore, Recognised};
 use crate::sql_folder::{Books, Folder, Layout, Tables, Width, compile};
 use crate::target::{DatabaseFile, Site};
+use crate::transform::ForeignKeyMode;
 
 /// Name of the file in a ledger's folder that says which database is in its care.
 const SETTINGS_FILE: &str = "database.json";
@@ -38,6 +39,18 @@ pub(super) struct Chosen {
     /// The version that the database has, where nothing else tells it: that of its last migration, or `none`
     #[arg(long, value_name = "VERSION", requires = "database")]
     pub(super) baseline: Option<String>,
+    /// Take that version as it is, and do not hold it against the structure of the database
+    #[arg(long, requires = "baseline")]
+    pub(super) believe_baseline: bool,
+    /// What becomes of foreign keys in scripts that do not switch them: enforced (on), left alone and looked at after each
+    /// script (off), or after the last one only (at-end). Said again later, it holds from then on
+    #[arg(long, value_name = "MODE", requires = "migrations", value_parser = keys_named)]
+    pub(super) foreign_keys: Option<ForeignKeyMode>,
+}
+
+/// What is called so.
+fn keys_named(name: &str) -> Result<ForeignKeyMode, String> {
+    ForeignKeyMode::find(name).ok_or_else(|| "must be on, off or at-end".to_owned())
 }
 
 /// The layout of that name.
@@ -73,6 +86,12 @@ pub(super) struct Settings {
     /// Which books of its tool are kept, if any are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     books: Option<Kept>,
+    /// What becomes of foreign keys; ledgers of older builds say nothing, and enforce them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    foreign_keys: Option<ForeignKeyMode>,
+    /// The version that was believed when the database came into care, if its structure was not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    believed_baseline: Option<String>,
     /// The contract, if that is what migrates it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     contract: Option<PathBuf>,
@@ -108,17 +127,26 @@ impl Settings {
         };
         let migrations = migrations.map(place).transpose()?;
         let contract = contract.map(place).transpose()?;
-        Ok(Self { database, migrations, layout: None, books: None, contract })
+        let (layout, books, foreign_keys) = (None, None, None);
+        let believed_baseline = None;
+        Ok(Self { database, migrations, layout, books, foreign_keys, believed_baseline, contract })
     }
 
     /// The same, with what was recognised of the folder.
     pub(super) fn with(mut self, recognised: &Recognised) -> Self {
         self.layout = Some(recognised.folder.layout.name().to_owned());
+        self.foreign_keys = Some(recognised.foreign_keys);
         self.books = recognised.books.as_ref().map(|books| match books.width() {
             Width::Four => Kept::Kept,
             Width::Eight => Kept::KeptWide,
         });
         self
+    }
+
+    /// The same, with the version that is believed.
+    pub(super) fn believing(self, baseline: &Baseline) -> Self {
+        let believed_baseline = Some(baseline.version.clone()).filter(|_| baseline.believed);
+        Self { believed_baseline, ..self }
     }
 
     fn read(ledger: &Path) -> Result<Option<Self>, Failure> {
@@ -142,13 +170,35 @@ impl Settings {
         Ok(Self::read(ledger)?.is_some())
     }
 
-    /// Writes them, durably, into the ledger that has none.
+    /// Those of the ledger in `ledger`, if it has some.
+    pub(super) fn in_care(ledger: &Path) -> Result<Option<Self>, Failure> {
+        Self::read(ledger)
+    }
+
+    /// The same with another mode of foreign keys, if `named` and `layout` are of the same database and folder.
+    pub(super) fn said_again(
+        self,
+        named: &Self,
+        layout: Option<Layout>,
+        keys: ForeignKeyMode,
+    ) -> Result<Self, Failure> {
+        let same = self.database == named.database
+            && self.migrations == named.migrations
+            && layout.is_none_or(|layout| self.layout() == Some(layout.name()));
+        if same {
+            return Ok(Self { foreign_keys: Some(keys), ..self });
+        }
+        let told = "the ledger here keeps another database, folder or layout than those named";
+        Err(Failure::new(&ALREADY_HERE, told).next(["status"]))
+    }
+
+    /// Writes them, durably, into the ledger, which has none or older ones.
     pub(super) fn write(&self, ledger: &Path) -> Result<(), Failure> {
         let file = ledger.join(SETTINGS_FILE);
         let text = serde_json::to_string_pretty(self).map_err(|error| {
             Failure::new(&USAGE, format!("a path cannot be written down: {error}"))
         })?;
-        NewFile::at(&file, |_| false)?.make(0o644, |out| {
+        NewFile::at(&file, |_| true)?.make(0o644, |out| {
             use std::io::Write as _;
             writeln!(out, "{text}").map_err(failure::io(&file))
         })
@@ -187,7 +237,7 @@ impl Settings {
         });
         let books = folder.layout.tool().zip(width);
         let books = books.map(|(tool, width)| Books::with_width(tool, width));
-        Ok(compile(&folder, books.as_ref()))
+        Ok(compile(&folder, books.as_ref(), self.foreign_keys.unwrap_or_default()))
     }
 
     /// Name of the layout of the folder of its migrations, if they are in one.

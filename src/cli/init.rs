@@ -22,10 +22,12 @@ use crate::diagnostic::{ALREADY_HERE, Failure, USAGE};
 use crate::effects::{Signer, SystemRandom};
 use crate::migrate::documents::{Collection, Documents, OpenDocuments};
 use crate::migrate::{
-    Adoption, FolderOptions, InitOptions, MigrateError, OpenStore, Store, init, recognise,
+    Adoption, Baseline, FolderOptions, InitOptions, MigrateError, OpenStore, Recognised, Store,
+    init, recognise,
 };
-use crate::sql_folder::{Books, Folder, Tool};
+use crate::sql_folder::Tool;
 use crate::target::documents::Tree;
+use crate::transform::ForeignKeyMode;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -75,18 +77,22 @@ struct Read {
     books: Option<&'static str>,
     /// Name of the tool whose table is not there and is not begun either.
     no_books_of: Option<&'static str>,
+    /// What becomes of foreign keys while its scripts run.
+    foreign_keys: ForeignKeyMode,
 }
 
 impl Read {
-    fn of(folder: Folder, books: Option<&Books>) -> Self {
+    fn of(recognised: Recognised) -> Self {
+        let Recognised { folder, books, foreign_keys, .. } = recognised;
         let tool = folder.layout.tool();
         Self {
             layout: folder.layout.name(),
             also_fits: folder.also_fits.iter().map(|layout| layout.name()).collect(),
             migrations: folder.migrations.len() as u64,
             ignored: folder.ignored,
-            books: books.map(|books| books.tool().table()),
+            books: books.as_ref().map(|books| books.tool().table()),
             no_books_of: tool.filter(|_| books.is_none()).map(Tool::name),
+            foreign_keys,
         }
     }
 
@@ -108,7 +114,12 @@ impl Read {
                 "  books   none: {tool} has none here, and knows nothing of what was applied"
             )?;
         }
-        Ok(())
+        let keys = match self.foreign_keys {
+            ForeignKeyMode::On => "enforced while scripts run",
+            ForeignKeyMode::Off => "left alone while a script runs, looked at after it",
+            ForeignKeyMode::AtEnd => "left alone while scripts run, looked at after the last",
+        };
+        writeln!(out, "  foreign keys {keys} (--foreign-keys)")
     }
 }
 
@@ -165,20 +176,38 @@ fn of_database(
     context: &Context,
 ) -> Result<Done<Initialised>, Failure> {
     let ledger = context.ledger_below(&arguments.folder);
-    let Chosen { migrations, baseline, layout, .. } = &arguments.chosen;
+    let Chosen { migrations, baseline, layout, foreign_keys, believe_baseline, .. } =
+        &arguments.chosen;
     let mut settings = Settings::of(&ledger, database, migrations.as_deref(), contract)?;
     let site = settings.site(&ledger)?;
     let surroundings = context.surroundings()?;
-    let mut baseline = baseline.clone();
+    if let Some(held) = Settings::in_care(&ledger)?
+        && let Some(keys) = foreign_keys
+    {
+        return said_again(&held.said_again(&settings, *layout, *keys)?, &ledger, context);
+    }
+    let mut baseline = baseline.as_ref().map(|version| {
+        let (version, believed) = (version.clone(), *believe_baseline);
+        Baseline { version, believed }
+    });
+    if let Some(baseline) = &baseline {
+        settings = settings.believing(baseline);
+    }
     let folder = match settings.migrations(&ledger)? {
         None => None,
         Some(dir) => {
-            let options =
-                FolderOptions { dir: &dir, layout: *layout, baseline: baseline.as_deref() };
+            let options = FolderOptions {
+                dir: &dir,
+                layout: *layout,
+                baseline: baseline.as_ref(),
+                foreign_keys: *foreign_keys,
+            };
             let recognised = recognise(&site.database(), surroundings.wait, &options)?;
             settings = settings.with(&recognised);
-            baseline.clone_from(&recognised.baseline);
-            Some(Read::of(recognised.folder, recognised.books.as_ref()))
+            // It was held against the structure just now.
+            baseline =
+                recognised.baseline.clone().map(|version| Baseline { version, believed: true });
+            Some(Read::of(recognised))
         }
     };
     let contract = settings.contract(&ledger)?;
@@ -201,6 +230,17 @@ fn of_database(
         made => made?,
     };
     settings.write(&ledger)?;
+    in_care(&store, adoption, (key, key_created), folder, context)
+}
+
+/// What is answered of a database that is in care now.
+fn in_care(
+    store: &Store,
+    adoption: Adoption,
+    (key, key_created): (KeyId, bool),
+    folder: Option<Read>,
+    context: &Context,
+) -> Result<Done<Initialised>, Failure> {
     let answer = Initialised {
         ledger: store.ledger().id(),
         store: store.site().database(),
@@ -214,6 +254,22 @@ fn of_database(
         folder,
     };
     Ok(Done::new(answer).next(&["status"]).next(&["plan", "-o", "plan.json"]))
+}
+
+/// Writes down what is said anew of a database in care. What was applied before stands in the ledger as it was.
+fn said_again(
+    settings: &Settings,
+    ledger: &Path,
+    context: &Context,
+) -> Result<Done<Initialised>, Failure> {
+    let (signer, key_created) = context.signer_or_new()?;
+    let (site, contract) = (settings.site(ledger)?, settings.contract(ledger)?);
+    let ledger = ledger.to_owned();
+    let surroundings = context.surroundings()?;
+    let (store, adoption) =
+        adopted_before(OpenStore { site, ledger: ledger.clone(), contract, surroundings })?;
+    settings.write(&ledger)?;
+    in_care(&store, adoption, (signer.key_id(), key_created), None, context)
 }
 
 /// What the ledger has of the database that it took into care already.

@@ -14,18 +14,22 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::Answer;
+use super::plan::write_left_out;
 use super::report::write_lossy;
 use super::terminal::Paint;
 use super::words::count;
 use super::{databases, failure, interrupt, progress};
 use crate::contract::{Contract, load_file};
-use crate::diagnostic::Failure;
+use crate::diagnostic::{Failure, USAGE};
 use crate::effects::{Clock as _, Random as _, SystemClock, SystemRandom};
 use crate::ledger::Ledger;
 use crate::migrate::account::{LossyEntry, find_run, lost};
-use crate::migrate::{Inputs, MigrateError, Milestone, Observer, OpenStore, RunReport, Store};
+use crate::migrate::{
+    Inputs, MigrateError, Milestone, Observer, OpenStore, Plan, RunReport, Store,
+};
 use crate::objects::Objects;
 use crate::target::glyph_store::{Layout, built_in_contract};
+use crate::target::sqlite::RequestedPragma;
 
 /// Name of the file in a ledger's folder that says which contract `init` was given.
 const CONTRACT_FILE: &str = "contract.path";
@@ -52,6 +56,37 @@ pub(super) fn open(context: &Context) -> Result<Store, Failure> {
     let open = place(context)?;
     context.must_have_ledger(&open.ledger)?;
     Ok(Store::open(open)?)
+}
+
+/// The store and its ledger, open by the contract that the ledger froze last where the one that it was set up with cannot be
+/// read: what ends or takes back a run needs no other. Says so then.
+pub(super) fn open_by_ledger(context: &Context) -> Result<(Store, Option<String>), Failure> {
+    let unreadable = match place(context) {
+        Ok(open) => {
+            context.must_have_ledger(&open.ledger)?;
+            return Ok((Store::open(open)?, None));
+        }
+        Err(unreadable) => unreadable,
+    };
+    let Some((ledger, settings)) = databases::here(context)? else { return Err(unreadable) };
+    let (site, surroundings) = (settings.site(&ledger)?, context.surroundings()?);
+    let Some(store) = Store::open_frozen(site, &ledger, surroundings)? else {
+        return Err(unreadable);
+    };
+    let told = format!(
+        "its migrations cannot be read ({}): gone by the contract that the ledger keeps",
+        unreadable.message
+    );
+    Ok((store, Some(told)))
+}
+
+/// Refuses to hold writes where documents are in care, whose writers ask for no lock.
+pub(super) fn must_not_hold(hold_writes: bool) -> Result<(), Failure> {
+    if !hold_writes {
+        return Ok(());
+    }
+    let told = "documents have no lock that others would heed: --hold-writes is for databases";
+    Err(Failure::new(&USAGE, told).at("--hold-writes"))
 }
 
 /// The contract that the ledger was set up with, else the built-in one.
@@ -146,6 +181,9 @@ pub(super) struct RunAnswer {
     values_lost: u64,
     lossy: Vec<LossyEntry>,
     events: u64,
+    /// Settings of the file that scripts asked for, and that stayed as they were.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<RequestedPragma>,
 }
 
 /// Lost things that the answer of a run lists; `migration report` has the rest.
@@ -163,6 +201,12 @@ impl RunAnswer {
         let lossy = if report.lost == 0 { Vec::new() } else { listed().unwrap_or_default() };
         Self { lossy, ..Self::from(report) }
     }
+
+    /// The same of a run that carried out `plan`.
+    pub(super) fn with_plan(self, plan: &Plan) -> Self {
+        let left_out = plan.steps.iter().flat_map(|step| step.left_out.iter().cloned());
+        Self { left_out: left_out.collect(), ..self }
+    }
 }
 
 impl From<RunReport> for RunAnswer {
@@ -178,6 +222,7 @@ impl From<RunReport> for RunAnswer {
             values_lost: report.lost,
             lossy: Vec::new(),
             events: report.size,
+            left_out: Vec::new(),
         }
     }
 }
@@ -194,6 +239,7 @@ impl Answer for RunAnswer {
         writeln!(out, "  objects      {}", self.objects_migrated)?;
         writeln!(out, "  lost         {}", count(self.values_lost, "value"))?;
         self.lossy.iter().try_for_each(|lossy| write_lossy(lossy, out))?;
+        write_left_out(&self.left_out, out)?;
         match self.values_lost.saturating_sub(self.lossy.len() as u64) {
             more if more > 0 && !self.lossy.is_empty() => {
                 writeln!(out, "    and {more} more; `migration report` lists them")

@@ -20,6 +20,7 @@ use crate::migrate::documents::{
 use crate::migrate::{
     LossSummary, MigrateError, Plan, PlanFileError, PlannedId, PlannedStep, Policy, plan,
 };
+use crate::target::sqlite::RequestedPragma;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -145,7 +146,17 @@ pub(super) fn write_steps(steps: &[PlannedStep], out: &mut dyn Write) -> io::Res
         let statements = count(step.statements, "statement");
         let pages = count(step.pages_changed, "page");
         let (edge, script) = (plain(&step.edge), plain(&step.script));
-        writeln!(out, "  {edge}  {script}: {statements}, {pages} changed")
+        writeln!(out, "  {edge}  {script}: {statements}, {pages} changed")?;
+        write_left_out(&step.left_out, out)
+    })
+}
+
+/// Names settings of the file that scripts ask for and that stay as they are.
+pub(super) fn write_left_out(left_out: &[RequestedPragma], out: &mut dyn Write) -> io::Result<()> {
+    left_out.iter().try_for_each(|RequestedPragma { name, value }| {
+        let asked =
+            value.as_ref().map_or_else(|| name.clone(), |value| format!("{name} = {value}"));
+        writeln!(out, "    PRAGMA {} is left out: the file keeps what it has", one_line(&asked))
     })
 }
 
@@ -157,10 +168,11 @@ pub(super) fn write_loss(
     paint: Paint,
 ) -> io::Result<()> {
     if values_lost == 0 {
-        return writeln!(out, "  loses nothing");
+        writeln!(out, "  loses nothing")?;
+    } else {
+        let lost = count(values_lost, "value");
+        writeln!(out, "  {}", paint.warning(format_args!("loses {lost}")))?;
     }
-    let lost = count(values_lost, "value");
-    writeln!(out, "  {}", paint.warning(format_args!("loses {lost}")))?;
     loss.iter().try_for_each(|(what, loss)| {
         let gone = if loss.dropped { " (dropped)" } else { "" };
         writeln!(out, "    {}{gone}: {}", plain(what), count(loss.values, "value"))

@@ -91,7 +91,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
         let told = "a store is published as a whole: --keep-changes is for trees of documents";
         return Err(Failure::new(&USAGE, told).at("--keep-changes"));
     }
-    let mut store = job::open(context)?;
+    let (mut store, noted) = job::open_by_ledger(context)?;
     let size = store.ledger().state().size();
     let answer = match &arguments.abandon {
         None => {
@@ -105,7 +105,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
             Resumed::Abandoned { abandoned, documents: None }
         }
     };
-    Ok(Done::new(answer).next(&["status"]))
+    Ok(noted.into_iter().fold(Done::new(answer), Done::note).next(&["status"]))
 }
 
 impl Answer for Resumed {

@@ -34,6 +34,9 @@ pub(super) struct How {
     /// Leave documents that were changed as they are (only where a tree of documents is in care)
     #[arg(long, conflicts_with = "discard_changes")]
     keep_changes: bool,
+    /// Keep others from writing to the database from now on, and not from the commit on: for one that never pauses
+    #[arg(long)]
+    hold_writes: bool,
 }
 
 #[derive(Serialize)]
@@ -87,6 +90,7 @@ fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<Rol
     if let Some((mut documents, _)) =
         documents::open(context, &Working::default(), Contracts::Unneeded)?
     {
+        job::must_not_hold(how.hold_writes)?;
         let ledger = documents.ledger();
         let size = size_at(to, ledger)?;
         let before = ledger.state().size();
@@ -105,14 +109,18 @@ fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<Rol
         let told = "a store goes back as a whole: --keep-changes is for trees of documents";
         return Err(Failure::new(&USAGE, told).at("--keep-changes"));
     }
-    let mut store = job::open(context)?;
+    let (mut store, noted) = job::open_by_ledger(context)?;
     let size = size_at(to, store.ledger())?;
+    if how.hold_writes {
+        store.hold_writes()?;
+    }
     let before = store.ledger().state().size();
     let options = RollbackOptions { discard_changes: how.discard_changes };
     bar.listen()?;
     let report = rollback(&mut store, size, options, job::inputs()?, &signer, &mut bar)
         .map_err(|error| job::told(error.into(), &store, before))?;
-    Ok(answer(report, "status"))
+    let done = answer(report, "status");
+    Ok(noted.into_iter().fold(done, Done::note))
 }
 
 /// The answer; `look` is the command that says how things stand now.

@@ -91,9 +91,7 @@ fn edge(draw: &mut Draw, from: &str, to: &str) -> Edge {
     Edge {
         from: from.to_owned(),
         to: to.to_owned(),
-        steps: draw.list(3, |draw| {
-            Step::Sql(Sql { script: draw.text(3), record: None, no_transaction: false })
-        }),
+        steps: draw.list(3, |draw| Step::Sql(Sql::of(draw.text(3)))),
         description: None,
         proof: EdgeProof {
             adds_defaulted: draw.list(3, |draw| draw.text(2)),

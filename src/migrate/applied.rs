@@ -194,13 +194,15 @@ fn texts<'a>(contract: &'a Contract, edge: &'a Edge) -> Vec<&'a str> {
 mod tests {
     use super::*;
     use crate::sql_folder::{Folder, Tables, compile};
+    use crate::transform::ForeignKeyMode;
 
     fn contract(files: &[(&str, &str)]) -> Contract {
         let dir = tempfile::tempdir().unwrap();
         for (name, sql) in files {
             std::fs::write(dir.path().join(name), sql).unwrap();
         }
-        compile(&Folder::read(dir.path(), None, &Tables::default()).unwrap(), None)
+        let folder = Folder::read(dir.path(), None, &Tables::default()).unwrap();
+        compile(&folder, None, ForeignKeyMode::On)
     }
 
     fn kinds(found: &[Finding]) -> Vec<(&'static str, &str)> {

@@ -138,6 +138,7 @@ fn plan(draw: &mut Draw) -> Plan {
             statements: draw.number(),
             pages_changed: draw.number(),
             bytes_changed: draw.number(),
+            left_out: Vec::new(),
         }),
         environment: environment(draw),
     };

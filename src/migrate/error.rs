@@ -11,9 +11,9 @@ use super::plan::PlanFileError;
 use super::proof::ProveError;
 use crate::contract::{ContractError, PathError};
 use crate::diagnostic::{
-    ALREADY_HERE, APPROVAL_MISSING, BASELINE_UNKNOWN, CONFIRMATION_REQUIRED, CONTRACT_EDITED,
-    CONTRACT_INVALID, CURSOR_UNKNOWN, Code, DOCUMENT_CHANGED, ENVIRONMENT_DIFFERS, Failure,
-    INTERRUPTED, IO, LOSS_UNDECLARED, MANIFEST_INVALID, MIGRATION_EDITED,
+    ALREADY_HERE, APPROVAL_MISSING, BASELINE_DIFFERS, BASELINE_UNKNOWN, CONFIRMATION_REQUIRED,
+    CONTRACT_EDITED, CONTRACT_INVALID, CURSOR_UNKNOWN, Code, DOCUMENT_CHANGED, ENVIRONMENT_DIFFERS,
+    Failure, INTERRUPTED, IO, LOSS_UNDECLARED, MANIFEST_INVALID, MIGRATION_EDITED,
     MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_UNKNOWN, NO_RUN, NOTHING_HERE, NOTHING_TO_DO,
     OUTCOME_INVALID, PLAN_EDITED, PLAN_STALE, PUBLISH_CONFLICT, REPLAY_DIVERGENCE, RUN_PENDING,
     SCHEMA_DRIFT, STORE_DISAGREES, STORE_INVALID, USAGE,
@@ -194,6 +194,14 @@ pub enum MigrateError {
         stated: String,
         /// What this program reads, in words.
         readable: String,
+    },
+    /// A database does not have the structure of the version that it is said to have.
+    #[error("the database does not have the structure of version {version}: {differences}")]
+    BaselineDiffers {
+        /// That version.
+        version: String,
+        /// What is otherwise, or why that cannot be told.
+        differences: String,
     },
     /// More than one version matches.
     #[error("more than one version matches the store: {}", matches.join(", "))]
@@ -530,6 +538,7 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::AppliedChanged { findings } => applied_changed(findings, error),
         MigrateError::Folder(error) => error.into(),
         MigrateError::Books(error) => error.into(),
+        MigrateError::BaselineDiffers { .. } => plainly(&BASELINE_DIFFERS, error).at("--baseline"),
         MigrateError::Baseline { .. } => plainly(&BASELINE_UNKNOWN, error).at("--baseline"),
         MigrateError::OtherContract { .. } => plainly(&CONTRACT_INVALID, error),
         MigrateError::NothingToDo { .. } => plainly(&NOTHING_TO_DO, error).next(["status"]),

@@ -8,12 +8,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::baseline::{self, Baseline};
+use super::books;
 use super::error::MigrateError;
 use super::init::has_pages;
 use super::observe::LiveDatabase;
-use super::{baseline, books};
 use crate::contract::{Contract, EMPTY};
 use crate::sql_folder::{Books, Folder, Layout, Tables, compile};
+use crate::transform::ForeignKeyMode;
 
 /// A folder of migrations and what is known of it.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +25,9 @@ pub struct FolderOptions<'a> {
     /// How it is laid out; found out if not given.
     pub layout: Option<Layout>,
     /// The version that the database has; found out if not given.
-    pub baseline: Option<&'a str>,
+    pub baseline: Option<&'a Baseline>,
+    /// What becomes of foreign keys; as the layout's tool has it if not given.
+    pub foreign_keys: Option<ForeignKeyMode>,
 }
 
 /// What a folder comes to for one database.
@@ -35,6 +39,8 @@ pub struct Recognised {
     pub contract: Contract,
     /// The books that are kept.
     pub books: Option<Books>,
+    /// What becomes of foreign keys while its scripts run.
+    pub foreign_keys: ForeignKeyMode,
     /// The version that the database has, unless it states one by itself.
     pub baseline: Option<String>,
 }
@@ -50,21 +56,26 @@ pub fn recognise(
     let folder = Folder::read(options.dir, options.layout, &tables)?;
     let tool = folder.layout.tool();
     let kept = tool.map_or(Ok(None), |tool| Books::find(tool, &tables))?;
-    let given = options.baseline.map(str::to_owned);
+    let given = options.baseline.cloned();
+    let foreign_keys = options.foreign_keys.unwrap_or(folder.layout.foreign_keys());
     if let (Some(database), Some(kept)) = (&database, kept) {
         let books = kept.judge(&folder, &database.rows_of(&kept)?).books;
-        let contract = compile(&folder, Some(&books));
-        return Ok(Recognised { folder, contract, books: Some(books), baseline: given });
+        let contract = compile(&folder, Some(&books), foreign_keys);
+        let books = Some(books);
+        let baseline = given.map(|given| given.version);
+        return Ok(Recognised { folder, contract, books, foreign_keys, baseline });
     }
-    let without = compile(&folder, None);
-    let version = match &database {
-        Some(database) => baseline::of(&without, None, given, database)?,
-        None => baseline::of_nothing(&without, options.baseline)?,
+    let without = compile(&folder, None, foreign_keys);
+    let version = if let Some(database) = &database {
+        baseline::of(&without, None, given, database)?
+    } else {
+        let version = options.baseline.map(|baseline| baseline.version.as_str());
+        baseline::of_nothing(&without, version)?
     };
     let books = tool.filter(|_| version == EMPTY).map(Books::new);
     let contract = match &books {
-        Some(books) => compile(&folder, Some(books)),
+        Some(books) => compile(&folder, Some(books), foreign_keys),
         None => without,
     };
-    Ok(Recognised { folder, contract, books, baseline: Some(version) })
+    Ok(Recognised { folder, contract, books, foreign_keys, baseline: Some(version) })
 }

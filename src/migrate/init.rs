@@ -9,12 +9,13 @@ use ledger_format::body::{Body, Cause, ObjectObserved, ObjectState, Origin, Stor
 use ledger_format::hash::LedgerId;
 
 use super::applied::must_be_sound;
+use super::baseline::{self, Baseline};
+use super::books;
 use super::error::MigrateError;
 use super::observe::{LiveDatabase, take_all};
 use super::run::freeze_contract;
 use super::space;
 use super::store::{OpenStore, Store, check_site, detect, remembered_as};
-use super::{baseline, books};
 use crate::effects::{KernelSyncs, Random, Signer, syncs};
 use crate::ledger::Ledger;
 use crate::target::Site;
@@ -28,7 +29,7 @@ pub struct InitOptions {
     /// Name of the project, for a new store.
     pub project: String,
     /// The version of a database; found out if not given.
-    pub baseline: Option<String>,
+    pub baseline: Option<Baseline>,
     /// Who signs.
     pub signer: Arc<dyn Signer>,
 }
@@ -54,7 +55,7 @@ pub fn init(
 ) -> Result<(Store, Adoption), MigrateError> {
     let InitOptions { open, project, baseline, signer } = options;
     let there = is_there(&open.site);
-    let version = if there { judge(&open, baseline)? } else { unmade(&open, baseline.as_deref())? };
+    let version = if there { judge(&open, baseline)? } else { unmade(&open, baseline.as_ref())? };
     let origin = if there { Origin::Adopted } else { Origin::Created };
     let mut store = open_or_create_ledger(&open, there, &project, &*signer, random)?;
     let adoption = adopt_at(&mut store, origin, version, &*signer)?;
@@ -78,7 +79,7 @@ pub(super) fn has_pages(path: &Path) -> bool {
 
 /// Refuses what could not be adopted, before anything is made. The version of a database, which may have
 /// to be found out.
-fn judge(open: &OpenStore, baseline: Option<String>) -> Result<Option<String>, MigrateError> {
+fn judge(open: &OpenStore, baseline: Option<Baseline>) -> Result<Option<String>, MigrateError> {
     let OpenStore { site, contract, .. } = open;
     check_site(site, contract)?;
     let database = LiveDatabase::open(&site.database(), open.surroundings.wait)?;
@@ -94,12 +95,13 @@ fn judge(open: &OpenStore, baseline: Option<String>) -> Result<Option<String>, M
 }
 
 /// The version of a database that is to be made, if it is one.
-fn unmade(open: &OpenStore, baseline: Option<&str>) -> Result<Option<String>, MigrateError> {
+fn unmade(open: &OpenStore, baseline: Option<&Baseline>) -> Result<Option<String>, MigrateError> {
     if open.site.store().is_some() {
         return Ok(None);
     }
     check_site(&open.site, &open.contract)?;
-    baseline::of_nothing(&open.contract, baseline).map(Some)
+    let version = baseline.map(|baseline| baseline.version.as_str());
+    baseline::of_nothing(&open.contract, version).map(Some)
 }
 
 fn open_or_create_ledger(

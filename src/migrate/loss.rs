@@ -52,7 +52,7 @@ impl MeasuredLoss {
         Ok(())
     }
 
-    /// Number of values lost; a thing that is gone counts as one even if it held nothing.
+    /// Number of values lost; a thing that is gone counts for what it held.
     pub(super) fn lost(&self) -> u64 {
         total(&self.summary)
     }
@@ -70,8 +70,7 @@ impl MeasuredLoss {
 
 /// Number of values in a summary.
 pub(super) fn total(summary: &LossSummary) -> u64 {
-    let count = |lost: &LostValues| lost.values.max(u64::from(lost.dropped));
-    summary.values().map(count).fold(0, u64::saturating_add)
+    summary.values().map(|lost| lost.values).fold(0, u64::saturating_add)
 }
 
 /// Whether everything in `found` is in `bound`, and not more of it.

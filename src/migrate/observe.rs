@@ -1,5 +1,6 @@
 //! Looking at the live store: what its objects are, and whether that is what the ledger has.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -65,6 +66,14 @@ impl LiveDatabase {
     /// A copy in `folder` to run steps on.
     pub(super) fn copy(&self, folder: &Path) -> Result<WorkCopy, MigrateError> {
         Ok(WorkCopy::copy(folder, &self.0)?)
+    }
+
+    /// What it declares, by kind and name.
+    pub(super) fn declared(&self) -> Result<BTreeMap<(String, String), String>, DatabaseError> {
+        let query = "SELECT type, name, sql FROM sqlite_schema
+            WHERE sql IS NOT NULL AND name <> 'sqlite_sequence' AND name NOT GLOB 'sqlite_stat*'";
+        let rows = self.0.rows(query, |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
+        Ok(rows.into_iter().collect())
     }
 
     /// Names of its tables, without those of SQLite itself.

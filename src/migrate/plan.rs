@@ -21,7 +21,7 @@ use super::space;
 use super::store::{Store, read_manifest};
 use crate::contract::{Contract, Format, way};
 use crate::target::glyph_store::Layout;
-use crate::target::sqlite::{Exemption, Loss, Script};
+use crate::target::sqlite::{Exemption, Loss, RequestedPragma, Script};
 use crate::transform::Sql;
 
 /// A plan: everything that applying it will do, under one id.
@@ -87,6 +87,9 @@ pub struct PlannedStep {
     pub pages_changed: u64,
     /// Bytes of those pages.
     pub bytes_changed: u64,
+    /// Settings of the file that the script asks for, and that stay as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<RequestedPragma>,
 }
 
 /// A row that gets another primary key.
@@ -400,6 +403,17 @@ pub(super) fn still_fits(store: &Store, plan: &Plan) -> Result<(), MigrateError>
     }
 }
 
+/// Those that were set, each once; one that was only read asks for nothing.
+pub(super) fn asked_for(requested: &[RequestedPragma]) -> Vec<RequestedPragma> {
+    let mut asked: Vec<RequestedPragma> = Vec::new();
+    for request in requested {
+        if request.value.is_some() && !asked.contains(request) {
+            asked.push(request.clone());
+        }
+    }
+    asked
+}
+
 /// A folder for a copy that nobody needs afterwards.
 pub(super) fn scratch_folder(store: &Store) -> Result<tempfile::TempDir, MigrateError> {
     let work = store.ledger.work_dir();
@@ -415,7 +429,8 @@ pub(super) fn script(contract: &Contract, sql: &Sql) -> Script {
         Script::new(name, String::from_utf8_lossy(bytes))
     };
     let record = sql.record.as_deref().map(named).map(Box::new);
-    Script { record, no_transaction: sql.no_transaction, ..named(&sql.script) }
+    let Sql { no_transaction, foreign_keys, .. } = *sql;
+    Script { record, no_transaction, foreign_keys, ..named(&sql.script) }
 }
 
 /// What says which version a store or database has changes with every migration and is no loss.

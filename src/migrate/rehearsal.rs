@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::error::MigrateError;
 use super::loss::MeasuredLoss;
-use super::plan::{PlannedId, PlannedStep, exemptions, script};
+use super::plan::{PlannedId, PlannedStep, asked_for, exemptions, script};
 use super::stage::reads_inputs;
 use super::store::Store;
 use crate::contract::{Contract, Edge};
@@ -116,6 +116,7 @@ pub(super) fn rehearse_on(
                 statements: done.statements,
                 pages_changed,
                 bytes_changed: pages_changed * u64::from(copy.page_tree().page_size().bytes()),
+                left_out: asked_for(&done.requested),
             });
             look(copy, &done)?;
         }

@@ -111,12 +111,15 @@ pub fn rollback(
 /// Looks at the live store under its lock, which is held on to if nothing was written since that was recorded: what is then
 /// found is what is gone back from. Else whatever takes time is done without the lock.
 fn observe_locked(store: &mut Store) -> Result<(Observation, Option<Live>), MigrateError> {
-    let live = Live::lock(store)?;
+    let (live, asked_for) = match store.held.take() {
+        Some(held) => (held, true),
+        None => (Live::lock(store)?, false),
+    };
     if let Some(state) = live.as_recorded(store) {
         return Ok((store.observe_knowing(state)?, Some(live)));
     }
-    drop(live);
-    Ok((store.observe()?, None))
+    let live = asked_for.then_some(live);
+    Ok((store.observe()?, live))
 }
 
 type States = std::collections::BTreeMap<String, ObjectState>;

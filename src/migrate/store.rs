@@ -9,6 +9,7 @@ use super::error::MigrateError;
 use super::observe::{self, LiveDatabase};
 use super::publish::Live;
 use super::rehearsal::Rehearsal;
+use super::stage::frozen_contract;
 use super::stated;
 use crate::contract::{self, Contract, ContractError, DetectError, Format};
 use crate::ledger::{Ledger, Surroundings, place_of};
@@ -51,6 +52,25 @@ impl Store {
         Self::open_unchecked(open)
     }
 
+    /// Opens a store and its ledger by the contract that the ledger froze last, or that of the run under way. `None` if it
+    /// froze none.
+    pub fn open_frozen(
+        site: impl Into<Site>,
+        ledger: &Path,
+        surroundings: Surroundings,
+    ) -> Result<Option<Self>, MigrateError> {
+        let wait = surroundings.wait;
+        let ledger = Ledger::open(ledger, &remembered_as(ledger)?, surroundings)?;
+        let state = ledger.state();
+        let under_way = state.runs().open.as_ref().and_then(|open| open.started.contract);
+        let adopted = state.store().contract.as_deref().unwrap_or_default();
+        let last = state.contracts().last(adopted).map(|frozen| frozen.digest);
+        let Some(digest) = under_way.or(last) else { return Ok(None) };
+        let objects = open_objects(&ledger)?;
+        let (site, contract) = (site.into(), frozen_contract(&ledger, &*objects, digest)?);
+        Ok(Some(Self { site, contract, objects, ledger, wait, held: None, rehearsal: None }))
+    }
+
     /// A store with a ledger that the caller has opened, on a log of his own for one. Looks at the
     /// manifest as [`Store::open`] does, only later. A ledger without a store takes this one into its
     /// care by [`adopt`](super::adopt).
@@ -85,6 +105,13 @@ impl Store {
         }
         let objects = open_objects(&ledger)?;
         Ok(Self { rehearsal: None, held: None, site, contract, objects, ledger, wait })
+    }
+
+    /// Keeps everybody else from writing to the database until the next run has published, or the store is closed. Who never
+    /// pauses would else write between what a run reads and its commit, each time.
+    pub fn hold_writes(&mut self) -> Result<(), MigrateError> {
+        self.held = Some(Live::lock(self)?);
+        Ok(())
     }
 
     /// The ledger.

@@ -1,5 +1,7 @@
 //! The layouts that are read, and the tools they belong to.
 
+use crate::transform::ForeignKeyMode;
+
 /// How a folder of migrations is laid out: which names are migrations, in which order they come, and where the way back
 /// stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +65,16 @@ impl Layout {
             Self::Goose => "goose",
             Self::Dbmate => "dbmate",
             Self::Plain => "plain",
+        }
+    }
+
+    /// What its tool has SQLite do with foreign keys. sqlx switches them on (`SqliteConnectOptions::new`), and refinery's
+    /// SQLite is built with them on (libsqlite3-sys, bundled); the others leave them as SQLite does, which is off. Where
+    /// there is no tool, they are held.
+    pub const fn foreign_keys(self) -> ForeignKeyMode {
+        match self {
+            Self::Numbered | Self::Plain | Self::Sqlx | Self::Refinery => ForeignKeyMode::On,
+            Self::GolangMigrate | Self::Diesel | Self::Goose | Self::Dbmate => ForeignKeyMode::Off,
         }
     }
 

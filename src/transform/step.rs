@@ -72,6 +72,49 @@ pub struct Sql {
     pub record: Option<String>,
     /// Whether the script is run without a transaction around it, as the tool that it was written for does.
     pub no_transaction: bool,
+    /// What becomes of foreign keys meanwhile, unless the script's own first `PRAGMA foreign_keys` says otherwise.
+    pub foreign_keys: ForeignKeyMode,
+}
+
+/// What becomes of foreign keys while a script of SQL runs. Whichever it is, no run ends with more rows that break one
+/// than it began with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForeignKeyMode {
+    /// SQLite enforces them, and does what they say about rows that go; after the step no more rows may break one.
+    #[default]
+    On,
+    /// SQLite leaves them alone; after the step no more rows may break one.
+    Off,
+    /// SQLite leaves them alone, and what breaks one is looked for after the last step only: a later step may mend it.
+    AtEnd,
+}
+
+impl ForeignKeyMode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::On, Self::Off, Self::AtEnd];
+
+    /// Its name in a contract and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::AtEnd => "at-end",
+        }
+    }
+
+    /// The one of that name.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+impl Sql {
+    /// A script that has nothing else to say.
+    pub fn of(script: impl Into<String>) -> Self {
+        let (record, foreign_keys) = (None, ForeignKeyMode::default());
+        Self { script: script.into(), record, no_transaction: false, foreign_keys }
+    }
 }
 
 /// A key and its new name.
@@ -473,17 +516,22 @@ impl Step {
 
 impl Serialize for Sql {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        if self.record.is_none() && !self.no_transaction {
+        let says_of_keys = self.foreign_keys != ForeignKeyMode::default();
+        let said = [self.record.is_some(), self.no_transaction, says_of_keys];
+        let fields = said.into_iter().filter(|said| *said).count();
+        if fields == 0 {
             return to.serialize_str(&self.script);
         }
-        let fields = 1 + usize::from(self.record.is_some()) + usize::from(self.no_transaction);
-        let mut map = to.serialize_struct("Sql", fields)?;
+        let mut map = to.serialize_struct("Sql", 1 + fields)?;
         map.serialize_field("script", &self.script)?;
         if let Some(record) = &self.record {
             map.serialize_field("record", record)?;
         }
         if self.no_transaction {
             map.serialize_field("no_transaction", &true)?;
+        }
+        if says_of_keys {
+            map.serialize_field("foreign_keys", &self.foreign_keys)?;
         }
         map.end()
     }
@@ -507,23 +555,25 @@ struct SqlFields {
     record: Option<String>,
     #[serde(default)]
     no_transaction: bool,
+    #[serde(default)]
+    foreign_keys: ForeignKeyMode,
 }
 
 impl<'de> Visitor<'de> for SqlVisitor {
     type Value = Sql;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a script, or a map of `script` with `record` or `no_transaction`")
+        f.write_str("the name of a script, or a map of `script` and what else is said of it")
     }
 
     fn visit_str<E: de::Error>(self, script: &str) -> Result<Sql, E> {
-        Ok(Sql { script: script.to_owned(), record: None, no_transaction: false })
+        Ok(Sql::of(script))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Sql, A::Error> {
-        let SqlFields { script, record, no_transaction } =
+        let SqlFields { script, record, no_transaction, foreign_keys } =
             SqlFields::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(Sql { script, record, no_transaction })
+        Ok(Sql { script, record, no_transaction, foreign_keys })
     }
 }
 

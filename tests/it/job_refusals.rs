@@ -96,7 +96,7 @@ fn contract_of(scripts: &[(&str, &str)], lossy: &[&str]) -> Contract {
 }
 
 fn sql_step(script: &str) -> Step {
-    Step::Sql(Sql { script: script.to_owned(), record: None, no_transaction: false })
+    Step::Sql(Sql::of(script))
 }
 
 const FIRST: &str = "CREATE TABLE first (a);";

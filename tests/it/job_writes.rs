@@ -72,6 +72,35 @@ fn rows_written_between_plan_and_apply_are_recorded_and_migrated() {
 }
 
 #[test]
+fn writes_that_are_held_wait_until_the_run_has_published() {
+    for held in [false, true] {
+        let home = tempfile::tempdir().unwrap();
+        let scene = Scene::adopted(home.path());
+        let mut store = scene.open().unwrap();
+        let plan = plan(&mut store, Some("2"), Policy::default()).unwrap();
+        if held {
+            store.hold_writes().unwrap();
+        }
+        let write = || {
+            let others = rusqlite::Connection::open(scene.layout().database()).unwrap();
+            others.busy_timeout(std::time::Duration::ZERO).unwrap();
+            others.execute_batch(ROW).is_ok()
+        };
+        let mut wrote = None;
+        let mut observer = AtStep(Some(|| wrote = Some(write())));
+        let ended = apply(&mut store, &plan, &accept(&plan), INPUTS, &signer(), &mut observer);
+        assert_eq!(wrote, Some(!held));
+        if held {
+            ended.unwrap();
+            assert!(write(), "the lock is gone with the run");
+        } else {
+            assert_eq!(code(&ended.unwrap_err()), diagnostic::PLAN_STALE.id);
+        }
+        assert_eq!(scene.count(ROW_IS_THERE), 1);
+    }
+}
+
+#[test]
 fn loss_beyond_what_was_planned_is_refused_also_after_a_kill() {
     let home = tempfile::tempdir().unwrap();
     let scene = Scene::at_version_2(&home.path().join("a"));

@@ -27,6 +27,8 @@ mod databases_kill;
 #[cfg(test)]
 mod databases_processes;
 #[cfg(test)]
+mod databases_rules;
+#[cfg(test)]
 mod databases_traps;
 #[cfg(test)]
 mod disk_full;

@@ -6,6 +6,7 @@ use super::super::{Column, Layout, Tables, compile};
 use super::*;
 use crate::contract::{Bundle, Contract};
 use crate::sql_folder::tree::{Entry, Tree};
+use crate::transform::ForeignKeyMode;
 
 const GOOSE: &str = "-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 2;\n";
 const DBMATE: &str = "-- migrate:up\nSELECT 1;\n-- migrate:down\nSELECT 2;\n";
@@ -38,7 +39,7 @@ struct Database {
 
 impl Database {
     fn of(folder: &Folder, tool: Tool) -> Self {
-        let contract = compile(folder, Some(&Books::new(tool)));
+        let contract = compile(folder, Some(&Books::new(tool)), ForeignKeyMode::On);
         Self { connection: Connection::open_in_memory().unwrap(), contract }
     }
 
@@ -212,7 +213,7 @@ fn a_table_with_other_columns_is_not_the_tools() {
 fn a_contract_says_what_its_folder_says() {
     for tool in Tool::ALL {
         let folder = folder(tool, &[1, 2], "SELECT 1;");
-        let contract = compile(&folder, Some(&Books::new(tool)));
+        let contract = compile(&folder, Some(&Books::new(tool)), ForeignKeyMode::On);
         let read = Folder::of_contract(&contract).unwrap();
         assert_eq!(read.layout, folder.layout);
         let told = |folder: &Folder| {
@@ -220,7 +221,7 @@ fn a_contract_says_what_its_folder_says() {
             folder.migrations.iter().map(one).collect::<Vec<_>>()
         };
         assert_eq!(told(&read), told(&folder), "{tool:?}");
-        assert_eq!(Folder::of_contract(&compile(&folder, None)), None);
+        assert_eq!(Folder::of_contract(&compile(&folder, None, ForeignKeyMode::On)), None);
     }
 }
 
@@ -228,17 +229,18 @@ fn a_contract_says_what_its_folder_says() {
 fn a_folder_is_a_contract_that_loads_and_is_another_after_an_edit() {
     for tool in Tool::ALL {
         let one = folder(tool, &[1, 2], "SELECT 1;");
-        let contract = compile(&one, Some(&Books::new(tool)));
+        let contract = compile(&one, Some(&Books::new(tool)), ForeignKeyMode::On);
         assert_eq!(Bundle::unpack(Bundle::of(&contract).bytes()).unwrap(), contract);
         assert_eq!(contract.versions, ["none", "1", "2"]);
         assert_eq!(contract.bookkeeping.as_ref().unwrap().table, tool.table());
-        assert_eq!(compile(&one, Some(&Books::new(tool))), contract);
-        let without = compile(&one, None);
+        assert_eq!(compile(&one, Some(&Books::new(tool)), ForeignKeyMode::On), contract);
+        let without = compile(&one, None, ForeignKeyMode::On);
         assert_ne!(without.contract_version, contract.contract_version);
         assert!(without.contract_version.starts_with("1.2.0+"), "{}", without.contract_version);
         assert_eq!(without.bookkeeping, None);
     }
-    let version = |sql| compile(&folder(Tool::Diesel, &[1], sql), None).contract_version;
+    let version =
+        |sql| compile(&folder(Tool::Diesel, &[1], sql), None, ForeignKeyMode::On).contract_version;
     assert_ne!(version("SELECT 1;"), version("SELECT 2;"));
     assert_eq!(Layout::find("diesel"), Some(Tool::Diesel.layout()));
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use serde::{Deserialize, Serialize};
 
 use super::loss::Touched;
 use super::rows::ROW_HASH;
@@ -34,7 +35,8 @@ const TAKEN_OUT: [&str; 9] = [
 const READABLE: [&str; 3] = ["auto_vacuum", "encoding", "page_size"];
 
 /// A setting that a script asked for and that was not applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RequestedPragma {
     /// Its name, lower case.
     pub name: String,

@@ -29,7 +29,7 @@ struct Child {
 }
 
 /// A rule that more rows break than at the start.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Broken {
     pub(super) table: String,
     pub(super) rule: String,
@@ -85,6 +85,20 @@ impl ForeignKeys {
             }
         }
         self.tables.clone_from(&overview.tables);
+        Ok(None)
+    }
+
+    /// The same, looked for in every table.
+    pub(super) fn broken_anywhere(
+        &self,
+        connection: &Connection,
+        overview: &Overview,
+    ) -> rusqlite::Result<Option<Broken>> {
+        for (name, _) in &overview.referring {
+            if let Some(broken) = self.more_broken(connection, name)? {
+                return Ok(Some(broken));
+            }
+        }
         Ok(None)
     }
 

@@ -2,6 +2,8 @@
 //! comments end, what a statement begins with, how far it may reach. SQLite's own parser decides
 //! where a statement ends; what is found here only spares it reading the whole rest each time.
 
+use crate::transform::ForeignKeyMode;
+
 /// An SQL script and the name to call it by in messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
@@ -13,12 +15,15 @@ pub struct Script {
     pub record: Option<Box<Self>>,
     /// Whether there is no transaction around it: each statement stands for itself.
     pub no_transaction: bool,
+    /// What becomes of foreign keys where the script does not say so itself.
+    pub foreign_keys: ForeignKeyMode,
 }
 
 impl Script {
     /// A script that nothing follows.
     pub fn new(name: impl Into<String>, sql: impl Into<String>) -> Self {
-        Self { name: name.into(), sql: sql.into(), record: None, no_transaction: false }
+        let (name, sql, foreign_keys) = (name.into(), sql.into(), ForeignKeyMode::default());
+        Self { name, sql, record: None, no_transaction: false, foreign_keys }
     }
 }
 

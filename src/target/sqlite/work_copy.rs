@@ -38,6 +38,7 @@ use super::{
     ContentError, DatabaseError, ImageError, PageTree, UnknownPage, content, image, schema,
 };
 use crate::objects::Objects;
+use crate::transform::ForeignKeyMode;
 
 /// The database's name in the folder given for it.
 const FILE: &str = "work.db";
@@ -66,6 +67,8 @@ pub struct WorkCopy {
     /// Sees the database as it is before a step, while that runs.
     reader: Option<Guest>,
     order: RowOrder,
+    /// The last script after which foreign keys were left to the end.
+    left_to_the_end: Option<String>,
 }
 
 /// What of an image is stored.
@@ -209,6 +212,11 @@ pub enum StepError {
 }
 
 impl StepError {
+    fn of_keys(script: &str, broken: Broken) -> Self {
+        let Broken { table, rule, before, after } = broken;
+        Self::ForeignKey { script: script.to_owned(), table, rule, before, after }
+    }
+
     /// That a copy of ours is damaged after a step is the step's doing, and no fault of the file.
     fn of_script(self, script: &Script) -> Self {
         match self {
@@ -257,8 +265,20 @@ impl WorkCopy {
         let (keys, overview) = logged().map_err(sorted)?;
         drop(connection);
         let (cookie, kept, order) = (None, Kept::Unknown, RowOrder::Found);
-        let (log, worker, reader) = (None, None, None);
-        Ok(Self { path, tree, keys, overview, cookie, log, kept, worker, reader, order })
+        let (log, worker, reader, left_to_the_end) = (None, None, None, None);
+        Ok(Self {
+            path,
+            tree,
+            keys,
+            overview,
+            cookie,
+            log,
+            kept,
+            worker,
+            reader,
+            order,
+            left_to_the_end,
+        })
     }
 
     /// Another work copy of the same pages in `folder`, whose steps meet rows in `order`.
@@ -271,12 +291,25 @@ impl WorkCopy {
         let (tree, keys, overview) = (self.tree.clone(), self.keys.clone(), self.overview.clone());
         let (cookie, kept) = (self.cookie, Kept::Unknown);
         let (log, worker, reader) = (None, None, None);
-        Ok(Self { path, tree, keys, overview, cookie, log, kept, worker, reader, order })
+        let left_to_the_end = self.left_to_the_end.clone();
+        Ok(Self {
+            path,
+            tree,
+            keys,
+            overview,
+            cookie,
+            log,
+            kept,
+            worker,
+            reader,
+            order,
+            left_to_the_end,
+        })
     }
 
     /// Runs `script` as one step: all of it or nothing. Clock and randomness are those of `inputs`, so
-    /// the same step on the same image gives the same pages. Foreign keys are enforced unless the script's
-    /// first `PRAGMA foreign_keys` switches them off; that one counts from the start, since inside a
+    /// the same step on the same image gives the same pages. Foreign keys are held as the script's mode says, unless
+    /// its first `PRAGMA foreign_keys` switches them; that one counts from the start, since inside a
     /// transaction SQLite ignores it.
     pub fn run_step(
         &mut self,
@@ -292,9 +325,19 @@ impl WorkCopy {
         done
     }
 
-    /// Checks the whole database (`PRAGMA integrity_check`); the last thing after all steps.
+    /// Checks the whole database (`PRAGMA integrity_check`), and the foreign keys that were left to the end; the last
+    /// thing after all steps.
     pub fn check_integrity(&self) -> Result<(), StepError> {
+        self.check_keys_left()?;
         check_integrity(&self.path)
+    }
+
+    /// Checks the foreign keys that were left to the end.
+    fn check_keys_left(&self) -> Result<(), StepError> {
+        let Some(script) = &self.left_to_the_end else { return Ok(()) };
+        let guest = Guest::open(&self.path, WAIT)?;
+        let broken = guest.run(|all| self.keys.broken_anywhere(all, &self.overview))?;
+        broken.map_or(Ok(()), |broken| Err(StepError::of_keys(script, broken)))
     }
 
     /// Keeps the present image in `objects`, storing only what they lack; returns the number of
@@ -331,6 +374,7 @@ impl WorkCopy {
 
     /// The same of a database that must not contradict itself, which is found out at the same time.
     pub fn sound_content(&self) -> Result<CommitHash, StepError> {
+        self.check_keys_left()?;
         thread::scope(|scope| {
             let path = &self.path;
             let check = thread::Builder::new().spawn_scoped(scope, || check_integrity(path));
@@ -409,11 +453,13 @@ impl WorkCopy {
             after.run(Overview::of)?
         };
         let (touched, reshaped) = (ran.authority.touched(), ran.authority.reshaped());
-        let broken = after
-            .run(|connection| self.keys.newly_broken(connection, &overview, &touched, &reshaped))?;
-        if let Some(Broken { table, rule, before, after }) = broken {
-            let script = script.name.clone();
-            return Err(StepError::ForeignKey { script, table, rule, before, after });
+        if script.foreign_keys == ForeignKeyMode::AtEnd {
+            self.left_to_the_end = Some(script.name.clone());
+        } else {
+            let look =
+                |all: &Connection| self.keys.newly_broken(all, &overview, &touched, &reshaped);
+            let broken = after.run(look)?;
+            broken.map_or(Ok(()), |broken| Err(StepError::of_keys(&script.name, broken)))?;
         }
         let log = Log::read(&wal_path(&self.path))?;
         let written = self.pages_written(after, log.as_ref())?;
@@ -661,7 +707,8 @@ impl<'a> Run<'a> {
         if order == RowOrder::Reversed {
             connection.pragma_update(None, "reverse_unordered_selects", true).map_err(sorted)?;
         }
-        let enforced = arrangement.foreign_keys.unwrap_or(true);
+        let on = script.foreign_keys == ForeignKeyMode::On;
+        let enforced = arrangement.foreign_keys.unwrap_or(on);
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, enforced)
             .map_err(sorted)?;

@@ -446,6 +446,7 @@ pub(crate) fn plans() -> Vec<Vec<u8>> {
             statements: 3,
             pages_changed: 2,
             bytes_changed: 8_192,
+            left_out: Vec::new(),
         }],
     };
     if let Err(PlanFileError::Edited { actual, .. }) =

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use glyph_ledger::sql_folder::{Folder, Layout, Tables};
+use glyph_ledger::transform::ForeignKeyMode;
 
 use crate::error::Error;
 
@@ -15,6 +16,8 @@ pub(crate) struct History {
     pub(crate) layout: Option<Layout>,
     /// The database that its first migration is for; else an empty one.
     pub(crate) database: Option<PathBuf>,
+    /// What becomes of foreign keys, where it is not as the layout's tool has it.
+    pub(crate) foreign_keys: Option<ForeignKeyMode>,
 }
 
 impl History {
@@ -23,7 +26,9 @@ impl History {
         let first = parts.next().and_then(|first| first.split_once('='));
         let (name, folder) = first.ok_or("must be NAME=DIR")?;
         let folder = std::path::absolute(folder).map_err(|error| error.to_string())?;
-        let mut history = Self { name: name.to_owned(), folder, layout: None, database: None };
+        let name = name.to_owned();
+        let (layout, database, foreign_keys) = (None, None, None);
+        let mut history = Self { name, folder, layout, database, foreign_keys };
         for part in parts {
             match part.split_once('=') {
                 Some(("layout", name)) => {
@@ -31,7 +36,11 @@ impl History {
                     history.layout = Some(layout);
                 }
                 Some(("database", file)) => history.database = Some(file.into()),
-                _ => return Err(format!("{part} is neither layout=LAYOUT nor database=FILE")),
+                Some(("foreign-keys", name)) => {
+                    let mode = ForeignKeyMode::find(name).ok_or(format!("{name} is no mode"))?;
+                    history.foreign_keys = Some(mode);
+                }
+                _ => return Err(format!("{part} is none of layout=, database=, foreign-keys=")),
             }
         }
         Ok(history)
@@ -50,6 +59,9 @@ impl History {
         if let Some(layout) = self.layout {
             options.extend([OsStr::new("--layout"), OsStr::new(layout.name())]);
         }
+        if let Some(mode) = self.foreign_keys {
+            options.extend([OsStr::new("--foreign-keys"), OsStr::new(mode.name())]);
+        }
         options
     }
 }
@@ -67,11 +79,18 @@ mod tests {
 
     #[test]
     fn a_history_is_named_with_what_is_to_be_said_of_it() {
-        let read = History::parse("memos=/tmp/memos,layout=numbered,database=/tmp/m.db").unwrap();
+        let said = "memos=/tmp/memos,layout=numbered,database=/tmp/m.db,foreign-keys=at-end";
+        let read = History::parse(said).unwrap();
         let (folder, database) = ("/tmp/memos".into(), Some("/tmp/m.db".into()));
-        let layout = Some(Layout::Numbered);
-        assert_eq!(read, History { name: "memos".into(), folder, layout, database });
-        for wrong in ["memos", "memos=/tmp,layout=none", "memos=/tmp,colour=red"] {
+        let (layout, foreign_keys) = (Some(Layout::Numbered), Some(ForeignKeyMode::AtEnd));
+        assert_eq!(read, History { name: "memos".into(), folder, layout, database, foreign_keys });
+        let wrongs = [
+            "memos",
+            "memos=/tmp,layout=none",
+            "memos=/tmp,foreign-keys=1",
+            "memos=/tmp,colour=red",
+        ];
+        for wrong in wrongs {
             History::parse(wrong).unwrap_err();
         }
     }

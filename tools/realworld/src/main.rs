@@ -32,7 +32,7 @@ struct Arguments {
     /// At how many points of a history rows are put in, evenly spaced; the first is before its beginning
     #[arg(long, default_value_t = 4)]
     points: usize,
-    /// NAME=DIR of each history, and what else is to be said of it: NAME=DIR,layout=LAYOUT,database=FILE
+    /// NAME=DIR of each history, and what else is to be said of it: NAME=DIR,layout=LAYOUT,database=FILE,foreign-keys=MODE
     #[arg(required = true, value_parser = History::parse)]
     histories: Vec<History>,
 }

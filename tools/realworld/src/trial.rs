@@ -149,7 +149,14 @@ fn init(program: &Program, history: &History, version: &str) -> Result<bool, Sto
         Err(stop) => return Err(stop),
     }
     options.extend([OsStr::new("--baseline"), OsStr::new(version)]);
-    program.ask("init", &options)?;
+    match program.ask("init", &options) {
+        // Its first tables were made elsewhere, so that nothing tells what it should look like.
+        Err(Stop::Refused(refusal)) if refusal.code == "BASELINE_DIFFERS" => {
+            options.push(OsStr::new("--believe-baseline"));
+            program.ask("init", &options)?;
+        }
+        said => drop(said?),
+    }
     Ok(true)
 }
 
