@@ -7,6 +7,7 @@
 //! Knows stores, contracts, objects and the ledger. Knows no terminal and never asks anybody.
 
 pub mod account;
+mod amounts;
 mod applied;
 mod baseline;
 mod books;
@@ -34,13 +35,14 @@ mod stated;
 mod status;
 mod store;
 
+pub use amounts::{Amounts, in_words, summed};
 pub use applied::failures;
 pub use check::{Tried, check};
 pub use environment::Environment;
 pub use error::MigrateError;
 pub use folder::{FolderOptions, Recognised, recognise};
 pub use init::{Adoption, InitOptions, adopt, init};
-pub use loss::{LossSummary, LostValues};
+pub use loss::{LossSummary, LostValues, total as lost};
 pub use plan::{Plan, PlanFileError, PlannedId, PlannedObject, PlannedStep, Policy, plan};
 pub use recompute::{Outcome, Recomputed, RecomputedStep, recompute};
 pub use rollback::{RollbackOptions, rollback};

@@ -10,6 +10,7 @@ use ledger_format::hash::{CommitHash, ContentHash, LedgerId};
 use ledger_format::json::to_json;
 use serde::{Deserialize, Serialize};
 
+use super::amounts::Amounts;
 use super::applied::must_be_unchanged;
 use super::environment::Environment;
 use super::error::MigrateError;
@@ -20,7 +21,7 @@ use super::space;
 use super::store::{Store, read_manifest};
 use crate::contract::{Contract, Edge, Format, way};
 use crate::target::glyph_store::Layout;
-use crate::target::sqlite::{Exemption, Loss, Script, StepInputs, WorkCopy};
+use crate::target::sqlite::{Exemption, Loss, Script, StepInputs, Transactions, WorkCopy};
 use crate::transform::Sql;
 
 /// A plan: everything that applying it will do, under one id.
@@ -86,6 +87,12 @@ pub struct PlannedStep {
     pub pages_changed: u64,
     /// Bytes of those pages.
     pub bytes_changed: u64,
+    /// How its statements are divided into transactions.
+    #[serde(default, skip_serializing_if = "Transactions::are_usual")]
+    pub transactions: Transactions,
+    /// Settings of the file that it asks for and that are left out, as it names them: `journal_mode = WAL`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// A row that gets another primary key.
@@ -272,8 +279,8 @@ pub fn plan(store: &mut Store, to: Option<&str>, policy: Policy) -> Result<Plan,
     let edges = way(&contract, &from, &to)?;
     let Rehearsed { loss, steps, ids_changed } =
         rehearse(store, &observation.database_state, &edges)?;
-    let lost = loss.lost();
-    if lost > 0 && !policy.allow_loss {
+    let lost = Amounts::of(&loss.summary);
+    if lost != Amounts::default() && !policy.allow_loss {
         return Err(MigrateError::LossRefused { lost });
     }
     let path: Vec<_> = edges.iter().map(|edge| contract.edge_digest(edge)).collect();
@@ -412,6 +419,8 @@ pub(super) fn rehearse_on(
                 statements: done.statements,
                 pages_changed,
                 bytes_changed: pages_changed * u64::from(copy.page_tree().page_size().bytes()),
+                transactions: done.transactions,
+                left_out: done.requested.iter().map(ToString::to_string).collect(),
             });
         }
     }

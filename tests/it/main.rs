@@ -25,6 +25,8 @@ mod databases_kill;
 #[cfg(test)]
 mod databases_processes;
 #[cfg(test)]
+mod databases_told;
+#[cfg(test)]
 mod databases_traps;
 #[cfg(test)]
 mod disk_full;
