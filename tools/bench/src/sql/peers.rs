@@ -20,8 +20,8 @@ pub(super) struct Peer {
     /// Commands, the first ones of which only prepare.
     prepare: &'static [&'static [&'static str]],
     run: &'static [&'static str],
-    /// Settings that stand in a file.
-    settings: Option<(&'static str, &'static str)>,
+    /// Files that it does not begin without, and what they hold.
+    files: &'static [(&'static str, &'static str)],
 }
 
 const PEERS: [Peer; 4] = [
@@ -32,7 +32,7 @@ const PEERS: [Peer; 4] = [
         around: ("-- migrate:up\n", "-- migrate:down\n"),
         prepare: &[&["--url", "sqlite:app.db", "create"]],
         run: &["--url", "sqlite:app.db", "--migrations-dir", "m", "--no-dump-schema", "migrate"],
-        settings: None,
+        files: &[],
     },
     Peer {
         program: "sqlx",
@@ -41,7 +41,7 @@ const PEERS: [Peer; 4] = [
         around: ("", ""),
         prepare: &[&["database", "create", "--database-url", "sqlite:app.db"]],
         run: &["migrate", "run", "--source", "m", "--database-url", "sqlite:app.db"],
-        settings: None,
+        files: &[],
     },
     Peer {
         program: "diesel",
@@ -50,7 +50,7 @@ const PEERS: [Peer; 4] = [
         around: ("", ""),
         prepare: &[],
         run: &["migration", "run", "--database-url", "app.db", "--migration-dir", "m"],
-        settings: None,
+        files: &[],
     },
     Peer {
         program: "refinery",
@@ -58,8 +58,11 @@ const PEERS: [Peer; 4] = [
         place: |number| format!("m/V{number}__step.sql").into(),
         around: ("", ""),
         prepare: &[],
-        run: &["migrate", "-c", "refinery.toml", "-p", "m"],
-        settings: Some(("refinery.toml", "[main]\ndb_type = \"Sqlite\"\ndb_path = \"app.db\"\n")),
+        run: &["migrate", "-c", "./refinery.toml", "-p", "m"],
+        files: &[
+            ("refinery.toml", "[main]\ndb_type = \"Sqlite\"\ndb_path = \"app.db\"\n"),
+            ("app.db", ""),
+        ],
     },
 ];
 
@@ -95,7 +98,7 @@ impl Peer {
             fs::create_dir_all(path.parent().unwrap_or(&folder)).map_err(at(&path))?;
             fs::write(&path, format!("{head}{sql}{tail}")).map_err(at(&path))?;
         }
-        if let Some((name, text)) = self.settings {
+        for (name, text) in self.files {
             fs::write(folder.join(name), text).map_err(at(&folder))?;
         }
         for prepare in self.prepare {
