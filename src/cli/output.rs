@@ -158,7 +158,9 @@ impl Output {
         if !self.quiet {
             done.notes.iter().for_each(|note| to_stderr(&plain(note)));
             let next: Vec<Next> = done.next.iter().map(|words| self.next(words)).collect();
-            commands("", &next).iter().for_each(|line| to_stderr(line));
+            for line in commands("", &next) {
+                to_stderr(&line);
+            }
         }
         self.written(written, done.exit)
     }

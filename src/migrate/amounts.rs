@@ -128,7 +128,7 @@ pub fn summed<'a>(kept: impl IntoIterator<Item = &'a serde_json::Value>) -> Opti
     let mut summary = LossSummary::default();
     for step in kept {
         let step = Step::deserialize(step).ok()?;
-        for (name, lost) in step.tables.iter().flat_map(Table::entries) {
+        for (name, lost) in step.tables.iter().flat_map(OfTable::entries) {
             let sum: &mut LostValues = summary.entry(name).or_default();
             sum.dropped |= lost.dropped;
             sum.values = sum.values.saturating_add(lost.values);
@@ -139,11 +139,11 @@ pub fn summed<'a>(kept: impl IntoIterator<Item = &'a serde_json::Value>) -> Opti
 
 #[derive(Deserialize)]
 struct Step {
-    tables: Vec<Table>,
+    tables: Vec<OfTable>,
 }
 
 #[derive(Deserialize)]
-struct Table {
+struct OfTable {
     table: String,
     dropped: bool,
     rows_gone: u64,
@@ -164,7 +164,7 @@ struct Dropped {
     values: u64,
 }
 
-impl Table {
+impl OfTable {
     /// Under the names that a summary has.
     fn entries(&self) -> Vec<(String, LostValues)> {
         let Self { table, dropped, rows_gone, ids_changed, values_changed, dropped_columns } = self;

@@ -117,7 +117,7 @@ fn s5_status_counts_what_was_applied_whatever_the_folder_holds_now() {
         |place: &Place| fs::remove_file(migrations(place).join("0001_users.sql")).unwrap(),
         |place: &Place| fs::remove_file(migrations(place).join("0004_b.sql")).unwrap(),
         |place: &Place| {
-            fs::write(migrations(place).join("0003_late.sql"), "CREATE TABLE c(x);").unwrap()
+            fs::write(migrations(place).join("0003_late.sql"), "CREATE TABLE c(x);").unwrap();
         },
     ] {
         let place = in_care(&two);

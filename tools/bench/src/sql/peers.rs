@@ -76,6 +76,12 @@ pub(super) fn absent() -> impl Iterator<Item = (&'static str, &'static str)> {
     PEERS.into_iter().filter(|peer| !peer.is_here()).map(|peer| (peer.program, peer.install))
 }
 
+/// Which tools it can be measured beside, and how to get each.
+pub(crate) fn installing() -> String {
+    let each = PEERS.iter().map(|peer| format!("\n  {:8}  {}", peer.program, peer.install));
+    format!("Measured beside it, those of these that are on the PATH:{}", each.collect::<String>())
+}
+
 impl Peer {
     pub(super) const fn name(&self) -> &'static str {
         self.program
