@@ -257,7 +257,7 @@ pub fn run(argv: &[OsString]) -> Exit {
         Ok(parsed) => parsed,
         Err(error) => return usage::refuse(&error, program, argv),
     };
-    let output = Output::new(program, name, &globals);
+    let output = Output::new(program, name, argv.get(1..).unwrap_or_default(), &globals);
     let context = Context::new(globals);
     match rim::guarded(|| command.run(&context, &output)) {
         Ok(exit) => exit,

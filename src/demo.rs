@@ -18,7 +18,7 @@ use crate::export::{ExportError, export};
 use crate::ledger::{Cursor, CursorError, Surroundings, place_of};
 use crate::migrate::{
     Consent, InitOptions, Inputs, MigrateError, Observer, OpenStore, Plan, Policy, RollbackOptions,
-    Store, apply, init, plan, rollback,
+    Store, apply, in_words, init, plan, rollback,
 };
 use crate::objects::PackObjects;
 use crate::replay::{MaterialiseError, ReplayError, materialise, replay};
@@ -354,7 +354,7 @@ fn tell_plan(plan: &Plan, narrator: &mut dyn Narrator) {
         ));
     }
     for (what, lost) in &plan.loss {
-        narrator.fact(&format!("loses {what}: {} values", lost.values));
+        narrator.fact(&format!("loses {}", in_words(what, lost)));
     }
 }
 

@@ -469,9 +469,11 @@ impl From<&StepError> for Failure {
     fn from(error: &StepError) -> Self {
         match error {
             StepError::Statement { script, line, .. } | StepError::Refused { script, line, .. } => {
-                plainly(&STEP_FAILED, error).at(format!("{script}:{line}"))
+                plainly(&STEP_FAILED, error).at(format!("{script}:{line}")).next(["check"])
             }
-            StepError::TransactionLeftOpen { script } => plainly(&STEP_FAILED, error).at(script),
+            StepError::TransactionLeftOpen { script } => {
+                plainly(&STEP_FAILED, error).at(script).next(["check"])
+            }
             StepError::ForeignKey { script, .. } => plainly(&OUTCOME_INVALID, error).at(script),
             StepError::Broken { script, .. } => plainly(&OUTCOME_INVALID, error).at(script),
             StepError::Integrity { .. } => plainly(&OUTCOME_INVALID, error),

@@ -21,6 +21,7 @@ mod ordered;
 pub mod replay;
 pub mod schema;
 pub mod sql_folder;
+mod sql_text;
 pub mod target;
 pub mod transform;
 pub mod trust;

@@ -7,6 +7,7 @@
 //! Knows stores, contracts, objects and the ledger. Knows no terminal and never asks anybody.
 
 pub mod account;
+mod amounts;
 mod applied;
 mod baseline;
 mod books;
@@ -35,6 +36,7 @@ mod stated;
 mod status;
 mod store;
 
+pub use amounts::{Amounts, in_words, summed};
 pub use applied::failures;
 pub use baseline::Baseline;
 pub use check::{Tried, check};
@@ -42,7 +44,7 @@ pub use environment::Environment;
 pub use error::MigrateError;
 pub use folder::{FolderOptions, Recognised, recognise};
 pub use init::{Adoption, InitOptions, adopt, init};
-pub use loss::{LossSummary, LostValues};
+pub use loss::{LossSummary, LostValues, total as lost};
 pub use plan::{
     Plan, PlanFileError, PlannedId, PlannedObject, PlannedStep, Policy, plan, plan_to_apply,
 };

@@ -21,7 +21,7 @@ mod metadata;
 mod names;
 mod recognise;
 mod record;
-mod tokens;
+mod statements;
 mod tree;
 
 pub use books::{Applied, Books, BooksError, Column, Tables};
@@ -31,4 +31,4 @@ pub use error::{FolderError, Trouble};
 pub use folder::{Folder, Migration, Script, Transaction};
 pub use judge::{Finding, Judgement};
 pub use layout::{Layout, Tool};
-pub use tokens::same as same_statements;
+pub use statements::same as same_statements;

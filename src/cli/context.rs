@@ -102,7 +102,10 @@ impl Context {
         if let Ok(dir) = known_upwards(&here) {
             self.locate_known(&dir)?;
         }
-        Err(no_store("looked for .glyph/manifest.yaml here and in every folder above", &here))
+        let looked = format!(
+            "looked for .glyph/manifest.yaml and {LEDGER_FOLDER} here and in every folder above"
+        );
+        Err(no_store(&looked, &here))
     }
 
     /// Fails for a ledger that is known to have been in `dir` and is not.
@@ -247,7 +250,7 @@ fn known_upwards(here: &Path) -> Result<PathBuf, Failure> {
         "no ledger here: looked for .glyph/ledger and {LEDGER_FOLDER} in {} and every folder above it",
         here.display()
     );
-    Err(Failure::new(&NOTHING_HERE, looked).at(here.display().to_string()).next(["init"]))
+    Err(Failure::new(&NOTHING_HERE, looked).at(here.display().to_string()).next(["init", "--help"]))
 }
 
 /// The user's remembered heads.
@@ -299,5 +302,5 @@ fn nothing_at(dir: &Path) -> Failure {
 fn no_store(looked: &str, at: &Path) -> Failure {
     Failure::new(&NOTHING_HERE, format!("no store here: {looked}"))
         .at(at.display().to_string())
-        .next(["init"])
+        .next(["init", "--help"])
 }

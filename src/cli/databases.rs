@@ -11,7 +11,7 @@ use super::context::Context;
 use super::failure;
 use super::new_file::NewFile;
 use crate::contract::{Contract, load_file};
-use crate::diagnostic::{ALREADY_HERE, Failure, USAGE};
+use crate::diagnostic::{ALREADY_HERE, Failure, IO, USAGE};
 use crate::effects::syncs;
 use crate::migrate::{Baseline, OpenStore, Recognised};
 use crate::sql_folder::{Books, Folder, Layout, Tables, Width, compile};
@@ -226,6 +226,14 @@ impl Settings {
             return Ok(load_file(&base_of(ledger)?.join(file))?);
         }
         let dir = self.migrations(ledger)?.unwrap_or_default();
+        if !dir.exists() {
+            let (dir, file) = (dir.display(), ledger.join(SETTINGS_FILE));
+            let told = format!(
+                "the folder of the migrations is not at {dir}: put it back, or write where it is into {}",
+                file.display()
+            );
+            return Err(Failure::new(&IO, told).at(dir.to_string()));
+        }
         let layout = self.layout.as_deref().map(layout_named).transpose();
         let layout = layout.map_err(|told| {
             Failure::new(&USAGE, told).at(ledger.join(SETTINGS_FILE).display().to_string())

@@ -223,9 +223,7 @@ fn of_database(
         }
         // There is no ledger yet whose status could be asked for.
         Err(error @ MigrateError::AppliedChanged { .. }) => {
-            let told = Failure::from(error);
-            let explained = vec!["explain".to_owned(), told.code.id.to_owned()];
-            return Err(Failure { next: vec![explained], ..told });
+            return Err(Failure { next: Vec::new(), ..error.into() });
         }
         made => made?,
     };

@@ -7,29 +7,27 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::ProgressBar;
-use ledger_format::body::Purpose;
+use ledger_format::body::{Body, Purpose};
 use ledger_format::hash::{CommitHash, ContentHash, EventId, HASH_BYTES};
-use projections::Phase;
+use projections::{FinishedRun, Phase};
 use serde::Serialize;
 
 use super::context::Context;
 use super::output::Answer;
 use super::plan::write_left_out;
-use super::report::write_lossy;
+use super::report::write_lost;
 use super::terminal::Paint;
-use super::words::count;
 use super::{databases, failure, interrupt, progress};
 use crate::contract::{Contract, load_file};
-use crate::diagnostic::{Failure, USAGE};
+use crate::diagnostic::{Failure, PLAN_STALE, USAGE};
 use crate::effects::{Clock as _, Random as _, SystemClock, SystemRandom};
-use crate::ledger::Ledger;
+use crate::ledger::{Cursor, Ledger};
 use crate::migrate::account::{LossyEntry, find_run, lost};
 use crate::migrate::{
     Inputs, MigrateError, Milestone, Observer, OpenStore, Plan, RunReport, Store,
 };
 use crate::objects::Objects;
 use crate::target::glyph_store::{Layout, built_in_contract};
-use crate::target::sqlite::RequestedPragma;
 
 /// Name of the file in a ledger's folder that says which contract `init` was given.
 const CONTRACT_FILE: &str = "contract.path";
@@ -120,10 +118,37 @@ pub(super) fn told_of(failure: Failure, ledger: &Ledger, size_before: u64) -> Fa
         Some(_) if failure.next.is_empty() => failure
             .not_done("the run is committed and not published everywhere yet")
             .next(["migration", "resume"]),
-        None if ledger.state().size() > size_before => {
-            failure.not_done("the store was not touched; the ledger has recorded the attempt")
-        }
+        None if ledger.state().size() > size_before => stopped(failure, ledger)
+            .not_done("the store was not touched; the ledger has recorded the attempt"),
         _ => failure,
+    }
+}
+
+/// A failure that ended a run. One that was going back is not planned again, but begun again.
+fn stopped(mut failure: Failure, ledger: &Ledger) -> Failure {
+    let last = ledger.state().runs().finished.last();
+    let Some(size) = last.and_then(|last| went_back_to(ledger, last)) else { return failure };
+    if failure.code == &PLAN_STALE {
+        failure.next = Vec::new();
+        if is_undo(ledger, size) {
+            return failure.next(["undo"]);
+        }
+        let cursor = Cursor::Seq(size.saturating_sub(1)).to_string();
+        return failure.next(["migration", "rollback", "--to", &cursor]);
+    }
+    failure
+}
+
+/// Whether `undo` goes back to where the ledger had `size` events.
+pub(super) fn is_undo(ledger: &Ledger, size: u64) -> bool {
+    ledger.resolve(&Cursor::RunsBack(1)).is_ok_and(|undone| undone == size)
+}
+
+/// How many events the ledger had where a run was to go back to; `None` of a run that was not going back.
+pub(super) fn went_back_to(ledger: &Ledger, run: &FinishedRun) -> Option<u64> {
+    match ledger.event(run.started_seq).ok()?.event.body {
+        Body::RunStarted(started) if started.purpose == Purpose::Rollback => started.to_size,
+        _ => None,
     }
 }
 
@@ -183,7 +208,7 @@ pub(super) struct RunAnswer {
     events: u64,
     /// Settings of the file that scripts asked for, and that stayed as they were.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    left_out: Vec<RequestedPragma>,
+    left_out: Vec<String>,
 }
 
 /// Lost things that the answer of a run lists; `migration report` has the rest.
@@ -237,15 +262,8 @@ impl Answer for RunAnswer {
         writeln!(out, "  run          {}", self.run.short())?;
         writeln!(out, "  certificate  {}", self.certificate)?;
         writeln!(out, "  objects      {}", self.objects_migrated)?;
-        writeln!(out, "  lost         {}", count(self.values_lost, "value"))?;
-        self.lossy.iter().try_for_each(|lossy| write_lossy(lossy, out))?;
-        write_left_out(&self.left_out, out)?;
-        match self.values_lost.saturating_sub(self.lossy.len() as u64) {
-            more if more > 0 && !self.lossy.is_empty() => {
-                writeln!(out, "    and {more} more; `migration report` lists them")
-            }
-            _ => Ok(()),
-        }
+        write_lost("lost         ", self.values_lost, &self.lossy, out)?;
+        write_left_out(&self.left_out, out)
     }
 }
 

@@ -1,13 +1,18 @@
 //! What the program says. stdout is data, stderr is for people; with `--json` there is one object on
 //! stdout, for success and failure alike. Knows the two forms; knows no command.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
+use std::iter;
 
 use serde::Serialize;
 
 use super::globals::Globals;
 use super::terminal::{Paint, one_line, plain};
-use crate::diagnostic::{Code, Exit, Failure, IO, Severity};
+use crate::diagnostic::{BUSY, Code, Exit, Failure, IO, Severity};
+
+/// Waits long enough for most of what other programs do.
+const WAIT_AGAIN: [&str; 2] = ["--wait", "30"];
 
 /// What a command found out: serialised, it is the `data` of the JSON object, as the command's
 /// published schema says.
@@ -73,6 +78,8 @@ impl<A> Done<A> {
 pub(super) struct Output {
     program: &'static str,
     command: String,
+    /// The command again, waiting for whoever is in its way.
+    again: Vec<String>,
     json: bool,
     quiet: bool,
     places: Vec<String>,
@@ -81,11 +88,22 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// For one run of `command`.
-    pub(super) fn new(program: &'static str, command: String, globals: &Globals) -> Self {
+    /// For one run of `command`, which was called with `arguments`.
+    pub(super) fn new(
+        program: &'static str,
+        command: String,
+        arguments: &[OsString],
+        globals: &Globals,
+    ) -> Self {
+        let mut again: Vec<String> =
+            arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        if !again.iter().any(|word| word.starts_with("--wait")) {
+            again.extend(WAIT_AGAIN.map(str::to_owned));
+        }
         Self {
             program,
             command,
+            again,
             json: globals.json,
             quiet: globals.quiet,
             places: globals.places(),
@@ -116,7 +134,7 @@ impl Output {
     pub(super) fn fail(&self, failure: &Failure) -> Exit {
         let exit = failure.code.exit;
         if self.json {
-            let next = failure.next.iter().map(|words| self.next(words)).collect();
+            let next = self.after(failure);
             let diagnostics = vec![Diagnostic::of(failure)];
             return self.object(exit, None::<&()>, diagnostics, next);
         }
@@ -139,8 +157,9 @@ impl Output {
         }
         if !self.quiet {
             done.notes.iter().for_each(|note| to_stderr(&plain(note)));
-            for words in &done.next {
-                to_stderr(&format!("next: {}", self.next(words)));
+            let next: Vec<Next> = done.next.iter().map(|words| self.next(words)).collect();
+            for line in commands("", &next) {
+                to_stderr(&line);
             }
         }
         self.written(written, done.exit)
@@ -179,7 +198,7 @@ impl Output {
     /// Tells people of a failure, on stderr.
     fn say(&self, failure: &Failure) {
         let paint = self.on_stderr;
-        let Failure { code, message, place, not_done, next } = failure;
+        let Failure { code, message, place, not_done, next: _ } = failure;
         let head = match code.severity {
             Severity::Warn => paint.warning(format_args!("warning[{}]", code.id)),
             Severity::Error | Severity::Fatal => paint.error(format_args!("error[{}]", code.id)),
@@ -187,15 +206,30 @@ impl Output {
         let mut lines = vec![format!("{head}: {}", plain(message))];
         lines.extend(place.iter().map(|place| format!("  at: {}", one_line(place))));
         lines.push(format!("  not done: {not_done}"));
-        lines.extend(next.iter().map(|words| format!("  next: {}", self.next(words))));
+        lines.extend(commands("  ", &self.after(failure)));
         lines.push(format!("  more: {} explain {}", self.program, code.id));
         to_stderr(&lines.join("\n"));
+    }
+
+    /// The commands to run after a failure. Whoever only was in the way is waited for.
+    fn after(&self, failure: &Failure) -> Vec<Next> {
+        if failure.code == &BUSY && failure.next.is_empty() {
+            let program = iter::once(self.program.to_owned());
+            return vec![Next { argv: program.chain(self.again.iter().cloned()).collect() }];
+        }
+        failure.next.iter().map(|words| self.next(words)).collect()
     }
 
     fn next(&self, words: &[String]) -> Next {
         let program = [self.program.to_owned()];
         Next { argv: program.iter().chain(words).chain(&self.places).cloned().collect() }
     }
+}
+
+/// The command to run next, and those that may be run instead, a line each.
+fn commands(indent: &str, commands: &[Next]) -> Vec<String> {
+    let labels = iter::once("next:").chain(iter::repeat("  or:"));
+    labels.zip(commands).map(|(label, command)| format!("{indent}{label} {command}")).collect()
 }
 
 /// Writes a line for people. Where stderr is closed there is nobody to tell.

@@ -18,9 +18,10 @@ use crate::migrate::documents::{
     Aside, Documents, DocumentsPlan, DocumentsPolicy, Named, plan_found as plan_documents,
 };
 use crate::migrate::{
-    LossSummary, MigrateError, Plan, PlanFileError, PlannedId, PlannedStep, Policy, plan,
+    Amounts, LossSummary, MigrateError, Plan, PlanFileError, PlannedId, PlannedStep, Policy,
+    in_words, lost, plan,
 };
-use crate::target::sqlite::RequestedPragma;
+use crate::target::sqlite::Transactions;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -94,11 +95,19 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
     if arguments.detailed_exitcode && !empty {
         done = done.exit(Exit::Pending);
     }
-    let Some(file) = file.filter(|_| !empty) else { return Ok(done) };
-    let file = file.display().to_string();
-    Ok(match lost {
-        0 => done.next(&["apply", &file]),
-        _ => done.next(&["apply", &file, "--accept-lossy", &id]),
+    if empty {
+        return Ok(done);
+    }
+    Ok(match (file.map(|file| file.display().to_string()), lost) {
+        (Some(file), 0) => done.next(&["apply", &file]),
+        (Some(file), _) => done.next(&["apply", &file, "--accept-lossy", &id]),
+        // Nobody keeps this plan; the same one is made again, into a file.
+        (None, _) => {
+            let to = to.iter().flat_map(|to| ["--to", to]);
+            let again: Vec<&str> =
+                ["plan"].into_iter().chain(to).chain(["-o", "plan.json"]).collect();
+            done.next(&again)
+        }
     })
 }
 
@@ -125,8 +134,8 @@ fn is_plan(bytes: &[u8]) -> bool {
 
 impl Answer for Planned {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        let (plan, values_lost) = match self {
-            Self::Store { plan, values_lost, .. } => (plan, *values_lost),
+        let plan = match self {
+            Self::Store { plan, .. } => plan,
             Self::Documents { plan, .. } => return write_documents(plan, out, paint),
         };
         if plan.is_empty() {
@@ -135,7 +144,7 @@ impl Answer for Planned {
         writeln!(out, "{}", paint.strong(format_args!("plan {}", plan.id.short())))?;
         writeln!(out, "  {} -> {}", plan.from, plan.to)?;
         write_steps(&plan.steps, out)?;
-        write_loss(&plan.loss, values_lost, out, paint)?;
+        write_loss(&plan.loss, out, paint)?;
         write_ids(&plan.ids_changed, out)
     }
 }
@@ -147,36 +156,36 @@ pub(super) fn write_steps(steps: &[PlannedStep], out: &mut dyn Write) -> io::Res
         let pages = count(step.pages_changed, "page");
         let (edge, script) = (plain(&step.edge), plain(&step.script));
         writeln!(out, "  {edge}  {script}: {statements}, {pages} changed")?;
+        match step.transactions {
+            Transactions::One => {}
+            Transactions::Several => writeln!(out, "    not all in one transaction")?,
+            Transactions::Script => writeln!(out, "    in transactions of its own")?,
+        }
         write_left_out(&step.left_out, out)
     })
 }
 
 /// Names settings of the file that scripts ask for and that stay as they are.
-pub(super) fn write_left_out(left_out: &[RequestedPragma], out: &mut dyn Write) -> io::Result<()> {
-    left_out.iter().try_for_each(|RequestedPragma { name, value }| {
-        let asked =
-            value.as_ref().map_or_else(|| name.clone(), |value| format!("{name} = {value}"));
-        writeln!(out, "    PRAGMA {} is left out: the file keeps what it has", one_line(&asked))
+pub(super) fn write_left_out(left_out: &[String], out: &mut dyn Write) -> io::Result<()> {
+    left_out.iter().try_for_each(|asked| {
+        writeln!(out, "    PRAGMA {} is left out: the file keeps what it has", one_line(asked))
     })
 }
 
 /// Says what of a database is lost.
-pub(super) fn write_loss(
-    loss: &LossSummary,
-    values_lost: u64,
-    out: &mut dyn Write,
-    paint: Paint,
-) -> io::Result<()> {
-    if values_lost == 0 {
+pub(super) fn write_loss(loss: &LossSummary, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    if lost(loss) == 0 {
         writeln!(out, "  loses nothing")?;
     } else {
-        let lost = count(values_lost, "value");
+        let lost = Amounts::of(loss);
         writeln!(out, "  {}", paint.warning(format_args!("loses {lost}")))?;
     }
-    loss.iter().try_for_each(|(what, loss)| {
-        let gone = if loss.dropped { " (dropped)" } else { "" };
-        writeln!(out, "    {}{gone}: {}", plain(what), count(loss.values, "value"))
-    })
+    write_each_loss(loss, out)
+}
+
+/// What is lost, by table and column.
+pub(super) fn write_each_loss(loss: &LossSummary, out: &mut dyn Write) -> io::Result<()> {
+    loss.iter().try_for_each(|(name, lost)| writeln!(out, "    {}", plain(&in_words(name, lost))))
 }
 
 /// Names the rows that get another key.

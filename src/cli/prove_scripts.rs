@@ -92,8 +92,12 @@ impl ProvedScripts {
                 write_changes(changes, out)?;
             }
         }
-        let (restored, ways) = (self.restored, count(self.with_way_back, "way"));
-        writeln!(out, "{restored} of {ways} back restore everything")
+        match (self.restored, self.with_way_back) {
+            (_, 0) => writeln!(out, "no migration has a script that takes it back"),
+            (restored, ways) => {
+                writeln!(out, "{restored} of {} back restore everything", count(ways, "way"))
+            }
+        }
     }
 }
 

@@ -8,11 +8,13 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
+use super::plan::write_each_loss;
 use super::terminal::{Paint, one_line, plain};
 use super::trace::{WhichRun, word};
 use super::words::count;
 use crate::diagnostic::Failure;
 use crate::migrate::account::{LossyEntry, MigrationReport, ObjectReplay, report};
+use crate::migrate::{Amounts, lost, summed};
 use crate::objects::PackObjects;
 
 /// Lost things listed unless another number is asked for.
@@ -58,8 +60,7 @@ impl Answer for Reported {
             let objects = count(report.not_counted, "object");
             writeln!(out, "  fields of {objects} were not counted")?;
         }
-        writeln!(out, "  lost              {}", count(report.values_lost, "value"))?;
-        report.lossy.iter().try_for_each(|lossy| write_lossy(lossy, out))?;
+        write_lost("lost              ", report.values_lost, &report.lossy, out)?;
         for ObjectReplay { object, replay } in &report.replay {
             writeln!(
                 out,
@@ -78,14 +79,38 @@ impl Answer for Reported {
     }
 }
 
-pub(super) fn write_lossy(
-    LossyEntry { object, what }: &LossyEntry,
+/// Says behind `label` how much was lost, and lists `lossy`, the first of it: documents value by value, of a database what each
+/// table lost.
+pub(super) fn write_lost(
+    label: &str,
+    total: u64,
+    lossy: &[LossyEntry],
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let path = what.get("path").and_then(serde_json::Value::as_str);
-    let what = match (path, what.get("value")) {
-        (Some(path), Some(value)) => format!("{path} = {value}"),
-        _ => what.to_string(),
-    };
-    writeln!(out, "    {}: {}", one_line(object), plain(&what))
+    let loss = summed(lossy.iter().map(|entry| &entry.what)).filter(|loss| !loss.is_empty());
+    if let Some(loss) = loss {
+        writeln!(out, "  {label}{}", Amounts::of(&loss))?;
+        write_each_loss(&loss, out)?;
+        return match total.saturating_sub(lost(&loss)) {
+            0 => Ok(()),
+            more => {
+                writeln!(out, "    and {more} more, of steps that `migration report --lossy` lists")
+            }
+        };
+    }
+    writeln!(out, "  {label}{}", Amounts::values(total))?;
+    lossy.iter().try_for_each(|LossyEntry { object, what }| {
+        let path = what.get("path").and_then(serde_json::Value::as_str);
+        let what = match (path, what.get("value")) {
+            (Some(path), Some(value)) => format!("{path} = {value}"),
+            _ => what.to_string(),
+        };
+        writeln!(out, "    {}: {}", one_line(object), plain(&what))
+    })?;
+    match total.saturating_sub(lossy.len() as u64) {
+        more if more > 0 && !lossy.is_empty() => {
+            writeln!(out, "    and {more} more; `migration report` lists them")
+        }
+        _ => Ok(()),
+    }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 use ledger_format::body::Changes;
-use projections::{FinishedRun, Outcome};
+use projections::Outcome;
 use serde::Serialize;
 
 use super::context::Context;
@@ -15,7 +15,7 @@ use super::terminal::Paint;
 use crate::diagnostic::{CURSOR_UNKNOWN, Failure, NOTHING_TO_UNDO, USAGE};
 use crate::ledger::{Cursor, CursorError, Ledger};
 use crate::migrate::documents::rollback as rollback_documents;
-use crate::migrate::{RollbackOptions, RunReport, rollback};
+use crate::migrate::{MigrateError, RollbackOptions, RunReport, rollback};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -64,13 +64,17 @@ pub(super) fn undo(how: &How, context: &Context) -> Result<Done<RolledBack>, Fai
 /// taken back is a run before it, which may have been an undo.
 fn must_mean_the_last(ledger: &Ledger) -> Result<(), Failure> {
     let finished = &ledger.state().runs().finished;
-    let Some(FinishedRun { run: last, outcome: Outcome::Aborted { .. }, .. }) = finished.last()
+    let Some(last) = finished.last().filter(|last| matches!(last.outcome, Outcome::Aborted { .. }))
     else {
         return Ok(());
     };
     let committed = finished.iter().rev().find(|run| run.outcome.committed_seq().is_some());
     let Some(before) = committed else { return Ok(()) };
-    let told = format!("the last run, {}, ended before it changed anything", last.short());
+    // The same again, that was stopped.
+    if job::went_back_to(ledger, last).is_some_and(|size| job::is_undo(ledger, size)) {
+        return Ok(());
+    }
+    let told = format!("the last run, {}, ended before it changed anything", last.run.short());
     let cursor = format!("run:{}^", before.run.short());
     Err(Failure::new(&NOTHING_TO_UNDO, told).next(["migration", "rollback", "--to", &cursor]))
 }
@@ -102,7 +106,7 @@ fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<Rol
         bar.listen()?;
         let report =
             rollback_documents(&mut documents, size, changes, job::inputs()?, &signer, &mut bar)
-                .map_err(|error| job::told_of(error.into(), documents.ledger(), before))?;
+                .map_err(|error| job::told_of(asked(to, error), documents.ledger(), before))?;
         return Ok(answer(report, "check"));
     }
     if how.keep_changes {
@@ -118,9 +122,22 @@ fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<Rol
     let options = RollbackOptions { discard_changes: how.discard_changes };
     bar.listen()?;
     let report = rollback(&mut store, size, options, job::inputs()?, &signer, &mut bar)
-        .map_err(|error| job::told(error.into(), &store, before))?;
+        .map_err(|error| job::told(asked(to, error), &store, before))?;
     let done = answer(report, "status");
     Ok(noted.into_iter().fold(done, Done::note))
+}
+
+/// A failure whose next commands go back to where this one was to go.
+fn asked(to: Option<&Cursor>, error: MigrateError) -> Failure {
+    let mut failure = Failure::from(error);
+    let Some(to) = to else { return failure };
+    for words in &mut failure.next {
+        if words.first().is_some_and(|word| word == "undo") {
+            let command = ["migration", "rollback", "--to"].map(str::to_owned);
+            words.splice(..1, command.into_iter().chain([to.to_string()]));
+        }
+    }
+    failure
 }
 
 /// The answer; `look` is the command that says how things stand now.

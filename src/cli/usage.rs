@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write as _};
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::globals::{ColorChoice, Globals};
 use super::output::{Output, to_stderr};
@@ -19,19 +19,24 @@ pub(super) fn refuse(error: &clap::Error, program: &'static str, argv: &[OsStrin
         let _gone = io::stdout().write_all(shown.as_bytes());
         return Exit::Done;
     }
+    let meant = meant(program, error);
     if !asks_for_json(argv) {
         to_stderr(shown(error, &io::stderr()).trim_end());
+        if let Some(words) = meant {
+            to_stderr(&format!("next: {program} {}", words.join(" ")));
+        }
         return Exit::Usage;
     }
     let command = understood(program, argv);
-    let failure = Failure::new(&USAGE, reason(error));
-    let failure = match command.as_deref() {
-        Some(command) => failure.next([command, "--help"]),
-        None => failure.next(["--help"]),
-    };
+    let mut failure = Failure::new(&USAGE, reason(error));
+    failure.next = vec![match (meant, command.as_deref()) {
+        (Some(words), _) => words,
+        (None, Some(command)) => vec![command.to_owned(), "--help".to_owned()],
+        (None, None) => vec!["--help".to_owned()],
+    }];
     let command = command.unwrap_or_else(|| "usage".to_owned());
     let globals = Globals { json: true, ..Globals::default() };
-    Output::new(program, command, &globals).fail(&failure)
+    Output::new(program, command, &[], &globals).fail(&failure)
 }
 
 fn shown(error: &clap::Error, stream: &impl IsTerminal) -> String {
@@ -48,6 +53,16 @@ fn asks_for_json(argv: &[OsString]) -> bool {
 fn understood(program: &'static str, argv: &[OsString]) -> Option<String> {
     let matches = definition(program).ignore_errors(true).try_get_matches_from(argv).ok()?;
     Some(innermost(&matches)).filter(|name| !name.is_empty())
+}
+
+/// The help of a command that stands below another one and was called without its name.
+fn meant(program: &'static str, error: &clap::Error) -> Option<Vec<String>> {
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    let all = definition(program);
+    let above = all.get_subcommands().find(|above| above.find_subcommand(typed).is_some())?;
+    Some(vec![above.get_name().to_owned(), typed.clone(), "--help".to_owned()])
 }
 
 /// What is wrong and what may have been meant, without the general advice behind it.

@@ -1,6 +1,6 @@
 //! Events in the words of a log line. Knows what each kind says; knows no form of output.
 
-use ledger_format::body::{Body, Cause, Changes, Origin, Purpose, Role};
+use ledger_format::body::{Body, Cause, Changes, ObjectState, Origin, Purpose, Role};
 use ledger_format::hash::KeyId;
 
 /// What an event concerns, in a few words.
@@ -60,7 +60,12 @@ pub(super) fn summary(body: &Body) -> String {
         Body::ObjectStaged(body) => format!("{}, step {}", body.object, body.step),
         Body::ObjectMigrated(body) if body.lost == 0 => body.object.clone(),
         Body::ObjectMigrated(body) => {
-            format!("{}, {} lost", body.object, count(body.lost, "value"))
+            let lost = match body.target {
+                // Which of them are rows, and which values, stands in the list of what was lost.
+                ObjectState::Database { .. } => format!("{} rows, ids or values", body.lost),
+                _ => count(body.lost, "value"),
+            };
+            format!("{}, {lost} lost", body.object)
         }
         Body::RunCommitted(body) => {
             format!("certificate {}, {}", body.certificate.short(), count(body.places, "place"))

@@ -1,5 +1,6 @@
 //! Cursors: the small language for positions in a ledger.
 
+use std::fmt;
 use std::str::FromStr;
 
 use projections::Outcome;
@@ -59,6 +60,26 @@ pub enum CursorError {
     /// The events could not be read.
     #[error(transparent)]
     Fold(#[from] FoldError),
+}
+
+/// As it is typed.
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seq(seq) => write!(f, "{seq}"),
+            Self::Id(digits) => write!(f, "id:{digits}"),
+            Self::Back(0) => f.write_str("@"),
+            Self::Back(back) => write!(f, "@~{back}"),
+            Self::Run { id, before: false } => write!(f, "run:{id}"),
+            Self::Run { id, before: true } => write!(f, "run:{id}^"),
+            Self::RunsBack(back) => write!(f, "@-{back}"),
+            Self::Time(ms) => {
+                let time = i64::try_from(*ms).ok();
+                let time = time.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+                write!(f, "{:.3}", time.unwrap_or(jiff::Timestamp::MAX))
+            }
+        }
+    }
 }
 
 impl FromStr for Cursor {
@@ -185,6 +206,7 @@ mod tests {
             ("1970-01-01T01:00:01+01:00", Cursor::Time(1000)),
         ] {
             assert_eq!(text.parse::<Cursor>().unwrap(), cursor, "{text}");
+            assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor, "{text}");
         }
         for bad in ["", "-1", "+1", "@~", "@x", "id:012", "id:0123ABCD", "run:", "1970-01-01", "é"]
         {

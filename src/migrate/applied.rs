@@ -55,6 +55,24 @@ fn since_applied(store: &Store) -> Result<Vec<Finding>, MigrateError> {
     }
 }
 
+/// How many migrations a database of that version went through. What was applied then counts, not what the folder holds
+/// now: files are lost, and put between others.
+pub(super) fn applied(store: &Store, version: &str) -> Result<Option<u64>, MigrateError> {
+    let now = position(&store.contract, version);
+    match in_force(store, store.ledger.state().size())? {
+        Some(digest) if digest != store.contract.digest() => {
+            let then = frozen_contract(&store.ledger, &*store.objects, digest)?;
+            Ok(position(&then, version).or(now))
+        }
+        _ => Ok(now),
+    }
+}
+
+/// How many steps lead to a version.
+pub(super) fn position(contract: &Contract, version: &str) -> Option<u64> {
+    contract.position(version).map(|position| position as u64)
+}
+
 /// Refuses to go on from migrations that changed after they were applied.
 pub(super) fn must_be_unchanged(store: &Store) -> Result<(), MigrateError> {
     must_be_sound(findings(store)?)

@@ -19,6 +19,7 @@ use super::proof::{
 use super::rollback;
 use crate::document::{Number, Value};
 use crate::target::glyph_store::{Layout, migration_line};
+use crate::target::sqlite::Transactions;
 
 #[test]
 fn plans_and_what_they_bind_are_as_recorded() {
@@ -138,7 +139,12 @@ fn plan(draw: &mut Draw) -> Plan {
             statements: draw.number(),
             pages_changed: draw.number(),
             bytes_changed: draw.number(),
-            left_out: Vec::new(),
+            transactions: match draw.number() % 3 {
+                0 => Transactions::One,
+                1 => Transactions::Several,
+                _ => Transactions::Script,
+            },
+            left_out: draw.list(2, |draw| draw.text(2)),
         }),
         environment: environment(draw),
     };

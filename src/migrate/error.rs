@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use ledger_format::hash::{CommitHash, EventId};
 
+use super::amounts::Amounts;
 use super::applied::first_failure;
 use super::documents::Refusal;
 use super::plan::PlanFileError;
@@ -260,12 +261,12 @@ pub enum MigrateError {
     #[error(transparent)]
     PlanFile(#[from] PlanFileError),
     /// The plan loses values and nobody typed its id.
-    #[error("the plan loses {} and its loss was not accepted", values(*lost))]
+    #[error("the plan loses {lost}, and its loss was not accepted")]
     Unconfirmed {
         /// The plan's id.
         plan: CommitHash,
-        /// Number of values lost.
-        lost: u64,
+        /// What it loses.
+        lost: Amounts,
     },
     /// A plan id was typed, but not this plan's.
     #[error("loss was accepted for plan {typed}, this is plan {plan}")]
@@ -276,10 +277,10 @@ pub enum MigrateError {
         typed: String,
     },
     /// The policy forbids loss.
-    #[error("the plan loses {} and its policy refuses loss", values(*lost))]
+    #[error("the plan loses {lost}, and its policy refuses loss")]
     LossRefused {
-        /// Number of values lost.
-        lost: u64,
+        /// What it loses.
+        lost: Amounts,
     },
     /// More is lost than the contract declares.
     #[error("edge {edge} loses {what}, which its contract does not declare")]
@@ -531,7 +532,9 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::Unconfirmed { .. } | MigrateError::WrongConsent { .. } => {
             plainly(&CONFIRMATION_REQUIRED, error)
         }
-        MigrateError::LossRefused { .. } => plainly(&LOSS_UNDECLARED, error),
+        MigrateError::LossRefused { .. } => {
+            plainly(&LOSS_UNDECLARED, error).next(["plan", "-o", "plan.json"])
+        }
         MigrateError::Undeclared { edge, .. } => {
             plainly(&LOSS_UNDECLARED, error).at(format!("edge {edge}"))
         }
@@ -601,11 +604,6 @@ fn of_tree(tree: &TreeError, error: &MigrateError) -> Failure {
         TreeError::Ambiguous { id, .. } => plainly(&CONTRACT_INVALID, error).at(id),
         TreeError::NoFiles { .. } | TreeError::Pattern { .. } => plainly(&CONTRACT_INVALID, error),
     }
-}
-
-/// `1 value`, `2 values`.
-fn values(lost: u64) -> String {
-    if lost == 1 { "1 value".to_owned() } else { format!("{lost} values") }
 }
 
 fn refused_in_words(total: u64, named: &[(String, Refusal)]) -> String {

@@ -68,8 +68,8 @@ impl MeasuredLoss {
     }
 }
 
-/// Number of values in a summary.
-pub(super) fn total(summary: &LossSummary) -> u64 {
+/// How much is in a summary, whatever it is. A table or column that is gone and held nothing counts for nothing.
+pub fn total(summary: &LossSummary) -> u64 {
     summary.values().map(|lost| lost.values).fold(0, u64::saturating_add)
 }
 
@@ -93,6 +93,12 @@ pub(super) fn as_value(summary: &LossSummary) -> Value {
 /// The summary that [`as_value`] gave.
 pub(super) fn from_value(value: &Value) -> Option<LossSummary> {
     cbor::from_value(value).ok()
+}
+
+/// One loss as a summary.
+#[cfg(test)]
+pub(super) fn summary_of(loss: &Loss) -> LossSummary {
+    entries(loss).into_iter().map(|(what, _, lost)| (what, lost)).collect()
 }
 
 /// What a loss consists of: what it is called, the declarations that cover it, and how much.

@@ -10,6 +10,7 @@ use ledger_format::hash::{CommitHash, ContentHash, LedgerId};
 use ledger_format::json::to_json;
 use serde::{Deserialize, Serialize};
 
+use super::amounts::Amounts;
 use super::applied::must_be_unchanged;
 use super::environment::Environment;
 use super::error::MigrateError;
@@ -21,7 +22,7 @@ use super::space;
 use super::store::{Store, read_manifest};
 use crate::contract::{Contract, Format, way};
 use crate::target::glyph_store::Layout;
-use crate::target::sqlite::{Exemption, Loss, RequestedPragma, Script};
+use crate::target::sqlite::{Exemption, Loss, RequestedPragma, Script, Transactions};
 use crate::transform::Sql;
 
 /// A plan: everything that applying it will do, under one id.
@@ -87,9 +88,12 @@ pub struct PlannedStep {
     pub pages_changed: u64,
     /// Bytes of those pages.
     pub bytes_changed: u64,
-    /// Settings of the file that the script asks for, and that stay as they are.
+    /// How its statements are divided into transactions.
+    #[serde(default, skip_serializing_if = "Transactions::are_usual")]
+    pub transactions: Transactions,
+    /// Settings of the file that it asks for and that are left out, as it names them: `journal_mode = WAL`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<RequestedPragma>,
+    pub left_out: Vec<String>,
 }
 
 /// A row that gets another primary key.
@@ -311,9 +315,8 @@ fn make(
         }
         _ => Rehearsed::default(),
     };
-    let lost = loss.lost();
-    if lost > 0 && !policy.allow_loss {
-        return Err(MigrateError::LossRefused { lost });
+    if loss.lost() > 0 && !policy.allow_loss {
+        return Err(MigrateError::LossRefused { lost: Amounts::of(&loss.summary) });
     }
     let path: Vec<_> = edges.iter().map(|edge| contract.edge_digest(edge)).collect();
     let planned = |(id, state): &(String, ObjectState)| PlannedObject {
@@ -403,12 +406,13 @@ pub(super) fn still_fits(store: &Store, plan: &Plan) -> Result<(), MigrateError>
     }
 }
 
-/// Those that were set, each once; one that was only read asks for nothing.
-pub(super) fn asked_for(requested: &[RequestedPragma]) -> Vec<RequestedPragma> {
-    let mut asked: Vec<RequestedPragma> = Vec::new();
-    for request in requested {
-        if request.value.is_some() && !asked.contains(request) {
-            asked.push(request.clone());
+/// Those that were set, each once, as the script named them; one that was only read asks for nothing.
+pub(super) fn asked_for(requested: &[RequestedPragma]) -> Vec<String> {
+    let set = requested.iter().filter(|request| request.value.is_some());
+    let mut asked: Vec<String> = Vec::new();
+    for request in set.map(ToString::to_string) {
+        if !asked.contains(&request) {
+            asked.push(request);
         }
     }
     asked

@@ -116,6 +116,7 @@ pub(super) fn rehearse_on(
                 statements: done.statements,
                 pages_changed,
                 bytes_changed: pages_changed * u64::from(copy.page_tree().page_size().bytes()),
+                transactions: done.transactions,
                 left_out: asked_for(&done.requested),
             });
             look(copy, &done)?;

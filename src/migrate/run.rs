@@ -9,6 +9,7 @@ use ledger_format::body::{
 use ledger_format::hash::{CommitHash, EventId};
 use projections::{OpenRun, Phase};
 
+use super::amounts::Amounts;
 use super::applied::must_be_unchanged;
 use super::environment::Environment;
 use super::error::MigrateError;
@@ -272,7 +273,8 @@ pub fn apply(
     }
     store.must_be_agreed_to(plan.id, signer)?;
     must_be_unchanged(store)?;
-    let accepted_loss = check_consent(plan.id, plan.lost(), plan.policy.allow_loss, consent)?;
+    let accepted_loss =
+        check_consent(plan.id, Amounts::of(&plan.loss), plan.policy.allow_loss, consent)?;
     check_contract(store)?;
     still_fits(store, plan)?;
     must_be_writable(store)?;
@@ -479,19 +481,20 @@ pub(super) fn forget_work<S: Subject>(subject: &S, run: EventId) -> Result<(), M
     }
 }
 
-/// Whether somebody accepted that the plan called `plan` loses `lost` values: its id then, if it loses any.
+/// Whether somebody accepted what the plan called `plan` loses: its id then, if it loses anything.
 pub(super) fn check_consent(
     plan: CommitHash,
-    lost: u64,
+    lost: Amounts,
     allow_loss: bool,
     consent: &Consent,
 ) -> Result<Option<CommitHash>, MigrateError> {
+    let loses = lost != Amounts::default();
     match &consent.0 {
-        _ if lost > 0 && !allow_loss => Err(MigrateError::LossRefused { lost }),
-        None if lost > 0 => Err(MigrateError::Unconfirmed { plan, lost }),
+        _ if loses && !allow_loss => Err(MigrateError::LossRefused { lost }),
+        None if loses => Err(MigrateError::Unconfirmed { plan, lost }),
         None => Ok(None),
         Some(typed) if typed.len() >= CONSENT_DIGITS_MIN && plan.to_string().starts_with(typed) => {
-            Ok((lost > 0).then_some(plan))
+            Ok(loses.then_some(plan))
         }
         Some(typed) => Err(MigrateError::WrongConsent { plan, typed: typed.clone() }),
     }

@@ -7,7 +7,7 @@ use ledger_format::hash::EventId;
 use ledger_format::head::SignedHead;
 use projections::Phase;
 
-use super::applied::findings;
+use super::applied::{applied, findings, position};
 use super::environment::Environment;
 use super::error::MigrateError;
 use super::observe::{LiveDatabase, document};
@@ -88,6 +88,8 @@ pub struct Status {
     pub path: Vec<String>,
     /// The version by the ledger; `None` while a writer has it.
     pub recorded: Option<String>,
+    /// Of a database: how many migrations it went through, as far as that is known.
+    pub applied: Option<u64>,
     /// Of a database: what is wrong between its migrations and what it went through.
     pub findings: Vec<Finding>,
     /// The run under way: its id and whether it is committed.
@@ -124,6 +126,7 @@ pub fn glance(open: &OpenStore) -> Result<(Status, SignedHead), MigrateError> {
         path: path.iter().map(|edge| edge.to.clone()).collect(),
         target,
         recorded: None,
+        applied: version.as_deref().and_then(|version| position(&open.contract, version)),
         findings: Vec::new(),
         pending: None,
         drift: Vec::new(),
@@ -231,6 +234,7 @@ pub fn status(open: &OpenStore, store: &Store, deep: bool) -> Result<Status, Mig
         path: path.iter().map(|edge| edge.to.clone()).collect(),
         target,
         recorded: Some(state.store().version.clone()),
+        applied: applied(store, from)?,
         findings,
         pending: pending.map(|open| (open.run, open.phase != Phase::Staging)),
         drift,

@@ -19,7 +19,7 @@ pub struct FolderError {
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     /// The folder or something in it could not be read.
-    #[error("{name:?} could not be read: {source}")]
+    #[error("{} could not be read: {source}", called(name))]
     Io {
         /// What was read; empty for the folder itself.
         name: String,
@@ -157,6 +157,11 @@ pub enum Trouble {
 }
 
 /// Layouts in words.
+/// What was read; the folder itself has no name in it.
+fn called(name: &str) -> String {
+    if name.is_empty() { "this folder".to_owned() } else { format!("{name:?}") }
+}
+
 fn names(layouts: &[Layout]) -> String {
     layouts.iter().map(|layout| layout.name()).collect::<Vec<_>>().join(", ")
 }

@@ -8,7 +8,7 @@ use super::error::{FolderError, Trouble};
 use super::layout::{Key, Layout, Tool};
 use super::names::{self, Name, Part};
 use super::tree::{Entry, Tree};
-use super::{dbmate, goose, metadata, recognise, tokens};
+use super::{dbmate, goose, metadata, recognise, statements};
 use crate::contract::{Contract, EMPTY, Edge};
 
 /// The migrations of a folder, in the order in which the tool of its layout applies them.
@@ -220,7 +220,7 @@ impl Files<'_> {
             Layout::Dbmate => self.of_dbmate(tree)?,
             _ => self.of_files(tree, layout)?,
         };
-        let down = down.filter(|down| tokens::any(&down.sql));
+        let down = down.filter(|down| statements::any(&down.sql));
         Ok(Migration { version: self.version.clone(), name: self.title.clone(), up, down })
     }
 

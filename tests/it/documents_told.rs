@@ -6,7 +6,7 @@ const GOOD: &str = r#"{"v":1,"titel":"good"}"#;
 const DRAFT: &str = r#"{"v":1,"titel":"good","draft":"d"}"#;
 
 /// Ids of runs, and what follows from them, differ from run to run: clock and seed are drawn.
-fn without_ids(text: &str) -> String {
+pub(crate) fn without_ids(text: &str) -> String {
     let word = |word: &str| {
         let hex = word.len() >= 12 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
         if hex { format!("<{} digits>", word.len()) } else { word.to_owned() }

@@ -29,6 +29,8 @@ mod databases_processes;
 #[cfg(test)]
 mod databases_rules;
 #[cfg(test)]
+mod databases_told;
+#[cfg(test)]
 mod databases_traps;
 #[cfg(test)]
 mod disk_full;

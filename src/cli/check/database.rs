@@ -73,6 +73,6 @@ impl Answer for Verdict {
         let way = format!("{} -> {}", plain(&self.from), plain(&self.to));
         writeln!(out, "{}", paint.strong(format_args!("{way} could be applied")))?;
         write_steps(&self.steps, out)?;
-        write_loss(&self.loss, self.values_lost, out, paint)
+        write_loss(&self.loss, out, paint)
     }
 }

@@ -30,7 +30,7 @@ pub(in crate::cli) struct OfDatabase {
     layout: Option<String>,
     /// The table in which the layout's tool keeps account, if it is kept.
     books: Option<String>,
-    /// Number of migrations that it went through; null where the folder does not have its version.
+    /// Number of migrations that it went through; null where nothing tells its version.
     applied: Option<u64>,
     pending: Vec<Migration>,
     findings: Vec<Found>,
@@ -94,7 +94,7 @@ fn disagreement(found: &Status) -> Option<Failure> {
         return None;
     }
     let told = format!("the database states version {version}, the ledger has version {recorded}");
-    Some(Failure::new(&STORE_DISAGREES, told).next(["explain", STORE_DISAGREES.id]))
+    Some(Failure::new(&STORE_DISAGREES, told))
 }
 
 /// The answer, and whether a migration is pending.
@@ -108,14 +108,10 @@ pub(super) fn answer(
     let settings = databases::here(context)?;
     let layout = settings.as_ref().and_then(|(_, settings)| settings.layout().map(str::to_owned));
     let folder = settings.map(|(dir, settings)| settings.migrations(&dir)).transpose()?;
-    let version = found.version.as_deref();
-    let applied = version.and_then(|version| open.contract.position(version));
-    let wrong = schema_drift(&found).into_iter().chain(disagreement(&found)).chain(
-        failures(&found.findings).into_iter().map(|told| {
-            let code = told.code.id;
-            told.next(["explain", code])
-        }),
-    );
+    let wrong = schema_drift(&found)
+        .into_iter()
+        .chain(disagreement(&found))
+        .chain(failures(&found.findings));
     let wrong: Vec<Failure> = wrong.collect();
     let answer = OfDatabase {
         database: open.site.database(),
@@ -126,7 +122,7 @@ pub(super) fn answer(
         target: found.target,
         layout,
         books: open.contract.bookkeeping.as_ref().map(|books| books.table.clone()),
-        applied: applied.map(|applied| applied as u64),
+        applied: found.applied,
         pending: migrations(open, found.path),
         findings: found.findings.iter().map(Found::of).collect(),
         pending_run: found.pending.map(|(run, committed)| Pending { run, committed }),

@@ -9,6 +9,7 @@ use ledger_format::cbor::{self, VALUE_DEPTH_MAX, Value as Cbor};
 use ledger_format::hash::{CommitHash, ContentHash, LedgerId};
 use serde::{Deserialize, Serialize};
 
+use super::super::amounts::Amounts;
 use super::super::environment::Environment;
 use super::super::error::MigrateError;
 use super::super::plan::{PlanFileError, must_be_whole, read_text, to_text};
@@ -379,7 +380,7 @@ pub fn plan_found(
         return Err(MigrateError::Refused { total: making.refused_total, named: making.refused });
     }
     if making.lost > 0 && !policy.allow_loss {
-        return Err(MigrateError::LossRefused { lost: making.lost });
+        return Err(MigrateError::LossRefused { lost: Amounts::values(making.lost) });
     }
     let links = making.links(collection);
     let mut plan = DocumentsPlan {

@@ -11,6 +11,7 @@ use ledger_format::body::{
 use ledger_format::hash::{CommitHash, ContentHash};
 use projections::OpenRun;
 
+use super::super::amounts::Amounts;
 use super::super::environment::Environment;
 use super::super::error::MigrateError;
 use super::super::run::{
@@ -64,7 +65,8 @@ pub fn apply(
     }
     documents.must_be_agreed_to(plan.id, signer)?;
     may_run_programs(plan.policy.allow_programs, documents)?;
-    let accepted_loss = check_consent(plan.id, plan.lost, plan.policy.allow_loss, consent)?;
+    let accepted_loss =
+        check_consent(plan.id, Amounts::values(plan.lost), plan.policy.allow_loss, consent)?;
     still_fits(documents, plan)?;
     let lengths = take_sources(documents, plan)?;
     let bodies = freeze(documents, plan)?;

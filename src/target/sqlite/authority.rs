@@ -3,6 +3,7 @@
 //! are written, and whether the connection is still as a new one would be. Knows one connection.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
@@ -42,6 +43,15 @@ pub struct RequestedPragma {
     pub name: String,
     /// The value; `None` where it was only read or needs none.
     pub value: Option<String>,
+}
+
+impl fmt::Display for RequestedPragma {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "{} = {value}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
 }
 
 /// Stands between a script and its connection.

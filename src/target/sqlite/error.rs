@@ -33,7 +33,7 @@ pub enum DatabaseError {
         path: PathBuf,
     },
     /// Somebody else held a lock for the whole waiting time.
-    #[error("{}: locked by another connection for {} ms", path.display(), waited.as_millis())]
+    #[error("{}: locked by another connection, after a wait of {} ms", path.display(), waited.as_millis())]
     Busy {
         /// The database.
         path: PathBuf,

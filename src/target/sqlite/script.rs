@@ -1,6 +1,8 @@
-//! Reading an SQL script as far as it must be read before SQLite reads it: where white space and
-//! comments end, what a statement begins with, how far it may reach. SQLite's own parser decides
-//! where a statement ends; what is found here only spares it reading the whole rest each time.
+//! Reading an SQL script as far as it must be read before SQLite reads it: what a statement begins
+//! with, how far it may reach. SQLite's own parser decides where a statement ends; what is found here
+//! only spares it reading the whole rest each time.
+
+use crate::sql_text::{Tokens, after_space};
 
 use crate::transform::ForeignKeyMode;
 
@@ -71,7 +73,7 @@ pub(super) enum Opening {
 
 /// Classifies a statement that begins with its first word.
 pub(super) fn opening(statement: &str) -> Opening {
-    let mut words = Words { rest: statement };
+    let mut words = Words(Tokens::of(statement));
     match words.next_upper().as_str() {
         "BEGIN" => Opening::Begin,
         "COMMIT" | "END" => Opening::EndOfTransaction,
@@ -101,30 +103,22 @@ fn pragma(mut words: Words<'_>) -> Opening {
     if mark != "=" && mark != "(" {
         return Opening::ForeignKeys(None);
     }
-    // SQLite: on, yes, true and non-zero numbers are true; everything else is false.
+    // SQLite: on, yes, true and numbers that begin with another whole number than 0 are true; everything else is false.
     let value = words.next_upper();
-    let number = value.parse::<i64>().is_ok_and(|number| number != 0);
+    let whole = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    let number = value
+        .get(..whole)
+        .and_then(|digits| digits.parse::<i32>().ok())
+        .is_some_and(|number| number != 0);
     Opening::ForeignKeys(Some(number || matches!(value.as_str(), "ON" | "YES" | "TRUE")))
 }
 
-/// Words and marks, with white space and comments between them skipped and quotes taken off.
-struct Words<'a> {
-    rest: &'a str,
-}
+/// Words and marks, with quotes taken off.
+struct Words<'a>(Tokens<'a>);
 
 impl Words<'_> {
     fn next_upper(&mut self) -> String {
-        self.rest = after_space(self.rest);
-        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-        let end = match self.rest.chars().next() {
-            Some(first) if is_word(first) => {
-                self.rest.find(|c| !is_word(c)).unwrap_or(self.rest.len())
-            }
-            Some(_) => token(self.rest),
-            None => 0,
-        };
-        let (word, rest) = self.rest.split_at(end);
-        self.rest = rest;
+        let word = self.0.next().unwrap_or_default();
         word.trim_matches(['"', '\'', '`', '[', ']']).to_ascii_uppercase()
     }
 }
@@ -143,45 +137,9 @@ pub(super) fn after_trivia(mut sql: &str) -> &str {
 /// Length of `sql` up to and with the first semicolon outside quotes and comments. A statement ends
 /// there or, with a trigger's body, at a later one.
 pub(super) fn reach(sql: &str) -> usize {
-    let mut at = 0;
-    while let Some(rest) = sql.get(at..).filter(|rest| !rest.is_empty()) {
-        at += token(rest);
-        if rest.starts_with(';') {
-            break;
-        }
-    }
-    at
-}
-
-/// `sql` without leading white space and comments. A byte order mark is white space to SQLite.
-fn after_space(mut sql: &str) -> &str {
-    loop {
-        let rest = sql.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r', '\u{feff}']);
-        if !rest.starts_with("--") && !rest.starts_with("/*") {
-            return rest;
-        }
-        sql = rest.get(token(rest)..).unwrap_or_default();
-    }
-}
-
-/// Length of the comment, quotation or single character that `sql`, not empty, begins with. What is
-/// never closed reaches to the end.
-fn token(sql: &str) -> usize {
-    let closed = |open: usize, close: &str| {
-        sql.get(open..)
-            .and_then(|inner| inner.find(close))
-            .map_or(sql.len(), |at| open + at + close.len())
-    };
-    match sql.as_bytes() {
-        [b'-', b'-', ..] => closed(2, "\n"),
-        [b'/', b'*', ..] => closed(2, "*/"),
-        // A doubled quote inside ends one quotation and begins the next: the same end.
-        [b'\'', ..] => closed(1, "'"),
-        [b'"', ..] => closed(1, "\""),
-        [b'`', ..] => closed(1, "`"),
-        [b'[', ..] => closed(1, "]"),
-        _ => sql.chars().next().map_or(0, char::len_utf8),
-    }
+    let mut tokens = Tokens::of(sql);
+    while tokens.next().is_some_and(|token| token != ";") {}
+    sql.len() - tokens.rest().len()
 }
 
 #[cfg(test)]
@@ -221,6 +179,8 @@ mod tests {
             ("PRAGMA/**/foreign_keys=OFF", Opening::ForeignKeys(Some(false))),
             ("pragma main.foreign_keys ( 1 )", Opening::ForeignKeys(Some(true))),
             ("PRAGMA \"foreign_keys\" = 'yes'", Opening::ForeignKeys(Some(true))),
+            ("PRAGMA foreign_keys = 1.5", Opening::ForeignKeys(Some(true))),
+            ("PRAGMA foreign_keys = -1", Opening::ForeignKeys(Some(false))),
             ("PRAGMA foreign_keys", Opening::ForeignKeys(None)),
             ("PRAGMA foreign_key_check", Opening::Other),
             ("SELECT 'BEGIN'", Opening::Other),

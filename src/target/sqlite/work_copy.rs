@@ -23,6 +23,7 @@ use ledger_format::hash::CommitHash;
 use recorded_vfs::{NotRegistered, RecordedClock};
 use rusqlite::config::DbConfig;
 use rusqlite::{Batch, Connection, fallible_iterator::FallibleIterator as _};
+use serde::{Deserialize, Serialize};
 
 use super::authority::{Authority, RequestedPragma};
 use super::connection::{Guest, GuestPages, View, beside, open_existing, open_recorded, wal_path};
@@ -112,15 +113,25 @@ pub struct StepOutcome {
 }
 
 /// How a step's statements were divided into transactions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Transactions {
     /// All in one, ours.
+    #[default]
     One,
     /// In several, because a statement cannot run inside one (`VACUUM`, switching foreign keys), or because
     /// the script is run without one around it.
     Several,
     /// In those that the script begins itself.
     Script,
+}
+
+impl Transactions {
+    /// Whether it is one around the whole script, which needs no word.
+    #[must_use]
+    pub const fn are_usual(&self) -> bool {
+        matches!(self, Self::One)
+    }
 }
 
 /// Why a step did not run. The work copy is then as it was before the step.

@@ -69,6 +69,7 @@ enum Command {
     /// Makes something of one state of a run. The tool calls itself so.
     RunStateOnce(run_state::Once),
     /// Applies many small SQL migrations to a new database, beside other tools.
+    #[command(after_help = sql::installing())]
     SqlSteps(sql::Steps),
     /// Looks how a database stands that had many.
     SqlStatus(sql::Steps),

@@ -18,6 +18,7 @@ use crate::apart::{self, Cost};
 use crate::error::{Error, at};
 
 pub(crate) use images::{Arguments as Images, measure as images};
+pub(crate) use peers::installing;
 pub(crate) use steps::{Arguments as Steps, measure as steps, status};
 
 /// The database.

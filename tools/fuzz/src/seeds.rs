@@ -14,7 +14,7 @@ use glyph_ledger::migrate::{
 };
 use glyph_ledger::objects::{MemoryObjects, Objects as _, PackObjects};
 use glyph_ledger::target::glyph_store::{built_in_contract, migration_line};
-use glyph_ledger::target::sqlite::{DatabaseError, PageSize, PageSource, image};
+use glyph_ledger::target::sqlite::{DatabaseError, PageSize, PageSource, Transactions, image};
 use ledger_format::event::Event;
 use ledger_format::hash::{CommitHash, ContentHash, EventId, LedgerId, unhex};
 use projections::{Entry, State};
@@ -446,7 +446,8 @@ pub(crate) fn plans() -> Vec<Vec<u8>> {
             statements: 3,
             pages_changed: 2,
             bytes_changed: 8_192,
-            left_out: Vec::new(),
+            transactions: Transactions::Script,
+            left_out: vec!["journal_mode = WAL".to_owned()],
         }],
     };
     if let Err(PlanFileError::Edited { actual, .. }) =

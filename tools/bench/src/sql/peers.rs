@@ -20,8 +20,8 @@ pub(super) struct Peer {
     /// Commands, the first ones of which only prepare.
     prepare: &'static [&'static [&'static str]],
     run: &'static [&'static str],
-    /// Settings that stand in a file.
-    settings: Option<(&'static str, &'static str)>,
+    /// Files that it does not begin without, and what they hold.
+    files: &'static [(&'static str, &'static str)],
 }
 
 const PEERS: [Peer; 4] = [
@@ -32,7 +32,7 @@ const PEERS: [Peer; 4] = [
         around: ("-- migrate:up\n", "-- migrate:down\n"),
         prepare: &[&["--url", "sqlite:app.db", "create"]],
         run: &["--url", "sqlite:app.db", "--migrations-dir", "m", "--no-dump-schema", "migrate"],
-        settings: None,
+        files: &[],
     },
     Peer {
         program: "sqlx",
@@ -41,7 +41,7 @@ const PEERS: [Peer; 4] = [
         around: ("", ""),
         prepare: &[&["database", "create", "--database-url", "sqlite:app.db"]],
         run: &["migrate", "run", "--source", "m", "--database-url", "sqlite:app.db"],
-        settings: None,
+        files: &[],
     },
     Peer {
         program: "diesel",
@@ -50,7 +50,7 @@ const PEERS: [Peer; 4] = [
         around: ("", ""),
         prepare: &[],
         run: &["migration", "run", "--database-url", "app.db", "--migration-dir", "m"],
-        settings: None,
+        files: &[],
     },
     Peer {
         program: "refinery",
@@ -58,8 +58,11 @@ const PEERS: [Peer; 4] = [
         place: |number| format!("m/V{number}__step.sql").into(),
         around: ("", ""),
         prepare: &[],
-        run: &["migrate", "-c", "refinery.toml", "-p", "m"],
-        settings: Some(("refinery.toml", "[main]\ndb_type = \"Sqlite\"\ndb_path = \"app.db\"\n")),
+        run: &["migrate", "-c", "./refinery.toml", "-p", "m"],
+        files: &[
+            ("refinery.toml", "[main]\ndb_type = \"Sqlite\"\ndb_path = \"app.db\"\n"),
+            ("app.db", ""),
+        ],
     },
 ];
 
@@ -71,6 +74,12 @@ pub(super) fn present() -> Vec<Peer> {
 /// Those that cannot, each with the command that installs it.
 pub(super) fn absent() -> impl Iterator<Item = (&'static str, &'static str)> {
     PEERS.into_iter().filter(|peer| !peer.is_here()).map(|peer| (peer.program, peer.install))
+}
+
+/// Which tools it can be measured beside, and how to get each.
+pub(crate) fn installing() -> String {
+    let each = PEERS.iter().map(|peer| format!("\n  {:8}  {}", peer.program, peer.install));
+    format!("Measured beside it, those of these that are on the PATH:{}", each.collect::<String>())
 }
 
 impl Peer {
@@ -95,7 +104,7 @@ impl Peer {
             fs::create_dir_all(path.parent().unwrap_or(&folder)).map_err(at(&path))?;
             fs::write(&path, format!("{head}{sql}{tail}")).map_err(at(&path))?;
         }
-        if let Some((name, text)) = self.settings {
+        for (name, text) in self.files {
             fs::write(folder.join(name), text).map_err(at(&folder))?;
         }
         for prepare in self.prepare {

@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["sql_folder"],
     &["target", "contract", "objects", "log"],
     &["transform", "schema"],
-    &["effects", "diagnostic", "glyphser", "ordered"],
+    &["effects", "diagnostic", "glyphser", "ordered", "sql_text"],
     &["document"],
     &["projections"],
     &["ledger_format"],
