@@ -26,6 +26,7 @@ use crate::migrate::{
 };
 use crate::sql_folder::{Books, Folder, Tool};
 use crate::target::documents::Tree;
+use crate::target::glyph_store::Layout;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -128,6 +129,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initi
         return of_database(arguments, database, contract, context);
     }
     let layout = context.store_to_init(&arguments.folder);
+    must_be_meant(&arguments.folder, &layout, context)?;
     let mut open = job::open_at(context, layout)?;
     if let Some(contract) = contract {
         open.contract = load_file(contract)?;
@@ -157,6 +159,25 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initi
     Ok(Done::new(answer).next(&["status"]).next(&["plan", "-o", "plan.json"]))
 }
 
+/// Refuses to make a store beside the ledger of a database or of documents: that one is meant, or the store is named.
+fn must_be_meant(folder: &Path, layout: &Layout, context: &Context) -> Result<(), Failure> {
+    let ledger = context.ledger_below(folder);
+    if layout.manifest().exists() || context.names_a_store() {
+        return Ok(());
+    }
+    let kept = match (Settings::are_in(&ledger)?, OfDocuments::are_in(&ledger)?) {
+        (true, _) => "a database",
+        (false, true) => "documents",
+        (false, false) => return Ok(()),
+    };
+    let place = ledger.display().to_string();
+    let told = format!(
+        "there is a ledger of {kept} here, and no .glyph store beside it to take into care"
+    );
+    let failure = Failure::new(&ALREADY_HERE, told).at(place);
+    Err(failure.next(["status"]).next(["init", "--store", ".glyph"]))
+}
+
 /// A ledger for the database of an application, which is made if it is not there.
 fn of_database(
     arguments: &Arguments,
@@ -175,7 +196,11 @@ fn of_database(
         Some(dir) => {
             let options =
                 FolderOptions { dir: &dir, layout: *layout, baseline: baseline.as_deref() };
-            let recognised = recognise(&site.database(), surroundings.wait, &options)?;
+            let recognised = recognise(&site.database(), surroundings.wait, &options);
+            let recognised = recognised.map_err(|error| match error {
+                MigrateError::Database(_) => in_no_care_yet(error),
+                _ => error.into(),
+            })?;
             settings = settings.with(&recognised);
             baseline.clone_from(&recognised.baseline);
             Some(Read::of(recognised.folder, recognised.books.as_ref()))
@@ -192,11 +217,8 @@ fn of_database(
         Err(MigrateError::AlreadyAdopted { .. }) if !Settings::are_in(&ledger)? => {
             adopted_before(open)?
         }
-        // There is no ledger yet whose status could be asked for.
-        Err(error @ MigrateError::AppliedChanged { .. }) => {
-            let told = Failure::from(error);
-            let explained = vec!["explain".to_owned(), told.code.id.to_owned()];
-            return Err(Failure { next: vec![explained], ..told });
+        Err(error @ (MigrateError::AppliedChanged { .. } | MigrateError::Database(_))) => {
+            return Err(in_no_care_yet(error));
         }
         made => made?,
     };
@@ -214,6 +236,13 @@ fn of_database(
         folder,
     };
     Ok(Done::new(answer).next(&["status"]).next(&["plan", "-o", "plan.json"]))
+}
+
+/// There is no ledger yet whose status, or whose content, could be asked for.
+fn in_no_care_yet(error: MigrateError) -> Failure {
+    let told = Failure::from(error);
+    let explained = vec!["explain".to_owned(), told.code.id.to_owned()];
+    Failure { next: vec![explained], ..told }
 }
 
 /// What the ledger has of the database that it took into care already.

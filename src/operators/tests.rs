@@ -141,7 +141,13 @@ fn members(folder: &str) -> Vec<Member> {
         let bytes = fs::read(root("fixtures/glyphser").join(folder).join(name)).ok()?;
         let format = if kind == "glyphser-manifest" { Format::Yaml } else { Format::Json };
         let document = Document::read(format, &bytes).unwrap();
-        Some(Member { id: name.to_owned(), contract: kind.to_owned(), document, bytes })
+        Some(Member {
+            id: name.to_owned(),
+            contract: kind.to_owned(),
+            document,
+            bytes,
+            former: None,
+        })
     };
     KINDS.into_iter().filter_map(member).collect()
 }

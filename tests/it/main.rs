@@ -35,6 +35,7 @@ mod documents_bad_input;
 #[cfg(test)]
 mod documents_kill;
 #[cfg(test)]
+mod documents_left_out;
 mod documents_linked;
 #[cfg(test)]
 mod documents_refused;
