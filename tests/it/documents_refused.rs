@@ -285,7 +285,9 @@ fn built_otherwise(place: &Place) -> PathBuf {
         .filter(|(_, found)| found == b"rustc 1.")
         .map(|(at, _)| at)
         .collect();
-    places.into_iter().for_each(|at| bytes[at + 6] = b'9');
+    for at in places {
+        bytes[at + 6] = b'9';
+    }
     let program = beside(place, "other-program");
     fs::write(&program, bytes).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();

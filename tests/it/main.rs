@@ -36,6 +36,7 @@ mod documents_bad_input;
 mod documents_kill;
 #[cfg(test)]
 mod documents_left_out;
+#[cfg(test)]
 mod documents_linked;
 #[cfg(test)]
 mod documents_refused;
