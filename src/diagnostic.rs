@@ -198,8 +198,8 @@ catalogue! {
         "Manifest and database state different versions.",
         "If a run is pending, `glyph-ledger migration resume`; else restore one of the two.";
     STORE_INVALID = 1024, Unsupported, Error, false,
-        "The store's database is not one that can be migrated: not SQLite, empty, or damaged.",
-        "Restore the database from a backup or from the ledger (`glyph-ledger replay --out DIR`).";
+        "A database is not one that can be migrated: not SQLite, empty, or damaged; or a document is none: a link, too large.",
+        "Restore a database from a backup or from the ledger (`glyph-ledger replay --out DIR`); leave such a document out (`glyph-ledger plan --leave-out GLOB`).";
     NEEDS_EXCLUSIVE = 1025, Unsupported, Error, false,
         "The migration changes the database's page size, encoding or vacuum mode, which others may not see change.",
         "Leave those settings out of the migration's scripts.";
@@ -363,7 +363,7 @@ catalogue! {
         "The migrated store does not pass its checks. The store is as it was.",
         "Mend the migration; the message names the check.";
     NO_RUN = 1812, Usage, Error, false,
-        "No run is pending.",
+        "No run is pending, or there was none yet.",
         "`glyph-ledger status` tells what there is to do.";
     NOTHING_TO_DO = 1813, Usage, Error, false,
         "The plan leads from a version to itself.",

@@ -12,7 +12,7 @@ use crate::diagnostic::{
     KEY_REFUSED, KEY_UNKNOWN, LAYOUT_AMBIGUOUS, LEDGER_DAMAGED, LEDGER_DIVERGED, LEDGER_FOREIGN,
     LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID, MIGRATION_ABOVE_CURRENT,
     MIGRATION_BELOW_MINIMUM, MIGRATION_PATH_MISSING, MIGRATION_VERSION_AMBIGUOUS,
-    MIGRATION_VERSION_TYPE, MIGRATION_VERSION_UNKNOWN, NEEDS_EXCLUSIVE, OBJECT_DAMAGED,
+    MIGRATION_VERSION_TYPE, MIGRATION_VERSION_UNKNOWN, NEEDS_EXCLUSIVE, NO_RUN, OBJECT_DAMAGED,
     OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, SIGNATURE_BAD, STEP_FAILED, STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
@@ -96,7 +96,9 @@ impl From<&OpenError> for Failure {
             OpenError::Missing { path, .. } => {
                 at_path(&LEDGER_MISSING, error, path).next(["verify-chain"])
             }
-            OpenError::Foreign { dir, .. } => at_path(&LEDGER_FOREIGN, error, dir),
+            OpenError::Foreign { dir, .. } => {
+                at_path(&LEDGER_FOREIGN, error, dir).next(["verify-chain"])
+            }
             OpenError::Forked { dir, .. } => {
                 at_path(&LEDGER_DIVERGED, error, dir).next(["verify-chain"])
             }
@@ -165,7 +167,9 @@ impl From<&LedgerError> for Failure {
                 at_event(&LEDGER_DIVERGED, error, seq_before(pinned.head().size))
                     .next(["verify-chain"])
             }
-            LedgerError::Foreign { place, .. } => plainly(&LEDGER_FOREIGN, error).at(place),
+            LedgerError::Foreign { place, .. } => {
+                plainly(&LEDGER_FOREIGN, error).at(place).next(["verify-chain"])
+            }
         }
     }
 }
@@ -222,6 +226,7 @@ impl From<&CursorError> for Failure {
             CursorError::Form { .. }
             | CursorError::Unknown { .. }
             | CursorError::Ambiguous { .. } => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
+            CursorError::NoRun => plainly(&NO_RUN, error).next(["status"]),
             CursorError::Fold(error) => error.into(),
         }
     }
@@ -293,8 +298,13 @@ impl From<&FolderError> for Failure {
         match &error.trouble {
             Trouble::Io { name, .. } => plainly(&IO, error).at(place(name)),
             Trouble::Empty { .. } => at_path(&USAGE, error, &error.dir),
-            Trouble::Ambiguous { .. } | Trouble::Disagrees { .. } => {
-                plainly(&LAYOUT_AMBIGUOUS, error).at("--layout")
+            Trouble::Ambiguous { candidates: layouts, .. }
+            | Trouble::Disagrees { files: layouts, .. } => {
+                let dir = error.dir.display().to_string();
+                let layout = layouts.first().map_or("LAYOUT", |layout| layout.name());
+                let known =
+                    ["init", "--database", "FILE", "--migrations", &dir, "--layout", layout];
+                plainly(&LAYOUT_AMBIGUOUS, error).at("--layout").next(known)
             }
             Trouble::Mixed { .. } => at_path(&FOLDER_INVALID, error, &error.dir),
             Trouble::Duplicate { second: name, .. }
@@ -411,7 +421,9 @@ impl From<&DatabaseError> for Failure {
             | DatabaseError::Empty { path }
             | DatabaseError::NotADatabase { path }
             | DatabaseError::Corrupt { path, .. }
-            | DatabaseError::NeedsApplication { path, .. } => at_path(&STORE_INVALID, error, path),
+            | DatabaseError::NeedsApplication { path, .. } => {
+                at_path(&STORE_INVALID, error, path).next(["replay", "--out", "DIR"])
+            }
             DatabaseError::Busy { path, .. } => at_path(&BUSY, error, path),
             DatabaseError::NoPageAccess => plainly(&INTERNAL, error),
             DatabaseError::Io { path, .. }

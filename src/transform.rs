@@ -39,7 +39,7 @@ pub use difference::{Identity, difference};
 pub use effect::{Effect, Operation, leaves};
 pub use external::ExternalError;
 pub use inverse::{inverse, is_reversible};
-pub use jq::{JqError, Program};
+pub use jq::{JqError, Program, missing_parameter};
 pub use parameters::Parameters;
 pub use programs::Programs;
 pub(crate) use step::given;

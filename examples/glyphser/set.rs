@@ -148,6 +148,7 @@ fn migrated(set: &[File]) -> Made<Vec<File>> {
             contract: (*kind).to_owned(),
             document: read(kind, text.as_bytes())?,
             bytes: text.clone().into_bytes(),
+            former: None,
         });
     }
     let outcomes = migrate_linked(&members, &given(&parameters())?)?;

@@ -7,11 +7,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
-use super::documents::{self, Contracts, Settings, Working};
+use super::documents::{self, Contracts, LeavingOut, Settings, Working};
 use super::job::{self, Bar, Fixed, RunAnswer};
 use super::output::{Answer, Done};
+use super::plan::must_be_of_documents;
 use super::terminal::Paint;
-use crate::diagnostic::Failure;
+use crate::diagnostic::{Failure, USAGE};
 use crate::ledger::Ledger;
 use crate::migrate::documents::{
     Documents, DocumentsPlan, DocumentsPolicy, apply as apply_documents,
@@ -38,6 +39,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     hold_writes: bool,
     #[command(flatten)]
+    leaving_out: LeavingOut,
+    #[command(flatten)]
     fixed: Fixed,
     #[command(flatten)]
     working: Working,
@@ -54,13 +57,27 @@ pub(super) enum Applied {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Applied>, Failure> {
-    let Arguments { plan: file, accept_lossy, yes: _, locked, hold_writes, fixed, working } =
-        arguments;
+    let Arguments {
+        plan: file,
+        accept_lossy,
+        yes: _,
+        locked,
+        hold_writes,
+        leaving_out,
+        fixed,
+        working,
+    } = arguments;
+    if file.is_some() && !leaving_out.named.is_empty() {
+        let told = "a plan says itself what it leaves out: give --leave-out to `plan`";
+        return Err(Failure::new(&USAGE, told).at("--leave-out"));
+    }
     let of_documents = documents::open(context, working, Contracts::AtHand)?;
     if let Some((documents, settings)) = of_documents {
         job::must_not_hold(*hold_writes)?;
-        return of_tree(arguments, documents, &settings, context);
+        let left_out = leaving_out.in_tree(documents.collection().tree().root());
+        return of_tree(arguments, documents.leaving_out(left_out), &settings, context);
     }
+    must_be_of_documents(leaving_out)?;
     let loaded = match file {
         Some(file) => Some(Plan::load(file).map_err(MigrateError::from)?),
         None => None,
@@ -152,8 +169,9 @@ impl Answer for Applied {
     }
 }
 
-/// Refuses another environment than that of the plan, or without one than that of the last run.
-fn must_be_locked(
+/// Refuses another environment than that of the plan, or without one than that of the last run, which is the open one if
+/// there is one.
+pub(super) fn must_be_locked(
     planned: Option<&Environment>,
     ledger: &Ledger,
     objects: &dyn Objects,

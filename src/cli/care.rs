@@ -12,8 +12,9 @@ use super::documents::{self, Contracts};
 use super::prove::{By, refused};
 use crate::diagnostic::{Failure, USAGE};
 use crate::effects::KeySigner;
+use crate::migrate::MigrateError;
 use crate::migrate::documents::{
-    Collection, Documents, DocumentsPolicy, Noted, ProofNote, RecordedProofs, note_proofs,
+    Collection, Documents, DocumentsPolicy, Former, Noted, ProofNote, RecordedProofs, note_proofs,
     recorded_proofs,
 };
 use crate::migrate::proof::{Generated, Proof, TreeProver};
@@ -27,6 +28,8 @@ pub(super) struct Care {
     pub(super) collection: Collection,
     /// What a run on them would be allowed.
     pub(super) policy: DocumentsPolicy,
+    /// What they were called before.
+    pub(super) former: Former,
     pub(super) book: Book,
 }
 
@@ -60,8 +63,9 @@ impl Care {
             open.must_be_unedited()?;
         }
         let collection = Collection::of(Tree::new(root.clone()), contracts, &policy.outside())?;
+        let former = open.former()?;
         let book = Book { open, recorded: None, signer };
-        Ok(Some(Self { root, collection, policy, book }))
+        Ok(Some(Self { root, collection, policy, former, book }))
     }
 
     /// The proof of one document.
@@ -72,7 +76,7 @@ impl Care {
             let told = "no contract of the ledger describes it: name one";
             return Err(Failure::new(&USAGE, told).at(place));
         };
-        let prover = TreeProver::new(&self.collection, &self.policy)?;
+        let prover = TreeProver::new(&self.collection, &self.policy, &self.former)?;
         let proven = prover.prove(&[(id, kind)], generated, 1)?;
         match proven.into_iter().next().map(|proven| proven.proof) {
             Some(Ok(proof)) => Ok(proof),
@@ -86,7 +90,9 @@ impl Care {
 
     /// The documents below `target`, each with the place of its contract.
     pub(super) fn below(&self, target: &Path) -> Result<BTreeMap<String, usize>, Failure> {
-        let mut all = self.collection.find()?;
+        let survey = self.collection.survey()?;
+        survey.must_leave_out_all().map_err(MigrateError::from)?;
+        let mut all = survey.documents;
         let folder = inside(&self.root, target).unwrap_or_default();
         if !folder.is_empty() {
             let folder = format!("{folder}/");
@@ -144,7 +150,7 @@ fn told(noted: Noted) -> Result<(), &'static str> {
 }
 
 /// Where in the tree at `root` something lies, which is there; empty for the tree itself.
-fn inside(root: &Path, target: &Path) -> Option<String> {
+pub(super) fn inside(root: &Path, target: &Path) -> Option<String> {
     if target.is_dir() {
         let absolute = fs::canonicalize(target).ok()?;
         let root = fs::canonicalize(root).ok()?;

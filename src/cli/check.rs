@@ -3,21 +3,23 @@
 mod database;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 
+use super::care::inside;
 use super::context::Context;
-use super::documents::{self, Contracts, Described, Working};
+use super::documents::{self, Contracts, Described, LeavingOut, Working};
 use super::output::{Answer, Done};
-use super::plan::write_aside;
+use super::plan::{must_be_of_documents, write_all_left_out, write_aside};
 use super::terminal::{Paint, one_line, plain};
 use super::words::count;
 use crate::diagnostic::{CONTRACT_EDITED, Exit, Failure, NOTHING_HERE};
 use crate::document::LostForm;
+use crate::migrate::MigrateError;
 use crate::migrate::documents::{
-    Aside, Checked as Evaluated, LISTED_MAX, Lost, Refusal, Status, check,
+    Aside, Checked as Evaluated, Former, LISTED_MAX, Lost, Refusal, Status, check,
 };
 use crate::transform::Effect;
 
@@ -30,6 +32,8 @@ pub(super) struct Arguments {
     described: Described,
     #[command(flatten)]
     working: Working,
+    #[command(flatten)]
+    leaving_out: LeavingOut,
     /// Version to check the way to; else each contract's current one
     #[arg(long, value_name = "VERSION")]
     to: Option<String>,
@@ -57,6 +61,9 @@ pub(super) struct Verdicts {
     recorded: bool,
     /// What was not looked into.
     aside: Aside,
+    /// What was left out because whoever asked said so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -82,9 +89,10 @@ const LISTED_DOCUMENTS_MAX: usize = 1_000;
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Checked>, Failure> {
     if let Some(store) = database::asked_for(&arguments.target, &arguments.described, context)? {
+        must_be_of_documents(&arguments.leaving_out)?;
         return database::run(&store, arguments.to.as_deref(), arguments.detailed_exitcode);
     }
-    let Arguments { target, described, working, to, detailed_exitcode } = arguments;
+    let Arguments { target, described, working, leaving_out, to, detailed_exitcode } = arguments;
     let settings = match documents::here(context)? {
         Some((_, settings)) if described.contract.is_empty() && described.set.is_empty() => {
             settings
@@ -93,9 +101,13 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Check
     };
     let recorded = documents::here(context)?.is_some();
     let own = described.contract.is_empty() && described.set.is_empty();
-    let compared = if own { unedited(context) } else { Ok(()) };
+    let (former, compared) =
+        if own { recorded_of(target, context) } else { (Former::default(), Ok(())) };
     let collection = documents::collection(target, &settings, working)?;
+    let left_out = leaving_out.in_tree(collection.tree().root());
+    let collection = collection.leaving_out(left_out);
     let survey = collection.survey()?;
+    survey.must_leave_out_all().map_err(MigrateError::from)?;
     let mut verdicts = Verdicts {
         documents: Vec::new(),
         not_listed: 0,
@@ -105,11 +117,19 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Check
         unsupported: 0,
         recorded,
         aside: Aside::of(&survey),
+        left_out: survey.left_out.iter().cloned().collect(),
     };
-    check(&collection, &survey.documents, to.as_deref(), working.jobs(), &mut |checked| {
-        verdicts.take(checked);
-        Ok(())
-    })?;
+    check(
+        &collection,
+        &survey.documents,
+        to.as_deref(),
+        working.jobs(),
+        &former,
+        &mut |checked| {
+            verdicts.take(checked);
+            Ok(())
+        },
+    )?;
     if verdicts.total() == 0 {
         let told = format!(
             "no document at {}: no contract says that a file there is of its kind",
@@ -129,7 +149,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Check
         Ok(()) => {}
         Err(failure) if failure.code == &CONTRACT_EDITED => done = done.found(failure),
         Err(failure) => {
-            let told = "the contracts were not compared with those that the ledger has used";
+            let told = "the ledger was not asked how its contracts were used and what documents were called";
             done = done.note(format!("{told}: {}", failure.message));
         }
     }
@@ -149,10 +169,22 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Check
     Ok(done)
 }
 
-/// Whether the contracts of the ledger here, if there is one, are what it has used them as.
-fn unedited(context: &Context) -> Result<(), Failure> {
-    let opened = documents::open(context, &Working::default(), Contracts::AtHand)?;
-    Ok(opened.map_or(Ok(()), |(documents, _)| documents.must_be_unedited())?)
+/// What the ledger here, if there is one, has of the documents at `target`: what they were called, and whether their
+/// contracts are what it has used them as. A check goes on without it.
+fn recorded_of(target: &Path, context: &Context) -> (Former, Result<(), Failure>) {
+    let documents = match documents::open(context, &Working::default(), Contracts::AtHand) {
+        Ok(Some((documents, _))) => documents,
+        Ok(None) => return (Former::default(), Ok(())),
+        Err(failure) => return (Former::default(), Err(failure)),
+    };
+    let compared = documents.must_be_unedited().map_err(Failure::from);
+    let Some(folder) = inside(documents.collection().tree().root(), target) else {
+        return (Former::default(), compared);
+    };
+    match documents.former() {
+        Ok(former) => (former.below(&folder), compared),
+        Err(error) => (Former::default(), compared.and(Err(error.into()))),
+    }
 }
 
 impl Verdicts {
@@ -246,6 +278,7 @@ impl Answer for Verdicts {
             }
         }
         write_aside(&self.aside, out, paint)?;
+        write_all_left_out(&self.left_out, out, paint)?;
         if self.total() > 1 {
             let Self { current, normalized, migrated, unsupported, .. } = self;
             writeln!(

@@ -190,6 +190,11 @@ impl Context {
         if is_store { itself } else { Layout::new(folder.join(".glyph")) }
     }
 
+    /// Whether a store is named.
+    pub(super) const fn names_a_store(&self) -> bool {
+        self.globals.store.is_some()
+    }
+
     /// The ledger's folder for the documents of `folder`, or for a database.
     pub(super) fn ledger_below(&self, folder: &Path) -> PathBuf {
         self.globals.ledger.clone().unwrap_or_else(|| folder.join(LEDGER_FOLDER))

@@ -47,6 +47,33 @@ pub(super) struct Working {
     pub(super) jobs: Option<u64>,
 }
 
+/// What of a tree is not looked at.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct LeavingOut {
+    /// Leave this document or folder out, by its name in the tree or by a glob; may be given several
+    /// times. What is left out is named in the plan and what comes of it
+    #[arg(long = "leave-out", value_name = "GLOB")]
+    pub(super) named: Vec<String>,
+}
+
+impl LeavingOut {
+    /// As names in a tree: a path may begin with `./`, lie below the tree's root as seen from anywhere, or end with `/`.
+    pub(super) fn in_tree(&self, root: &Path) -> Vec<String> {
+        let roots = [fs::canonicalize(root).ok(), Some(root.to_owned())];
+        let below = |named: &str| {
+            let mut roots = roots.iter().flatten().filter(|root| root.is_absolute());
+            let below = roots.find_map(|root| Path::new(named).strip_prefix(root).ok())?;
+            below.to_str().map(str::to_owned)
+        };
+        let named = self.named.iter().map(|named| {
+            let name = below(named).unwrap_or_else(|| named.clone());
+            let name = name.strip_prefix("./").unwrap_or(&name);
+            name.strip_suffix('/').unwrap_or(name).to_owned()
+        });
+        named.collect()
+    }
+}
+
 /// What a ledger of documents was set up with.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -228,6 +255,23 @@ fn built_in() -> Result<Vec<Contract>, Failure> {
         .filter(Contract::is_of_documents)
         .filter(|contract| !contract.files.is_empty())
         .collect())
+}
+
+/// Refuses to write an answer over a part of the store or its ledger, and where it would be taken for one of the documents
+/// that the ledger here has in its care.
+pub(super) fn must_lie_outside(file: &Path, context: &Context) -> Result<(), Failure> {
+    context.must_lie_outside(file)?;
+    let Some((dir, settings)) = here(context)? else { return Ok(()) };
+    let root = tree_of(&dir)?;
+    let Ok(id) = id_in(&root, file) else { return Ok(()) };
+    let outside = settings.outside(&Working::default());
+    let collection = Collection::of(Tree::new(root), settings.contracts()?, &outside)?;
+    if !collection.claims(&id)? {
+        return Ok(());
+    }
+    let place = file.display().to_string();
+    let told = format!("{place} would be one of the documents: write it elsewhere");
+    Err(Failure::new(&USAGE, told).at(place))
 }
 
 /// The id of the file `path` in the tree at `root`.

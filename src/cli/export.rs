@@ -10,11 +10,11 @@ use ledger_format::hash::LedgerId;
 use serde::Serialize;
 
 use super::context::Context;
-use super::failure;
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
 use super::terminal::Paint;
 use super::words::count;
+use super::{documents, failure};
 use crate::diagnostic::{Failure, USAGE};
 use crate::export::{ExportError, Exported, Form, Reader, export, export_flat};
 use crate::ledger::{Cursor, Ledger};
@@ -117,7 +117,7 @@ fn write(arguments: &Arguments, context: &Context) -> Result<Written, Failure> {
     }
     let output = arguments.output.as_deref();
     let output = output.map(|file| {
-        context.must_lie_outside(file)?;
+        documents::must_lie_outside(file, context)?;
         Ok::<_, Failure>((file, NewFile::at(file, is_export)?))
     });
     let output = output.transpose()?;

@@ -27,6 +27,7 @@ use crate::migrate::{
 };
 use crate::sql_folder::Tool;
 use crate::target::documents::Tree;
+use crate::target::glyph_store::Layout;
 use crate::transform::ForeignKeyMode;
 
 #[derive(Debug, Args)]
@@ -139,6 +140,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initi
         return of_database(arguments, database, contract, context);
     }
     let layout = context.store_to_init(&arguments.folder);
+    must_be_meant(&arguments.folder, &layout, context)?;
     let mut open = job::open_at(context, layout)?;
     if let Some(contract) = contract {
         open.contract = load_file(contract)?;
@@ -166,6 +168,25 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initi
         folder: None,
     };
     Ok(Done::new(answer).next(&["status"]).next(&["plan", "-o", "plan.json"]))
+}
+
+/// Refuses to make a store beside the ledger of a database or of documents: that one is meant, or the store is named.
+fn must_be_meant(folder: &Path, layout: &Layout, context: &Context) -> Result<(), Failure> {
+    let ledger = context.ledger_below(folder);
+    if layout.manifest().exists() || context.names_a_store() {
+        return Ok(());
+    }
+    let kept = match (Settings::are_in(&ledger)?, OfDocuments::are_in(&ledger)?) {
+        (true, _) => "a database",
+        (false, true) => "documents",
+        (false, false) => return Ok(()),
+    };
+    let place = ledger.display().to_string();
+    let told = format!(
+        "there is a ledger of {kept} here, and no .glyph store beside it to take into care"
+    );
+    let failure = Failure::new(&ALREADY_HERE, told).at(place);
+    Err(failure.next(["status"]).next(["init", "--store", ".glyph"]))
 }
 
 /// A ledger for the database of an application, which is made if it is not there.
@@ -202,7 +223,11 @@ fn of_database(
                 baseline: baseline.as_ref(),
                 foreign_keys: *foreign_keys,
             };
-            let recognised = recognise(&site.database(), surroundings.wait, &options)?;
+            let recognised = recognise(&site.database(), surroundings.wait, &options);
+            let recognised = recognised.map_err(|error| match error {
+                MigrateError::Database(_) => in_no_care_yet(error),
+                _ => error.into(),
+            })?;
             settings = settings.with(&recognised);
             // It was held against the structure just now.
             baseline =
@@ -221,9 +246,8 @@ fn of_database(
         Err(MigrateError::AlreadyAdopted { .. }) if !Settings::are_in(&ledger)? => {
             adopted_before(open)?
         }
-        // There is no ledger yet whose status could be asked for.
-        Err(error @ MigrateError::AppliedChanged { .. }) => {
-            return Err(Failure { next: Vec::new(), ..error.into() });
+        Err(error @ (MigrateError::AppliedChanged { .. } | MigrateError::Database(_))) => {
+            return Err(in_no_care_yet(error));
         }
         made => made?,
     };
@@ -268,6 +292,13 @@ fn said_again(
         adopted_before(OpenStore { site, ledger: ledger.clone(), contract, surroundings })?;
     settings.write(&ledger)?;
     in_care(&store, adoption, (signer.key_id(), key_created), None, context)
+}
+
+/// There is no ledger yet whose status, or whose content, could be asked for.
+fn in_no_care_yet(error: MigrateError) -> Failure {
+    let told = Failure::from(error);
+    let explained = vec!["explain".to_owned(), told.code.id.to_owned()];
+    Failure { next: vec![explained], ..told }
 }
 
 /// What the ledger has of the database that it took into care already.

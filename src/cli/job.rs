@@ -14,15 +14,15 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::Answer;
-use super::plan::write_left_out;
+use super::plan::write_settings_left_out;
 use super::report::write_lost;
-use super::terminal::Paint;
+use super::terminal::{Paint, one_line};
 use super::{databases, failure, interrupt, progress};
 use crate::contract::{Contract, load_file};
 use crate::diagnostic::{Failure, PLAN_STALE, USAGE};
 use crate::effects::{Clock as _, Random as _, SystemClock, SystemRandom};
 use crate::ledger::{Cursor, Ledger};
-use crate::migrate::account::{LossyEntry, find_run, lost};
+use crate::migrate::account::{LossyEntry, find_run, left_out, lost};
 use crate::migrate::{
     Inputs, MigrateError, Milestone, Observer, OpenStore, Plan, RunReport, Store,
 };
@@ -203,6 +203,9 @@ pub(super) struct RunAnswer {
     certificate: CommitHash,
     objects_migrated: u64,
     objects_failed: u64,
+    /// Documents that were left out because whoever planned the run said so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    documents_left_out: Vec<String>,
     values_lost: u64,
     lossy: Vec<LossyEntry>,
     events: u64,
@@ -217,14 +220,13 @@ const LOSSY_LISTED_MAX: usize = 100;
 impl RunAnswer {
     /// The answer, with the first of what the run lost. The run has ended well, whether or not that can be listed.
     pub(super) fn of(report: RunReport, ledger: &Ledger, objects: &dyn Objects) -> Self {
-        let listed = || -> Result<Vec<LossyEntry>, MigrateError> {
-            let Ok(span) = find_run(ledger, Some(&report.run.to_string())) else {
-                return Ok(Vec::new());
-            };
-            lost(ledger, objects, &span, LOSSY_LISTED_MAX)
-        };
-        let lossy = if report.lost == 0 { Vec::new() } else { listed().unwrap_or_default() };
-        Self { lossy, ..Self::from(report) }
+        let span = find_run(ledger, Some(&report.run.to_string())).ok();
+        let span = span.as_ref();
+        let listed = |span| lost(ledger, objects, span, LOSSY_LISTED_MAX).unwrap_or_default();
+        let lossy = span.filter(|_| report.lost > 0).map(listed).unwrap_or_default();
+        let left_out = |span| left_out(ledger, objects, span).unwrap_or_default();
+        let documents_left_out = span.map(left_out).unwrap_or_default();
+        Self { documents_left_out, lossy, ..Self::from(report) }
     }
 
     /// The same of a run that carried out `plan`.
@@ -244,6 +246,7 @@ impl From<RunReport> for RunAnswer {
             certificate: report.certificate,
             objects_migrated: report.objects_migrated,
             objects_failed: 0,
+            documents_left_out: Vec::new(),
             values_lost: report.lost,
             lossy: Vec::new(),
             events: report.size,
@@ -262,10 +265,25 @@ impl Answer for RunAnswer {
         writeln!(out, "  run          {}", self.run.short())?;
         writeln!(out, "  certificate  {}", self.certificate)?;
         writeln!(out, "  objects      {}", self.objects_migrated)?;
+        write_documents_left_out(&self.documents_left_out, out)?;
         write_lost("lost         ", self.values_lost, &self.lossy, out)?;
-        write_left_out(&self.left_out, out)
+        write_settings_left_out(&self.left_out, out)
     }
 }
+
+/// Names documents that were left out because somebody said so.
+pub(super) fn write_documents_left_out(left_out: &[String], out: &mut dyn Write) -> io::Result<()> {
+    for id in left_out.iter().take(LEFT_OUT_SHOWN_MAX) {
+        writeln!(out, "  left out     {}", one_line(id))?;
+    }
+    match left_out.len().saturating_sub(LEFT_OUT_SHOWN_MAX) {
+        0 => Ok(()),
+        more => writeln!(out, "  left out     {more} more; the plan has them all"),
+    }
+}
+
+/// Documents left out that are shown to people; a screen of them.
+const LEFT_OUT_SHOWN_MAX: usize = 20;
 
 /// A progress bar over a run's steps, on stderr, where somebody watches.
 pub(super) struct Bar(ProgressBar);

@@ -8,11 +8,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
-use super::failure;
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
+use super::{documents, failure};
 use crate::contract::{Draft, Examples, Format, draft};
 use crate::diagnostic::{Failure, USAGE};
 use crate::document::{self, Document, Value};
@@ -61,7 +61,7 @@ pub(super) struct Drafted {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Drafted>, Failure> {
     let Arguments { older, newer, output, .. } = arguments;
     let target = output.as_deref().map(|file| {
-        context.must_lie_outside(file)?;
+        documents::must_lie_outside(file, context)?;
         NewFile::absent(file)
     });
     let target = target.transpose()?;

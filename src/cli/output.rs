@@ -60,6 +60,18 @@ impl<A> Done<A> {
         self
     }
 
+    /// The commands to run next, each once: first those that what was found asks for.
+    fn commands(&self) -> Vec<&Vec<String>> {
+        let found = self.diagnostics.iter().flat_map(|failure| &failure.next);
+        let mut commands = Vec::new();
+        for words in found.chain(&self.next) {
+            if !commands.contains(&words) {
+                commands.push(words);
+            }
+        }
+        commands
+    }
+
     /// Adds a remark for people, which no program needs.
     pub(super) fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
@@ -145,8 +157,7 @@ impl Output {
     fn answer<A: Answer>(&self, done: &Done<A>) -> Exit {
         if self.json {
             let diagnostics = done.diagnostics.iter().map(Diagnostic::of).collect();
-            let failed = done.diagnostics.iter().flat_map(|failure| &failure.next);
-            let next = failed.chain(&done.next).map(|words| self.next(words)).collect();
+            let next = done.commands().into_iter().map(|words| self.next(words)).collect();
             return self.object(done.exit, Some(&done.answer), diagnostics, next);
         }
         let mut out = io::BufWriter::new(io::stdout().lock());
@@ -157,7 +168,11 @@ impl Output {
         }
         if !self.quiet {
             done.notes.iter().for_each(|note| to_stderr(&plain(note)));
-            let next: Vec<Next> = done.next.iter().map(|words| self.next(words)).collect();
+            let told = |words: &&Vec<String>| {
+                done.diagnostics.iter().any(|failure| failure.next.contains(*words))
+            };
+            let next = done.next.iter().filter(|words| !told(words));
+            let next: Vec<Next> = next.map(|words| self.next(words)).collect();
             for line in commands("", &next) {
                 to_stderr(&line);
             }

@@ -1,13 +1,13 @@
 //! `plan`: what a migration would do and lose, under one id.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
-use super::documents::{self, Contracts, Working};
+use super::documents::{self, Contracts, LeavingOut, Working};
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line, plain};
@@ -15,7 +15,7 @@ use super::words::count;
 use super::{failure, job};
 use crate::diagnostic::{Exit, Failure, USAGE};
 use crate::migrate::documents::{
-    Aside, Documents, DocumentsPlan, DocumentsPolicy, Named, plan_found as plan_documents,
+    Aside, DocumentsPlan, DocumentsPolicy, LeftOut, Named, plan_found as plan_documents,
 };
 use crate::migrate::{
     Amounts, LossSummary, MigrateError, Plan, PlanFileError, PlannedId, PlannedStep, Policy,
@@ -38,6 +38,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     detailed_exitcode: bool,
     #[command(flatten)]
+    leaving_out: LeavingOut,
+    #[command(flatten)]
     working: Working,
 }
 
@@ -51,7 +53,10 @@ pub(super) enum Planned {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Planned>, Failure> {
     let output = arguments.output.as_deref();
     let output = output.map(|file| {
-        context.must_lie_outside(file)?;
+        documents::must_lie_outside(file, context).map_err(|failure| match failure.code {
+            code if code == &USAGE => failure.next(["plan", "-o", "../plan.json"]),
+            _ => failure,
+        })?;
         NewFile::at(file, is_plan)
     });
     let output = output.transpose()?;
@@ -69,9 +74,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
             allow_programs: arguments.working.allow_programs,
             parameters: settings.parameters().collect(),
         };
-        if let Some(file) = &arguments.output {
-            must_be_no_document(file, &documents)?;
-        }
+        let left_out = arguments.leaving_out.in_tree(documents.collection().tree().root());
+        documents = documents.leaving_out(left_out);
         let survey = documents::alone(documents.collection())?;
         let plan = plan_documents(&mut documents, &survey, to, policy)?;
         keep(plan.to_json())?;
@@ -79,6 +83,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
         let (plan, file) = (Box::new(plan), file.clone());
         (empty, lost, id, Planned::Documents { plan, values_lost: lost, file })
     } else {
+        must_be_of_documents(&arguments.leaving_out)?;
         let mut store = job::open(context)?;
         let policy = Policy { allow_loss: !arguments.refuse_loss };
         let plan = plan(&mut store, to, policy)?;
@@ -111,20 +116,14 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
     })
 }
 
-/// Refuses to write a plan where it would be taken for one of the documents.
-fn must_be_no_document(file: &Path, documents: &Documents) -> Result<(), Failure> {
-    let collection = documents.collection();
-    let Ok(id) = documents::id_in(collection.tree().root(), file) else { return Ok(()) };
-    if !collection.claims(&id)? {
+/// Refuses to leave documents out where there are none.
+pub(super) fn must_be_of_documents(leaving_out: &LeavingOut) -> Result<(), Failure> {
+    if leaving_out.named.is_empty() {
         return Ok(());
     }
     let told =
-        format!("{} would be one of the documents: write the plan elsewhere", file.display());
-    Err(Failure::new(&USAGE, told).at(file.display().to_string()).next([
-        "plan",
-        "-o",
-        "../plan.json",
-    ]))
+        "a store or database is migrated as a whole: --leave-out is for folders of documents";
+    Err(Failure::new(&USAGE, told).at("--leave-out"))
 }
 
 fn is_plan(bytes: &[u8]) -> bool {
@@ -161,12 +160,12 @@ pub(super) fn write_steps(steps: &[PlannedStep], out: &mut dyn Write) -> io::Res
             Transactions::Several => writeln!(out, "    not all in one transaction")?,
             Transactions::Script => writeln!(out, "    in transactions of its own")?,
         }
-        write_left_out(&step.left_out, out)
+        write_settings_left_out(&step.left_out, out)
     })
 }
 
 /// Names settings of the file that scripts ask for and that stay as they are.
-pub(super) fn write_left_out(left_out: &[String], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_settings_left_out(left_out: &[String], out: &mut dyn Write) -> io::Result<()> {
     left_out.iter().try_for_each(|asked| {
         writeln!(out, "    PRAGMA {} is left out: the file keeps what it has", one_line(asked))
     })
@@ -211,6 +210,7 @@ fn write_documents(plan: &DocumentsPlan, out: &mut dyn Write, paint: Paint) -> i
     if plan.is_empty() {
         let be = if plan.unchanged == 1 { "is as it" } else { "are as they" };
         writeln!(out, "nothing to do: {unchanged} {be} should be")?;
+        write_left_out(plan.left_out.as_ref(), out, paint)?;
         return write_aside(&plan.aside, out, paint);
     }
     writeln!(out, "{}", paint.strong(format_args!("plan {}", plan.id.short())))?;
@@ -226,6 +226,7 @@ fn write_documents(plan: &DocumentsPlan, out: &mut dyn Write, paint: Paint) -> i
     }
     writeln!(out, "  {unchanged} unchanged; {} will be kept", count(plan.bytes_kept, "byte"))?;
     write_aside(&plan.aside, out, paint)?;
+    write_left_out(plan.left_out.as_ref(), out, paint)?;
     for signed in &plan.signed {
         writeln!(out, "  {} is signed, and stays as it is", one_line(signed))?;
     }
@@ -256,6 +257,30 @@ fn write_documents(plan: &DocumentsPlan, out: &mut dyn Write, paint: Paint) -> i
     }
     Ok(())
 }
+
+/// Says what was left out because somebody said so.
+fn write_left_out(left_out: Option<&LeftOut>, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    let documents = left_out.map(|left_out| left_out.documents.as_slice()).unwrap_or_default();
+    write_all_left_out(documents, out, paint)
+}
+
+/// The same for a list of them.
+pub(super) fn write_all_left_out(
+    documents: &[String],
+    out: &mut dyn Write,
+    paint: Paint,
+) -> io::Result<()> {
+    for id in documents.iter().take(LEFT_OUT_SHOWN_MAX) {
+        writeln!(out, "  {}: {}", paint.warning("left out"), one_line(id))?;
+    }
+    match documents.len().saturating_sub(LEFT_OUT_SHOWN_MAX) {
+        0 => Ok(()),
+        more => writeln!(out, "  {}: {more} more", paint.warning("left out")),
+    }
+}
+
+/// Documents left out that are shown to people; a screen of them.
+const LEFT_OUT_SHOWN_MAX: usize = 20;
 
 /// Says what of a tree was not looked into, and which documents have further names.
 pub(super) fn write_aside(aside: &Aside, out: &mut dyn Write, paint: Paint) -> io::Result<()> {

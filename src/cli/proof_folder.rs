@@ -20,11 +20,14 @@ use super::{failure, progress};
 use crate::diagnostic::{Failure, NOT_PROVED_AGAIN, NOTHING_HERE, PROOF_INVALID};
 use crate::document::DOCUMENT_BYTES_MAX;
 use crate::migrate::proof::{
-    DocumentMigration, FOLDER, Generated, Proof, TreeProver, differences, load,
+    DocumentMigration, FOLDER, Generated, Proof, ProofFileError, TreeProver, differences, load,
 };
 
 /// Most proofs that are listed, of those seen again and of the others.
 const LISTED_MAX: usize = 1_000;
+
+/// Files passed over that are shown to people; a screen of them.
+const PASSED_OVER_SHOWN_MAX: usize = 20;
 
 /// Several proofs.
 #[derive(Default, Serialize)]
@@ -43,6 +46,10 @@ pub(super) struct VerifiedAll {
     failing: u64,
     listed: Vec<Listed>,
     not_listed: u64,
+    /// Files in folders of proofs that are none, under whatever name.
+    passed_over: Vec<PathBuf>,
+    /// How many there are.
+    passed_over_total: u64,
 }
 
 #[derive(Serialize)]
@@ -72,39 +79,51 @@ pub(super) fn run(
     by: &By,
     context: &Context,
 ) -> Result<Done<super::proof::Answered>, Failure> {
-    let mut proofs = BTreeSet::new();
+    let (mut proofs, mut others) = (BTreeSet::new(), BTreeSet::new());
     for file in files {
         if file.is_dir() {
-            collect(file, &mut proofs)?;
+            collect(file, &mut proofs, &mut others)?;
         } else {
             proofs.insert(file.clone());
         }
     }
+    let others =
+        others.into_iter().filter(|file| !is_renamed(file) || !proofs.insert(file.clone()));
+    let others: Vec<PathBuf> = others.collect();
     let Some(first) = proofs.first() else {
         let place = files.first().map(|file| file.display().to_string()).unwrap_or_default();
         let told = format!("no proof at {place}: no folder {FOLDER} with proofs in it");
+        let told = match others.first() {
+            None => told,
+            Some(other) => format!("{told}, and {} is none", other.display()),
+        };
         return Err(Failure::new(&NOTHING_HERE, told).at(place));
     };
     let care = if by.is_given() { None } else { Care::of(first, by, context)? };
     let migration = if by.is_given() { Some(by.migration()?) } else { None };
     let prover = match &care {
-        Some(care) => Some(TreeProver::new(&care.collection, &care.policy)?),
+        Some(care) => Some(TreeProver::new(&care.collection, &care.policy, &care.former)?),
         None => None,
     };
     let witness = Witness { care: care.as_ref(), prover, migration };
     let bar = progress::Documents::new(context, proofs.len() as u64);
-    let mut all = VerifiedAll::default();
+    let mut all = VerifiedAll { passed_over_total: others.len() as u64, ..VerifiedAll::default() };
+    all.passed_over = others.into_iter().take(LISTED_MAX).collect();
     let mut beside = Beside::default();
     let mut generated = BTreeMap::new();
     for file in proofs {
-        all.take(witness.look(file, &mut beside, &mut generated)?);
+        all.take(witness.look(file, &mut beside, &mut generated)?.under_its_name());
         bar.one_more();
     }
     Ok(all.done())
 }
 
-/// The proofs in `folder` and below: what is named so in folders of proofs.
-fn collect(folder: &Path, proofs: &mut BTreeSet<PathBuf>) -> Result<(), Failure> {
+/// The proofs in `folder` and below: what is named so in folders of proofs; and what else lies there.
+fn collect(
+    folder: &Path,
+    proofs: &mut BTreeSet<PathBuf>,
+    others: &mut BTreeSet<PathBuf>,
+) -> Result<(), Failure> {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         let holds_proofs = fs::canonicalize(&folder)
@@ -116,10 +135,20 @@ fn collect(folder: &Path, proofs: &mut BTreeSet<PathBuf>) -> Result<(), Failure>
                 folders.push(entry.path());
             } else if holds_proofs && super::proof::is_proof(&entry.path()) {
                 proofs.insert(entry.path());
+            } else if holds_proofs {
+                others.insert(entry.path());
             }
         }
     }
     Ok(())
+}
+
+/// Whether a file that is not named as proofs are is one all the same.
+fn is_renamed(file: &Path) -> bool {
+    match load(file) {
+        Ok(_) | Err(ProofFileError::Edited { .. } | ProofFileError::Contradicts { .. }) => true,
+        Err(_) => false,
+    }
 }
 
 /// Who can see again what a proof says.
@@ -244,6 +273,19 @@ impl Listed {
     }
 }
 
+impl Listed {
+    /// The same, said of a proof that has another name than it was written under.
+    fn under_its_name(self) -> Self {
+        let Some(fingerprint) = self.fingerprint else { return self };
+        if super::proof::is_proof(&self.file) {
+            return self;
+        }
+        let told = format!("its own name is {fingerprint}.json");
+        let why = self.why.map_or_else(|| told.clone(), |why| format!("{why}; {told}"));
+        Self { why: Some(why), ..self }
+    }
+}
+
 impl VerifiedAll {
     fn take(&mut self, listed: Listed) {
         self.proofs += 1;
@@ -309,6 +351,14 @@ impl Answer for VerifiedAll {
         }
         if self.not_listed > 0 {
             writeln!(out, "and {} more", count(self.not_listed, "proof"))?;
+        }
+        for file in self.passed_over.iter().take(PASSED_OVER_SHOWN_MAX) {
+            let file = file.display().to_string();
+            writeln!(out, "{}  {}", paint.warning("passed over, no proof"), plain(&file))?;
+        }
+        if self.passed_over_total > PASSED_OVER_SHOWN_MAX as u64 {
+            let more = self.passed_over_total - PASSED_OVER_SHOWN_MAX as u64;
+            writeln!(out, "and {} more passed over", count(more, "file"))?;
         }
         let Self { proofs, proved_again, whole, differing, invalid, failing, .. } = self;
         writeln!(

@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use super::care::Care;
 use super::context::Context;
-use super::documents::{self, Settings, Working};
+use super::documents::{self, LeavingOut, Settings, Working};
 use super::output::{Answer, Done};
+use super::plan::must_be_of_documents;
 use super::prove_scripts::{self, ProvedScripts};
 use super::prove_tree::{self, ProvedTree};
 use super::terminal::{Paint, plain};
@@ -38,6 +39,8 @@ pub(super) struct Arguments {
     pub(super) target: Option<PathBuf>,
     #[command(flatten)]
     pub(super) by: By,
+    #[command(flatten)]
+    pub(super) leaving_out: LeavingOut,
     /// See the same of this many documents, generated from the schema of the document's version
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=CASES_MAX))]
     pub(super) cases: Option<u64>,
@@ -74,11 +77,14 @@ pub(super) struct Proved {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answered>, Failure> {
-    let Arguments { target, by, cases } = arguments;
-    let Some(target) = target else { return prove_scripts::run(arguments, context) };
-    if fs::metadata(target).is_ok_and(|found| found.is_dir()) {
+    let Arguments { target, by, leaving_out, cases } = arguments;
+    if let Some(target) = target
+        && fs::metadata(target).is_ok_and(|found| found.is_dir())
+    {
         return prove_tree::run(arguments, target, context);
     }
+    must_be_of_documents(leaving_out)?;
+    let Some(target) = target else { return prove_scripts::run(arguments, context) };
     let source = read(target)?;
     let mut care = Care::of(target, by, context)?;
     let generated = Generated::of(*cases);

@@ -16,7 +16,8 @@ use super::words::count;
 use super::{documents, progress};
 use crate::diagnostic::{Failure, NOTHING_HERE};
 use crate::effects::KernelSyncs;
-use crate::migrate::documents::{Collection, DocumentsPolicy, Refusal};
+use crate::migrate::MigrateError;
+use crate::migrate::documents::{Collection, DocumentsPolicy, Former, Refusal};
 use crate::migrate::proof::{Generated, Kept, Proof, Property, Proven, Status, TreeProver, keep};
 
 /// Documents whose proofs are held at a time: they are kept and recorded together.
@@ -71,21 +72,31 @@ pub(super) fn run(
     target: &Path,
     context: &Context,
 ) -> Result<Done<super::prove::Answered>, Failure> {
-    let Arguments { by, cases, .. } = arguments;
+    let Arguments { by, leaving_out, cases, .. } = arguments;
     let generated = Generated::of(*cases);
     let care = if by.is_given() { None } else { Care::of(target, by, context)? };
+    let care = care.map(|care| {
+        let left_out = leaving_out.in_tree(&care.root);
+        Care { collection: care.collection.leaving_out(left_out), ..care }
+    });
     let jobs = by.working.jobs();
     let making = if let Some(care) = care {
         let ids = care.below(target)?;
-        let Care { collection, policy, mut book, .. } = care;
-        let proving = Proving { collection: &collection, policy: &policy, generated, jobs };
+        let Care { collection, policy, former, mut book, .. } = care;
+        let (collection, policy, former) = (&collection, &policy, &former);
+        let proving = Proving { collection, policy, former, generated, jobs };
         proving.all(ids, Some(&mut book), target, context)?
     } else {
         let settings = by.settings()?;
         let collection = documents::collection(target, &settings, &by.working)?;
+        let left_out = leaving_out.in_tree(collection.tree().root());
+        let collection = collection.leaving_out(left_out);
         let policy = by.own_policy(settings.parameters());
-        let ids = collection.find()?;
-        let proving = Proving { collection: &collection, policy: &policy, generated, jobs };
+        let survey = collection.survey()?;
+        survey.must_leave_out_all().map_err(MigrateError::from)?;
+        let ids = survey.documents;
+        let (collection, policy, former) = (&collection, &policy, &Former::default());
+        let proving = Proving { collection, policy, former, generated, jobs };
         proving.all(ids, None, target, context)?
     };
     Ok(making.done(target))
@@ -94,6 +105,7 @@ pub(super) fn run(
 struct Proving<'a> {
     collection: &'a Collection,
     policy: &'a DocumentsPolicy,
+    former: &'a Former,
     generated: Generated,
     jobs: usize,
 }
@@ -113,7 +125,7 @@ impl Proving<'_> {
             );
             return Err(Failure::new(&NOTHING_HERE, told).at(place).next(["migration", "list"]));
         }
-        let prover = TreeProver::new(self.collection, self.policy)?;
+        let prover = TreeProver::new(self.collection, self.policy, self.former)?;
         let bar = progress::Documents::new(context, ids.len() as u64);
         let mut making = Making::default();
         making.tree.recorded = book.is_some();

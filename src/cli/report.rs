@@ -20,6 +20,9 @@ use crate::objects::PackObjects;
 /// Lost things listed unless another number is asked for.
 const LOSSY_DEFAULT: usize = 100;
 
+/// Documents left out that are shown to people; a screen of them.
+const LEFT_OUT_SHOWN_MAX: usize = 20;
+
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -59,6 +62,13 @@ impl Answer for Reported {
         if report.not_counted > 0 {
             let objects = count(report.not_counted, "object");
             writeln!(out, "  fields of {objects} were not counted")?;
+        }
+        for id in report.documents_left_out.iter().take(LEFT_OUT_SHOWN_MAX) {
+            writeln!(out, "  left out          {}", one_line(id))?;
+        }
+        let more = report.documents_left_out.len().saturating_sub(LEFT_OUT_SHOWN_MAX);
+        if more > 0 {
+            writeln!(out, "  left out          {more} more; --json lists them")?;
         }
         write_lost("lost              ", report.values_lost, &report.lossy, out)?;
         for ObjectReplay { object, replay } in &report.replay {

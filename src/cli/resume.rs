@@ -6,6 +6,7 @@ use clap::Args;
 use ledger_format::hash::EventId;
 use serde::Serialize;
 
+use super::apply;
 use super::context::Context;
 use super::documents::{self, Contracts, Working};
 use super::job::{self, Bar, RunAnswer};
@@ -13,11 +14,13 @@ use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line};
 use super::words::count;
 use crate::diagnostic::{Failure, USAGE};
+use crate::ledger::Ledger;
 use crate::migrate::documents::{
     Abandoned as AbandonedDocuments, Conflicts, abandon as abandon_documents,
     resume as resume_documents,
 };
 use crate::migrate::{abandon, resume};
+use crate::objects::Objects;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -27,6 +30,9 @@ pub(super) struct Arguments {
     /// Leave documents that somebody changed since the run was committed as they are
     #[arg(long, conflicts_with = "abandon")]
     keep_changes: bool,
+    /// Refuse unless program, libraries, compiler and platform are exactly those that the run began with
+    #[arg(long, conflicts_with = "abandon")]
+    locked: bool,
     #[command(flatten)]
     working: Working,
 }
@@ -74,6 +80,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
         documents::open(context, &arguments.working, Contracts::AtHand)?
     {
         let size = documents.ledger().state().size();
+        if arguments.locked {
+            must_be_locked(documents.ledger(), documents.objects())?;
+        }
         let Some(reason) = &arguments.abandon else {
             let changed = if arguments.keep_changes { Conflicts::Keep } else { Conflicts::Stop };
             let done = resume_documents(&mut documents, changed, &signer, &mut bar)
@@ -93,6 +102,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
     }
     let (mut store, noted) = job::open_by_ledger(context)?;
     let size = store.ledger().state().size();
+    if arguments.locked {
+        must_be_locked(store.ledger(), store.objects())?;
+    }
     let answer = match &arguments.abandon {
         None => {
             let report = resume(&mut store, &signer, &mut bar)
@@ -106,6 +118,17 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
         }
     };
     Ok(noted.into_iter().fold(Done::new(answer), Done::note).next(&["status"]))
+}
+
+/// Refuses to go on with the open run in another environment than it began in. That there is none is told by who goes on.
+fn must_be_locked(ledger: &Ledger, objects: &dyn Objects) -> Result<(), Failure> {
+    if ledger.state().runs().open.is_none() {
+        return Ok(());
+    }
+    apply::must_be_locked(None, ledger, objects).map_err(|error| Failure {
+        next: vec![["migration", "resume"].map(str::to_owned).into()],
+        ..Failure::from(error).not_done("the run was not gone on with")
+    })
 }
 
 impl Answer for Resumed {

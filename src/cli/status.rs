@@ -59,6 +59,8 @@ pub(super) struct OfDocuments {
     migrated: u64,
     unsupported: u64,
     unsupported_ids: Vec<String>,
+    /// What the last run left out because whoever planned it said so; it is not counted.
+    left_out: Vec<String>,
     in_care: u64,
     changed: Vec<String>,
     gone: Vec<String>,
@@ -249,6 +251,7 @@ fn of_documents(arguments: &Arguments, documents: &Documents) -> Result<Done<Ans
         migrated: found.migrated,
         unsupported: found.unsupported_total,
         unsupported_ids: found.unsupported,
+        left_out: found.left_out,
         in_care: found.in_care,
         changed: found.changed,
         gone: found.gone,
@@ -394,6 +397,9 @@ impl Answer for OfDocuments {
         writeln!(out, "  unsupported {}", self.unsupported)?;
         for id in &self.unsupported_ids {
             writeln!(out, "    {}", one_line(id))?;
+        }
+        for id in &self.left_out {
+            writeln!(out, "  left out    {} (by the last run)", one_line(id))?;
         }
         if let Some(pending) = &self.pending_run {
             let phase =

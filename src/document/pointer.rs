@@ -50,6 +50,12 @@ impl Pointer {
         Self(root.0.iter().chain(&self.0).cloned().collect())
     }
 
+    /// This place after `above`, which it is or lies below, was moved to `to`; none if it does not lie there.
+    pub(crate) fn moved(&self, above: &Self, to: &Self) -> Option<Self> {
+        let rest = self.0.strip_prefix(above.0.as_slice())?;
+        Some(Self(to.0.iter().chain(rest).cloned().collect()))
+    }
+
     /// What stands here.
     pub fn get<'a>(&self, root: &'a Value) -> Option<&'a Value> {
         Self::look(&self.0, root)

@@ -51,6 +51,9 @@ pub enum CursorError {
         /// Number of events.
         size: u64,
     },
+    /// There was no run yet.
+    #[error("there was no run yet")]
+    NoRun,
     /// The digits fit more than one.
     #[error("{what} fits more than one; give more digits")]
     Ambiguous {

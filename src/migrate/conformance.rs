@@ -108,7 +108,7 @@ fn documents_plan(draw: &mut Draw) -> DocumentsPlan {
             mode: 0o600,
         }),
     });
-    DocumentsPlan::bound_to(ledger, policy, routes, objects, links, environment(draw))
+    DocumentsPlan::bound_to(ledger, policy, routes, objects, (links, None), environment(draw))
 }
 
 fn plan(draw: &mut Draw) -> Plan {

@@ -485,10 +485,7 @@ fn told(error: &MigrateError) -> Failure {
             .not_done("nothing was written")
             .next(["status", "--deep"])
             .next(["undo", "--discard-changes"]),
-        MigrateError::Refused { named, .. } => match named.first() {
-            Some((id, refusal)) => plainly(refusal.code, error).at(id).next(["check", id]),
-            None => plainly(&OUTCOME_INVALID, error),
-        },
+        MigrateError::Refused { named, .. } => of_refused(named, error),
         MigrateError::DocumentsChanged { .. } => plainly(&DOCUMENT_CHANGED, error)
             .next(["status"])
             .next(["undo", "--keep-changes"])
@@ -592,15 +589,30 @@ fn of_plan_file(file: &PlanFileError, error: &MigrateError) -> Failure {
     }
 }
 
+/// Documents that are not migrated.
+fn of_refused(named: &[(String, Refusal)], error: &MigrateError) -> Failure {
+    match named.first() {
+        Some((id, refusal)) => plainly(refusal.code, error).at(id).next(["check", id]).next([
+            "plan",
+            "--leave-out",
+            id,
+        ]),
+        None => plainly(&OUTCOME_INVALID, error),
+    }
+}
+
 /// Why a tree cannot be looked through.
 fn of_tree(tree: &TreeError, error: &MigrateError) -> Failure {
     match tree {
         TreeError::Io { path, .. } => at_path(&IO, error, path),
-        TreeError::Link { path }
-        | TreeError::Special { path }
-        | TreeError::Large { path, .. }
-        | TreeError::Name { path }
-        | TreeError::TooMany { root: path } => at_path(&STORE_INVALID, error, path),
+        TreeError::Link { path } | TreeError::Special { path } | TreeError::Large { path, .. } => {
+            let named = path.display().to_string();
+            at_path(&STORE_INVALID, error, path).next(["plan", "--leave-out", &named])
+        }
+        TreeError::Name { path } | TreeError::TooMany { root: path } => {
+            at_path(&STORE_INVALID, error, path).next(["plan", "--leave-out", "GLOB"])
+        }
+        TreeError::NothingLeftOut { .. } => plainly(&USAGE, error).at("--leave-out"),
         TreeError::Ambiguous { id, .. } => plainly(&CONTRACT_INVALID, error).at(id),
         TreeError::NoFiles { .. } | TreeError::Pattern { .. } => plainly(&CONTRACT_INVALID, error),
     }

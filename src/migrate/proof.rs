@@ -29,7 +29,7 @@ pub(super) use file::parse;
 pub use file::{FOLDER, Kept, ProofFileError, keep, load};
 pub use generated::Generated;
 pub use prove::{Migrated, Migration, ProveError, Views, differences, proof_of, prove};
-pub use seen::{appends_only, undeclared};
+pub use seen::{Followed, appends_only, undeclared};
 pub use tree::{Proven, TreeProver};
 
 /// What a proof says it is.

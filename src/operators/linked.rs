@@ -21,6 +21,9 @@ pub struct Member {
     pub document: Document,
     /// Its bytes as they are.
     pub bytes: Vec<u8>,
+    /// What it was called before, as a ledger has it (`migrate::documents::Former`); what its steps lead back to is found
+    /// without.
+    pub former: Option<Names>,
 }
 
 /// What became of an object, which all stand in the order of the members.
@@ -105,7 +108,8 @@ impl<'a> Set<'a> {
         let index = self.census.add(&self.links, &member.contract, &member.id, names);
         let index = index.map_err(refuse)?;
         let signed = self.links.is_signed(&member.contract, value).map_err(refuse)?;
-        for names in self.former_names(contract, member, version) {
+        let recorded = member.former.iter().cloned();
+        for names in recorded.chain(self.former_names(contract, member, version)) {
             self.census.add_former(&self.links, &member.contract, index, &names).map_err(refuse)?;
         }
         Ok(Found { contract, version, index, signed })

@@ -141,7 +141,13 @@ fn members(folder: &str) -> Vec<Member> {
         let bytes = fs::read(root("fixtures/glyphser").join(folder).join(name)).ok()?;
         let format = if kind == "glyphser-manifest" { Format::Yaml } else { Format::Json };
         let document = Document::read(format, &bytes).unwrap();
-        Some(Member { id: name.to_owned(), contract: kind.to_owned(), document, bytes })
+        Some(Member {
+            id: name.to_owned(),
+            contract: kind.to_owned(),
+            document,
+            bytes,
+            former: None,
+        })
     };
     KINDS.into_iter().filter_map(member).collect()
 }
@@ -195,6 +201,27 @@ fn m14_a_signed_certificate_stays_and_its_successors_are_told() {
         ]
     );
     assert_eq!(Some(ledger_format::hash::hex(&told[3].new_hash).as_str()), head.as_text());
+}
+
+#[test]
+fn m14_what_a_signed_object_names_is_found_by_what_a_ledger_knows() {
+    let (signed, old) = (members("signed"), members("linked"));
+    let mut now = members("migrated");
+    now[3] = signed[3].clone();
+    let error = migrate_linked(&now, &given()).unwrap_err();
+    assert_eq!(error.record.code.id, "LINK_DANGLING");
+    // The hashes that each object of the older set states or has.
+    for (member, old) in now.iter_mut().zip(&old).take(3) {
+        let text = String::from_utf8_lossy(&old.bytes).into_owned();
+        let words = text.split(|letter: char| !letter.is_ascii_hexdigit());
+        let stated = words.filter_map(|word| word.parse::<ledger_format::hash::ContentHash>().ok());
+        let digest = crate::document::canonical::cbor(&old.document.value, &[]).unwrap().encode();
+        let digest = ledger_format::hash::ContentHash::of(&digest);
+        let known = stated.chain([digest]).map(|hash| *hash.as_bytes());
+        member.former = Some(crate::link::Names::of(known));
+    }
+    let outcomes = migrate_linked(&now, &given()).unwrap();
+    assert!(matches!(&outcomes[3], Outcome::Signed(told) if told.len() == 4));
 }
 
 #[test]

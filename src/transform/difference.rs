@@ -143,7 +143,16 @@ impl<'a> Found<'a> {
         let from = Some(from).filter(|from| *from != path);
         let (op, before, after) = (Operation::Changed, Some(before.clone()), Some(after.clone()));
         let (reason, returns) = (None, false);
-        self.effects.push(Effect { op, path, from, before, after, reason, returns });
+        self.effects.push(Effect {
+            op,
+            path,
+            from,
+            before,
+            after,
+            reason,
+            returns,
+            derived: false,
+        });
     }
 }
 

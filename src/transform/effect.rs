@@ -26,6 +26,9 @@ pub struct Effect {
     /// Whether the step's inverse brings back what stood there.
     #[serde(skip)]
     pub returns: bool,
+    /// Whether it is a hash of other values of the document, which was compared with them and is computed anew.
+    #[serde(skip)]
+    pub derived: bool,
 }
 
 /// Kinds of change.
@@ -45,22 +48,22 @@ pub enum Operation {
 impl Effect {
     pub(super) fn added(path: Pointer, after: Value, reason: Option<String>) -> Self {
         let (op, from, before, after) = (Operation::Added, None, None, Some(after));
-        Self { op, path, from, before, after, reason, returns: true }
+        Self { op, path, from, before, after, reason, returns: true, derived: false }
     }
 
     pub(crate) fn removed(path: Pointer, before: Value) -> Self {
         let (op, from, before, after) = (Operation::Removed, None, Some(before), None);
-        Self { op, path, from, before, after, reason: None, returns: false }
+        Self { op, path, from, before, after, reason: None, returns: false, derived: false }
     }
 
     pub(super) fn moved(from: Pointer, path: Pointer) -> Self {
         let (op, from, before, after) = (Operation::Moved, Some(from), None, None);
-        Self { op, path, from, before, after, reason: None, returns: true }
+        Self { op, path, from, before, after, reason: None, returns: true, derived: false }
     }
 
     pub(crate) fn changed(path: Pointer, before: Value, after: Value, returns: bool) -> Self {
         let (op, from, before, after) = (Operation::Changed, None, Some(before), Some(after));
-        Self { op, path, from, before, after, reason: None, returns }
+        Self { op, path, from, before, after, reason: None, returns, derived: false }
     }
 
     /// What stood at `place`, which lies at or below the place of this change.

@@ -40,6 +40,12 @@ const DEFINITIONS: &str = r#"def parameter($name):
     if $parameters | has($name) then $parameters[$name]
     else error("the parameter \($name) is not given") end;"#;
 
+/// The name of the parameter that a program asked for in vain, by the message of its error.
+pub fn missing_parameter(message: &str) -> Option<&str> {
+    let (_, after) = message.split_once("\"the parameter ")?;
+    Some(after.split_once(" is not given\"")?.0)
+}
+
 /// A compiled jq program.
 pub struct Program {
     filter: compile::Filter<Native<Data>>,

@@ -453,8 +453,12 @@ impl Work<'_> {
             return Err(self.refuse(&step.at, trouble));
         }
         let value = glyphser::held_like(stands, &by(step.to)?);
-        if let Some(stands) = step.at.get_mut(root) {
-            self.change(&step.at, stands, value, true);
+        if value != *stands
+            && let Some(stands) = step.at.get_mut(root)
+        {
+            let before = std::mem::replace(stands, value.clone());
+            let effect = Effect::changed(self.place(&step.at), before, value, true);
+            self.note(Effect { derived: true, ..effect });
         }
         Ok(())
     }

@@ -48,7 +48,9 @@ fn a_ledger_that_was_known_here_and_is_gone_is_foreign_not_absent() {
     for arguments in
         [&["log", "--json"] as &[&str], &["log", "--json", "--ledger", ".glyph-ledger"]]
     {
-        assert_eq!(code(&place.run(arguments)), (3, "LEDGER_FOREIGN".into()), "{arguments:?}");
+        let said = place.run(arguments);
+        assert_eq!(code(&said), (3, "LEDGER_FOREIGN".into()), "{arguments:?}");
+        assert_eq!(said.json()["next"][0]["argv"][1], "verify-chain", "{said:?}");
     }
     fs::create_dir(place.work().join(".glyph-ledger")).unwrap();
     let emptied = place.run(&["log", "--json"]);

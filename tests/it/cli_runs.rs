@@ -91,12 +91,12 @@ fn m11_m12_a_run_on_documents_is_told_in_three_ways() {
 #[test]
 fn runs_that_are_not_there_are_refused() {
     let place = documents();
-    for arguments in [&["migration", "trace"] as &[&str], &["migration", "report", "00000000"]] {
+    for (arguments, code) in [
+        (&["migration", "trace"] as &[&str], "NO_RUN"),
+        (&["migration", "report", "00000000"], "CURSOR_UNKNOWN"),
+    ] {
         let said = place.run(&[arguments, &["--json"]].concat());
-        assert_eq!(
-            (said.exit, &said.json()["diagnostics"][0]["code"]),
-            (2, &"CURSOR_UNKNOWN".into())
-        );
+        assert_eq!((said.exit, &said.json()["diagnostics"][0]["code"]), (2, &code.into()));
     }
     let place = migrated();
     let said = place.run(&["migration", "certificate", "--object", "notes/z.json", "--json"]);

@@ -2,7 +2,8 @@
 //! stays as it was, and once it is put right the next command works.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -273,6 +274,67 @@ fn m15_programs_run_only_where_that_is_allowed() {
     done(&place, &["plan", "-o", "../plan.json", "--allow-programs"]);
     refused(&place, (2, "USAGE"), &["apply", "../plan.json"]);
     done(&place, &["apply", "../plan.json", "--allow-programs"]);
+}
+
+/// The program with another toolchain in it.
+fn built_otherwise(place: &Place) -> PathBuf {
+    let mut bytes = fs::read(env!("CARGO_BIN_EXE_glyph-ledger")).unwrap();
+    let places: Vec<usize> = bytes
+        .windows(8)
+        .enumerate()
+        .filter(|(_, found)| found == b"rustc 1.")
+        .map(|(at, _)| at)
+        .collect();
+    for at in places {
+        bytes[at + 6] = b'9';
+    }
+    let program = beside(place, "other-program");
+    fs::write(&program, bytes).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    program
+}
+
+#[test]
+fn m17_a_run_is_gone_on_with_in_the_environment_it_began_in() {
+    let place = a_tree(&[("a.json", GOOD)]);
+    done(&place, &["plan", "-o", "../plan.json"]);
+    let Some(open) = interrupted(&place) else { return };
+    let other = built_otherwise(&place);
+    let by_other = |arguments: &[&str]| {
+        let mut command = Command::new(&other);
+        command.args(arguments).env_clear().env("GLYPH_LEDGER_HOME", place.home());
+        place.said_by(command.current_dir(place.work()).stdin(Stdio::null()))
+    };
+    let before = (untouched(&place), open);
+    let said = by_other(&["migration", "resume", "--locked", "--json"]);
+    assert_eq!(code(&said), (6, "ENVIRONMENT_DIFFERS".into()), "{said:?}");
+    let told = said.json()["diagnostics"][0].clone();
+    let message = told["message"].as_str().unwrap();
+    assert!(
+        message.contains("toolchain was \"rustc 1.") && message.contains("is \"rustc 9."),
+        "{told}"
+    );
+    assert_eq!(told["not_done"], "the run was not gone on with");
+    assert!((untouched(&place), place.run(&["status", "--json"]).json()["data"].clone()) == before);
+    done(&place, &["migration", "resume", "--locked"]);
+    assert_eq!(place.run(&["migration", "resume", "--locked"]).exit, 2);
+}
+
+/// Leaves the run of `../plan.json` open; how the tree stands then.
+fn interrupted(place: &Place) -> Option<Value> {
+    let mut command = Command::new("strace");
+    let kill = ["-f", "-qq", "-e", "inject=renameat2:signal=KILL:when=1"];
+    let program = [env!("CARGO_BIN_EXE_glyph-ledger"), "apply", "../plan.json"];
+    command.args(kill).arg("-o").arg(beside(place, "strace")).args(program);
+    command.env_clear().env("PATH", std::env::var_os("PATH")?);
+    command.env("GLYPH_LEDGER_HOME", place.home()).current_dir(place.work()).stdin(Stdio::null());
+    if command.output().is_err() {
+        not_shown("a run that is gone on with elsewhere", "there is no strace here");
+        return None;
+    }
+    let status = place.run(&["status", "--json"]).json()["data"].clone();
+    assert!(status["pending_run"].is_object(), "{status}");
+    Some(status)
 }
 
 /// Root writes into folders that are read-only; what holds it too is the attribute that makes a file or folder immutable.

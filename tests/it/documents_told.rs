@@ -1,6 +1,6 @@
 //! What people read of a run on documents afterwards: the answer itself, the report, the certificate, the trace.
 
-use crate::support::{a_tree, apply_plan, check_answer, done, plan_all};
+use crate::support::{a_tree, apply_plan, check_answer, done, plan_all, set_contract};
 
 const GOOD: &str = r#"{"v":1,"titel":"good"}"#;
 const DRAFT: &str = r#"{"v":1,"titel":"good","draft":"d"}"#;
@@ -30,6 +30,86 @@ fn m11_report_certificate_and_trace_read_as_they_always_did() {
         let said = done(&place, &["migration", command]);
         insta::assert_snapshot!(format!("documents_{command}"), without_ids(&said.whole()));
         check_answer(command, &done(&place, &["migration", command, "--json"]).json());
+    }
+}
+
+#[test]
+fn before_the_first_run_there_is_none_to_tell_of() {
+    let place = a_tree(&[("a.json", GOOD)]);
+    for command in ["report", "certificate", "trace"] {
+        let said = place.run(&["migration", command, "--json"]);
+        let answer = said.json();
+        let told = &answer["diagnostics"][0];
+        assert_eq!((said.exit, &told["code"]), (2, &"NO_RUN".into()), "{answer}");
+        assert_eq!(told["message"], "there was no run yet");
+        assert_eq!(answer["next"][0]["argv"][1], "status");
+    }
+}
+
+#[test]
+fn no_answer_is_written_where_it_would_be_a_document() {
+    let place = a_tree(&[("a.json", GOOD), ("b.json", r#"{"v":2,"title":"good"}"#)]);
+    let example = ["migration", "new", "a.json", "b.json", "-o"];
+    for command in [&["export", "-o"][..], &["plan", "-o"], &example] {
+        for (file, exit) in
+            [("in.json", 2), ("sub/../in.json", 2), ("in.txt", 0), ("../out.json", 0)]
+        {
+            std::fs::create_dir_all(place.work().join("sub")).unwrap();
+            let said = place.run(&[command, &[file]].concat());
+            assert_eq!(said.exit, exit, "{command:?} {file}: {said:?}");
+            if exit == 2 {
+                assert!(said.stderr.contains("would be one of the documents"), "{said:?}");
+                assert!(!place.work().join("in.json").exists());
+            } else {
+                std::fs::remove_file(place.work().join(file)).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_missing_value_is_told_with_the_option_that_gives_it() {
+    let place = a_tree(&[("a.json", GOOD)]);
+    set_contract(&place, |text| {
+        text.replace(
+            "- {rename:",
+            "- {add: {path: /shelf, jq: 'parameter(\"shelf\")', reason: r}}\n      - {rename:",
+        )
+        .replace("addsDefaulted: []", "addsDefaulted: [/shelf]")
+    });
+    let said = place.run(&["check"]);
+    assert_eq!(said.exit, 6, "{said:?}");
+    assert!(said.stderr.contains("--set shelf=VALUE"), "{said:?}");
+    let described = ["check", ".", "--contract", "../contracts/book.yaml", "--set", "shelf=1"];
+    done(&place, &described);
+}
+
+#[test]
+fn a_store_is_not_made_beside_the_ledger_of_something_else() {
+    let place = a_tree(&[("a.json", GOOD)]);
+    for folder in [&["init"][..], &["init", "."]] {
+        let said = place.run(&[folder, &["--json"]].concat());
+        assert_eq!(said.json()["diagnostics"][0]["code"], "ALREADY_HERE", "{said:?}");
+        assert!(!place.work().join(".glyph").exists());
+    }
+    done(&place, &["init", "--store", ".glyph"]);
+    assert!(place.work().join(".glyph/manifest.yaml").exists());
+}
+
+#[test]
+fn every_command_to_run_next_is_said_once() {
+    let place = a_tree(&[("a.json", GOOD), ("b.json", "{")]);
+    for command in [&["check"][..], &["plan"], &["status"], &["apply"], &["prove", "."]] {
+        let said = place.run(command);
+        let next: Vec<&str> =
+            said.stderr.lines().filter(|line| line.trim_start().starts_with("next: ")).collect();
+        let mut once: Vec<&str> = next.iter().map(|line| line.trim_start()).collect();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), next.len(), "{command:?}: {}", said.stderr);
+        let answer = place.run(&[command, &["--json"]].concat()).json();
+        let next = answer["next"].as_array().unwrap().clone();
+        assert!(next.iter().enumerate().all(|(at, one)| !next[..at].contains(one)), "{answer}");
     }
 }
 

@@ -397,6 +397,7 @@ fn s5_files_that_fit_several_tools_are_asked_about() {
         assert!(message(&asked).contains(candidate), "{asked}");
     }
     assert_eq!(asked["diagnostics"][0]["place"], "--layout");
+    assert!(asked["next"][0]["argv"].as_array().unwrap().contains(&"--layout".into()), "{asked}");
     assert!(!database(&place).exists());
     let unknown = place.run(&[&INIT[..], &["--layout", "flyway"]].concat());
     assert!(unknown.exit == 2 && unknown.stderr.contains("golang-migrate"), "{unknown:?}");

@@ -41,6 +41,8 @@ mod documents_bad_input;
 #[cfg(test)]
 mod documents_kill;
 #[cfg(test)]
+mod documents_left_out;
+#[cfg(test)]
 mod documents_linked;
 #[cfg(test)]
 mod documents_refused;

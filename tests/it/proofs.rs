@@ -362,6 +362,35 @@ fn proofs_of_a_folder_are_verified_together() {
 }
 
 #[test]
+fn a_proof_under_another_name_is_verified_and_what_is_no_proof_is_named() {
+    let place = a_tree(&[("a.json", GOOD)]);
+    done(&place, &["prove", "."]);
+    let (file, text) = all_proofs(&place).pop().unwrap();
+    let verify = || place.run(&["proof", "verify", ".", "--json"]);
+    fs::write(place.work().join("migration/README"), "ours").unwrap();
+    let said = verify();
+    check_answer("proof", &said.json());
+    assert_eq!((said.exit, &said.json()["data"]["proved_again"]), (0, &1.into()), "{said:?}");
+    assert_eq!(said.json()["data"]["passed_over_total"], 1);
+    let renamed = place.work().join("migration/old.json");
+    fs::rename(place.work().join(&file), &renamed).unwrap();
+    let said = verify();
+    assert_eq!((said.exit, &said.json()["data"]["proved_again"]), (0, &1.into()), "{said:?}");
+    let own = format!("its own name is {}", file.file_name().unwrap().display());
+    assert_eq!(said.json()["data"]["listed"][0]["why"], own);
+    fs::write(&renamed, text.replace("true", "false")).unwrap();
+    assert_eq!(code(&verify()), (3, "PROOF_INVALID".into()));
+    // Cut short it is no proof any more: nothing was verified.
+    fs::write(&renamed, &text[..text.len() / 2]).unwrap();
+    let said = verify();
+    assert_eq!(code(&said), (2, "NOTHING_HERE".into()));
+    let told = said.json()["diagnostics"][0]["message"].as_str().unwrap().to_owned();
+    assert!(told.ends_with("README is none"), "{told}");
+    let people = place.run(&["proof", "verify", "."]);
+    assert!(people.stderr.contains("README"), "{people:?}");
+}
+
+#[test]
 fn m6_a_proof_binds_the_policy_that_a_run_binds() {
     let place = a_tree(&[("a.json", DRAFT)]);
     let proved = done(&place, &["prove", "a.json", "--json"]).json();

@@ -9,6 +9,7 @@ use ledger_format::json::to_json;
 use projections::{Claim, Routes};
 use serde::Serialize;
 
+use super::super::documents::left_out_by;
 use super::super::error::MigrateError;
 use super::super::stage::frozen_contract;
 use super::certificate::ReplayTuple;
@@ -43,6 +44,9 @@ pub struct MigrationReport {
     pub field_removals: u64,
     /// Objects whose fields were not counted: no contract of the run says how they are written.
     pub not_counted: u64,
+    /// Documents, and with a `/` at the end folders, that were left out because whoever planned the run said so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub documents_left_out: Vec<String>,
     /// Number of values lost.
     pub values_lost: u64,
     /// The first of them.
@@ -87,6 +91,24 @@ pub fn lost(
     Ok(lossy)
 }
 
+/// What a run left out because whoever planned it said so. Only runs of documents can.
+pub fn left_out(
+    ledger: &Ledger,
+    objects: &dyn Objects,
+    span: &RunSpan,
+) -> Result<Vec<String>, MigrateError> {
+    let started = ledger.event(span.first)?;
+    match started.event.body {
+        Body::RunStarted(started)
+            if started.purpose == Purpose::Migrate && ledger.state().store().open =>
+        {
+            let left_out = left_out_by(objects, started.plan)?;
+            Ok(left_out.map_or_else(Vec::new, |left_out| left_out.documents))
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
 /// Tells what a run came to. At most `lossy_max` lost things are listed, and replay tuples of as many objects.
 pub fn report(
     ledger: &Ledger,
@@ -110,6 +132,7 @@ pub fn report(
             field_additions: 0,
             field_removals: 0,
             not_counted: 0,
+            documents_left_out: Vec::new(),
             values_lost: 0,
             lossy: Vec::new(),
             replay: Vec::new(),
@@ -123,6 +146,7 @@ pub fn report(
         report.purpose = started.purpose;
         started.objects
     });
+    report.documents_left_out = left_out(ledger, objects, span)?;
     match span.outcome {
         RunOutcome::Aborted => {
             (report.objects_migrated, report.objects_failed) = (0, planned);

@@ -57,8 +57,7 @@ impl RunOutcome {
 pub fn find_run(ledger: &Ledger, name: Option<&str>) -> Result<RunSpan, CursorError> {
     let mut spans = spans(ledger);
     let Some(name) = name else {
-        let size = ledger.state().size();
-        return spans.pop().ok_or_else(|| CursorError::Unknown { what: "a run".into(), size });
+        return spans.pop().ok_or(CursorError::NoRun);
     };
     let digits = name.strip_prefix("run:").unwrap_or(name);
     let cursor: Cursor = format!("run:{digits}").parse()?;

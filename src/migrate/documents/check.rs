@@ -24,15 +24,17 @@ pub struct Checked {
     pub names: u64,
 }
 
-/// Looks at the documents found and hands each to `take`, in the order of ids. Touches nothing.
+/// Looks at the documents found and hands each to `take`, in the order of ids. `former` is what they were called before, as
+/// far as a ledger is asked. Touches nothing.
 pub fn check(
     collection: &Collection,
     found: &BTreeMap<String, usize>,
     to: Option<&str>,
     jobs: usize,
+    former: &Former,
     take: &mut dyn FnMut(Checked) -> Result<(), MigrateError>,
 ) -> Result<(), MigrateError> {
-    collection.work(found, to, jobs, &Former::default(), &|done| done, &mut |done| {
+    collection.work(found, to, jobs, former, &|done| done, &mut |done| {
         let Some(prepared) = collection.contracts().get(done.kind) else { return Ok(()) };
         let contract = prepared.contract();
         take(Checked {

@@ -57,6 +57,12 @@ impl Collection {
         &self.tree
     }
 
+    /// Leaves out the documents and folders that these ids or globs name, in all that looks through the tree from now on.
+    #[must_use]
+    pub fn leaving_out(self, left_out: Vec<String>) -> Self {
+        Self { tree: self.tree.leaving_out(left_out), ..self }
+    }
+
     /// The kinds.
     pub fn contracts(&self) -> &[Prepared] {
         &self.contracts
@@ -70,6 +76,11 @@ impl Collection {
     /// The same with what of the tree was not looked into.
     pub fn survey(&self) -> Result<Survey, MigrateError> {
         Ok(self.tree.find(&self.globs()?)?)
+    }
+
+    /// The same, but for documents and folders that these ids or globs name.
+    pub(super) fn survey_without(&self, left_out: Vec<String>) -> Result<Survey, MigrateError> {
+        Ok(self.tree.clone().leaving_out(left_out).find(&self.globs()?)?)
     }
 
     /// Whether a file of that id is, or would be, one of the documents.
@@ -215,6 +226,12 @@ impl Documents {
         let objects = open_objects(&ledger)?;
         let (conflicts, kept) = (Conflicts::Stop, Vec::new());
         Ok(Self { collection, outside, jobs, objects, ledger, conflicts, kept })
+    }
+
+    /// Leaves out the documents and folders that these ids or globs name; plans made from now on say so.
+    #[must_use]
+    pub fn leaving_out(self, left_out: Vec<String>) -> Self {
+        Self { collection: self.collection.leaving_out(left_out), ..self }
     }
 
     /// The ledger.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ledger_format::body::{Body, FixedBytes, Renamed};
 
 use super::super::error::MigrateError;
+use super::collection::Documents;
 use super::prepared::Prepared;
 use crate::ledger::Ledger;
 use crate::link::{Hash, Names, Renaming};
@@ -20,17 +21,14 @@ pub(super) fn recorded(renamed: &[Renaming]) -> Vec<Renamed> {
     recorded.collect()
 }
 
-/// Hashes that documents had, by id.
-#[derive(Debug, Default)]
-pub(super) struct Former(BTreeMap<String, BTreeSet<Hash>>);
+/// Hashes that documents had, by id. Nothing, where no ledger is asked.
+#[derive(Debug, Clone, Default)]
+pub struct Former(BTreeMap<String, BTreeSet<Hash>>);
 
 impl Former {
-    /// Those of every committed run. Nothing is read where no document can be signed.
-    pub(super) fn of(ledger: &Ledger, contracts: &[Prepared]) -> Result<Self, MigrateError> {
+    /// Those of every committed run of a ledger, all of whose events are read.
+    pub fn recorded_in(ledger: &Ledger) -> Result<Self, MigrateError> {
         let mut former = Self::default();
-        if !contracts.iter().any(|prepared| prepared.contract().signature.is_some()) {
-            return Ok(former);
-        }
         let mut of_run = Vec::new();
         for recorded in ledger.events(0..ledger.state().size()) {
             match recorded?.event.body {
@@ -52,7 +50,30 @@ impl Former {
     }
 
     /// Those of one document.
-    pub(super) fn names_of(&self, id: &str) -> Option<Names> {
+    pub fn names_of(&self, id: &str) -> Option<Names> {
         self.0.get(id).map(|hashes| Names::of(hashes.iter().copied()))
+    }
+
+    /// Those of the documents in a folder of the tree, by their ids as seen from there.
+    #[must_use]
+    pub fn below(self, folder: &str) -> Self {
+        if folder.is_empty() {
+            return self;
+        }
+        let inside = |id: String| Some(id.strip_prefix(folder)?.strip_prefix('/')?.to_owned());
+        let below = self.0.into_iter().filter_map(|(id, hashes)| Some((inside(id)?, hashes)));
+        Self(below.collect())
+    }
+}
+
+impl Documents {
+    /// What its documents were called. Nothing is read where none can be signed: all others follow what they name.
+    pub fn former(&self) -> Result<Former, MigrateError> {
+        let mut contracts = self.collection.contracts().iter().map(Prepared::contract);
+        if contracts.any(|contract| contract.signature.is_some()) {
+            Former::recorded_in(&self.ledger)
+        } else {
+            Ok(Former::default())
+        }
     }
 }

@@ -17,7 +17,6 @@ use super::super::run::Subject as _;
 use super::aside::Aside;
 use super::collection::Documents;
 use super::evaluation::Status;
-use super::former::Former;
 use super::prepared::{Outside, Prepared};
 use super::refusal::Refusal;
 use super::summary::Summary;
@@ -45,6 +44,9 @@ pub struct DocumentsPlan {
     /// What hangs together by hashes, where documents name each other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<PlannedLinks>,
+    /// What was left out because whoever planned said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
     /// What is lost, in part; all of it is kept with the run.
     pub lossy: Vec<LossyValue>,
     /// Number of values lost.
@@ -125,6 +127,16 @@ pub struct PlannedLinks {
     pub named: Vec<NamedDocument>,
 }
 
+/// What a plan was told not to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// The ids and globs, as they were given.
+    pub named: Vec<String>,
+    /// The documents that they mean, and with a `/` at the end folders, in the order of ids.
+    pub documents: Vec<String>,
+}
+
 /// A document that another one names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -192,7 +204,7 @@ impl DocumentsPlan {
         policy: DocumentsPolicy,
         routes: Vec<PlannedRoute>,
         objects: Vec<PlannedDocument>,
-        links: Option<PlannedLinks>,
+        (links, left_out): (Option<PlannedLinks>, Option<LeftOut>),
         environment: Environment,
     ) -> Self {
         let mut plan = Self {
@@ -203,6 +215,7 @@ impl DocumentsPlan {
             routes,
             objects,
             links,
+            left_out,
             lossy: Vec::new(),
             lost: 0,
             form_lost: Vec::new(),
@@ -263,7 +276,8 @@ impl DocumentsPlan {
             cbor::encode_text(key, out);
             cbor::encode_into(&value.unwrap_or(Cbor::Null), out);
         };
-        cbor::encode_map_header(4 + usize::from(self.links.is_some()), &mut out);
+        let more = usize::from(self.links.is_some()) + usize::from(self.left_out.is_some());
+        cbor::encode_map_header(4 + more, &mut out);
         if let Some(links) = &self.links {
             value("links", cbor::to_value(links), &mut out);
         }
@@ -273,6 +287,9 @@ impl DocumentsPlan {
         cbor::encode_text("objects", &mut out);
         cbor::encode_array_header(self.objects.len(), &mut out);
         self.objects.iter().for_each(|object| object.encode_row(&mut out));
+        if let Some(left_out) = &self.left_out {
+            value("left_out", cbor::to_value(left_out), &mut out);
+        }
         out
     }
 }
@@ -309,6 +326,8 @@ pub(super) struct Bound {
     pub(super) objects: Vec<Row>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) links: Option<PlannedLinks>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) left_out: Option<LeftOut>,
 }
 
 /// A document as it is bound: id, route, source, mode, target, number of lost values and their digest.
@@ -347,6 +366,11 @@ pub(super) fn bound(objects: &dyn Objects, id: CommitHash) -> Result<Bound, Migr
     }
 }
 
+/// What the plan `id`, which a run of documents carries or carried out, left out.
+pub fn left_out_by(objects: &dyn Objects, id: CommitHash) -> Result<Option<LeftOut>, MigrateError> {
+    Ok(bound(objects, id)?.left_out)
+}
+
 /// Plans the migration of all documents, each to version `to` or its kind's current one. Appends nothing and changes
 /// nothing. If any document cannot be migrated, none is planned.
 pub fn plan(
@@ -367,8 +391,9 @@ pub fn plan_found(
 ) -> Result<DocumentsPlan, MigrateError> {
     documents.must_be_idle()?;
     documents.must_be_unedited()?;
+    survey.must_leave_out_all()?;
     let collection = &documents.collection;
-    let former = Former::of(&documents.ledger, &collection.contracts)?;
+    let former = documents.former()?;
     let (aside, linked) = (Aside::of(survey), collection.is_together());
     let mut making = Making { aside, linked, ..Making::default() };
     let (found, jobs) = (&survey.documents, documents.jobs);
@@ -383,6 +408,10 @@ pub fn plan_found(
         return Err(MigrateError::LossRefused { lost: Amounts::values(making.lost) });
     }
     let links = making.links(collection);
+    let left_out = (!survey.left_out.is_empty()).then(|| LeftOut {
+        named: collection.tree.left_out().to_vec(),
+        documents: survey.left_out.iter().cloned().collect(),
+    });
     let mut plan = DocumentsPlan {
         schema: SCHEMA.to_owned(),
         id: CommitHash::of(TAG, &Cbor::Null),
@@ -391,6 +420,7 @@ pub fn plan_found(
         routes: making.routes,
         objects: making.objects,
         links,
+        left_out,
         lossy: making.lossy,
         lost: making.lost,
         form_lost: making.form_lost,
@@ -540,17 +570,23 @@ mod tests {
         };
         let contracts = vec![commit("contract"), commit("other")];
         let links = PlannedLinks { contracts, named: vec![named("c"), named("d")] };
-        for links in [None, Some(links)] {
+        let left_out = LeftOut { named: vec!["*.txt".into()], documents: vec!["e/".into()] };
+        let both = (Some(links), Some(left_out));
+        for (links, left_out) in
+            [(None, None), (both.0.clone(), None), (None, both.1.clone()), both]
+        {
             let (policy, route, objects) = (policy.clone(), route.clone(), objects.clone());
             let environment = Environment::here();
             let routes = vec![route];
-            let plan = DocumentsPlan::bound_to(ledger, policy, routes, objects, links, environment);
+            let also = (links, left_out);
+            let plan = DocumentsPlan::bound_to(ledger, policy, routes, objects, also, environment);
             let bound = Bound {
                 ledger,
                 policy: plan.policy.clone(),
                 routes: plan.routes.clone(),
                 objects: plan.objects.iter().map(Row::from).collect(),
                 links: plan.links.clone(),
+                left_out: plan.left_out.clone(),
             };
             let value = cbor::to_value(&bound).unwrap();
             assert_eq!(plan.id, CommitHash::of(TAG, &value));
@@ -561,6 +597,7 @@ mod tests {
             let read = super::bound(&kept, plan.id).unwrap();
             let objects: Vec<PlannedDocument> = read.objects.into_iter().map(Into::into).collect();
             assert_eq!((objects, read.links), (plan.objects, plan.links));
+            assert_eq!(super::left_out_by(&kept, plan.id).unwrap(), plan.left_out);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::diagnostic::{
 use crate::document::{Pointer, ReadError, WriteError};
 use crate::link::LinkError;
 use crate::schema::Violation;
-use crate::transform::StepError;
+use crate::transform::{StepError, missing_parameter};
 
 /// One reason why a document is not migrated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -85,8 +85,11 @@ impl From<PathError> for Refusal {
 
 impl From<StepError> for Refusal {
     fn from(error: StepError) -> Self {
-        let path = error.path.clone();
-        Self::new(&STEP_FAILED, error.to_string()).at(path)
+        let (path, mut message) = (error.path.clone(), error.to_string());
+        if let Some(name) = missing_parameter(&message) {
+            message = format!("{message}; it is given with --set {name}=VALUE");
+        }
+        Self::new(&STEP_FAILED, message).at(path)
     }
 }
 

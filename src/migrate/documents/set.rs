@@ -24,9 +24,11 @@ impl Collection {
     }
 
     /// What becomes of each document. Where `instead` has bytes for one, they are taken for what stands in its place.
+    /// `former` is what documents were called before.
     pub(in crate::migrate) fn whole_set(
         &self,
         instead: &BTreeMap<String, Vec<u8>>,
+        former: &Former,
     ) -> Result<BTreeMap<String, InSet>, MigrateError> {
         let load = |id: &str| -> Result<Found, MigrateError> {
             let mut found = self.load(id)?;
@@ -36,8 +38,8 @@ impl Collection {
             Ok(found)
         };
         let mut set = BTreeMap::new();
-        let (ids, former) = (self.find()?, Former::default());
-        self.kinds(None, &former).work(&ids, 1, &load, &|done| done, &mut |done| {
+        let ids = self.find()?;
+        self.kinds(None, former).work(&ids, 1, &load, &|done| done, &mut |done| {
             let source = done.source.bytes;
             set.insert(done.id, InSet { source, evaluation: done.evaluation });
             Ok::<_, MigrateError>(())

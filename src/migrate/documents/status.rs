@@ -1,13 +1,13 @@
 //! How a tree of documents stands: to its contracts, and to what the ledger has of it.
 
+use ledger_format::body::Purpose;
 use ledger_format::hash::EventId;
 use projections::Phase;
 
 use super::super::error::MigrateError;
 use super::collection::{Documents, state_of};
 use super::evaluation::Status;
-use super::former::Former;
-use super::plan::LISTED_MAX;
+use super::plan::{LISTED_MAX, left_out_by};
 use super::work::Done;
 use crate::target::documents::Places;
 
@@ -22,6 +22,9 @@ pub struct TreeStatus {
     pub migrated: u64,
     /// Documents that cannot be migrated, at most [`LISTED_MAX`] by name.
     pub unsupported: Vec<String>,
+    /// Documents and folders that the last run left out because whoever planned it said so, and that are there; they are
+    /// not looked at here either. At most [`LISTED_MAX`].
+    pub left_out: Vec<String>,
     /// Number of documents that cannot be migrated.
     pub unsupported_total: u64,
     /// Number of documents in the ledger's care.
@@ -49,8 +52,11 @@ pub fn status(documents: &Documents) -> Result<TreeStatus, MigrateError> {
     };
     let finished = state.runs().finished.iter();
     status.runs = finished.filter(|run| run.outcome.committed_seq().is_some()).count() as u64;
-    let former = Former::of(&documents.ledger, documents.collection.contracts())?;
-    let documents_found = documents.collection.find()?;
+    let former = documents.former()?;
+    let named = left_out(documents)?;
+    let survey = documents.collection.survey_without(named)?;
+    survey.left_out.into_iter().for_each(|id| listed(&mut status.left_out, id));
+    let documents_found = survey.documents;
     let look = |done: Done| (done.id, done.evaluation.status);
     let collection = &documents.collection;
     collection.work(&documents_found, None, documents.jobs, &former, &look, &mut |(
@@ -79,6 +85,15 @@ pub fn status(documents: &Documents) -> Result<TreeStatus, MigrateError> {
         }
     }
     Ok(status)
+}
+
+/// What the last committed run left out.
+fn left_out(documents: &Documents) -> Result<Vec<String>, MigrateError> {
+    let runs = documents.ledger.state().runs().finished.iter().rev();
+    let mut committed =
+        runs.filter(|run| run.purpose == Purpose::Migrate && run.outcome.committed_seq().is_some());
+    let Some(run) = committed.next() else { return Ok(Vec::new()) };
+    Ok(left_out_by(documents.objects(), run.plan)?.unwrap_or_default().named)
 }
 
 fn listed(list: &mut Vec<String>, id: String) {

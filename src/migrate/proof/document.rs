@@ -7,7 +7,7 @@ use ledger_format::cbor::{self, Value as Cbor};
 use ledger_format::hash::CommitHash;
 
 use super::prove::{Migrated, Migration};
-use super::seen::undeclared;
+use super::seen::{Followed, undeclared};
 use super::{ContractName, LOSS_LISTED_MAX, Loss, Property, Seen, Status, Witness};
 use crate::contract::{Contract, ContractError, Edge, Pattern};
 use crate::diagnostic::{LOSS_UNDECLARED, OUTCOME_INVALID};
@@ -63,6 +63,10 @@ impl DocumentMigration {
 
     /// Places that the edges add or lose without saying so, and which of the two.
     fn undeclared(&self, source: &[u8], edges: &[&Edge]) -> Vec<(Pointer, &'static str)> {
+        if edges.is_empty() {
+            // It stays, or is signed: no edge does anything.
+            return Vec::new();
+        }
         let moved =
             self.edges_only.read(source).and_then(|read| self.edges_only.take_steps(read, None));
         let Ok(moved) = moved else { return Vec::new() };
@@ -130,6 +134,7 @@ impl DocumentMigration {
             promises_append_only: !edges.is_empty()
                 && edges.iter().all(|edge| edge.proof.drops_nothing),
             exempt: self.prepared.version_places().to_vec(),
+            followed: Followed::of(&found.effects),
             loss: Loss {
                 values: found.lost.len() as u64,
                 hash: found.loss_hash(),

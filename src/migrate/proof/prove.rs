@@ -6,7 +6,7 @@ use std::thread;
 use ledger_format::hash::{CommitHash, ContentHash};
 
 use super::generated::Generated;
-use super::seen::appends_only;
+use super::seen::{Followed, appends_only};
 use super::{
     ContractName, Loss, Observed, Proof, Property, SCHEMA, Seen, Status, WITNESSES_MAX, Witness,
 };
@@ -65,6 +65,8 @@ pub struct Migrated {
     pub promises_append_only: bool,
     /// Where the version stands, which may change.
     pub exempt: Vec<Pointer>,
+    /// Where steps put values, and which hashes they computed anew.
+    pub followed: Followed,
     /// What is lost.
     pub loss: Loss,
     /// Why it is unsupported, or what of its result is not valid.
@@ -236,7 +238,7 @@ fn look(views: &Views) -> (Observed, Vec<Witness>) {
     let mut witnesses = first.witnesses.clone();
     let mut append_only = Seen::NotApplicable;
     if let Some(value) = first.value() {
-        let changed = appends_only(&first.source, value, &first.exempt);
+        let changed = appends_only(&first.source, value, &first.exempt, &first.followed);
         append_only = changed.is_empty().into();
         witnesses.extend(changed.into_iter().map(|path| {
             let told = "it is not in the result as it was".to_owned();

@@ -105,6 +105,7 @@ impl Migration for Sample {
             witnesses: Vec::new(),
             source: json.value,
             exempt,
+            followed: Followed::of(&effects),
             errors,
         }
     }
@@ -148,7 +149,18 @@ fn each_wrong_is_seen_as_what_it_is() {
         ["appendOnly", "declaredMatchesObserved"]
     );
     assert_eq!(also(r#"{"remove":{"path":"/l"}}"#), ["appendOnly", "declaredMatchesObserved"]);
-    assert_eq!(also(r#"{"rename":{"path":"/l","to":"m"}}"#), ["appendOnly"]);
+    // Moved values are there; those that are taken away or replaced afterwards are not.
+    let none: [&str; 0] = [];
+    let renamed = r#"{"rename":{"path":"/l","to":"m"}}"#;
+    assert_eq!(also(renamed), none);
+    assert_eq!(
+        also(&format!(r#"{renamed},{{"remove":{{"path":"/m"}}}}"#)),
+        ["appendOnly", "declaredMatchesObserved"]
+    );
+    assert_eq!(
+        also(&format!(r#"{renamed},{{"set":{{"path":"/m/0","value":false}}}}"#)),
+        ["appendOnly", "declaredMatchesObserved"]
+    );
     assert_eq!(
         also(r#"{"jq":{"path":"/l","program":". + [false]"}}"#),
         ["declaredMatchesObserved"]
@@ -242,7 +254,7 @@ fn what_cannot_be_migrated_has_no_proof() {
 fn appending_is_judged_in_lists_and_by_digits() {
     let changed = |before: &str, after: &str| -> Vec<String> {
         let exempt = ["/version".parse().unwrap()];
-        let places = appends_only(&value(before), &value(after), &exempt);
+        let places = appends_only(&value(before), &value(after), &exempt, &Followed::default());
         places.iter().map(ToString::to_string).collect()
     };
     let none: [&str; 0] = [];
@@ -254,6 +266,34 @@ fn appending_is_judged_in_lists_and_by_digits() {
     assert_eq!(changed(r#"{"a":null}"#, r#"{"b":null}"#), ["/a"]);
     assert_eq!(changed(r#"{"a":{}}"#, r#"{"a":[]}"#), ["/a"]);
     assert_eq!(changed(r#"{"toString":1}"#, "{}"), ["/toString"]);
+}
+
+#[test]
+fn what_steps_moved_or_computed_anew_is_looked_for_where_it_is() {
+    let changed = |before: &str, steps: &str| -> Vec<String> {
+        let steps: Vec<Step> = serde_json::from_str(&format!("[{steps}]")).unwrap();
+        let (before, mut after) = (value(before), value(before));
+        let effects = apply(&steps, &Programs::of(&steps).unwrap(), &mut after).unwrap();
+        let places = appends_only(&before, &after, &[], &Followed::of(&effects));
+        places.iter().map(ToString::to_string).collect()
+    };
+    let none: [&str; 0] = [];
+    let a = r#"{"a":{"b":[1,2]}}"#;
+    let moved = r#"{"rename":{"path":"/a","to":"x"}},{"move":{"from":"/x/b","to":"/b"}}"#;
+    assert_eq!(changed(a, moved), none);
+    assert_eq!(changed(a, &format!(r#"{moved},{{"add":{{"path":"/a","value":0}}}}"#)), none);
+    let replaced = format!(r#"{moved},{{"set":{{"path":"/b/1","value":3}}}}"#);
+    assert_eq!(changed(a, &replaced), ["/a/b/1"]);
+    let gone = format!(r#"{moved},{{"remove":{{"path":"/b"}}}}"#);
+    assert_eq!(changed(a, &gone), ["/a/b"]);
+    // A place that something else takes later has nothing to do with what left it before.
+    let swapped = r#"{"rename":{"path":"/a","to":"c"}},{"rename":{"path":"/b","to":"a"}}"#;
+    assert_eq!(changed(r#"{"a":1,"b":2}"#, swapped), none);
+    let list = r#"{"l":[1]}"#;
+    assert_eq!(
+        changed(list, r#"{"map_values":{"path":"/l/0","table":[{"from":1,"to":2}]}}"#),
+        ["/l/0"]
+    );
 }
 
 #[test]

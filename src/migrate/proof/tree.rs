@@ -11,7 +11,7 @@ use super::{Generated, Proof};
 use crate::contract::{Contract, Pattern};
 use crate::diagnostic::OUTCOME_INVALID;
 use crate::migrate::MigrateError;
-use crate::migrate::documents::{Collection, DocumentsPolicy, InSet, Prepared, Refusal};
+use crate::migrate::documents::{Collection, DocumentsPolicy, Former, InSet, Prepared, Refusal};
 
 /// A document of a tree, and what is seen of its migration.
 #[derive(Debug)]
@@ -37,12 +37,17 @@ struct Set {
 }
 
 impl<'a> TreeProver<'a> {
-    /// For the documents of `collection`, as a run under that policy would migrate them. A linked set is looked at now.
-    pub fn new(collection: &'a Collection, policy: &DocumentsPolicy) -> Result<Self, MigrateError> {
+    /// For the documents of `collection`, as a run under that policy would migrate them; `former` is what they were called
+    /// before, as far as a ledger is asked. A linked set is looked at now.
+    pub fn new(
+        collection: &'a Collection,
+        policy: &DocumentsPolicy,
+        former: &Former,
+    ) -> Result<Self, MigrateError> {
         let contracts = collection.contracts().iter().map(Prepared::contract).cloned();
         let migrations = contracts.map(|contract| DocumentMigration::of(contract, policy));
         let migrations = migrations.collect::<Result<_, _>>()?;
-        let set = if collection.is_linked() { Some(Set::of(collection)?) } else { None };
+        let set = if collection.is_linked() { Some(Set::of(collection, former)?) } else { None };
         Ok(Self { collection, migrations, set })
     }
 
@@ -116,11 +121,11 @@ impl<'a> TreeProver<'a> {
 }
 
 impl Set {
-    fn of(collection: &Collection) -> Result<Self, MigrateError> {
+    fn of(collection: &Collection, former: &Former) -> Result<Self, MigrateError> {
         let as_it_is = BTreeMap::new();
-        let first = collection.whole_set(&as_it_is)?;
+        let first = collection.whole_set(&as_it_is, former)?;
         let elsewhere =
-            thread::scope(|scope| scope.spawn(|| collection.whole_set(&as_it_is)).join());
+            thread::scope(|scope| scope.spawn(|| collection.whole_set(&as_it_is, former)).join());
         let elsewhere = match elsewhere {
             Ok(set) => set?,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -128,7 +133,7 @@ impl Set {
         let result = |(id, member): (&String, &InSet)| {
             Some((id.clone(), member.evaluation.result.as_ref()?.bytes.clone()))
         };
-        let onward = collection.whole_set(&first.iter().filter_map(result).collect())?;
+        let onward = collection.whole_set(&first.iter().filter_map(result).collect(), former)?;
         Ok(Self { first, elsewhere, onward })
     }
 

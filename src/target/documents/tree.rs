@@ -99,6 +99,12 @@ pub enum TreeError {
         /// What is wrong.
         reason: String,
     },
+    /// A document to leave out that is none.
+    #[error("nothing to leave out: no document, and no folder that may hold some, is {pattern:?}")]
+    NothingLeftOut {
+        /// What was named.
+        pattern: String,
+    },
     /// More files than can be worked on.
     #[error("{} has more than {FILES_MAX} files", root.display())]
     TooMany {
@@ -202,6 +208,19 @@ pub struct Survey {
     pub links: BTreeSet<String>,
     /// Folders below the root that hold a ledger of their own.
     pub ledgers: BTreeSet<String>,
+    /// Documents that were to be left out, and with a `/` at the end folders that were.
+    pub left_out: BTreeSet<String>,
+    /// What was to be left out and is not there.
+    pub not_there: Vec<String>,
+}
+
+impl Survey {
+    /// Refuses where something was to be left out that is not there: whoever named it meant something else.
+    pub fn must_leave_out_all(&self) -> Result<(), TreeError> {
+        self.not_there
+            .first()
+            .map_or(Ok(()), |pattern| Err(TreeError::NothingLeftOut { pattern: pattern.clone() }))
+    }
 }
 
 /// A folder whose files are documents, or one file in it.
@@ -209,12 +228,24 @@ pub struct Survey {
 pub struct Tree {
     root: PathBuf,
     only: Option<String>,
+    left_out: Vec<String>,
 }
 
 impl Tree {
     /// The documents at or below `root`.
     pub const fn new(root: PathBuf) -> Self {
-        Self { root, only: None }
+        Self { root, only: None, left_out: Vec::new() }
+    }
+
+    /// Without the documents and folders that these ids or globs name; they are not looked at.
+    #[must_use]
+    pub fn leaving_out(self, left_out: Vec<String>) -> Self {
+        Self { left_out, ..self }
+    }
+
+    /// What is left out, as it was named.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// One document of the tree at `root`.
@@ -239,12 +270,13 @@ impl Tree {
     }
 
     /// Finds all documents. Of a tree with one document that one, which is of the only kind if there is only one. What
-    /// cannot be one of them although a kind claims it is refused, the first in the order of ids.
+    /// cannot be one of them although a kind claims it is refused, the first in the order of ids, unless it is left out.
     pub fn find(&self, kinds: &Kinds) -> Result<Survey, TreeError> {
         if let Some(id) = &self.only {
             let kind = if kinds.0.len() == 1 { Some(0) } else { kinds.of_file(id)? };
             let documents = kind.map(|kind| (id.clone(), kind)).into_iter().collect();
-            return Ok(Survey { documents, ..Survey::default() });
+            let not_there = self.left_out.clone();
+            return Ok(Survey { documents, not_there, ..Survey::default() });
         }
         if let Some(kind) = kinds.0.iter().find(|kind| kind.globs.is_empty()) {
             return Err(TreeError::NoFiles { kind: kind.name.clone() });
@@ -256,10 +288,13 @@ impl Tree {
             seen: 0,
             survey: Survey::default(),
             refused: BTreeMap::new(),
+            left_out: self.left_out.iter().map(|named| LeftOut::of(named)).collect(),
         };
         while let Some(folder) = walk.folders.pop() {
             walk.folder(&folder)?;
         }
+        let not_there = walk.left_out.iter().filter(|left_out| !left_out.is_there);
+        walk.survey.not_there = not_there.map(|left_out| left_out.named.clone()).collect();
         match walk.refused.into_values().next() {
             Some(refused) => Err(refused),
             None => Ok(walk.survey),
@@ -278,6 +313,27 @@ struct Walk<'a> {
     survey: Survey,
     /// What cannot be a document and is claimed as one, by its id.
     refused: BTreeMap<String, TreeError>,
+    left_out: Vec<LeftOut>,
+}
+
+/// Documents that are left out.
+struct LeftOut {
+    named: String,
+    glob: Option<GlobMatcher>,
+    /// Whether something was.
+    is_there: bool,
+}
+
+impl LeftOut {
+    /// The document or folder of that id, or all that the glob means. What is no glob is an id.
+    fn of(named: &str) -> Self {
+        let glob = Glob::new(named).ok().map(|glob| glob.compile_matcher());
+        Self { named: named.to_owned(), glob, is_there: false }
+    }
+
+    fn means(&self, path: &Path) -> bool {
+        Path::new(&self.named) == path || self.glob.as_ref().is_some_and(|glob| glob.is_match(path))
+    }
 }
 
 impl Walk<'_> {
@@ -293,6 +349,11 @@ impl Walk<'_> {
             }
             let kind = entry.file_type().map_err(io)?;
             let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
+                let id = Path::new(folder).join(entry.file_name());
+                let end = if kind.is_dir() { "/" } else { "" };
+                if self.leaves_out(&id, &format!("{}{end}", id.display())) {
+                    continue;
+                }
                 return Err(TreeError::Name { path: entry.path() });
             };
             if name == LEDGER_FOLDER && !folder.is_empty() && kind.is_dir() {
@@ -320,15 +381,33 @@ impl Walk<'_> {
         let mut inside = inside.clone();
         inside.extend(skipped_in(name));
         if self.kinds.look_into(&inside) {
-            self.folders.push(id);
+            if !self.leaves_out(Path::new(&id), &format!("{id}/")) {
+                self.folders.push(id);
+            }
         } else {
             self.survey.skipped.insert(id);
         }
     }
 
+    /// Whether something is to be left out; it is then noted as `told`.
+    fn leaves_out(&mut self, id: &Path, told: &str) -> bool {
+        let mut leaves = false;
+        for left_out in self.left_out.iter_mut().filter(|left_out| left_out.means(id)) {
+            (left_out.is_there, leaves) = (true, true);
+        }
+        if leaves {
+            self.survey.left_out.insert(told.to_owned());
+        }
+        leaves
+    }
+
     fn meets_file(&mut self, id: String, kind: fs::FileType, inside: &BTreeSet<&'static str>) {
+        let claimed = self.kinds.of_file_in(inside, &id);
+        if !matches!(claimed, Ok(None)) && self.leaves_out(Path::new(&id), &id) {
+            return;
+        }
         let path = || self.tree.path(&id);
-        let refused = match self.kinds.of_file_in(inside, &id) {
+        let refused = match claimed {
             Ok(None) => return,
             Ok(Some(_)) if kind.is_symlink() => TreeError::Link { path: path() },
             Ok(Some(_)) if !kind.is_file() => TreeError::Special { path: path() },
@@ -362,6 +441,37 @@ mod tests {
         let globs: Vec<String> = globs.iter().map(|glob| (*glob).to_owned()).collect();
         let kinds = Kinds::of([("kind", globs.as_slice())].into_iter()).unwrap();
         Tree::new(folder.path().to_owned()).find(&kinds).unwrap()
+    }
+
+    #[test]
+    fn what_is_named_is_left_out_and_what_is_not_there_is_told() {
+        use std::os::unix::ffi::OsStrExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        for id in ["a.json", "b/c.json", "b/d/e.json", "f[1].json", "other.txt"] {
+            let path = folder.path().join(id);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "{}").unwrap();
+        }
+        std::os::unix::fs::symlink("a.json", folder.path().join("l.json")).unwrap();
+        fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"n\xff.json")), "{}").unwrap();
+        let globs = ["**/*.json".to_owned()];
+        let kinds = Kinds::of([("kind", globs.as_slice())].into_iter()).unwrap();
+        let found = |left_out: &[&str]| {
+            let left_out = left_out.iter().map(|named| (*named).to_owned()).collect();
+            Tree::new(folder.path().to_owned()).leaving_out(left_out).find(&kinds)
+        };
+        assert!(matches!(found(&[]), Err(TreeError::Name { .. })));
+        assert!(matches!(found(&["n*.json"]), Err(TreeError::Link { .. })));
+        let survey =
+            found(&["n*.json", "l.json", "b", "f[1].json", "other.txt", "b/c.json"]).unwrap();
+        assert_eq!(survey.documents.into_keys().collect::<Vec<_>>(), ["a.json"]);
+        let left_out: Vec<String> = survey.left_out.into_iter().collect();
+        assert_eq!(left_out, ["b/", "f[1].json", "l.json", "n\u{fffd}.json"]);
+        // Nothing would be done with these two anyway.
+        assert_eq!(survey.not_there, ["other.txt", "b/c.json"]);
+        let all = found(&["*"]).unwrap();
+        assert_eq!((all.documents.len(), all.not_there.len()), (0, 0));
     }
 
     const FILES: [&str; 7] = [

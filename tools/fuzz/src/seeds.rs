@@ -346,6 +346,7 @@ pub(crate) fn documents_plans() -> Vec<Vec<u8>> {
         bytes_kept: 300,
         aside: glyph_ledger::migrate::documents::Aside::default(),
         links: None,
+        left_out: None,
         environment: Environment::here(),
     };
     let edited = DocumentsPlan::from_json(&plan.to_json().expect("a plan is written"));
