@@ -14,6 +14,7 @@ mod check;
 #[cfg(test)]
 mod conformance;
 pub mod documents;
+mod edits;
 mod environment;
 mod error;
 mod folder;

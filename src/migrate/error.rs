@@ -348,9 +348,9 @@ pub enum MigrateError {
         /// The document.
         object: String,
     },
-    /// Going back would take rows out that were written since the last run.
+    /// Going back would take rows out that no run wrote.
     #[error(
-        "{object} was written to since the last run: going back takes that out; it is recorded first and can be brought back"
+        "{object} holds what was written to it since: going back takes that out; it is recorded first and can be brought back"
     )]
     RowsWritten {
         /// The database.

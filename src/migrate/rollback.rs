@@ -5,6 +5,7 @@ use ledger_format::body::{Body, FixedBytes, ObjectState, Purpose, RunStarted};
 use ledger_format::cbor::{self, Value};
 use ledger_format::hash::{CommitHash, LedgerId};
 
+use super::edits::{Edits, same};
 use super::environment::Environment;
 use super::error::MigrateError;
 use super::plan::{Policy, binding};
@@ -39,7 +40,9 @@ pub fn rollback(
     store.must_be_idle()?;
     store.may_sign(signer)?;
     check_contract(store)?;
-    let then = store.ledger.state_at(size)?.store().clone();
+    let state_then = store.ledger.state_at(size)?;
+    let begun = state_then.runs().open.as_ref().map_or(size, |open| open.started_seq);
+    let then = state_then.store().clone();
     if then.contract.is_none() {
         return Err(MigrateError::BeforeAdoption);
     }
@@ -48,19 +51,6 @@ pub fn rollback(
     }
     must_be_writable(store)?;
     let observation = store.observe()?;
-    let recorded = &store.ledger.state().store().objects;
-    let rows = |state: &ObjectState| match state {
-        ObjectState::Database { rows, .. } => Some(*rows),
-        _ => None,
-    };
-    let rows_written = observation.changes.iter().find_map(|change| match change {
-        Body::ObjectObserved(body)
-            if rows(&body.state) != recorded.get(&body.object).and_then(rows) =>
-        {
-            Some(body.object.clone())
-        }
-        _ => None,
-    });
     let documents_changed = observation.changes.iter().any(|change| match change {
         Body::ObjectObserved(body) => matches!(body.state, ObjectState::Document { .. }),
         _ => false,
@@ -74,8 +64,9 @@ pub fn rollback(
     if !moved && then.version == observation.version {
         return Ok(None);
     }
-    if let Some(object) = rows_written.filter(|_| !options.discard_changes) {
-        return Err(MigrateError::RowsWritten { object });
+    if !options.discard_changes {
+        let edits = Edits::since(&store.ledger, size.min(begun), size, &then.objects)?;
+        must_hold_nothing_else(store, now, &then.objects, &edits)?;
     }
     check_kept(store, &observation.database_state, &then.objects)?;
     let (ledger, contract) = (store.ledger.id(), store.contract.digest());
@@ -108,6 +99,28 @@ pub fn rollback(
 }
 
 type States = std::collections::BTreeMap<String, ObjectState>;
+
+/// Refuses to take away what somebody wrote since a run, whether the ledger has it already or not.
+fn must_hold_nothing_else(
+    store: &Store,
+    now: &[(String, ObjectState)],
+    then: &States,
+    edits: &Edits,
+) -> Result<(), MigrateError> {
+    let recorded = &store.ledger.state().store().objects;
+    for (object, now) in now {
+        let Some(held) = recorded.get(object) else { continue };
+        let goes = !then.get(object).is_some_and(|then| same(now, then));
+        if goes && (!same(now, held) || edits.holds(object, held)) {
+            let object = object.clone();
+            return Err(match now {
+                ObjectState::Database { .. } => MigrateError::RowsWritten { object },
+                _ => MigrateError::DocumentChanged { object },
+            });
+        }
+    }
+    Ok(())
+}
 
 /// Refuses to begin when content to be written is not there or not whole: once the run is committed
 /// it would be too late. Of the database these are the pages that differ from what it has now.

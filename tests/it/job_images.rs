@@ -58,6 +58,27 @@ fn undo_after_the_application_wrote_restores_and_has_a_way_back_to_what_it_wrote
 }
 
 #[test]
+fn rows_that_a_later_run_has_recorded_already_are_asked_about_too() {
+    let home = tempfile::tempdir().unwrap();
+    let scene = Scene::adopted(home.path());
+    let one = scene.content();
+    let mut store = scene.open().unwrap();
+    let adopted = store.ledger().state().size();
+    scene.sql("INSERT INTO realms VALUES ('mine', '')");
+    migrate(&mut store, "2", &mut Silent).unwrap();
+    let (before, size) = (scene.files(), store.ledger().state().size());
+    let error = go_back(&mut store, adopted, &mut Silent).unwrap_err();
+    assert_eq!(error.code().id, diagnostic::DOCUMENT_CHANGED.id);
+    assert_eq!((scene.files(), store.ledger().state().size()), (before, size));
+    // The run itself can be taken back: it was made from these rows, and they stay.
+    let started = store.ledger().state().runs().finished[0].started_seq;
+    go_back(&mut store, started, &mut Silent).unwrap().unwrap();
+    assert_eq!(scene.count("SELECT count(*) FROM realms WHERE name = 'mine'"), 1);
+    go_back_over_rows(&mut store, adopted);
+    assert_eq!(scene.content(), one);
+}
+
+#[test]
 fn an_edited_manifest_is_kept_back_until_told_and_then_recorded() {
     let home = tempfile::tempdir().unwrap();
     let scene = Scene::adopted(home.path());
@@ -91,7 +112,7 @@ fn history(scene: &Scene) -> Vec<(u64, Content)> {
                 break;
             }
             if store.ledger().state().store().version.as_str() >= to {
-                go_back(&mut store, adopted, &mut Silent).unwrap().unwrap();
+                go_back_over_rows(&mut store, adopted);
                 cursors.push((store.ledger().state().size(), scene.content()));
             }
             scene.sql(&format!("INSERT INTO realms VALUES ('{round}-{to}', '')"));
@@ -100,6 +121,12 @@ fn history(scene: &Scene) -> Vec<(u64, Content)> {
         }
     }
     cursors
+}
+
+/// Goes back to a cursor after which rows were written, which has to be asked for.
+fn go_back_over_rows(store: &mut Store, size: u64) {
+    let options = RollbackOptions { discard_changes: true };
+    rollback(store, size, options, INPUTS, &signer(), &mut Silent).unwrap();
 }
 
 #[test]
@@ -113,7 +140,7 @@ fn every_committed_cursor_of_a_history_can_be_gone_back_to_and_forward_from() {
     assert!(runs.iter().all(|run| matches!(run.outcome, RunOutcome::Published { .. })));
     let newest = scene.content();
     for (size, content) in cursors.iter().rev().chain(&cursors) {
-        go_back(&mut store, *size, &mut Silent).unwrap();
+        go_back_over_rows(&mut store, *size);
         assert_eq!(scene.content(), *content, "cursor {size}");
     }
     assert_eq!(scene.content(), newest);

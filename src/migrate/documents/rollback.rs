@@ -10,6 +10,7 @@ use ledger_format::cbor::{self, Value as Cbor};
 use ledger_format::hash::CommitHash;
 use projections::OpenRun;
 
+use super::super::edits::Edits;
 use super::super::environment::Environment;
 use super::super::error::MigrateError;
 use super::super::plan::{Policy, binding};
@@ -42,7 +43,7 @@ pub fn rollback(
     documents.may_sign(signer)?;
     documents.stamps.clear();
     let (then, begun) = as_of(documents, size)?;
-    let edits = Edits::since(documents, size.min(begun), size, &then)?;
+    let edits = Edits::since(&documents.ledger, size.min(begun), size, &then)?;
     let (mut targets, mut changed, mut observed) = (States::new(), Vec::new(), Vec::new());
     for (id, held) in &documents.ledger.state().store().objects {
         let Some(target) = then.get(id) else { continue };
@@ -127,79 +128,6 @@ fn as_of(documents: &Documents, size: u64) -> Result<(States, u64), MigrateError
     }
     let begun = then.runs().open.as_ref().map_or(size, |open| open.started_seq);
     Ok((states, begun))
-}
-
-/// What people wrote since a cursor, as far as the ledger has it, and what was made from it.
-#[derive(Default)]
-struct Edits(BTreeMap<String, Vec<ObjectState>>);
-
-impl Edits {
-    /// Since the ledger had `size` events, when the documents were `then` and a run was under way that began at `begun`.
-    fn since(
-        documents: &Documents,
-        begun: u64,
-        size: u64,
-        then: &States,
-    ) -> Result<Self, MigrateError> {
-        let mut edits = Self::default();
-        let mut run = Run::default();
-        for recorded in documents.ledger.events(begun..documents.ledger.state().size()) {
-            let event = recorded?.event;
-            match event.body {
-                Body::RunStarted(body) => {
-                    run = Run { purpose: Some(body.purpose), moves: BTreeMap::new() }
-                }
-                Body::ObjectMigrated(body) => {
-                    run.moves.insert(body.object, (body.source, body.target));
-                }
-                Body::RunCommitted(_) if run.purpose == Some(Purpose::Migrate) => {
-                    edits.follow(&run, then);
-                }
-                Body::ObjectObserved(body) if event.seq >= size => {
-                    let by_somebody = match body.cause {
-                        Cause::Baseline | Cause::Joined => false,
-                        Cause::DataChange => true,
-                        Cause::Abandoned => !run.explains(&body.object, &body.state),
-                    };
-                    if by_somebody && then.get(&body.object) != Some(&body.state) {
-                        edits.0.entry(body.object).or_default().push(body.state);
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(edits)
-    }
-
-    /// What is made from what somebody wrote holds it too.
-    fn follow(&mut self, run: &Run, then: &States) {
-        for (id, written) in &mut self.0 {
-            if let Some((source, target)) = run.moves.get(id)
-                && written.contains(source)
-                && then.get(id) != Some(target)
-            {
-                written.push(target.clone());
-            }
-        }
-    }
-
-    fn holds(&self, id: &str, state: &ObjectState) -> bool {
-        self.0.get(id).is_some_and(|written| written.contains(state))
-    }
-}
-
-/// What a run did, as the events tell it.
-#[derive(Default)]
-struct Run {
-    purpose: Option<Purpose>,
-    moves: BTreeMap<String, (ObjectState, ObjectState)>,
-}
-
-impl Run {
-    /// Whether a document that the run left is what it read or what it made.
-    fn explains(&self, id: &str, state: &ObjectState) -> bool {
-        self.moves.get(id).is_some_and(|(source, target)| state == source || state == target)
-    }
 }
 
 fn preimage(documents: &Documents, targets: &States) -> Vec<u8> {
