@@ -65,7 +65,7 @@ impl<'o> Writer<'o> {
     }
 
     fn entries(self) -> Entries<'o> {
-        Entries { start: self.0.len(), entries: Vec::new(), out: self.0 }
+        Entries { start: self.0.len(), given: Vec::new(), out: self.0 }
     }
 }
 
@@ -288,7 +288,7 @@ struct Entries<'o> {
     out: &'o mut Vec<u8>,
     start: usize,
     /// Where the key, the value and what follows it begin.
-    entries: Vec<(usize, usize, usize)>,
+    given: Vec<(usize, usize, usize)>,
 }
 
 impl Entries<'_> {
@@ -301,7 +301,7 @@ impl Entries<'_> {
         match self.out.get(key) {
             Some(head) if head >> 5 == MAJOR_TEXT => {
                 let value = self.out.len();
-                self.entries.push((key, value, value));
+                self.given.push((key, value, value));
                 Ok(())
             }
             _ => refuse("a key that is not text"),
@@ -310,24 +310,23 @@ impl Entries<'_> {
 
     fn value<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), BridgeError> {
         append(item, self.out)?;
-        if let Some((_, _, end)) = self.entries.last_mut() {
+        if let Some((_, _, end)) = self.given.last_mut() {
             *end = self.out.len();
         }
         Ok(())
     }
 
     fn close(mut self) -> Result<(), BridgeError> {
-        let given = self.out.split_off(self.start);
-        let start = self.start;
-        let part = |from: usize, to: usize| given.get(from - start..to - start).unwrap_or_default();
+        let (start, bytes) = (self.start, self.out.split_off(self.start));
+        let part = |from: usize, to: usize| bytes.get(from - start..to - start).unwrap_or_default();
         // By their canonical bytes, the shorter key comes first.
-        self.entries.sort_unstable_by(|a, b| part(a.0, a.1).cmp(part(b.0, b.1)));
+        self.given.sort_unstable_by(|a, b| part(a.0, a.1).cmp(part(b.0, b.1)));
         let twice = |pair: &[(usize, usize, usize)]| matches!(pair, [a, b] if part(a.0, a.1) == part(b.0, b.1));
-        if self.entries.windows(2).any(twice) {
+        if self.given.windows(2).any(twice) {
             return refuse("a key that stands twice");
         }
-        encode_map_header(self.entries.len(), self.out);
-        for (key, _, end) in &self.entries {
+        encode_map_header(self.given.len(), self.out);
+        for (key, _, end) in &self.given {
             self.out.extend_from_slice(part(*key, *end));
         }
         Ok(())
@@ -432,7 +431,7 @@ mod tests {
 
     fn everything(number: u64) -> Everything<'static> {
         Everything {
-            zeta: (number % 2 == 0).then_some(7),
+            zeta: number.is_multiple_of(2).then_some(7),
             a: i64::MIN + i64::try_from(number).unwrap(),
             list: vec![
                 Kind::Plain,
