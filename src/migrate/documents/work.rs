@@ -209,20 +209,20 @@ impl Pace {
 
     /// Whether so many documents may be held, if they are as large as those before.
     fn may_hold(&self, documents: usize) -> bool {
-        documents.saturating_mul(self.each()) < HELD_BYTES_MAX
+        self.each().is_some_and(|each| documents.saturating_mul(each) < HELD_BYTES_MAX)
     }
 
     /// How many documents one thread is given, so that so many portions may be held.
     fn portion(&self, portions: usize) -> usize {
         let room = HELD_BYTES_MAX / portions.max(1);
-        room.checked_div(self.each()).unwrap_or(PORTION).clamp(1, PORTION)
+        let fit = self.each().and_then(|each| room.checked_div(each));
+        fit.unwrap_or(PORTION).clamp(1, PORTION)
     }
 
-    /// Bytes of a document, as far as is known.
-    fn each(&self) -> usize {
+    /// Bytes of a document, once one was read.
+    fn each(&self) -> Option<usize> {
         let documents = self.documents.load(Ordering::Relaxed);
-        let bytes = self.bytes.load(Ordering::Relaxed);
-        bytes.checked_div(documents).unwrap_or(HELD_BYTES_MAX)
+        self.bytes.load(Ordering::Relaxed).checked_div(documents)
     }
 }
 
