@@ -73,8 +73,8 @@ fn on_threads(
     thread::scope(|scope| {
         let portions = paths.chunks(paths.len().div_ceil(jobs).max(1));
         let threads: Vec<_> = portions.map(|paths| scope.spawn(move || work(paths))).collect();
-        let done = threads.into_iter().map(thread::ScopedJoinHandle::join);
-        done.map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        let mut done = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        done.try_for_each(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }
 
