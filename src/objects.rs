@@ -17,7 +17,7 @@ pub use named::Named;
 pub use pack::{OBJECT_BYTES_MAX, PackObjects};
 
 /// A store of byte strings named by their [`ContentHash`].
-pub trait Objects {
+pub trait Objects: Sync {
     /// Keeps `bytes` and returns their name. Bytes that are already kept are not kept twice.
     fn put(&mut self, bytes: &[u8]) -> Result<ContentHash, ObjectsError>;
 

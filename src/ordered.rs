@@ -25,6 +25,17 @@ pub(crate) fn in_order<I: Send, T: Send>(
     items: impl Iterator<Item = I>,
     crew: Crew,
     work: impl Fn(I) -> T + Sync,
+    take: impl FnMut(T) -> ControlFlow<()>,
+) {
+    in_order_while(items, crew, |_| true, work, take);
+}
+
+/// The same where it is told by what waits to be taken whether one more is drawn before the next is taken.
+fn in_order_while<I: Send, T: Send>(
+    items: impl Iterator<Item = I>,
+    crew: Crew,
+    may_draw: impl Fn(usize) -> bool,
+    work: impl Fn(I) -> T + Sync,
     mut take: impl FnMut(T) -> ControlFlow<()>,
 ) {
     let work = &work;
@@ -43,11 +54,12 @@ pub(crate) fn in_order<I: Send, T: Send>(
         drop(queue);
         let mut waiting = VecDeque::with_capacity(ahead);
         for item in items {
-            if waiting.len() == ahead
+            while (waiting.len() == ahead || !may_draw(waiting.len()))
                 && let Some(next) = waiting.pop_front()
-                && give(&next, &mut take).is_break()
             {
-                return;
+                if give(&next, &mut take).is_break() {
+                    return;
+                }
             }
             let (reply, result) = bounded(1);
             // A send fails only if every worker panicked; the scope passes that on.
@@ -67,10 +79,22 @@ pub(crate) fn try_in_order<I: Send, T: Send, E>(
     items: impl Iterator<Item = I>,
     crew: Crew,
     work: impl Fn(I) -> T + Sync,
+    take: impl FnMut(T) -> Result<(), E>,
+) -> Result<(), E> {
+    try_in_order_while(items, crew, |_| true, work, take)
+}
+
+/// The same where `may_draw` tells by how many wait to be taken whether one more is drawn before the next is taken. One is
+/// drawn in any case when none waits.
+pub(crate) fn try_in_order_while<I: Send, T: Send, E>(
+    items: impl Iterator<Item = I>,
+    crew: Crew,
+    may_draw: impl Fn(usize) -> bool,
+    work: impl Fn(I) -> T + Sync,
     mut take: impl FnMut(T) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut taken = Ok(());
-    in_order(items, crew, work, |result| {
+    in_order_while(items, crew, may_draw, work, |result| {
         taken = take(result);
         if taken.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
@@ -116,6 +140,28 @@ mod tests {
             };
             assert_eq!(taken(100), (0..100).map(|item| item * 2).collect::<Vec<_>>());
             assert_eq!(taken(3), [0, 2, 4, 6]);
+        }
+    }
+
+    #[test]
+    fn no_more_is_drawn_ahead_than_is_allowed_by_what_waits() {
+        for allowed in [0, 1, 3, 100] {
+            let drawn = std::cell::Cell::new(0_usize);
+            let items = (0..50_usize).inspect(|_| drawn.set(drawn.get() + 1));
+            let (crew, mut taken) = (Crew { workers: 2, ahead: 8 }, Vec::new());
+            let done: Result<(), ()> = try_in_order_while(
+                items,
+                crew,
+                |waiting| waiting < allowed,
+                |item| item,
+                |item| {
+                    let ahead = drawn.get() - taken.len();
+                    assert!(ahead <= allowed.clamp(1, 8) + 1, "{ahead} of {allowed}");
+                    taken.push(item);
+                    Ok(())
+                },
+            );
+            assert_eq!((done, taken), (Ok(()), (0..50).collect()));
         }
     }
 

@@ -71,6 +71,14 @@ macro_rules! bodies {
                 }
             }
 
+            /// Appends the canonical bytes of that map.
+            pub fn encode_into(&self, out: &mut Vec<u8>) -> Result<(), BodyError> {
+                match self {
+                    $(Self::$variant(body) => cbor::append(body, out)
+                        .map_err(|error| BodyError::Schema { kind: $kind, error }),)*
+                }
+            }
+
             /// Reads the body of an event of `kind` from its canonical bytes.
             pub fn from_bytes(kind: &str, bytes: &[u8]) -> Result<Self, BodyError> {
                 match kind {

@@ -8,12 +8,14 @@
 mod bridge;
 mod decode;
 mod fields;
+mod write;
 
 use std::cmp::Ordering;
 
 pub use bridge::{BridgeError, from_bytes, from_value, to_value};
 pub use decode::{DecodeError, Decoder, Item, Reason, decode};
 pub use fields::{FieldError, Fields};
+pub use write::{append, to_bytes};
 
 /// Deepest nesting of an event, state, plan or certificate, counted in arrays and maps. None of
 /// them needs more than eight; the bound keeps every reader's stack small.

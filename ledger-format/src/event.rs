@@ -74,15 +74,22 @@ const FIELDS: [&str; 8] = ["at", "seq", "body", "kind", "prev", "actor", "format
 impl Event {
     /// The canonical bytes. They may exceed [`EVENT_BYTES_MAX`]; [`Event::decode`] refuses those.
     pub fn encode(&self) -> Result<Vec<u8>, EventError> {
-        let body = self.body.to_value()?;
-        let mut out = Vec::with_capacity(384);
+        let mut body = Vec::with_capacity(BODY_BYTES_GUESS);
+        self.body.encode_into(&mut body)?;
+        Ok(self.encode_around(&body))
+    }
+
+    /// The same around the canonical bytes of its body, for whoever has them.
+    #[must_use]
+    pub fn encode_around(&self, body: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(body.len() + FRAME_BYTES_GUESS);
         cbor::encode_map_header(FIELDS.len(), &mut out);
         cbor::encode_text("at", &mut out);
         cbor::encode_unsigned(self.at, &mut out);
         cbor::encode_text("seq", &mut out);
         cbor::encode_unsigned(self.seq, &mut out);
         cbor::encode_text("body", &mut out);
-        cbor::encode_into(&body, &mut out);
+        out.extend_from_slice(body);
         cbor::encode_text("kind", &mut out);
         cbor::encode_text(self.body.kind(), &mut out);
         cbor::encode_text("prev", &mut out);
@@ -93,11 +100,41 @@ impl Event {
         cbor::encode_unsigned(FORMAT, &mut out);
         cbor::encode_text("ledger", &mut out);
         cbor::encode_bytes(self.ledger.as_bytes(), &mut out);
-        Ok(out)
+        out
+    }
+
+    /// Whether [`Event::decode`] reads this event from `bytes`, if it reads its body from those of `body`.
+    pub fn is_encoded_as(&self, bytes: &[u8], body: &[u8]) -> Result<bool, EventError> {
+        let read = Parts::of(bytes)?;
+        Ok((read.at, read.seq, read.prev) == (self.at, self.seq, self.prev)
+            && (read.actor, read.ledger) == (self.actor, self.ledger)
+            && (read.kind, read.body) == (self.body.kind(), body))
     }
 
     /// Reads an event from its canonical bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, EventError> {
+        let Parts { at, seq, prev, actor, ledger, kind, body } = Parts::of(bytes)?;
+        Ok(Self { at, seq, body: Body::from_bytes(kind, body)?, prev, actor, ledger })
+    }
+}
+
+/// What most bodies take, and what stands around one, in bytes.
+const BODY_BYTES_GUESS: usize = 512;
+const FRAME_BYTES_GUESS: usize = 224;
+
+/// An event whose body was not read yet.
+struct Parts<'a> {
+    at: u64,
+    seq: u64,
+    prev: EventId,
+    actor: KeyId,
+    ledger: LedgerId,
+    kind: &'a str,
+    body: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(bytes: &'a [u8]) -> Result<Self, EventError> {
         if bytes.len() > EVENT_BYTES_MAX {
             return Err(EventError::TooLong { actual: bytes.len() });
         }
@@ -106,16 +143,17 @@ impl Event {
         if format != FORMAT {
             return Err(EventError::Format { actual: format });
         }
-        let event = Self {
+        let parts = Self {
             at: at_most(AT_MS_MAX, "at", fields.unsigned("at")?)?,
             seq: at_most(SEQ_MAX, "seq", fields.unsigned("seq")?)?,
             prev: EventId::from_bytes(fields.bytes32("prev")?),
             actor: KeyId::from_bytes(fields.bytes32("actor")?),
             ledger: LedgerId::from_bytes(fields.bytes32("ledger")?),
-            body: Body::from_bytes(fields.text("kind")?, fields.bytes_of("body")?)?,
+            kind: fields.text("kind")?,
+            body: fields.bytes_of("body")?,
         };
         fields.finish(&FIELDS)?;
-        Ok(event)
+        Ok(parts)
     }
 }
 
@@ -146,6 +184,15 @@ mod tests {
             let event = event(body);
             let bytes = event.encode().unwrap();
             assert_eq!(Event::decode(&bytes).as_ref(), Ok(&event));
+            let mut body = Vec::new();
+            event.body.encode_into(&mut body).unwrap();
+            assert_eq!(event.encode_around(&body), bytes);
+            assert_eq!(event.is_encoded_as(&bytes, &body), Ok(true));
+            for at in 0..bytes.len() {
+                let mut bent = bytes.clone();
+                bent[at] ^= 1;
+                assert_ne!(event.is_encoded_as(&bent, &body), Ok(true), "byte {at}");
+            }
         }
     }
 

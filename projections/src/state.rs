@@ -224,8 +224,8 @@ impl State {
 /// `CommitHash("projection/<name>/<version>", state)`.
 pub(crate) fn digest(name: &str, version: u64, state: &impl Serialize) -> CommitHash {
     // Every state is made of text, integers, booleans and bytes, all of which can be encoded.
-    let value = cbor::to_value(state).unwrap_or(Value::Null);
-    CommitHash::of(&format!("projection/{name}/{version}"), &value)
+    let state = cbor::to_bytes(state).unwrap_or_else(|_| Value::Null.encode());
+    CommitHash::of_encoded(&format!("projection/{name}/{version}"), &state)
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,7 +1,10 @@
 //! Appending: stamp, check against the fold, encode and decode again, sign, write, remember.
 
+use std::ops::ControlFlow;
+use std::thread;
+
 use ledger_format::body::{Body, StateRecorded};
-use ledger_format::event::{Event, EventError};
+use ledger_format::event::Event;
 use ledger_format::hash::{EventId, KeyId};
 use ledger_format::head::{SignedHead, TreeHead};
 use projections::{Entry, Illegal};
@@ -9,6 +12,7 @@ use projections::{Entry, Illegal};
 use super::{Ledger, Pin, PinError, Recorded, cache, open};
 use crate::effects::Signer;
 use crate::log::{self, BATCH_EVENTS_MAX, Batch};
+use crate::ordered::{Crew, in_order};
 
 /// Events that were not appended.
 #[derive(Debug, thiserror::Error)]
@@ -158,13 +162,14 @@ impl Ledger {
     ) -> Result<Vec<Recorded>, AppendError> {
         let at = self.surroundings.clock.now_ms().max(self.state.chain().last_at());
         let ledger = self.id();
-        let mut stamped = Vec::new();
-        for body in bodies {
+        let encoded = encode_all(bodies.collect());
+        let mut stamped = Vec::with_capacity(encoded.len());
+        for (body, encoded) in encoded {
             let (seq, kind) = (self.state.size(), body.kind());
             let prev = self.state.chain().last();
             let event = Event { at, seq, body, prev, actor, ledger };
-            let bytes =
-                encode(&event).map_err(|reason| AppendError::Encoding { seq, kind, reason })?;
+            let bytes = encoded.and_then(|body| encode(&event, &body));
+            let bytes = bytes.map_err(|reason| AppendError::Encoding { seq, kind, reason })?;
             let id = EventId::of(&bytes);
             self.state.apply(Entry { event: &event, id }).map_err(|rule| AppendError::Illegal {
                 seq,
@@ -209,12 +214,52 @@ impl Ledger {
     }
 }
 
-/// The event's bytes, which must decode to the event and to nothing else.
-fn encode(event: &Event) -> Result<Vec<u8>, String> {
-    let bytes = event.encode().map_err(|error: EventError| error.to_string())?;
-    match Event::decode(&bytes) {
-        Ok(decoded) if decoded == *event => Ok(bytes),
-        Ok(_) => Err("it decodes to another event".into()),
+/// A body with its bytes, or why it has none.
+type Encoded = (Body, Result<Vec<u8>, String>);
+
+/// Bodies that one thread is given at a time; for fewer none is started.
+const PORTION: usize = 128;
+
+/// Encodes bodies, on all cores: of an event it is what takes longest, and needs nothing of the events before.
+fn encode_all(bodies: Vec<Body>) -> Vec<Encoded> {
+    if bodies.len() <= PORTION {
+        return bodies.into_iter().map(encode_body).collect();
+    }
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let mut encoded = Vec::with_capacity(bodies.len());
+    let mut bodies = bodies.into_iter();
+    let portions = std::iter::from_fn(|| {
+        let portion: Vec<Body> = bodies.by_ref().take(PORTION).collect();
+        (!portion.is_empty()).then_some(portion)
+    });
+    let encode = |portion: Vec<Body>| portion.into_iter().map(encode_body).collect::<Vec<_>>();
+    in_order(portions, Crew { workers, ahead: workers * 4 }, encode, |portion| {
+        encoded.extend(portion);
+        ControlFlow::Continue(())
+    });
+    encoded
+}
+
+/// The body's bytes, which must decode to the body and to nothing else.
+fn encode_body(body: Body) -> Encoded {
+    let mut bytes = Vec::new();
+    let encoded = match body.encode_into(&mut bytes) {
+        Err(error) => Err(error.to_string()),
+        Ok(()) => match Body::from_bytes(body.kind(), &bytes) {
+            Ok(decoded) if decoded == body => Ok(bytes),
+            Ok(_) => Err("it decodes to another event".into()),
+            Err(error) => Err(error.to_string()),
+        },
+    };
+    (body, encoded)
+}
+
+/// The event's bytes around those of its body, which must decode to the event and to nothing else.
+fn encode(event: &Event, body: &[u8]) -> Result<Vec<u8>, String> {
+    let bytes = event.encode_around(body);
+    match event.is_encoded_as(&bytes, body) {
+        Ok(true) => Ok(bytes),
+        Ok(false) => Err("it decodes to another event".into()),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -260,6 +305,28 @@ mod tests {
         ledger.append(&signer, vec![observed("b")]).unwrap();
         let pin = creator.get(&id).unwrap().unwrap();
         assert_eq!((pin.head.head().size, pin.provenance), (3, Provenance::OwnAppend));
+    }
+
+    /// Bodies that are encoded on several threads come in their order, and one that cannot be encoded tells its place.
+    #[test]
+    fn many_bodies_are_encoded_in_order() {
+        let many = PORTION * 5 / 2;
+        let mut bodies: Vec<Body> = (0..many).map(|number| observed(&number.to_string())).collect();
+        for (body, (same, encoded)) in bodies.iter().zip(encode_all(bodies.clone())) {
+            assert_eq!(*body, same);
+            let mut bytes = Vec::new();
+            body.encode_into(&mut bytes).unwrap();
+            assert_eq!(encoded, Ok(bytes));
+        }
+        bodies[many - 3] = observed(&"x".repeat(5_000));
+        let folder = tempfile::tempdir().unwrap();
+        let (dir, pins) = (folder.path().join("ledger"), Arc::<MemoryPins>::default());
+        let signer = KeySigner::new(SigningKey::from_bytes(&[1; 32]));
+        let mut ledger =
+            Ledger::create(&dir, folder.path(), &signer, [2; 16], surroundings(&pins)).unwrap();
+        let at = ledger.state().size() + many as u64 - 3;
+        let refused = ledger.append(&signer, bodies).unwrap_err();
+        assert!(matches!(refused, AppendError::Encoding { seq, .. } if seq == at), "{refused}");
     }
 
     #[test]

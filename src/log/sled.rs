@@ -47,9 +47,9 @@ use lock::Lock;
 use open::Opening;
 use store::{Fault, Store};
 
-/// Memory the engine may use for pages it has read, in bytes: enough that appending reads nothing
-/// again, small beside what a desktop has.
-pub const CACHE_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
+/// Memory the engine may use for pages it has read, in bytes: enough that appending, which goes to the end,
+/// reads nothing again, and small beside what the state of a ledger of many objects takes.
+pub const CACHE_BYTES_DEFAULT: u64 = 16 * 1024 * 1024;
 
 /// How to open a ledger's folder.
 #[derive(Debug, Clone)]

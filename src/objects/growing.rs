@@ -1,7 +1,7 @@
 //! Packs that are read while somebody else may be adding to them.
 
-use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use ledger_format::hash::ContentHash;
 
@@ -14,14 +14,14 @@ pub struct GrowingPacks {
     dir: PathBuf,
     first: PackObjects,
     /// `None` within if the packs could not be opened again; what is missing then stays missing.
-    again: OnceCell<Option<PackObjects>>,
+    again: OnceLock<Option<PackObjects>>,
 }
 
 impl GrowingPacks {
     /// Opens the folder `dir` without writing anything into it.
     pub fn open(dir: &Path) -> Result<Self, ObjectsError> {
         let first = PackObjects::open_read_only(dir)?;
-        Ok(Self { dir: dir.to_owned(), first, again: OnceCell::new() })
+        Ok(Self { dir: dir.to_owned(), first, again: OnceLock::new() })
     }
 
     fn again(&self) -> Option<&PackObjects> {

@@ -16,6 +16,11 @@ impl Named {
         Self { name: ContentHash::of(&bytes), bytes }
     }
 
+    /// `bytes` whose name was computed before.
+    pub(crate) const fn called(name: ContentHash, bytes: Vec<u8>) -> Self {
+        Self { name, bytes }
+    }
+
     /// Their name.
     #[must_use]
     pub const fn name(&self) -> ContentHash {

@@ -235,6 +235,8 @@ impl PackObjects {
         pack.write_all_at(&writer.buffer, writer.end).map_err(io_error(&path))?;
         writer.end += writer.buffer.len() as u64;
         writer.buffer.clear();
+        // One large object does not make it large for good.
+        writer.buffer.shrink_to(2 * BUFFER_BYTES);
         Ok(())
     }
 

@@ -6,5 +6,5 @@
 mod place;
 mod tree;
 
-pub use place::{Beside, Found, Output, Places};
+pub use place::{Beside, Found, Output, Places, Stamp};
 pub use tree::{Kinds, Survey, Tree, TreeError};

@@ -176,7 +176,8 @@ impl Whole<'_> {
             (None, Some(named)) => (&named.source, named.mode),
             _ => return Ok(None),
         };
-        Ok(Some(Found { bytes: self.objects.get(content)?, mode, names: 1 }))
+        let (bytes, content) = (self.objects.get(content)?, *content);
+        Ok(Some(Found { bytes, content, mode, names: 1 }))
     }
 
     fn outcome(&self, done: &Done, body: &ObjectMigrated) -> Again {

@@ -7,7 +7,6 @@ use ledger_format::body::{Body, MIXED_VERSIONS, ObjectState, Origin, StoreAdopte
 use ledger_format::hash::{CommitHash, ContentHash};
 
 use super::super::error::MigrateError;
-use super::super::observe::document_state;
 use super::super::stage::frozen_contract;
 use super::super::store::{open_objects, remembered_as};
 use super::former::Former;
@@ -19,7 +18,7 @@ use crate::effects::{KernelSyncs, Random, Signer, syncs};
 use crate::ledger::{Ledger, Surroundings};
 use crate::link::Links;
 use crate::objects::Objects;
-use crate::target::documents::{self as target, Found, Places, Survey, Tree};
+use crate::target::documents::{self as target, Found, Places, Stamp, Survey, Tree};
 
 /// The name under which a tree of documents is in a ledger's care: it has a contract for each kind of document and none of
 /// its own.
@@ -162,6 +161,8 @@ pub struct Documents {
     pub(super) conflicts: Conflicts,
     /// Those that the last run left as they are.
     pub(super) kept: Vec<String>,
+    /// By which those are known again that were read and kept for the run under way.
+    pub(super) stamps: BTreeMap<String, Stamp>,
 }
 
 impl Documents {
@@ -224,8 +225,8 @@ impl Documents {
         }
         let collection = Collection::of(tree, contracts, &outside)?;
         let objects = open_objects(&ledger)?;
-        let (conflicts, kept) = (Conflicts::Stop, Vec::new());
-        Ok(Self { collection, outside, jobs, objects, ledger, conflicts, kept })
+        let (conflicts, kept, stamps) = (Conflicts::Stop, Vec::new(), BTreeMap::new());
+        Ok(Self { collection, outside, jobs, objects, ledger, conflicts, kept, stamps })
     }
 
     /// Leaves out the documents and folders that these ids or globs name; plans made from now on say so.
@@ -297,8 +298,9 @@ impl Documents {
 }
 
 /// The state of what stands in a place.
-pub(super) fn state_of(found: &Found) -> ObjectState {
-    document_state(&found.bytes, found.mode)
+pub(super) const fn state_of(found: &Found) -> ObjectState {
+    let (content, bytes) = (found.content, found.bytes.len() as u64);
+    ObjectState::Document { content, bytes, mode: found.mode }
 }
 
 /// The bytes that a state names.

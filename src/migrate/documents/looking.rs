@@ -4,7 +4,7 @@ use super::super::error::MigrateError;
 use crate::ordered::{Crew, try_in_order};
 
 /// Places that one thread is given at a time.
-pub(super) const PORTION: usize = 64;
+const PORTION: usize = 64;
 
 /// Portions for each thread that are worked on, or were and are not taken yet.
 const AHEAD: usize = 3;

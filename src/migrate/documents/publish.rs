@@ -13,12 +13,12 @@ use projections::{OpenRun, Phase};
 use super::super::error::MigrateError;
 use super::super::run::{Milestone, Observer, Subject as _};
 use super::collection::{Documents, content_of, state_of};
-use super::looking::{PORTION, crew, each_looked_at};
+use super::looking::{crew, each_looked_at};
 use super::run::{may_replace, named, observation};
 use crate::effects::Signer;
-use crate::objects::ObjectsError;
+use crate::objects::Objects;
 use crate::ordered::in_order;
-use crate::target::documents::{Beside, Found, Output, Places, Tree, TreeError};
+use crate::target::documents::{Beside, Found, Output, Places, Stamp, Tree, TreeError};
 
 /// Documents that are put into their places together, and their bytes: all are written beside their places before the
 /// first is put there. File systems sync them together, twice a batch; and ext4 is slow to make files where many have been
@@ -26,8 +26,9 @@ use crate::target::documents::{Beside, Found, Output, Places, Tree, TreeError};
 const TOGETHER: usize = 200_000;
 const TOGETHER_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 
-/// Bytes of outputs that one thread is given to write; one may be larger.
-const PORTION_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most documents of one folder that one thread is given to write. Whoever changes a folder has it for himself meanwhile, so
+/// that threads which are given different ones do not wait for each other.
+const FOLDER_PORTION: usize = 1_000;
 
 /// What becomes of a document that holds neither what its committed run read nor what it made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,6 +47,8 @@ pub(in crate::migrate) struct Place {
     pub(super) source: Option<ObjectState>,
     /// What it made.
     pub(super) target: ObjectState,
+    /// By which what the run read is known again, if this process read it.
+    pub(super) stamp: Option<Stamp>,
 }
 
 /// What stands in a place of a committed run.
@@ -74,7 +77,7 @@ impl Documents {
         Ok(targets
             .map(|(id, target)| {
                 let source = before.get(id).cloned();
-                Place { id: id.clone(), source, target: target.clone() }
+                Place { id: id.clone(), source, target: target.clone(), stamp: None }
             })
             .collect())
     }
@@ -197,9 +200,6 @@ struct Writing<'p> {
     mode: u32,
 }
 
-/// A place that is to be written, with the bytes of its output.
-type Loaded<'p> = (Writing<'p>, Result<Vec<u8>, ObjectsError>);
-
 /// Outputs that are put into their places together.
 #[derive(Default)]
 struct Batch<'p> {
@@ -277,20 +277,17 @@ impl<'a> Publishing<'a> {
         batch: &mut Batch<'p>,
     ) -> Result<(), MigrateError> {
         let (documents, hand, many) = (self.documents, self.hand(), to_write.len());
-        let (mut left, stopped) = (to_write.iter(), AtomicBool::new(false));
+        let (mut left, stopped) = (to_write, AtomicBool::new(false));
         let portions = std::iter::from_fn(|| {
-            let (mut portion, mut bytes) = (Vec::new(), 0);
-            while portion.len() < PORTION && bytes < PORTION_BYTES_MAX && !is_set(&stopped) {
-                let Some(writing) = left.next() else { break };
-                let content = documents.objects.get(&writing.content);
-                bytes += content.as_ref().map_or(0, Vec::len);
-                portion.push((*writing, content));
-            }
-            (!portion.is_empty()).then_some(portion)
+            let portion = portion(left, |writing| &writing.place.id);
+            left = left.get(portion.len()..).unwrap_or_default();
+            (!portion.is_empty() && !is_set(&stopped)).then_some(portion)
         });
-        let work = |portion: Vec<Loaded<'p>>| {
-            let prepare = |loaded: Loaded<'p>| (loaded.0.place, hand.prepare(loaded, many));
-            portion.into_iter().map(prepare).collect::<Vec<_>>()
+        let objects = &*documents.objects;
+        let work = |portion: &[Writing<'p>]| {
+            let prepare =
+                |writing: &Writing<'p>| (writing.place, hand.prepare(*writing, objects, many));
+            portion.iter().map(prepare).collect::<Vec<_>>()
         };
         let mut met = Met::default();
         // Whatever was begun is heard, so that all that was written is known.
@@ -321,13 +318,14 @@ impl<'a> Publishing<'a> {
         let (hand, stops) = (self.hand(), self.documents.conflicts == Conflicts::Stop);
         let (stopped, observer) = (AtomicBool::new(false), RefCell::new(observer));
         let Batch { ready, placed } = batch;
-        let mut left = ready.chunks(PORTION);
+        let mut left = ready.as_slice();
         let portions = std::iter::from_fn(|| {
-            let portion = if is_set(&stopped) { None } else { left.next() };
-            for place in portion.unwrap_or_default() {
+            let portion = if is_set(&stopped) { &[] } else { portion(left, |place| &place.id) };
+            left = left.get(portion.len()..).unwrap_or_default();
+            for place in portion {
                 observer.borrow_mut().reached(&Milestone::Publishing { object: &place.id });
             }
-            portion
+            (!portion.is_empty()).then_some(portion)
         });
         let work = |portion: &[&Place]| {
             portion.iter().map(|place| hand.put(place, stops, &stopped)).collect::<Vec<_>>()
@@ -349,7 +347,7 @@ impl<'a> Publishing<'a> {
             }
             ControlFlow::Continue(())
         });
-        left.for_each(|portion| self.forget(portion));
+        self.forget(left);
         self.ended(met)
     }
 
@@ -437,11 +435,17 @@ impl Hand<'_> {
     }
 
     /// Writes an output, one of `many`, beside its place, if that holds what the run read.
-    fn prepare(self, loaded: Loaded<'_>, many: usize) -> Result<Came, MigrateError> {
-        let (Writing { place, mode, .. }, content) = loaded;
-        let came = self.stands(place)?.into();
+    fn prepare(
+        self,
+        writing: Writing<'_>,
+        objects: &dyn Objects,
+        many: usize,
+    ) -> Result<Came, MigrateError> {
+        let (Writing { place, content, mode }, places) = (writing, Places(self.tree));
+        let untouched = place.stamp.is_some_and(|stamp| places.bears(&place.id, &stamp));
+        let came = if untouched { Came::Done } else { self.stands(place)?.into() };
         if matches!(came, Came::Done) {
-            let (places, bytes) = (Places(self.tree), content?);
+            let bytes = objects.get(&content)?;
             let output = Output { id: &place.id, bytes: &bytes, mode };
             let prepared = places.prepare(&output, many);
             if prepared.is_err() {
@@ -466,8 +470,7 @@ impl Hand<'_> {
     }
 
     fn exchange(self, place: &Place) -> Result<Came, MigrateError> {
-        let is_output =
-            |found: &Found| content_of(&place.target) == Some(ContentHash::of(&found.bytes));
+        let is_output = |found: &Found| content_of(&place.target) == Some(found.content);
         let replaced = |found: Option<&Found>| self.may_replace(place, found);
         if Places(self.tree).put(&place.id, &is_output, &replaced)? {
             return Ok(Came::Done);
@@ -486,6 +489,18 @@ impl Hand<'_> {
     fn may_replace(self, place: &Place, found: Option<&Found>) -> bool {
         may_replace(self.open, found, place.source.as_ref())
     }
+}
+
+/// As many of these, in order, as one thread is given: those that lie in one folder.
+fn portion<T>(left: &[T], id: impl Fn(&T) -> &str) -> &[T] {
+    let first = left.first().map_or("", |one| folder(id(one)));
+    let mut together = left.iter().take(FOLDER_PORTION);
+    let end = together.position(|one| folder(id(one)) != first);
+    left.get(..end.unwrap_or(left.len().min(FOLDER_PORTION))).unwrap_or_default()
+}
+
+fn folder(id: &str) -> &str {
+    id.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 fn is_set(flag: &AtomicBool) -> bool {

@@ -41,6 +41,7 @@ pub fn rollback(
 ) -> Result<Option<RunReport>, MigrateError> {
     documents.must_be_idle()?;
     documents.may_sign(signer)?;
+    documents.stamps.clear();
     let (then, begun) = as_of(documents, size)?;
     let edits = Edits::since(&documents.ledger, size.min(begun), size, &then)?;
     let (mut targets, mut changed, mut observed) = (States::new(), Vec::new(), Vec::new());

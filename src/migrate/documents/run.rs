@@ -21,7 +21,7 @@ use super::collection::{Documents, content_of, state_of};
 use super::former::{Former, recorded};
 use super::looking::each_looked_at;
 use super::plan::{
-    Bound, DocumentsPlan, NamedDocument, PlannedDocument, PlannedLinks, PlannedRoute, bound,
+    Bound, DocumentsPlan, NamedDocument, PlannedDocument, PlannedLinks, PlannedRoute, Row, bound,
 };
 use super::prepared::Prepared;
 use super::publish::{Conflicts, Place, publish};
@@ -32,11 +32,11 @@ use super::work::{Kinds, links_of};
 use crate::effects::Signer;
 use crate::ledger::Ledger;
 use crate::objects::Named;
-use crate::target::documents::{Found, Places};
+use crate::target::documents::{Found, Places, Stamp};
 
 /// Documents recorded together. One that was not recorded yet is worked on again on resuming. Every batch has the objects
-/// synced once, which on a busy machine takes longer than everything else.
-const BATCH: usize = 8_000;
+/// synced once, which on a busy machine takes longer than everything else; the threads work ahead of it as far meanwhile.
+const BATCH: usize = 4_000;
 
 /// Bytes of results after which they are recorded, however few documents they are of.
 const RECORDED_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -148,20 +148,21 @@ fn still_fits(documents: &Documents, plan: &DocumentsPlan) -> Result<(), Migrate
 /// Keeps every source, and what sources name, and returns their lengths. Refuses a plan that was made with other documents
 /// than there are now: what was kept until then is named by nothing.
 fn take_sources(documents: &mut Documents, plan: &DocumentsPlan) -> Result<Vec<u64>, MigrateError> {
-    let Documents { collection, objects, jobs, .. } = documents;
+    let Documents { collection, objects, jobs, stamps, .. } = documents;
     let look = |source: Source<'_>| {
-        let found = Places(&collection.tree).look(source.id)?;
-        let found = found.filter(|found| found.mode == source.mode);
-        let kept = found.map(|found| Named::of(found.bytes));
-        Ok(kept.filter(|kept| kept.name() == source.content))
+        let found = Places(&collection.tree).look_and_stamp(source.id)?;
+        Ok(found.filter(|(found, _)| (found.content, found.mode) == (source.content, source.mode)))
     };
-    let held = |kept: &Option<Named>| kept.as_ref().map_or(0, |kept| kept.bytes().len());
+    let held =
+        |found: &Option<(Found, Stamp)>| found.as_ref().map_or(0, |(found, _)| found.bytes.len());
     let (mut lengths, mut changed) = (Vec::with_capacity(plan.objects.len()), Vec::new());
-    each_looked_at(*jobs, sources(plan), look, held, |source, kept| {
-        match kept {
-            Some(kept) if changed.is_empty() => {
-                objects.put_named(&kept)?;
-                lengths.push(kept.bytes().len() as u64);
+    stamps.clear();
+    each_looked_at(*jobs, sources(plan), look, held, |source, found| {
+        match found {
+            Some((found, stamp)) if changed.is_empty() => {
+                lengths.push(found.bytes.len() as u64);
+                objects.put_named(&Named::called(found.content, found.bytes))?;
+                stamps.insert(source.id.to_owned(), stamp);
             }
             Some(_) => {}
             None => changed.push(source.id.to_owned()),
@@ -171,6 +172,7 @@ fn take_sources(documents: &mut Documents, plan: &DocumentsPlan) -> Result<Vec<u
     if changed.is_empty() {
         Ok(lengths)
     } else {
+        stamps.clear();
         Err(MigrateError::Stale { reason: named("changed", &changed) })
     }
 }
@@ -308,8 +310,7 @@ fn stage(
         bound(&*documents.objects, open.started.plan)?;
     may_run_programs(policy.allow_programs, documents)?;
     documents.outside.parameters = policy.parameters();
-    let planned: BTreeMap<String, PlannedDocument> =
-        objects.into_iter().map(|row| (row.0.clone(), row.into())).collect();
+    let planned = PlannedDocuments::of(objects);
     announce(documents, open, &routes, signer, observer)?;
     let ways = Ways::of(&routes, |digest| documents.prepared(digest))?;
     // What documents of the run refer to may need no migration itself; so that is looked at too.
@@ -357,6 +358,22 @@ fn announce(
     if bodies.is_empty() { Ok(()) } else { documents.record(signer, bodies, observer) }
 }
 
+/// The documents of a plan, in the order of their ids.
+struct PlannedDocuments(Vec<PlannedDocument>);
+
+impl PlannedDocuments {
+    fn of(rows: Vec<Row>) -> Self {
+        let mut documents: Vec<PlannedDocument> = rows.into_iter().map(Into::into).collect();
+        documents.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        Self(documents)
+    }
+
+    fn get(&self, id: &str) -> Option<&PlannedDocument> {
+        let place = self.0.binary_search_by(|planned| planned.id.as_str().cmp(id)).ok()?;
+        self.0.get(place)
+    }
+}
+
 /// Everything that is worked on to stage a run.
 struct Work {
     contracts: Vec<Prepared>,
@@ -373,11 +390,12 @@ impl Work {
     fn of(
         documents: &Documents,
         mut ways: Ways,
-        planned: &BTreeMap<String, PlannedDocument>,
+        planned: &PlannedDocuments,
         bound: Option<&PlannedLinks>,
     ) -> Result<Self, MigrateError> {
         let kinds = planned
-            .values()
+            .0
+            .iter()
             .filter_map(|object| Some((object.id.clone(), ways.kind(object.route)?)));
         let mut ids: BTreeMap<String, usize> = kinds.collect();
         if let Some(links) = bound {
@@ -416,7 +434,7 @@ impl Work {
 
 struct Staging<'a> {
     documents: &'a mut Documents,
-    planned: &'a BTreeMap<String, PlannedDocument>,
+    planned: &'a PlannedDocuments,
     /// Documents that planned ones name.
     named: BTreeMap<&'a str, Source<'a>>,
     open: &'a OpenRun,
@@ -481,7 +499,7 @@ impl Staging<'_> {
         );
         self.done += 1;
         observer
-            .reached(&Milestone::Document { done: self.done, total: self.planned.len() as u64 });
+            .reached(&Milestone::Document { done: self.done, total: self.planned.0.len() as u64 });
         if self.pending.len() >= BATCH || self.bytes >= RECORDED_BYTES_MAX {
             self.flush(signer, observer)?;
         }
@@ -517,8 +535,11 @@ fn commit(
     let state = documents.ledger.state();
     let held = &state.store().objects;
     let (mut changed, mut places) = (Vec::new(), 0);
-    let tree = &documents.collection.tree;
+    let (tree, stamps) = (&documents.collection.tree, &documents.stamps);
     let look = |(id, _): (&String, &ObjectState)| {
+        if stamps.get(id).is_some_and(|stamp| Places(tree).bears(id, stamp)) {
+            return Ok(true);
+        }
         let found = Places(tree).look(id)?;
         Ok(may_replace(open, found.as_ref(), held.get(id)))
     };
@@ -541,16 +562,19 @@ fn commit(
             reason: named("changed while the run was at work", &changed),
         });
     }
+    let mut stamps = std::mem::take(&mut documents.stamps);
     let staged = state.store().staged.iter();
     let targets = staged.map(|(id, target)| Place {
         id: id.clone(),
         source: held.get(id).cloned(),
         target: target.clone(),
+        stamp: stamps.remove(id),
     });
     let targets = targets.collect();
     let certificate = state.certificates().open_certificate();
     documents.objects.sync()?;
     let committed = RunCommitted { run: open.run, certificate, places, audit: None };
+    drop(stamps);
     documents.record(signer, vec![committed.into()], observer)?;
     Ok(targets)
 }

@@ -2,6 +2,7 @@
 //! Results come in the order of ids, whatever the number of threads.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::evaluation::{Evaluation, Moved};
 use super::former::Former;
@@ -12,17 +13,21 @@ use crate::document::Value;
 use crate::link::{
     self, Census, LinkError, Linked, Links, ObjectIndex, Renaming, Subject, former_names,
 };
-use crate::ordered::{Crew, try_in_order};
+use crate::ordered::{Crew, try_in_order_while};
 use crate::target::documents::Found;
 
-/// Documents that one thread is given at a time.
+/// Most documents that one thread is given at a time.
 const PORTION: usize = 32;
 
-/// Portions for each thread that are worked on, or done and not taken yet.
-const AHEAD: usize = 3;
+/// Portions that are worked on, or done and not taken yet, where documents are small: as many documents as are recorded
+/// together, so that threads work on while that is done.
+const AHEAD: usize = 128;
 
-/// Bytes of documents that are held at a time, over all threads; one document may be larger.
-const HELD_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The same for each thread, however large documents are.
+const AHEAD_MIN: usize = 3;
+
+/// Bytes of documents that are held at a time, over all threads; one document of each portion may be larger.
+const HELD_BYTES_MAX: usize = 24 * 1024 * 1024;
 
 /// The kinds of documents of a set, and how they name each other.
 pub(super) struct Kinds<'a> {
@@ -82,16 +87,18 @@ impl Kinds<'_> {
         look: Look<'_, R>,
         take: &mut dyn FnMut(R) -> Result<(), E>,
     ) -> Result<(), E> {
+        let (pace, always) = (Pace::default(), jobs * AHEAD_MIN);
         let mut ids = ids.iter();
         let portions = std::iter::from_fn(|| {
-            let portion: Vec<_> = ids.by_ref().take(PORTION).collect();
+            let portion: Vec<_> = ids.by_ref().take(pace.portion(always)).collect();
             (!portion.is_empty()).then_some(portion)
         });
-        let crew = Crew { workers: jobs, ahead: jobs * AHEAD };
-        let bytes_max = HELD_BYTES_MAX / crew.ahead;
-        let work = |portion| self.portion(portion, bytes_max, load, look);
-        try_in_order(portions, crew, work, |portion: Result<Portion<'_, R>, E>| {
-            let Portion { done, left } = portion?;
+        let crew = Crew { workers: jobs, ahead: AHEAD.max(always) };
+        let may_draw = |waiting: usize| waiting < always || pace.may_hold(waiting * PORTION);
+        let work = |portion| self.portion(portion, &pace, load, look);
+        try_in_order_while(portions, crew, may_draw, work, |portion: Result<Portion<'_, R>, E>| {
+            let Portion { done, bytes, left } = portion?;
+            pace.held.fetch_sub(bytes, Ordering::Relaxed);
             done.into_iter().try_for_each(&mut *take)?;
             left.into_iter().try_for_each(|(id, kind)| take(look(self.one(id, *kind, load)?)))
         })
@@ -101,22 +108,22 @@ impl Kinds<'_> {
     fn portion<'i, R, E>(
         &self,
         ids: Vec<(&'i String, &'i usize)>,
-        bytes_max: usize,
+        pace: &Pace,
         load: Load<'_, E>,
         look: Look<'_, R>,
     ) -> Result<Portion<'i, R>, E> {
-        let mut done = Vec::with_capacity(ids.len());
-        let mut held = 0;
+        let (mut done, mut bytes) = (Vec::with_capacity(ids.len()), 0);
         let mut ids = ids.into_iter();
         for (id, kind) in ids.by_ref() {
             let one = self.one(id, *kind, load)?;
-            held += one.source.bytes.len();
+            let held = pace.took_in(one.source.bytes.len());
+            bytes += one.source.bytes.len();
             done.push(look(one));
-            if held > bytes_max {
+            if held > HELD_BYTES_MAX {
                 break;
             }
         }
-        Ok(Portion { done, left: ids.collect() })
+        Ok(Portion { done, bytes, left: ids.collect() })
     }
 
     fn one<E>(&self, id: &str, kind: usize, load: Load<'_, E>) -> Result<Done, E> {
@@ -178,7 +185,45 @@ impl Kinds<'_> {
 /// Documents that one thread was given.
 struct Portion<'i, R> {
     done: Vec<R>,
+    /// Bytes of those that are done.
+    bytes: usize,
     left: Vec<(&'i String, &'i usize)>,
+}
+
+/// How large the documents are that were read so far, by which it is told how far ahead others may be read.
+#[derive(Default)]
+struct Pace {
+    documents: AtomicUsize,
+    bytes: AtomicUsize,
+    /// Bytes of those that were not taken yet.
+    held: AtomicUsize,
+}
+
+impl Pace {
+    /// Takes note of a document of so many bytes, and returns how many are held with it.
+    fn took_in(&self, bytes: usize) -> usize {
+        self.documents.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.held.fetch_add(bytes, Ordering::Relaxed) + bytes
+    }
+
+    /// Whether so many documents may be held, if they are as large as those before.
+    fn may_hold(&self, documents: usize) -> bool {
+        self.each().is_some_and(|each| documents.saturating_mul(each) < HELD_BYTES_MAX)
+    }
+
+    /// How many documents one thread is given, so that so many portions may be held.
+    fn portion(&self, portions: usize) -> usize {
+        let room = HELD_BYTES_MAX / portions.max(1);
+        let fit = self.each().and_then(|each| room.checked_div(each));
+        fit.unwrap_or(PORTION).clamp(1, PORTION)
+    }
+
+    /// Bytes of a document, once one was read.
+    fn each(&self) -> Option<usize> {
+        let documents = self.documents.load(Ordering::Relaxed);
+        self.bytes.load(Ordering::Relaxed).checked_div(documents)
+    }
 }
 
 /// All documents of a linked set.

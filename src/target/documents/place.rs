@@ -1,13 +1,17 @@
 //! The places of documents: what stands there, and how something else is put there, durably and whole or not at all.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
+use std::hash::{Hash as _, Hasher as _};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use ledger_format::hash::ContentHash;
+use rustix::buffer::spare_capacity;
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, openat, renameat_with};
 use rustix::io::Errno;
+use siphasher::sip::SipHasher13;
 
 use super::tree::{Tree, TreeError, UNFINISHED};
 use crate::document::DOCUMENT_BYTES_MAX;
@@ -20,10 +24,32 @@ const SYNC_TOGETHER_MIN: usize = 32;
 pub struct Found {
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// Their name.
+    pub content: ContentHash,
     /// Its permission bits.
     pub mode: u32,
     /// Number of names that the file has; more than one where it is hard-linked.
     pub names: u64,
+}
+
+/// What the file system says of a file, by which it is known again as long as nobody writes to it, replaces it or changes
+/// its permissions. Whoever takes pains can give a file that was changed the stamp that it had; so it spares reading where
+/// the bytes are compared once more before anything is lost, and nowhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp(
+    /// A hash, since one is held for every document. It is not kept.
+    u64,
+);
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        let mut hasher = SipHasher13::new();
+        let file = (metadata.dev(), metadata.ino(), metadata.mode(), metadata.len());
+        let modified = (metadata.mtime(), metadata.mtime_nsec());
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
+        (file, modified, changed).hash(&mut hasher);
+        Self(hasher.finish())
+    }
 }
 
 /// What lies beside a place, under the name that an output has before it is put there.
@@ -56,7 +82,17 @@ impl Places<'_> {
     /// What stands in the place of `id`; none if nothing does. A link is refused, and so is what is too large to be a
     /// document, before it is read.
     pub fn look(&self, id: &str) -> Result<Option<Found>, TreeError> {
+        Ok(self.look_and_stamp(id)?.map(|(found, _)| found))
+    }
+
+    /// The same with the stamp that it had right before it was read.
+    pub fn look_and_stamp(&self, id: &str) -> Result<Option<(Found, Stamp)>, TreeError> {
         look_at(&self.0.path(id))
+    }
+
+    /// Whether what stands in the place of `id` has this stamp. What cannot be told has not.
+    pub fn bears(&self, id: &str, stamp: &Stamp) -> bool {
+        fs::symlink_metadata(self.0.path(id)).is_ok_and(|metadata| Stamp::of(&metadata) == *stamp)
     }
 
     /// Writes an output beside its place, one of `many`: durably if they are few, else [`Places::harden`] makes them durable
@@ -88,12 +124,12 @@ impl Places<'_> {
         let fresh = unfinished(&path);
         let placed = match exchange(&fresh, &path) {
             Ok(()) => match look_at(&fresh) {
-                Ok(Some(found)) if may_replace(Some(&found)) => true,
+                Ok(Some((found, _))) if may_replace(Some(&found)) => true,
                 _ => return self.take_out(id, is_output),
             },
             Err(Errno::NOENT) => may_replace(None) && Self::put_into_empty(&fresh, &path)?,
             Err(error) if is_unknown(error) => {
-                let may = may_replace(look_at(&path)?.as_ref());
+                let may = may_replace(self.look(id)?.as_ref());
                 if may {
                     fs::rename(&fresh, &path).map_err(|source| TreeError::Io { path, source })?;
                 }
@@ -130,7 +166,7 @@ impl Places<'_> {
     /// What lies beside the place of `id`: an output that was not put there, or what came out when one was.
     pub fn beside(&self, id: &str) -> Result<Beside, TreeError> {
         match look_at(&unfinished(&self.0.path(id))) {
-            Ok(Some(found)) => Ok(Beside::File(found)),
+            Ok(Some((found, _))) => Ok(Beside::File(found)),
             Ok(None) => Ok(Beside::Nothing),
             Err(TreeError::Link { .. } | TreeError::Special { .. } | TreeError::Large { .. }) => {
                 Ok(Beside::Other)
@@ -193,17 +229,18 @@ impl Places<'_> {
     }
 }
 
-/// What stands at `path`, read no further than a document may be long.
-fn look_at(path: &Path) -> Result<Option<Found>, TreeError> {
+/// What stands at `path`, read no further than a document may be long, and how its file was right before.
+fn look_at(path: &Path) -> Result<Option<(Found, Stamp)>, TreeError> {
     let io = |source| TreeError::Io { path: path.to_owned(), source };
-    let link = || TreeError::Link { path: path.to_owned() };
-    let metadata = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(io)?,
+    // What is exchanged in this moment for a link or a pipe is neither followed nor waited for.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = match openat(CWD, path, OFlags::RDONLY | flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::LOOP) => return Err(TreeError::Link { path: path.to_owned() }),
+        Err(error) => return Err(unopened(path, error.into())),
     };
-    if metadata.is_symlink() {
-        return Err(link());
-    }
+    let metadata = file.metadata().map_err(io)?;
     if !metadata.is_file() {
         return Err(TreeError::Special { path: path.to_owned() });
     }
@@ -212,21 +249,40 @@ fn look_at(path: &Path) -> Result<Option<Found>, TreeError> {
     if metadata.len() > bytes_max {
         return Err(large(metadata.len()));
     }
-    // What is exchanged in this moment for a link or a pipe is neither followed nor waited for.
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let flags = i32::try_from(flags.bits()).unwrap_or_default();
-    let file = match fs::OpenOptions::new().read(true).custom_flags(flags).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => return Err(link()),
-        other => other.map_err(io)?,
-    };
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
-    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(io)?;
+    let bytes = read(&file, metadata.len()).map_err(io)?;
     if bytes.len() as u64 > bytes_max {
         return Err(large(bytes.len() as u64));
     }
-    let mode = metadata.permissions().mode() & 0o7777;
-    Ok(Some(Found { bytes, mode, names: metadata.nlink() }))
+    let (content, mode) = (ContentHash::of(&bytes), metadata.permissions().mode() & 0o7777);
+    let found = Found { bytes, content, mode, names: metadata.nlink() };
+    Ok(Some((found, Stamp::of(&metadata))))
+}
+
+/// Why something cannot be opened: sockets and devices cannot, and are no documents.
+fn unopened(path: &Path, source: io::Error) -> TreeError {
+    let path = path.to_owned();
+    match fs::symlink_metadata(&path) {
+        Ok(metadata) if metadata.is_symlink() => TreeError::Link { path },
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => TreeError::Special { path },
+        _ => TreeError::Io { path, source },
+    }
+}
+
+/// The bytes of a file that had this length, up to one more than a document may have.
+fn read(file: &File, length: u64) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(length).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(length.saturating_add(1));
+    // One byte more is asked for than there should be, which tells the end without asking again.
+    while let Err(error) = rustix::io::read(file, spare_capacity(&mut bytes)) {
+        if error != Errno::INTR {
+            return Err(error.into());
+        }
+    }
+    if bytes.len() != length {
+        let rest = (DOCUMENT_BYTES_MAX as u64 + 1).saturating_sub(bytes.len() as u64);
+        file.take(rest).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 fn exchange(one: &Path, other: &Path) -> Result<(), Errno> {
@@ -240,25 +296,30 @@ fn is_unknown(error: Errno) -> bool {
 
 /// Writes an output whole, with its permissions and the owner of what stands in its place.
 fn write(path: &Path, fresh: &Path, output: &Output<'_>, durably: bool) -> io::Result<()> {
-    let mut file = create(path, fresh)?;
+    let mut file = create(path, fresh, output.mode)?;
     file.write_all(output.bytes)?;
+    let new = file.metadata()?;
+    let mut mode = new.permissions().mode() & 0o7777;
     match fs::symlink_metadata(path) {
-        Ok(old) => {
-            let new = file.metadata()?;
-            if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
-                fchown(&file, Some(old.uid()), Some(old.gid()))?;
-            }
+        Ok(old) if (old.uid(), old.gid()) != (new.uid(), new.gid()) => {
+            fchown(&file, Some(old.uid()), Some(old.gid()))?;
+            mode = file.metadata()?.permissions().mode() & 0o7777;
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
     }
-    file.set_permissions(fs::Permissions::from_mode(output.mode))?;
+    if mode != output.mode {
+        file.set_permissions(fs::Permissions::from_mode(output.mode))?;
+    }
     if durably { file.sync_all() } else { Ok(()) }
 }
 
-/// A new file beside a place. What stands in its way is a killed job's; a folder may be gone with its documents.
-fn create(path: &Path, fresh: &Path) -> io::Result<File> {
-    let new = || fs::OpenOptions::new().write(true).create_new(true).open(fresh);
+/// A new file beside a place, open to nobody whom its permissions keep out. What stands in its way is a killed job's; a
+/// folder may be gone with its documents.
+fn create(path: &Path, fresh: &Path, mode: u32) -> io::Result<File> {
+    let mut new = fs::OpenOptions::new();
+    new.write(true).create_new(true).mode(mode & 0o777);
+    let new = || new.open(fresh);
     match new() {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             fs::remove_file(fresh)?;
@@ -284,4 +345,68 @@ fn unfinished(path: &Path) -> PathBuf {
     let (before, after) = UNFINISHED;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{before}{name}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_is_borne_until_somebody_touches_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = Tree::new(folder.path().to_owned());
+        let (places, path) = (Places(&tree), folder.path().join("a"));
+        let (mode, other) = (fs::Permissions::from_mode, folder.path().join("b"));
+        let touches: [&dyn Fn(); 4] = [
+            &|| fs::write(&path, "three").unwrap(),
+            &|| fs::set_permissions(&path, mode(0o600)).unwrap(),
+            &|| {
+                fs::write(&other, "ONE").unwrap();
+                fs::rename(&other, &path).unwrap();
+            },
+            &|| fs::remove_file(&path).unwrap(),
+        ];
+        for touch in touches {
+            fs::write(&path, "one").unwrap();
+            fs::set_permissions(&path, mode(0o644)).unwrap();
+            let (found, stamp) = places.look_and_stamp("a").unwrap().unwrap();
+            assert_eq!((found.bytes.as_slice(), found.mode), (b"one".as_slice(), 0o644));
+            assert_eq!(found.content, ContentHash::of(b"one"));
+            assert!(places.bears("a", &stamp));
+            touch();
+            assert!(!places.bears("a", &stamp));
+        }
+    }
+
+    #[test]
+    fn what_is_no_document_is_told_without_reading_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = Tree::new(folder.path().to_owned());
+        let (places, at) = (Places(&tree), |name: &str| folder.path().join(name));
+        fs::create_dir(at("folder")).unwrap();
+        std::os::unix::fs::symlink("folder", at("link")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        rustix::fs::mknodat(CWD, at("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        File::create(at("large")).unwrap().set_len(DOCUMENT_BYTES_MAX as u64 + 1).unwrap();
+        File::create(at("empty")).unwrap();
+        assert!(matches!(places.look("link"), Err(TreeError::Link { .. })));
+        for special in ["folder", "socket", "pipe"] {
+            assert!(matches!(places.look(special), Err(TreeError::Special { .. })), "{special}");
+        }
+        assert!(matches!(places.look("large"), Err(TreeError::Large { .. })));
+        assert!(places.look("empty").unwrap().unwrap().bytes.is_empty());
+        assert_eq!(places.look("none").unwrap(), None);
+    }
+
+    /// What grows while it is read is read to its end.
+    #[test]
+    fn what_is_longer_or_shorter_than_it_was_said_to_be_is_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, "twelve bytes").unwrap();
+        for said in [0, 1, 11, 12, 13, 100] {
+            let file = File::open(&path).unwrap();
+            assert_eq!(read(&file, said).unwrap(), b"twelve bytes", "{said}");
+        }
+    }
 }

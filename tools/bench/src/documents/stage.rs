@@ -22,7 +22,7 @@ use crate::history::signer;
 /// What is done with the documents.
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum Stage {
-    /// Read every file and write as many beside.
+    /// Read every file, write as many beside, exchange them and remove what came out, in a tree of their own.
     Files,
     /// Read every document's value and write it again.
     Values,
@@ -37,7 +37,7 @@ pub(super) enum Stage {
 impl Stage {
     pub(super) const fn title(self) -> &'static str {
         match self {
-            Self::Files => "files alone: read, write beside, sync",
+            Self::Files => "files alone: read, keep, write beside, exchange, remove, sync",
             Self::Values => "values alone: parse and serialise",
             Self::Init => "init",
             Self::Plan => "plan",
@@ -49,7 +49,9 @@ impl Stage {
     pub(super) fn run(self, place: &Path, jobs: usize) -> Result<Duration, Error> {
         let began = Instant::now();
         match self {
-            Self::Files => return probe::files(&tree(place), &place.join("beside")),
+            Self::Files => {
+                return probe::exchanged(&other_tree(place), &place.join("kept"), jobs);
+            }
             Self::Values => return probe::values(&tree(place), jobs),
             Self::Init => {
                 drop(Documents::init(
@@ -81,6 +83,11 @@ impl Stage {
 /// Where the documents lie.
 pub(super) fn tree(place: &Path) -> PathBuf {
     place.join("tree")
+}
+
+/// Where the same documents lie once more, for the files alone.
+pub(super) fn other_tree(place: &Path) -> PathBuf {
+    place.join("other")
 }
 
 fn plan_file(place: &Path) -> PathBuf {
