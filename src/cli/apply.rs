@@ -49,7 +49,7 @@ pub(super) struct Arguments {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Applied {
-    Run(RunAnswer),
+    Run(Box<RunAnswer>),
     /// There was nothing to do, and no run.
     Nothing {
         unchanged: bool,
@@ -153,7 +153,7 @@ fn of_tree(
 }
 
 fn done(run: RunAnswer) -> Done<Applied> {
-    Done::new(Applied::Run(run)).next(&["verify-chain", "--objects"]).next(&["undo"])
+    Done::new(Applied::Run(Box::new(run))).next(&["verify-chain", "--objects"]).next(&["undo"])
 }
 
 fn nothing() -> Done<Applied> {

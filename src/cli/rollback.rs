@@ -42,7 +42,7 @@ pub(super) struct How {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum RolledBack {
-    Run(RunAnswer),
+    Run(Box<RunAnswer>),
     Nothing { unchanged: bool },
 }
 
@@ -147,7 +147,7 @@ fn answer(report: Option<RunReport>, look: &str) -> Done<RolledBack> {
         Some(report) => {
             let forward = format!("{}", report.run);
             let forward = format!("run:{}^", forward.get(..12).unwrap_or(&forward));
-            Done::new(RolledBack::Run(report.into())).next(&[look]).next(&[
+            Done::new(RolledBack::Run(Box::new(report.into()))).next(&[look]).next(&[
                 "migration",
                 "rollback",
                 "--to",

@@ -25,6 +25,7 @@ mod page;
 mod page_tree;
 mod publish;
 mod rows;
+mod running;
 mod schema;
 mod script;
 mod snapshot;
@@ -49,9 +50,10 @@ pub use loss::{
 pub use page::{Chunkwise, Layout, PageSize, PageSource, Pages};
 pub use page_tree::{PageTree, UnknownPage};
 pub use publish::{Known, PublishError, Publisher, Standing, recognise};
+pub use running::Transactions;
 pub use script::Script;
 pub use snapshot::{Snapshot, Watch};
-pub use work_copy::{RowOrder, StepError, StepOutcome, Transactions, WorkCopy};
+pub use work_copy::{RowOrder, StepError, StepOutcome, WorkCopy};
 
 /// Names in one node of a page tree: 64 × 32 bytes are 2 KiB, so a changed page costs one small
 /// object a level, and 1 GiB of 4 KiB pages needs two levels.
