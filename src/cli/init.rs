@@ -246,7 +246,11 @@ fn of_database(
         Err(MigrateError::AlreadyAdopted { .. }) if !Settings::are_in(&ledger)? => {
             adopted_before(open)?
         }
-        Err(error @ (MigrateError::AppliedChanged { .. } | MigrateError::Database(_))) => {
+        // There is no ledger yet whose status could be asked for.
+        Err(error @ MigrateError::AppliedChanged { .. }) => {
+            return Err(Failure { next: Vec::new(), ..error.into() });
+        }
+        Err(error @ MigrateError::Database(_)) => {
             return Err(in_no_care_yet(error));
         }
         made => made?,
