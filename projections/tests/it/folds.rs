@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ledger_format::body::{
     Body, Cause, FixedBytes, KeyAuthorized, KeyRevoked, ObjectMigrated, ObjectObserved,
-    ObjectStaged, Role, RunRoute, RunStarted, StagedContent,
+    ObjectPruned, ObjectStaged, Role, RunRoute, RunStarted, StagedContent,
 };
 use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value};
 use ledger_format::event::Event;
@@ -167,6 +167,13 @@ fn illegal(state: &State, next: &Event) -> Vec<Event> {
                 _ => body.object.push_str(".other"),
             }
             if state.store().contract.is_some() { vec![bent] } else { vec![] }
+        }
+        Body::ObjectPruned(body) => {
+            let ahead = ObjectPruned { keep: next.seq + 1, ..body.clone() };
+            let document = ObjectPruned { object: MANIFEST.into(), ..body.clone() };
+            let before = state.runs().pruned.get(&body.object).and_then(|keep| keep.checked_sub(1));
+            let less = before.map(|keep| ObjectPruned { keep, ..body.clone() }.into());
+            less.into_iter().chain([ahead.into(), document.into()]).collect()
         }
         Body::ContractFrozen(body) => match state.contracts().by_identity("glyph-store", "1") {
             Some(_) => {
