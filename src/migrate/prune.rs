@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use ledger_format::body::{Body, ObjectPruned, ObjectState, StagedContent};
 use ledger_format::cbor::{self, Value};
-use ledger_format::hash::{CommitHash, ContentHash};
+use ledger_format::hash::{CommitHash, ContentHash, LedgerId};
 use projections::NeededImages;
 
 use super::error::MigrateError;
@@ -63,7 +63,7 @@ impl Pruning {
                 images.insert(object, roots);
             }
         }
-        let id = id_of(ledger, keep, &images, &objects);
+        let id = id_of(ledger.id(), keep, &images, &objects);
         Ok(Self { id, keep, images, objects })
     }
 
@@ -189,8 +189,8 @@ fn page_roots(body: &Body) -> Vec<CommitHash> {
 }
 
 /// `CommitHash("image_prune", …)` over what goes (SPEC §8.2).
-fn id_of(
-    ledger: &Ledger,
+pub(super) fn id_of(
+    ledger: LedgerId,
     keep: u64,
     images: &BTreeMap<String, BTreeSet<CommitHash>>,
     objects: &BTreeMap<ContentHash, u64>,
@@ -201,7 +201,7 @@ fn id_of(
     });
     let objects = objects.keys().map(|name| (*name).into()).collect();
     let preimage = cbor::map([
-        ("ledger", ledger.id().into()),
+        ("ledger", ledger.into()),
         ("keep", keep.into()),
         ("images", Value::Map(roots.collect())),
         ("objects", Value::Array(objects)),

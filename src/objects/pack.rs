@@ -7,7 +7,7 @@
 //! What was synced stays even if it is damaged: it is reported by name when it is asked for. What
 //! was not synced when the process died is kept where it is whole and cut off where it is torn.
 //!
-//! Only what is pruned leaves: see [`PackObjects::prune`].
+//! Only what is pruned leaves, by writing a pack anew without it: see [`PackObjects::prune`].
 //!
 //! The index of all names is held in memory, about 80 bytes for each object.
 

@@ -160,8 +160,8 @@ fn s4_images_that_nobody_needs_are_given_up_and_what_is_gone_is_said_to_be_prune
     assert_eq!(judged["objects"]["bad"], 0, "{judged}");
     assert!(judged["objects"]["pruned"].as_u64() > Some(0), "{judged}");
     // The first state is kept no more.
-    let gone = log["data"]["events"].as_array().unwrap().iter();
-    let gone = gone.filter(|event| event["kind"] == "store.adopted").next_back().unwrap();
+    let mut gone = log["data"]["events"].as_array().unwrap().iter();
+    let gone = gone.rfind(|event| event["kind"] == "store.adopted").unwrap();
     let gone = gone["seq"].to_string();
     for arguments in [
         &["migration", "rollback", "--to", &gone][..],

@@ -27,7 +27,9 @@ pub(super) fn announce(
     let mut names: Vec<_> = names.iter().collect();
     names.sort_unstable();
     let mut bytes = MAGIC.to_vec();
-    names.iter().for_each(|name| bytes.extend_from_slice(name.as_bytes()));
+    for name in names {
+        bytes.extend_from_slice(name.as_bytes());
+    }
     bytes.extend_from_slice(ContentHash::of(&bytes).as_bytes());
     let (list, fresh) = (folder.pruning(), folder.fresh());
     let write = || {

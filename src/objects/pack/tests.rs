@@ -238,7 +238,7 @@ fn a_damaged_record_never_swallows_the_ones_behind_it() {
 #[test]
 fn what_is_pruned_is_gone_and_nothing_else_is() {
     let home = filled(300);
-    let gone = |number: u32| number % 3 == 0;
+    let gone = |number: u32| number.is_multiple_of(3);
     let names = (0..300).filter(|number| gone(*number)).map(name).collect();
     let before = fs::metadata(home.dir.join("00000000.pack")).unwrap().len();
     let stale = fs::read(home.dir.join("index")).unwrap();
