@@ -553,7 +553,8 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::Conflict { place, .. } => plainly(&PUBLISH_CONFLICT, error)
             .at(place)
             .not_done("the place was not touched; the run stays committed and unpublished")
-            .next(["migration", "resume"]),
+            .next(["migration", "resume"])
+            .next(["migration", "resume", "--abandon", "written to before it was published"]),
         MigrateError::BeforeAdoption => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
     }
 }

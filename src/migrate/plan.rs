@@ -1,7 +1,7 @@
 //! Planning: what would be done, to which objects, with what loss. Content-addressed, so that what is
 //! applied later is what was looked at.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use ledger_format::body::ObjectState;
@@ -245,10 +245,18 @@ pub(super) fn to_text(plan: &impl Serialize) -> Result<String, PlanFileError> {
 /// The text of the plan file at `path`.
 pub(super) fn read_text(path: &Path, bytes_max: u64) -> Result<String, PlanFileError> {
     let io = |source| PlanFileError::Io { path: path.display().to_string(), source };
-    if std::fs::metadata(path).map_err(io)?.len() > bytes_max {
+    let found = std::fs::metadata(path).map_err(io)?;
+    // A pipe would be waited for, and a device has no end.
+    if !found.is_file() {
+        return Err(PlanFileError::Form("no regular file".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(io)?;
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > bytes_max {
         return Err(PlanFileError::Form(format!("longer than {bytes_max} bytes")));
     }
-    std::fs::read_to_string(path).map_err(io)
+    String::from_utf8(bytes).map_err(|_| PlanFileError::Form("not UTF-8".to_owned()))
 }
 
 /// Refuses a plan of another form, and one whose content does not have the id that it states.

@@ -359,3 +359,50 @@ fn a_document_that_may_not_be_read_is_named() {
     fs::set_permissions(&document, fs::Permissions::from_mode(0o600)).unwrap();
     assert!(as_nobody(&["apply"]).unwrap().status.success());
 }
+
+/// The folder of a document is exchanged for a link, behind which somebody else's file has its name.
+fn exchange_for_a_link(place: &Place, text: &str) {
+    let (sub, out) = (place.work().join("sub"), beside(place, "out"));
+    fs::create_dir_all(&out).unwrap();
+    fs::write(out.join("one.json"), text).unwrap();
+    fs::remove_dir_all(&sub).unwrap();
+    symlink(&out, &sub).unwrap();
+}
+
+#[test]
+fn a_folder_that_became_a_link_is_not_followed_out_of_the_tree() {
+    let place = a_tree(&[("a.json", GOOD)]);
+    fs::create_dir_all(place.work().join("sub")).unwrap();
+    fs::write(place.work().join("sub/one.json"), GOOD).unwrap();
+    let theirs = beside(&place, "out").join("one.json");
+    let refused = |arguments: &[&str]| {
+        let (before, said) = (fs::read(&theirs).unwrap(), place.run(arguments));
+        assert!(said.exit == 4 && said.stderr.contains("is a link"), "{arguments:?}: {said:?}");
+        assert_eq!(fs::read(&theirs).unwrap(), before, "{arguments:?}");
+    };
+    done(&place, &["plan", "-o", "../plan.json"]);
+    // What the plan was made for is there, byte for byte, and outside.
+    exchange_for_a_link(&place, GOOD);
+    refused(&["apply", "../plan.json"]);
+    fs::remove_file(place.work().join("sub")).unwrap();
+    fs::create_dir(place.work().join("sub")).unwrap();
+    fs::write(place.work().join("sub/one.json"), GOOD).unwrap();
+    done(&place, &["apply", "../plan.json"]);
+    let migrated = fs::read_to_string(place.work().join("sub/one.json")).unwrap();
+    exchange_for_a_link(&place, &migrated);
+    refused(&["undo"]);
+    refused(&["undo", "--discard-changes"]);
+}
+
+#[test]
+fn a_plan_is_read_from_a_file_and_no_further_than_one_has() {
+    let place = a_tree(&[("a.json", GOOD)]);
+    fs::write(place.work().join("latin.plan"), [b'{', 0xe9, b'}']).unwrap();
+    let fifo = place.work().join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+        .unwrap();
+    for file in ["/dev/zero", "pipe", ".", "latin.plan"] {
+        let said = place.run(&["apply", file]);
+        assert_eq!((said.exit, said.stderr.contains("not a plan")), (2, true), "{file}: {said:?}");
+    }
+}

@@ -87,18 +87,36 @@ impl Places<'_> {
 
     /// The same with the stamp that it had right before it was read.
     pub fn look_and_stamp(&self, id: &str) -> Result<Option<(Found, Stamp)>, TreeError> {
-        look_at(&self.0.path(id))
+        look_at(&self.place(id)?)
+    }
+
+    /// Where the document `id` lies. A folder on the way that is a link leads out of the tree, to files that are nobody's to
+    /// touch here.
+    fn place(self, id: &str) -> Result<PathBuf, TreeError> {
+        let mut folder = self.0.path("");
+        let (folders, _) = id.rsplit_once('/').unwrap_or_default();
+        for name in folders.split('/').filter(|name| !name.is_empty()) {
+            folder.push(name);
+            match fs::symlink_metadata(&folder) {
+                Ok(found) if found.is_symlink() => return Err(TreeError::Link { path: folder }),
+                Err(source) if source.kind() == io::ErrorKind::NotFound => break,
+                Err(source) => return Err(TreeError::Io { path: folder, source }),
+                Ok(_) => {}
+            }
+        }
+        Ok(self.0.path(id))
     }
 
     /// Whether what stands in the place of `id` has this stamp. What cannot be told has not.
     pub fn bears(&self, id: &str, stamp: &Stamp) -> bool {
-        fs::symlink_metadata(self.0.path(id)).is_ok_and(|metadata| Stamp::of(&metadata) == *stamp)
+        let Ok(path) = self.place(id) else { return false };
+        fs::symlink_metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == *stamp)
     }
 
     /// Writes an output beside its place, one of `many`: durably if they are few, else [`Places::harden`] makes them durable
     /// together. What a killed job left there is replaced.
     pub fn prepare(&self, output: &Output<'_>, many: usize) -> Result<(), TreeError> {
-        let path = self.0.path(output.id);
+        let path = self.place(output.id)?;
         let fresh = unfinished(&path);
         write(&path, &fresh, output, many < SYNC_TOGETHER_MIN)
             .map_err(|source| TreeError::Io { path: fresh, source })
@@ -120,7 +138,7 @@ impl Places<'_> {
         is_output: &dyn Fn(&Found) -> bool,
         may_replace: &dyn Fn(Option<&Found>) -> bool,
     ) -> Result<bool, TreeError> {
-        let path = self.0.path(id);
+        let path = self.place(id)?;
         let fresh = unfinished(&path);
         let placed = match exchange(&fresh, &path) {
             Ok(()) => match look_at(&fresh) {
@@ -165,7 +183,7 @@ impl Places<'_> {
 
     /// What lies beside the place of `id`: an output that was not put there, or what came out when one was.
     pub fn beside(&self, id: &str) -> Result<Beside, TreeError> {
-        match look_at(&unfinished(&self.0.path(id))) {
+        match look_at(&unfinished(&self.place(id)?)) {
             Ok(Some((found, _))) => Ok(Beside::File(found)),
             Ok(None) => Ok(Beside::Nothing),
             Err(TreeError::Link { .. } | TreeError::Special { .. } | TreeError::Large { .. }) => {
@@ -177,7 +195,7 @@ impl Places<'_> {
 
     /// Exchanges what lies beside the place of `id` with what stands in it.
     pub fn put_back(&self, id: &str) -> Result<(), TreeError> {
-        let path = self.0.path(id);
+        let path = self.place(id)?;
         exchange(&unfinished(&path), &path)
             .map_err(|error| TreeError::Io { path, source: error.into() })
     }
@@ -198,7 +216,7 @@ impl Places<'_> {
 
     /// Removes what is left beside the place of `id` by a job that will not go on.
     pub fn forget(&self, id: &str) -> Result<(), TreeError> {
-        let fresh = unfinished(&self.0.path(id));
+        let fresh = unfinished(&self.place(id)?);
         match fs::remove_file(&fresh) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 Err(TreeError::Io { path: fresh, source })
@@ -376,6 +394,36 @@ mod tests {
             touch();
             assert!(!places.bears("a", &stamp));
         }
+    }
+
+    #[test]
+    fn no_folder_that_is_a_link_is_followed_out_of_the_tree() {
+        let home = tempfile::tempdir().unwrap();
+        let (inside, outside) = (home.path().join("in"), home.path().join("out"));
+        fs::create_dir_all(inside.join("deep")).unwrap();
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join("a"), "theirs").unwrap();
+        std::os::unix::fs::symlink(&outside, inside.join("deep/sub")).unwrap();
+        let tree = Tree::new(inside);
+        let (places, id) = (Places(&tree), "deep/sub/a");
+        let output = Output { id, bytes: b"ours", mode: 0o644 };
+        let refused = [
+            places.look(id).map(drop),
+            places.prepare(&output, 1),
+            places.put(id, &|_| true, &|_| true).map(drop),
+            places.put_back(id),
+            places.beside(id).map(drop),
+            places.forget(id),
+        ];
+        for outcome in refused {
+            assert!(matches!(outcome, Err(TreeError::Link { .. })), "{outcome:?}");
+        }
+        let names: Vec<_> =
+            fs::read_dir(&outside).unwrap().map(|found| found.unwrap().file_name()).collect();
+        assert_eq!(
+            (names, fs::read(outside.join("a")).unwrap()),
+            (vec!["a".into()], b"theirs".to_vec())
+        );
     }
 
     #[test]
