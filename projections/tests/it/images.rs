@@ -98,7 +98,7 @@ fn s4_what_a_run_made_before_that_and_committed_after_it_is_kept() {
 
 #[test]
 fn s4_what_another_database_needs_or_what_comes_again_is_kept() {
-    let one = vec![observed("a.db", 1), observed("b.db", 1), observed("a.db", 2)];
+    let one = [observed("a.db", 1), observed("b.db", 1), observed("a.db", 2)];
     let cut = |more: Vec<Body>| one.iter().cloned().chain(more).collect::<Vec<_>>();
     check(cut(vec![pruned("a.db", 3)]), &[1, 2], &[]);
     check(cut(vec![observed("b.db", 3), pruned("a.db", 3), pruned("b.db", 3)]), &[2, 3], &[1]);
