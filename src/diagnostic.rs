@@ -296,6 +296,9 @@ catalogue! {
     CONTENT_CHANGED = 1514, Unverified, Error, false,
         "Files in which a store keeps content do not have the hash or size that its database says.",
         "Restore these files from a backup; a ledger has manifest, database and audit file, and not them.";
+    IMAGE_PRUNED = 1515, Refused, Error, false,
+        "The state of a database asked for was given up by `image prune`: its pages are not kept any more.",
+        "Go back to a newer state: `glyph-ledger image list` names what is kept.";
     KEY_MISSING = 1700, Unverified, Error, false,
         "There is no private key to sign with.",
         "Name it with --key FILE, or restore it; only `init` makes a new one.";

@@ -19,10 +19,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ledger_format::body::ObjectState;
 use ledger_format::event::Event;
 use ledger_format::hash::{EventId, LedgerId};
 use ledger_format::head::SignedHead;
-use projections::State;
+use projections::{ImageNeeds, State};
 
 use crate::effects::Clock;
 use crate::log::{Batch, Log, ReadError};
@@ -139,6 +140,31 @@ impl Ledger {
         let mut state = State::new(self.id());
         fold::fold(&mut state, self.log.read(0..size), size)?;
         Ok(state)
+    }
+
+    /// Which images of databases are needed, and which were pruned: a fold over all events.
+    pub fn image_needs(&self) -> Result<ImageNeeds, FoldError> {
+        let mut needs = ImageNeeds::default();
+        self.each_event(0..self.state.size(), |recorded| {
+            needs.take(recorded.event.seq, &recorded.event.body);
+            Ok::<_, FoldError>(())
+        })?;
+        Ok(needs)
+    }
+
+    /// The first database of which the state after `size` events was pruned, if one was.
+    pub fn pruned_at(&self, size: u64) -> Result<Option<String>, FoldError> {
+        if self.state.runs().pruned.is_empty() {
+            return Ok(None);
+        }
+        let pruned = self.image_needs()?.finish().pruned;
+        let state = self.state_at(size)?;
+        let mut objects = state.store().objects.iter();
+        let gone = objects.find(|(_, held)| match held {
+            ObjectState::Database { page_root, .. } => pruned.contains_key(page_root),
+            ObjectState::Document { .. } | ObjectState::Log { .. } => false,
+        });
+        Ok(gone.map(|(object, _)| object.clone()))
     }
 
     /// The number of events that `cursor` covers.

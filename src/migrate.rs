@@ -24,6 +24,7 @@ mod loss;
 mod observe;
 mod plan;
 pub mod proof;
+mod prune;
 mod publish;
 mod recompute;
 mod rehearsal;
@@ -48,6 +49,7 @@ pub use loss::{LossSummary, LostValues, total as lost};
 pub use plan::{
     Plan, PlanFileError, PlannedId, PlannedObject, PlannedStep, Policy, plan, plan_to_apply,
 };
+pub use prune::Pruning;
 pub use recompute::{Outcome, Recomputed, RecomputedStep, recompute};
 pub use rollback::{RollbackOptions, rollback};
 pub use run::{Consent, Inputs, Milestone, Observer, RunReport, Silent, abandon, apply, resume};

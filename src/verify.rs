@@ -120,6 +120,8 @@ pub struct ObjectCount {
     pub good: u64,
     /// Distinct objects that are missing or damaged.
     pub bad: u64,
+    /// Images of databases that were pruned and are not all there: nothing is wrong with that.
+    pub pruned: u64,
 }
 
 /// A verification that did not come to a verdict.

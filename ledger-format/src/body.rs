@@ -115,6 +115,8 @@ bodies! {
     StoreAdopted = "store.adopted",
     /// What an object was found to be, outside of any run.
     ObjectObserved = "object.observed",
+    /// Images of a database that no newer state of it needs are not kept any more.
+    ObjectPruned = "object.pruned",
     /// A contract was used for the first time and from now on means these bytes.
     ContractFrozen = "contract.frozen",
     /// It was tried whether a contract keeps what it promises of one object.
@@ -158,6 +160,7 @@ impl Body {
     pub fn object(&self) -> Option<&str> {
         match self {
             Self::ObjectObserved(body) => Some(&body.object),
+            Self::ObjectPruned(body) => Some(&body.object),
             Self::ProofRecorded(body) => Some(&body.object),
             Self::ObjectStaged(body) => Some(&body.object),
             Self::ObjectMigrated(body) => Some(&body.object),
@@ -383,6 +386,22 @@ pub struct ObjectObserved {
     pub cause: Cause,
     /// What it was found to be.
     pub state: ObjectState,
+}
+
+/// Body of `object.pruned`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectPruned {
+    /// The database.
+    pub object: String,
+    /// Sequence number from which on its states can be put back.
+    pub keep: u64,
+    /// Why the older ones are given up, in the words of whoever did it.
+    pub reason: String,
+    /// Number of images given up.
+    pub images: u64,
+    /// Bytes of what only they needed.
+    pub bytes: u64,
 }
 
 /// Body of `contract.frozen`.
@@ -723,6 +742,14 @@ pub(crate) mod samples {
             .into(),
             ObjectObserved { object: "store.db".into(), cause: Cause::Baseline, state: database }
                 .into(),
+            ObjectPruned {
+                object: "store.db".into(),
+                keep: 7,
+                reason: "the disk is full".into(),
+                images: 2,
+                bytes: 8_192,
+            }
+            .into(),
             ContractFrozen {
                 contract: "glyph-store".into(),
                 contract_version: "1.0.0".into(),

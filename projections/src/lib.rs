@@ -8,6 +8,7 @@
 mod audit;
 mod certificates;
 mod contracts;
+mod images;
 mod keys;
 mod route;
 mod runs;
@@ -22,6 +23,7 @@ use serde::de::DeserializeOwned;
 pub use audit::{Audit, AuditLine, AuditTrail};
 pub use certificates::{Certificate, CertificateBook, Certificates, Claim, inputs_hash};
 pub use contracts::{Contracts, FrozenContract, FrozenContracts};
+pub use images::{ImageNeeds, NeededImages};
 pub use keys::{Ended, KeyRing, Keys, KnownKey};
 pub use route::{Route, Routes};
 pub use runs::{FinishedRun, OpenRun, Outcome, Phase, RunBook, Runs};

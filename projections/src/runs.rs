@@ -1,9 +1,11 @@
-//! The progress of runs: which may begin, which step comes next, how each ended.
+//! The progress of runs: which may begin, which step comes next, how each ended. And from where on what they made can be
+//! put back, which is told by sequence numbers as they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger_format::body::{
-    AuditAppend, Body, ObjectMigrated, ObjectState, Purpose, RENAMED_MAX, RunStarted, StagedContent,
+    AuditAppend, Body, ObjectMigrated, ObjectPruned, ObjectState, Purpose, RENAMED_MAX, RunStarted,
+    StagedContent,
 };
 use ledger_format::hash::{CommitHash, EventId};
 use serde::{Deserialize, Serialize};
@@ -22,6 +24,10 @@ pub struct RunBook {
     pub open: Option<OpenRun>,
     /// The runs that have ended, in the order of their beginning.
     pub finished: Vec<FinishedRun>,
+    /// Databases whose older images were pruned, with the sequence number from which on their states
+    /// can be put back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pruned: BTreeMap<String, u64>,
 }
 
 /// A run under way.
@@ -128,7 +134,7 @@ impl RunBook {
     pub(crate) fn entries(&self) -> usize {
         let open = self.open.as_ref();
         let open = open.map_or(0, |run| run.steps.len() + run.routes.len() + run.migrated.len());
-        open + self.finished.len()
+        open + self.finished.len() + self.pruned.len()
     }
 }
 
@@ -164,6 +170,9 @@ impl Projection for Runs {
                 None => Ok(()),
                 Some(open) => Err(Illegal::new(format!("run {} is still open", open.run.short()))),
             };
+        }
+        if let Body::ObjectPruned(body) = body {
+            return check_pruned(state, entry.event.seq, body);
         }
         let Some(named) = body.run() else { return Ok(()) };
         let open = state.open.as_ref().filter(|open| open.run == named);
@@ -228,6 +237,10 @@ impl Projection for Runs {
 
     fn advance(state: &mut RunBook, entry: Entry<'_>) {
         let seq = entry.event.seq;
+        if let Body::ObjectPruned(body) = &entry.event.body {
+            state.pruned.insert(body.object.clone(), body.keep);
+            return;
+        }
         if let Body::RunStarted(started) = &entry.event.body {
             state.open = Some(OpenRun {
                 run: entry.id,
@@ -286,6 +299,18 @@ impl Projection for Runs {
             });
         }
     }
+}
+
+/// Images are given up of states that were, and what was given up does not come back.
+fn check_pruned(state: &RunBook, seq: u64, body: &ObjectPruned) -> Result<(), Illegal> {
+    let (object, keep) = (&body.object, body.keep);
+    require(keep <= seq, || format!("event {keep} lies ahead"))?;
+    let before = state.pruned.get(object).copied().unwrap_or_default();
+    require(keep >= before, || {
+        format!(
+            "the images of {object} before event {before} were pruned, not only those before {keep}"
+        )
+    })
 }
 
 /// An object has other names than before only if it is another one, and each is told once, in order.

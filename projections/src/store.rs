@@ -92,6 +92,17 @@ impl Projection for Store {
             Body::ObjectObserved(body) => {
                 check_observed(state, body.cause, &body.object, &body.state)
             }
+            Body::ObjectPruned(body) => {
+                let object = &body.object;
+                let held = state.objects.get(object);
+                require(matches!(held, Some(ObjectState::Database { .. })), || {
+                    format!("{object} is no database in the store's care")
+                })?;
+                require(state.contract.is_some(), || "no store is adopted yet".into())?;
+                require(state.is_idle(), || {
+                    format!("images of {object} cannot be pruned while a run is open")
+                })
+            }
             Body::StoreAdopted(body) => {
                 require(state.contract.is_none(), || "the store is adopted already".into())?;
                 StoreState::check_version(body.open, &body.version)?;

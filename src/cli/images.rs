@@ -1,4 +1,5 @@
-//! `image`: the states of databases that can be put back, what each takes, and whether all of it is there.
+//! `image`: the states of databases that can be put back, what each takes, whether all of it is there, and how the oldest are
+//! given up.
 
 use std::io::{self, Write};
 
@@ -10,8 +11,9 @@ use super::context::Context;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line, plain};
 use super::words::count;
-use crate::diagnostic::{Failure, OBJECT_DAMAGED};
+use crate::diagnostic::{CONFIRMATION_REQUIRED, Failure, IMAGE_PRUNED, OBJECT_DAMAGED};
 use crate::ledger::{Cursor, Ledger};
+use crate::migrate::Pruning;
 use crate::objects::PackObjects;
 use crate::replay::{Checked, Image, Images, Since, Size, Verification, page_root};
 
@@ -21,6 +23,8 @@ pub(super) enum Verb {
     List,
     /// Read every page of them and compare it with its hash.
     Verify(Which),
+    /// Give up the states of databases before a cursor, and take out of the store of content what only they need.
+    Prune(Prune),
 }
 
 #[derive(Debug, Args)]
@@ -30,11 +34,25 @@ pub(super) struct Which {
     at: Option<Cursor>,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Prune {
+    /// The oldest cursor that can be gone back to afterwards
+    #[arg(long, value_name = "CURSOR")]
+    keep: Cursor,
+    /// Why, for whoever reads the history
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// The id of what goes, as it is shown without this; at least its first twelve digits
+    #[arg(long, value_name = "ID")]
+    yes: Option<String>,
+}
+
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Answered {
     Listed(Listed),
     Verified(Verified),
+    Pruned(Pruned),
 }
 
 #[derive(Serialize)]
@@ -45,6 +63,21 @@ pub(super) struct Listed {
     /// Results of single steps that no cursor names, and bytes that only they need.
     steps: u64,
     only_steps: u64,
+    /// States that were given up.
+    pruned: u64,
+}
+
+/// What goes, or went.
+#[derive(Serialize)]
+pub(super) struct Pruned {
+    id: CommitHash,
+    /// The oldest event that can be gone back to.
+    keep: u64,
+    images: u64,
+    objects: u64,
+    bytes: u64,
+    /// Whether it was done.
+    done: bool,
 }
 
 #[derive(Serialize)]
@@ -70,26 +103,79 @@ struct Looked {
 }
 
 pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Failure> {
+    if let Verb::Prune(wanted) = verb {
+        return prune(wanted, context);
+    }
     let ledger = context.open()?;
     let packs = PackObjects::open_read_only(&ledger.objects_dir())?;
     match verb {
         Verb::List => list(&ledger, &packs)
             .map(|listed| Done::new(Answered::Listed(listed)).next(&["image", "verify"])),
         Verb::Verify(which) => verify(which, &ledger, &packs),
+        Verb::Prune(wanted) => prune(wanted, context),
     }
+}
+
+/// Fewest digits of an id that count as having typed it.
+const CONSENT_DIGITS_MIN: usize = 12;
+
+fn prune(wanted: &Prune, context: &Context) -> Result<Done<Answered>, Failure> {
+    let mut ledger = context.open()?;
+    let size = ledger.resolve(&wanted.keep)?;
+    must_be_kept(&ledger, size)?;
+    // Also where nothing is confirmed: what an earlier pruning began is finished first.
+    let mut packs = PackObjects::open(&ledger.objects_dir())?;
+    let pruning = Pruning::of(&ledger, &packs, size)?;
+    let told = |done| {
+        let images = pruning.images.values().map(|roots| roots.len() as u64).sum();
+        let (objects, bytes) = (pruning.objects.len() as u64, pruning.bytes());
+        Answered::Pruned(Pruned {
+            id: pruning.id,
+            keep: pruning.keep,
+            images,
+            objects,
+            bytes,
+            done,
+        })
+    };
+    if pruning.is_empty() {
+        return Ok(Done::new(told(false)).next(&["image", "list"]));
+    }
+    let (keep, id) = (wanted.keep.to_string(), pruning.id.short());
+    let again = ["image", "prune", "--keep", &keep, "--reason", &wanted.reason, "--yes", &id];
+    let Some(typed) = &wanted.yes else { return Ok(Done::new(told(false)).next(&again)) };
+    let whole = pruning.id.to_string();
+    if typed.len() < CONSENT_DIGITS_MIN || !whole.starts_with(typed.as_str()) {
+        let message = format!("what goes now is {id}, and {typed:?} was typed");
+        return Err(Failure::new(&CONFIRMATION_REQUIRED, message).next(again));
+    }
+    pruning.carry_out(&mut ledger, &mut packs, &wanted.reason, &context.signer()?)?;
+    Ok(Done::new(told(true)).next(&["image", "list"]).next(&["verify-chain", "--objects"]))
+}
+
+/// Refuses a cursor at which a database was as no kept image has it.
+pub(super) fn must_be_kept(ledger: &Ledger, size: u64) -> Result<(), Failure> {
+    let Some(object) = ledger.pruned_at(size)? else { return Ok(()) };
+    let keep = ledger.state().runs().pruned.get(&object).copied().unwrap_or_default();
+    let message = format!(
+        "{object} as it was at event {} was pruned; every state from event {keep} on is kept",
+        size.saturating_sub(1)
+    );
+    Err(Failure::new(&IMAGE_PRUNED, message).at(object).next(["image", "list"]))
 }
 
 fn list(ledger: &Ledger, packs: &PackObjects) -> Result<Listed, Failure> {
     let images = Images::of(ledger, ledger.state().size())?;
     let sizes = images.sizes(packs)?;
-    let steps = images.of_steps.len() as u64;
+    let (steps, pruned) = (images.of_steps.len() as u64, images.pruned);
     let shown = images.images.into_iter().zip(sizes.images);
     let images = shown.map(|(image, size)| Shown { image, size }).collect();
-    Ok(Listed { images, kept: sizes.kept, steps, only_steps: sizes.only_steps })
+    Ok(Listed { images, kept: sizes.kept, steps, only_steps: sizes.only_steps, pruned })
 }
 
 fn verify(which: &Which, ledger: &Ledger, packs: &PackObjects) -> Result<Done<Answered>, Failure> {
     let size = which.at.as_ref().map(|cursor| ledger.resolve(cursor)).transpose()?;
+    size.map(|size| must_be_kept(ledger, size)).transpose()?;
     let mut images = Images::of(ledger, size.unwrap_or(ledger.state().size()))?.images;
     if let Some(size) = size {
         let state = ledger.state_at(size)?;
@@ -131,6 +217,7 @@ impl Answer for Answered {
         match self {
             Self::Listed(listed) => listed.write(out, paint),
             Self::Verified(verified) => verified.write(out, paint),
+            Self::Pruned(pruned) => pruned.write(out, paint),
         }
     }
 }
@@ -149,11 +236,33 @@ impl Listed {
         }
         let images = count(self.images.len() as u64, "image");
         writeln!(out, "{images}: {} bytes kept", self.kept)?;
+        if self.pruned > 0 {
+            writeln!(out, "  {} pruned before", count(self.pruned, "image"))?;
+        }
         match self.steps {
             0 => Ok(()),
             steps => {
                 let steps = count(steps, "result");
                 writeln!(out, "  {} of them only for {steps} of single steps", self.only_steps)
+            }
+        }
+    }
+}
+
+impl Pruned {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        let Self { id, keep, images, objects, bytes, done } = self;
+        if *images == 0 && *objects == 0 {
+            return writeln!(out, "nothing to prune before event {keep}");
+        }
+        let (images, objects) = (count(*images, "image"), count(*objects, "object"));
+        let what = format!("{images}, {objects} of {bytes} bytes");
+        let stays = format!("every state from event {keep} on stays");
+        match done {
+            true => writeln!(out, "pruned {what}; {stays}"),
+            false => {
+                writeln!(out, "would prune {}; {stays}", paint.warning(what))?;
+                writeln!(out, "  this cannot be taken back; type its id: --yes {}", id.short())
             }
         }
     }

@@ -123,6 +123,7 @@ impl Role {
             | Body::PlanApproved(_)
             | Body::StoreAdopted(_)
             | Body::ObjectObserved(_)
+            | Body::ObjectPruned(_)
             | Body::ContractFrozen(_)
             | Body::ProofRecorded(_)
             | Body::StateRecorded(_) => Self::Outside,

@@ -12,6 +12,7 @@ use projections::{State, StateDigests};
 use serde::Serialize;
 
 use super::context::Context;
+use super::images;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
@@ -144,6 +145,7 @@ impl Projected {
 
 impl Materialised {
     fn make(ledger: &Ledger, replayed: &Replay, out: &Path) -> Result<Self, Failure> {
+        images::must_be_kept(ledger, replayed.state.size())?;
         let packs = PackObjects::open_read_only(&ledger.objects_dir())?;
         let made = materialise(replayed, &packs, out)?;
         Ok(Self { folder: made.out, version: made.version, objects: made.objects })

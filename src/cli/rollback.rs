@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::documents::{self, Contracts, Working};
+use super::images;
 use super::job::{self, Bar, RunAnswer};
 use super::output::{Answer, Done};
 use super::terminal::Paint;
@@ -115,6 +116,7 @@ fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<Rol
     }
     let (mut store, noted) = job::open_by_ledger(context)?;
     let size = size_at(to, store.ledger())?;
+    images::must_be_kept(store.ledger(), size)?;
     if how.hold_writes {
         store.hold_writes()?;
     }

@@ -80,6 +80,7 @@ struct Head {
 struct ObjectCount {
     good: u64,
     bad: u64,
+    pruned: u64,
 }
 
 #[derive(Serialize)]
@@ -269,7 +270,11 @@ impl Judgement {
             known_by,
             known_head,
             acknowledged: anchored.map(|TreeHead { size, .. }| size),
-            objects: report.objects.map(|count| ObjectCount { good: count.good, bad: count.bad }),
+            objects: report.objects.map(|count| ObjectCount {
+                good: count.good,
+                bad: count.bad,
+                pruned: count.pruned,
+            }),
             faults: report.faults.iter().map(Found::of).collect(),
             live: LiveVerdict::of(live),
             salvaged: salvage.as_ref().map(|salvage| salvage.size),
@@ -350,7 +355,12 @@ impl Answer for Judgement {
         }
         match &self.objects {
             Some(objects) => {
-                writeln!(out, "  objects     {} good, {} bad", objects.good, objects.bad)?;
+                let ObjectCount { good, bad, pruned } = objects;
+                let pruned = match pruned {
+                    0 => String::new(),
+                    pruned => format!(", {} pruned", count(*pruned, "image")),
+                };
+                writeln!(out, "  objects     {good} good, {bad} bad{pruned}")?;
             }
             None => writeln!(out, "  objects     not checked (--objects)")?,
         }

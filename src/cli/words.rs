@@ -35,6 +35,10 @@ pub(super) fn summary(body: &Body) -> String {
             };
             format!("{}, {cause}", body.object)
         }
+        Body::ObjectPruned(body) => {
+            let images = count(body.images, "image");
+            format!("{}, {images} before event {}: {}", body.object, body.keep, body.reason)
+        }
         Body::ContractFrozen(body) => format!("{} {}", body.contract, body.contract_version),
         Body::ProofRecorded(body) => {
             let outcome = if body.pass { "passed" } else { "failed" };

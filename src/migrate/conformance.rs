@@ -16,7 +16,7 @@ use super::proof::{
     self, Cases, ContractName, Counterexample, Loss, Observed, Proof, Property, Seen, Status,
     Witness,
 };
-use super::rollback;
+use super::{prune, rollback};
 use crate::document::{Number, Value};
 use crate::target::glyph_store::{Layout, migration_line};
 use crate::target::sqlite::Transactions;
@@ -40,6 +40,17 @@ fn plans_and_what_they_bind_are_as_recorded() {
         let (ledger, contract) = (LedgerId::from_bytes(draw.array()), commit(draw));
         let restored = [Layout::MANIFEST, Layout::DATABASE];
         rollback::plan_id(ledger, contract, &restored, &targets, &draw.text(1)).as_bytes().to_vec()
+    });
+    suite.one_way("pruning", |draw| {
+        let ledger = LedgerId::from_bytes(draw.array());
+        let images: Vec<_> = draw.list(2, |draw| {
+            let roots: Vec<_> = draw.list(3, commit);
+            (draw.text(2), roots.into_iter().collect())
+        });
+        let objects: Vec<_> =
+            draw.list(3, |draw| (ContentHash::from_bytes(draw.array()), draw.number()));
+        let (images, objects) = (images.into_iter().collect(), objects.into_iter().collect());
+        prune::id_of(ledger, draw.number(), &images, &objects).as_bytes().to_vec()
     });
     suite.one_way("audit line", |draw| {
         let (from, to, ledger, certificate) =

@@ -87,6 +87,10 @@ pub fn recompute(
             }
             Body::RunCommitted(_) => {
                 if let Some(run) = open.take() {
+                    if let Some(object) = ledger.pruned_at(run.seq)? {
+                        recomputed.steps.extend(run.pruned(&object));
+                        continue;
+                    }
                     recomputed.steps.extend(run.again(ledger, objects, allow_programs)?);
                 }
             }
@@ -109,6 +113,18 @@ struct Run {
 impl Run {
     const fn new(id: EventId, seq: u64, started: RunStarted) -> Self {
         Self { id, seq, started, results: BTreeMap::new(), migrated: BTreeMap::new() }
+    }
+
+    /// Every step of a run that read an image that is not kept any more.
+    fn pruned(&self, object: &str) -> Vec<RecomputedStep> {
+        let reason = format!("what the run read of {object} was pruned");
+        let steps = self.results.iter().flat_map(|(object, results)| {
+            (0..).zip(results).map(|(step, _)| (object.clone(), step))
+        });
+        let outcome = || Outcome::NotRecomputable { reason: reason.clone() };
+        steps
+            .map(|(object, step)| RecomputedStep { run: self.id, object, step, outcome: outcome() })
+            .collect()
     }
 
     fn again(

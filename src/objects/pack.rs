@@ -7,12 +7,15 @@
 //! What was synced stays even if it is damaged: it is reported by name when it is asked for. What
 //! was not synced when the process died is kept where it is whole and cut off where it is torn.
 //!
+//! Only what is pruned leaves, by writing a pack anew without it: see [`PackObjects::prune`].
+//!
 //! The index of all names is held in memory, about 80 bytes for each object.
 
 mod index;
+mod prune;
 mod scan;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -90,6 +93,16 @@ impl Folder {
         self.dir.join("lock")
     }
 
+    /// Names what is being pruned.
+    fn pruning(&self) -> PathBuf {
+        self.dir.join("PRUNING")
+    }
+
+    /// What is written beside its place and not renamed yet.
+    fn fresh(&self) -> PathBuf {
+        self.dir.join("fresh")
+    }
+
     /// Names the pack whose sync failed.
     fn poisoned(&self) -> PathBuf {
         self.dir.join("POISONED")
@@ -121,6 +134,7 @@ impl PackObjects {
         let folder = Folder { dir: dir.to_owned() };
         let lock = acquire(&folder.lock())?;
         renew_poisoned(&folder, &*syncs)?;
+        prune::finish(&folder, &*syncs)?;
         let (mut objects, found) = Self::read(folder, true)?;
         let end = objects.cut_tail(found.last_good)?;
         let buffer = Vec::with_capacity(BUFFER_BYTES);
@@ -135,6 +149,29 @@ impl PackObjects {
     /// Putting into it fails.
     pub fn open_read_only(dir: &Path) -> Result<Self, ObjectsError> {
         Ok(Self::read(Folder { dir: dir.to_owned() }, false)?.0)
+    }
+
+    /// Takes objects out for good, once everything that was put is durable. Killed on the way it is finished by the next
+    /// opening for writing; whoever has the packs open for reading goes on seeing them as they were.
+    pub fn prune(&mut self, names: &HashSet<ContentHash>) -> Result<(), ObjectsError> {
+        let names: HashSet<_> = names.iter().filter(|name| self.contains(name)).copied().collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        self.sync()?;
+        let syncs = Arc::clone(&self.writer()?.syncs);
+        // What fails on the way leaves the list, and everything is looked at again at the next opening.
+        self.writer()?.poisoned = true;
+        prune::announce(&self.folder, &names, &*syncs)?;
+        prune::finish(&self.folder, &*syncs)?;
+        let (mut again, found) = Self::read(self.folder.clone(), true)?;
+        let end = again.cut_tail(found.last_good)?;
+        if let Some(writer) = &mut self.writer {
+            (writer.end, writer.poisoned) = (end, false);
+        }
+        self.packs = std::mem::take(&mut again.packs);
+        self.places = std::mem::take(&mut again.places);
+        Ok(())
     }
 
     /// Number of objects.
@@ -401,7 +438,7 @@ fn renew_poisoned(folder: &Folder, syncs: &dyn Syncs) -> Result<(), ObjectsError
         io_error(&marker)(io::Error::new(io::ErrorKind::InvalidData, "names no pack"))
     })?;
     let pack = folder.pack(number);
-    let fresh = folder.dir.join("fresh");
+    let fresh = folder.fresh();
     let renewed = || {
         fs::copy(&pack, &fresh)?;
         syncs.all(&File::open(&fresh)?)?;

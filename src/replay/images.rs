@@ -45,6 +45,8 @@ pub struct Images {
     pub images: Vec<Image>,
     /// Page roots of what single steps of runs came to, and no cursor names.
     pub of_steps: BTreeSet<CommitHash>,
+    /// Number of page roots that were pruned: they are among neither.
+    pub pruned: u64,
 }
 
 /// What an image takes, in bytes.
@@ -109,6 +111,12 @@ impl Images {
         let Found { mut images, steps, .. } = found;
         let named: BTreeSet<CommitHash> = images.images.iter().map(|image| image.root).collect();
         images.of_steps = steps.difference(&named).copied().collect();
+        if !ledger.state().runs().pruned.is_empty() {
+            let pruned = ledger.image_needs()?.finish().pruned;
+            images.images.retain(|image| !pruned.contains_key(&image.root));
+            images.of_steps.retain(|root| !pruned.contains_key(root));
+            images.pruned = pruned.len() as u64;
+        }
         Ok(images)
     }
 

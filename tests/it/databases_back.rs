@@ -106,6 +106,96 @@ fn s4_images_are_listed_with_what_they_take_and_read_page_by_page() {
 }
 
 #[test]
+fn s4_images_that_nobody_needs_are_given_up_and_what_is_gone_is_said_to_be_pruned() {
+    let place = migrated();
+    let first = page_root(&database(&place));
+    // Two states more, the second as the first was.
+    told(&place, "undo", 0, &["undo"]);
+    told(&place, "rollback", 0, &["migration", "rollback", "--to", "@-1"]);
+    assert_eq!(page_root(&database(&place)), first);
+    sql(&place, "UPDATE users SET name = 'written' WHERE id = 7;");
+    sql(&place, "DELETE FROM log WHERE who > 50;");
+    fs::create_dir_all(place.work().join("db/migrations/2024-01-04-000000_last")).unwrap();
+    fs::write(
+        place.work().join("db/migrations/2024-01-04-000000_last/up.sql"),
+        "CREATE TABLE last(a);",
+    )
+    .unwrap();
+    apply(&place);
+    let before = told(&place, "image", 0, &["image", "list"])["data"].clone();
+    assert_eq!(before["pruned"], 0);
+    let live = page_root(&database(&place));
+    let bytes = || {
+        let objects = place.work().join(".glyph-ledger/objects");
+        let packs = fs::read_dir(objects).unwrap().map(|entry| entry.unwrap().path());
+        let packs = packs.filter(|path| path.extension().is_some_and(|end| end == "pack"));
+        packs.map(|pack| fs::metadata(pack).unwrap().len()).sum::<u64>()
+    };
+    let (whole, log) = (bytes(), done(&place, &["log", "--json"]).stdout);
+
+    // Told, and nothing done.
+    let prune = ["image", "prune", "--keep", "@-1", "--reason", "the disk is full"];
+    let plan = told(&place, "image", 0, &prune)["data"].clone();
+    assert!(plan["images"].as_u64() > Some(0) && plan["bytes"].as_u64() > Some(0), "{plan}");
+    assert_eq!((&plan["done"], bytes()), (&json!(false), whole));
+    let wrong = [&prune[..], &["--yes", "000000000000"]].concat();
+    let refused = told(&place, "image", 5, &wrong);
+    assert_eq!(refused["diagnostics"][0]["code"], "CONFIRMATION_REQUIRED");
+    assert_eq!(done(&place, &["log", "--json"]).stdout, log);
+    assert_eq!(bytes(), whole);
+
+    let id = plan["id"].as_str().unwrap();
+    let pruned = told(&place, "image", 0, &[&prune[..], &["--yes", &id[..12]]].concat());
+    assert_eq!(pruned["data"]["done"], true);
+    assert!(whole - bytes() >= plan["bytes"].as_u64().unwrap());
+    let log = done(&place, &["log", "--json"]).json();
+    assert_eq!(log["data"]["events"][0]["kind"], "object.pruned", "{log}");
+
+    // What is kept is whole, and what is gone is pruned and not missing.
+    let after = told(&place, "image", 0, &["image", "list"])["data"].clone();
+    assert!(after["images"].as_array().unwrap().len() < before["images"].as_array().unwrap().len());
+    assert_eq!(after["pruned"], plan["images"]);
+    told(&place, "image", 0, &["image", "verify"]);
+    let judged = told(&place, "verify-chain", 0, &["verify-chain", "--objects"])["data"].clone();
+    assert_eq!(judged["objects"]["bad"], 0, "{judged}");
+    assert!(judged["objects"]["pruned"].as_u64() > Some(0), "{judged}");
+    // The first state is kept no more.
+    let mut gone = log["data"]["events"].as_array().unwrap().iter();
+    let gone = gone.rfind(|event| event["kind"] == "store.adopted").unwrap();
+    let gone = gone["seq"].to_string();
+    for arguments in [
+        &["migration", "rollback", "--to", &gone][..],
+        &["replay", "--to", &gone, "--out", "../then"],
+        &["diff", &gone, "@"],
+        &["image", "verify", &gone],
+        &["image", "prune", "--keep", &gone, "--reason", "again"],
+    ] {
+        let said = place.run(&[arguments, &["--json"]].concat());
+        assert_eq!(said.exit, 6, "{said:?}");
+        let said = said.json()["diagnostics"][0].clone();
+        assert_eq!(said["code"], "IMAGE_PRUNED", "{said}");
+    }
+    assert!(!place.work().join("../then").exists());
+    assert_eq!(page_root(&database(&place)), live);
+    // Without the images there is nothing to run again; that is said and is no divergence.
+    let again = place.run(&["replay", "--recompute", "--json"]);
+    assert_eq!(
+        (again.exit, &again.json()["diagnostics"][0]["code"]),
+        (7, &"NOT_RECOMPUTABLE".into())
+    );
+    let nothing = told(&place, "image", 0, &prune)["data"].clone();
+    assert_eq!((&nothing["images"], &nothing["objects"]), (&json!(0), &json!(0)));
+    // What is kept is gone back to; any other object that is missing is missing.
+    told(&place, "undo", 0, &["undo"]);
+    fs::remove_file(place.work().join(".glyph-ledger/objects/index")).unwrap();
+    let pack = place.work().join(".glyph-ledger/objects/00000000.pack");
+    let bytes = fs::read(&pack).unwrap();
+    fs::write(&pack, &bytes[..bytes.len() / 2]).unwrap();
+    let missing = told(&place, "verify-chain", 3, &["verify-chain", "--objects"]);
+    assert_eq!(missing["diagnostics"][0]["code"], "OBJECT_MISSING");
+}
+
+#[test]
 fn s4_two_cursors_are_compared_table_by_table() {
     let place = migrated();
     let diff = told(&place, "diff", 0, &["diff", "@-1", "@"])["data"].clone();

@@ -62,6 +62,69 @@ fn s5_a_database_killed_anywhere_ends_as_if_undisturbed() {
     assert!(points > 10 && resumed > 5, "{points} points, {resumed} resumed");
 }
 
+/// Calls to kill a pruning at: every one, there are few.
+const PRUNING_CALLS: [&str; 5] = ["renameat", "fdatasync", "fsync", "unlink", "openat"];
+
+const PRUNE: [&str; 6] = ["image", "prune", "--keep", "@", "--reason", "space"];
+
+#[test]
+fn s4_a_pruning_killed_anywhere_is_finished_by_the_next() {
+    if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
+        return not_shown("a pruning killed at every call", "there is no strace here");
+    }
+    let place = planned();
+    done(&place, &apply(&place).iter().map(String::as_str).collect::<Vec<_>>());
+    keep(&place);
+    let agreed = agreed(&place).unwrap();
+    done(&place, &agreed.iter().map(String::as_str).collect::<Vec<_>>());
+    let expected = pruned(&place);
+    assert!(expected.1 > 0);
+    reset(&place);
+    let (mut points, mut said_and_not_done) = (0, 0);
+    for call in PRUNING_CALLS {
+        // Most files are opened long before anything is written.
+        let stride = if call == "openat" { 9 } else { 1 };
+        let mut nth = 1;
+        while killed_at(&place, &agreed, call, nth) {
+            points += 1;
+            let log = done(&place, &["log", "--json"]).stdout;
+            // Nobody takes it for damage, however far it came.
+            let judged = place.run(&["verify-chain", "--objects", "--json"]);
+            assert_eq!(judged.json()["data"]["objects"]["bad"], 0, "{call} {nth}: {judged:?}");
+            while let Some(again) = self::agreed(&place) {
+                said_and_not_done += usize::from(log.contains("object.pruned"));
+                done(&place, &again.iter().map(String::as_str).collect::<Vec<_>>());
+            }
+            assert_eq!(pruned(&place), expected, "{call} {nth}");
+            nth += stride;
+            reset(&place);
+        }
+        reset(&place);
+    }
+    assert!(points > 10 && said_and_not_done > 0, "{points} points, {said_and_not_done}");
+}
+
+/// The command that prunes what can be, if anything can.
+fn agreed(place: &Place) -> Option<Vec<String>> {
+    let told = done(place, &[&PRUNE[..], &["--json"]].concat()).json()["data"].clone();
+    let something = told["images"] != 0 || told["objects"] != 0;
+    let id = told["id"].as_str().unwrap().to_owned();
+    let words = PRUNE.iter().copied().chain(["--yes", &id]).map(str::to_owned).collect();
+    something.then_some(words)
+}
+
+/// What is left: the images, how many were given up, and the bytes of all packs.
+fn pruned(place: &Place) -> (serde_json::Value, u64, u64) {
+    let list = done(place, &["image", "list", "--json"]).json()["data"].clone();
+    let packs = fs::read_dir(place.work().join(".glyph-ledger/objects")).unwrap();
+    let packs = packs.map(|entry| entry.unwrap().path());
+    let packs = packs.filter(|path| path.extension().is_some_and(|end| end == "pack"));
+    let bytes = packs.map(|pack| fs::metadata(pack).unwrap().len()).sum();
+    let images: Vec<_> =
+        list["images"].as_array().unwrap().iter().map(|image| image["root"].clone()).collect();
+    (images.into(), list["pruned"].as_u64().unwrap(), bytes)
+}
+
 /// A database with rows, and a plan for it; kept to come back to.
 fn planned() -> Place {
     let place = an_application(&[SCRIPTS[0]]);
@@ -70,10 +133,17 @@ fn planned() -> Place {
     }
     done(&place, &INIT_COMMAND);
     done(&place, &["plan", "-o", "../plan.json"]);
-    for (from, kept) in [(place.work(), "work-kept"), (place.home(), "home-kept")] {
-        copy(&from, &beside(&place, kept));
-    }
+    keep(&place);
     place
+}
+
+/// Keeps everything as it is, to come back to.
+fn keep(place: &Place) {
+    for (from, kept) in [(place.work(), "work-kept"), (place.home(), "home-kept")] {
+        let kept = beside(place, kept);
+        let _none_yet = fs::remove_dir_all(&kept);
+        copy(&from, &kept);
+    }
 }
 
 fn reset(place: &Place) {
@@ -95,6 +165,10 @@ fn apply(place: &Place) -> Vec<String> {
 
 /// Whether applying the plan died of being killed before the n-th of some call.
 fn killed(place: &Place, call: &str, nth: usize) -> bool {
+    killed_at(place, &apply(place), call, nth)
+}
+
+fn killed_at(place: &Place, words: &[String], call: &str, nth: usize) -> bool {
     let program = place.command(&[]);
     let mut command = Command::new("strace");
     command
@@ -103,7 +177,7 @@ fn killed(place: &Place, call: &str, nth: usize) -> bool {
         .args(["-e", &format!("trace={call}")])
         .args(["-e", &format!("inject={call}:signal=SIGKILL:when={nth}")])
         .arg(program.get_program())
-        .args(apply(place))
+        .args(words)
         .env("GLYPH_LEDGER_HOME", place.home())
         .current_dir(place.work())
         .stdin(Stdio::null());

@@ -13,9 +13,9 @@ use glyph_ledger::verify::{Fault, Outcome, Unobserved};
 use ledger_format::body::{
     ApprovalsSet, AuditAppend, Body, Cause, Changes, Continues, ContractFrozen, FixedBytes,
     KeyAuthorized, KeyRevoked, KeyRotated, LedgerCreated, ObjectMigrated, ObjectObserved,
-    ObjectStaged, ObjectState, Origin, PlanApproved, ProofRecorded, Purpose, RENAMED_MAX,
-    ROUTE_EDGES_MAX, Renamed, Roles, RunAbandoned, RunAborted, RunCommitted, RunPublished,
-    RunRoute, RunStarted, StagedContent, StateRecorded, StoreAdopted, Verdict,
+    ObjectPruned, ObjectStaged, ObjectState, Origin, PlanApproved, ProofRecorded, Purpose,
+    RENAMED_MAX, ROUTE_EDGES_MAX, Renamed, Roles, RunAbandoned, RunAborted, RunCommitted,
+    RunPublished, RunRoute, RunStarted, StagedContent, StateRecorded, StoreAdopted, Verdict,
 };
 use ledger_format::cbor::Value as Cbor;
 use ledger_format::event::Event;
@@ -426,6 +426,7 @@ fn with_text(run: EventId, text: &str) -> Vec<Body> {
             bundle: ContentHash::of(b"bundle"),
         }
         .into(),
+        ObjectPruned { object: text(), keep: 0, reason: text(), images: MOST, bytes: 0 }.into(),
         started(&text(), None, None, 0).into(),
         migrated(run, &text(), &document).into(),
         RunCommitted { run, certificate: hash("c"), places: 1, audit: Some(audit) }.into(),

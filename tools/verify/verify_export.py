@@ -663,6 +663,7 @@ BODIES = {
         "origin": one_of("created", "adopted"), "objects": UINT, "version": text, "contract": text}, {"open": true}),
     "object.observed": closed({
         "cause": one_of("baseline", "data_change", "abandoned", "joined"), "state": OBJECT_STATE, "object": text}),
+    "object.pruned": closed({"keep": UINT, "bytes": UINT, "images": UINT, "object": text, "reason": text}),
     "contract.frozen": closed({"bundle": HASH, "digest": HASH, "contract": text, "contract_version": text}),
     "proof.recorded": closed({"pass": boolean, "proof": HASH, "object": text, "contract": HASH, "fingerprint": HASH}),
     "run.started": closed({
@@ -711,7 +712,7 @@ class State:
         self.contracts = {"contracts": {}}
         self.store = {"staged": {}, "objects": {}, "version": "", "pending_publish": False,
                       "unsettled": set(), "unpublished": set()}
-        self.runs = {"finished": []}
+        self.runs = {"finished": [], "pruned": {}}
         self.certificates = {"lost": 0, "paths": {}, "claims": {}, "issued": []}
         self.audit = {"lines": [], "events": {}}
 
@@ -745,6 +746,8 @@ class State:
                     state[field] = in_byte_order(state[field])
                 else:
                     del state[field]
+        if name == "runs" and not state["pruned"]:
+            del state["pruned"]
         if name == "runs" and "open" in state:
             state["open"] = {**state["open"], "migrated": in_byte_order(state["open"]["migrated"])}
         return state
@@ -880,6 +883,18 @@ class State:
             elif kind_of(state) == "log":
                 need(state["log"]["bytes"] >= held["log"]["bytes"], "the log %s shrinks" % name)
         self.store["objects"][name] = state
+
+    def object_pruned(self, event, body, _):
+        name, keep = body["object"], body["keep"]
+        held = self.store["objects"].get(name)
+        need("origin" in self.store, "images of %s are pruned before the store was adopted" % name)
+        need(held is not None and kind_of(held) == "database", "%s is no database in the store's care" % name)
+        need("open" not in self.runs, "images of %s are pruned while a run is open" % name)
+        need(keep <= event["seq"], "event %d, from which on images of %s stay, lies ahead" % (keep, name))
+        before = self.runs["pruned"].get(name, 0)
+        need(keep >= before, "images of %s before event %d were pruned, not only those before %d" % (
+            name, before, keep))
+        self.runs["pruned"][name] = keep
 
     def run_started(self, event, body, event_id):
         if body["purpose"] == "migrate":

@@ -5,9 +5,9 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use ledger_format::body::{
     ApprovalsSet, AuditAppend, Body, Cause, Changes, Continues, ContractFrozen, FixedBytes,
     KeyAuthorized, KeyRevoked, KeyRotated, LedgerCreated, MIXED_VERSIONS, ObjectMigrated,
-    ObjectObserved, ObjectStaged, ObjectState, Origin, PlanApproved, ProofRecorded, Purpose,
-    Renamed, Roles, RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted,
-    StagedContent, StateRecorded, StoreAdopted, Verdict, possession_statement,
+    ObjectObserved, ObjectPruned, ObjectStaged, ObjectState, Origin, PlanApproved, ProofRecorded,
+    Purpose, Renamed, Roles, RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute,
+    RunStarted, StagedContent, StateRecorded, StoreAdopted, Verdict, possession_statement,
 };
 use ledger_format::cbor::{Map, Value, map};
 use ledger_format::chain::Chain;
@@ -121,6 +121,14 @@ pub(crate) fn other_events() -> Made<Vec<Vec<u8>>> {
         ObjectStaged { result: document, object: MANIFEST.into(), step: 1, ..staged(run) }.into(),
         observed(DATABASE, Cause::DataChange, database("2, written to")).into(),
         observed(MANIFEST, Cause::Abandoned, manifest(MANIFEST_1)).into(),
+        ObjectPruned {
+            object: DATABASE.into(),
+            keep: 11,
+            reason: "the disk is full".into(),
+            images: 1,
+            bytes: 8_192,
+        }
+        .into(),
         StoreAdopted {
             contract: "glyph-store".into(),
             version: "2".into(),

@@ -12,13 +12,14 @@ use serde::{Deserializer, forward_to_deserialize_any};
 
 use crate::body::{
     ApprovalsSet, Body, ContractFrozen, KeyAuthorized, KeyRevoked, KeyRotated, LedgerCreated,
-    ObjectMigrated, ObjectObserved, ObjectStaged, PlanApproved, ProofRecorded, RunAbandoned,
-    RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StateRecorded, StoreAdopted,
+    ObjectMigrated, ObjectObserved, ObjectPruned, ObjectStaged, PlanApproved, ProofRecorded,
+    RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StateRecorded,
+    StoreAdopted,
 };
 
 /// Path and type of every field of every kind.
 pub(super) fn of_every_kind() -> BTreeSet<(String, String)> {
-    let kinds: [fn(&mut Found, usize); 19] = [
+    let kinds: [fn(&mut Found, usize); 20] = [
         ask::<LedgerCreated>,
         ask::<KeyAuthorized>,
         ask::<KeyRotated>,
@@ -27,6 +28,7 @@ pub(super) fn of_every_kind() -> BTreeSet<(String, String)> {
         ask::<PlanApproved>,
         ask::<StoreAdopted>,
         ask::<ObjectObserved>,
+        ask::<ObjectPruned>,
         ask::<ContractFrozen>,
         ask::<ProofRecorded>,
         ask::<RunStarted>,

@@ -5,9 +5,9 @@ use conformance::{Draw, variant};
 use ledger_format::body::{
     ApprovalsSet, AuditAppend, Body, Cause, Changes, Continues, ContractFrozen, FixedBytes,
     KeyAuthorized, KeyRevoked, KeyRotated, LedgerCreated, ObjectMigrated, ObjectObserved,
-    ObjectStaged, ObjectState, Origin, PlanApproved, ProofRecorded, Purpose, Renamed, Role, Roles,
-    RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent,
-    StateRecorded, StoreAdopted, Verdict,
+    ObjectPruned, ObjectStaged, ObjectState, Origin, PlanApproved, ProofRecorded, Purpose, Renamed,
+    Role, Roles, RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted,
+    StagedContent, StateRecorded, StoreAdopted, Verdict,
 };
 use ledger_format::event::{AT_MS_MAX, Event, SEQ_MAX};
 use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId, NodeHash};
@@ -34,6 +34,7 @@ pub(crate) fn body(draw: &mut Draw) -> Body {
         PlanApproved => plan_approved(draw).into(),
         StoreAdopted => store_adopted(draw).into(),
         ObjectObserved => object_observed(draw).into(),
+        ObjectPruned => object_pruned(draw).into(),
         ContractFrozen => contract_frozen(draw).into(),
         ProofRecorded => proof_recorded(draw).into(),
         RunStarted => run_started(draw).into(),
@@ -128,6 +129,16 @@ pub(crate) fn object_observed(draw: &mut Draw) -> ObjectObserved {
         Joined => Cause::Joined,
     });
     ObjectObserved { object: draw.text(3), cause, state: object_state(draw) }
+}
+
+pub(crate) fn object_pruned(draw: &mut Draw) -> ObjectPruned {
+    ObjectPruned {
+        object: draw.text(3),
+        keep: draw.number(),
+        reason: draw.text(6),
+        images: draw.number(),
+        bytes: draw.number(),
+    }
 }
 
 pub(crate) fn contract_frozen(draw: &mut Draw) -> ContractFrozen {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ledger_format::body::{
     Body, Cause, FixedBytes, KeyAuthorized, KeyRevoked, ObjectMigrated, ObjectObserved,
-    ObjectStaged, Role, RunRoute, RunStarted, StagedContent,
+    ObjectPruned, ObjectStaged, Role, RunRoute, RunStarted, StagedContent,
 };
 use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value};
 use ledger_format::event::Event;
@@ -132,6 +132,14 @@ fn illegal_of_keys(state: &State, next: &Event) -> Vec<Body> {
     }
 }
 
+fn illegal_prunings(state: &State, seq: u64, body: &ObjectPruned) -> Vec<Body> {
+    let ahead = ObjectPruned { keep: seq + 1, ..body.clone() };
+    let document = ObjectPruned { object: MANIFEST.into(), ..body.clone() };
+    let before = state.runs().pruned.get(&body.object).and_then(|keep| keep.checked_sub(1));
+    let less = before.map(|keep| ObjectPruned { keep, ..body.clone() }.into());
+    less.into_iter().chain([ahead.into(), document.into()]).collect()
+}
+
 fn administrators(state: &State) -> usize {
     state.keys().iter().filter(|key| key.roles.contains(Role::Administer)).count()
 }
@@ -168,6 +176,7 @@ fn illegal(state: &State, next: &Event) -> Vec<Event> {
             }
             if state.store().contract.is_some() { vec![bent] } else { vec![] }
         }
+        Body::ObjectPruned(body) => illegal_prunings(state, next.seq, body),
         Body::ContractFrozen(body) => match state.contracts().by_identity("glyph-store", "1") {
             Some(_) => {
                 body.contract_version = "1".into();

@@ -4,10 +4,10 @@
 use ed25519_dalek::{Signer as _, SigningKey};
 use ledger_format::body::{
     ApprovalsSet, AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, KeyAuthorized,
-    KeyRevoked, LedgerCreated, MIXED_VERSIONS, ObjectMigrated, ObjectObserved, ObjectStaged,
-    ObjectState, Origin, PlanApproved, ProofRecorded, Purpose, Renamed, Role, Roles, RunAbandoned,
-    RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent, StateRecorded,
-    StoreAdopted, Verdict, possession_statement,
+    KeyRevoked, LedgerCreated, MIXED_VERSIONS, ObjectMigrated, ObjectObserved, ObjectPruned,
+    ObjectStaged, ObjectState, Origin, PlanApproved, ProofRecorded, Purpose, Renamed, Role, Roles,
+    RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent,
+    StateRecorded, StoreAdopted, Verdict, possession_statement,
 };
 use ledger_format::event::Event;
 use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId};
@@ -137,6 +137,7 @@ impl<M: Matter> History<M> {
                 let (object, state) = (OBJECTS[at].to_owned(), self.object(OBJECTS[at]));
                 ObjectObserved { object, cause: Cause::DataChange, state }.into()
             }
+            (1, Some(_)) if made.is_multiple_of(2) => self.prune(state),
             (1, Some(_)) => self.freeze(&format!("1.{made}")),
             (_, Some(frozen)) => {
                 if self.open && self.dice.roll(3) != 0 {
@@ -147,6 +148,15 @@ impl<M: Matter> History<M> {
             }
             (_, None) => self.freeze("1"),
         }
+    }
+
+    /// What was pruned stays so; a little more goes each time.
+    fn prune(&mut self, state: &State) -> Body {
+        let before = state.runs().pruned.get(DATABASE).copied().unwrap_or_default();
+        let keep = before + self.dice.roll(state.size() - before + 1);
+        let (images, bytes) = (self.dice.roll(3), self.dice.roll(100_000));
+        let reason = format!("{images} images");
+        ObjectPruned { object: DATABASE.into(), keep, reason, images, bytes }.into()
     }
 
     /// What one key can say of keys without ending itself.

@@ -12,6 +12,8 @@ mod folds;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod vectors;

@@ -234,3 +234,53 @@ fn a_damaged_record_never_swallows_the_ones_behind_it() {
         assert!(has_all(&PackObjects::open(&home.dir).unwrap(), 3), "{swallowed}");
     }
 }
+
+#[test]
+fn what_is_pruned_is_gone_and_nothing_else_is() {
+    let home = filled(300);
+    let gone = |number: u32| number.is_multiple_of(3);
+    let names = (0..300).filter(|number| gone(*number)).map(name).collect();
+    let before = fs::metadata(home.dir.join("00000000.pack")).unwrap().len();
+    let stale = fs::read(home.dir.join("index")).unwrap();
+    let reader = PackObjects::open_read_only(&home.dir).unwrap();
+    let mut objects = PackObjects::open(&home.dir).unwrap();
+    objects.prune(&names).unwrap();
+    assert!(has_all(&reader, 300), "whoever read goes on reading");
+    assert!(fs::metadata(home.dir.join("00000000.pack")).unwrap().len() < before);
+    let only_kept = |objects: &PackObjects| {
+        (0..300).all(|number| match objects.get(&name(number)) {
+            Ok(bytes) => !gone(number) && bytes == object(number),
+            Err(error) => gone(number) && matches!(error, ObjectsError::Missing { .. }),
+        })
+    };
+    assert!(only_kept(&objects));
+    objects.put(&object(300)).unwrap();
+    drop(objects);
+    assert!(only_kept(&PackObjects::open(&home.dir).unwrap()));
+    // Put again, it is there again.
+    let mut objects = PackObjects::open(&home.dir).unwrap();
+    objects.put(&object(0)).unwrap();
+    drop(objects);
+    let objects = PackObjects::open(&home.dir).unwrap();
+    assert_eq!(objects.get(&name(0)).unwrap(), object(0));
+    assert_eq!(objects.get(&name(300)).unwrap(), object(300));
+    drop(objects);
+    // Killed after the list was written and before anything was done, or after the packs were renamed: the next writer ends it.
+    let list = |names: &std::collections::HashSet<ContentHash>| {
+        super::prune::announce(&Folder { dir: home.dir.clone() }, names, &KernelSyncs).unwrap();
+    };
+    list(&[name(1), name(2)].into());
+    fs::write(home.dir.join("fresh"), b"half of a pack").unwrap();
+    fs::write(home.dir.join("index"), &stale).unwrap();
+    let objects = PackObjects::open(&home.dir).unwrap();
+    assert!(!objects.contains(&name(1)) && !objects.contains(&name(2)));
+    assert_eq!(objects.get(&name(4)).unwrap(), object(4));
+    drop(objects);
+    list(&[name(1), name(2)].into());
+    assert_eq!(PackObjects::open(&home.dir).unwrap().get(&name(4)).unwrap(), object(4));
+    assert!(!home.dir.join("PRUNING").exists());
+    // A list that is not whole takes nothing.
+    fs::write(home.dir.join("PRUNING"), b"GLYPHprn").unwrap();
+    assert!(PackObjects::open(&home.dir).is_err());
+    assert_eq!(PackObjects::open_read_only(&home.dir).unwrap().get(&name(4)).unwrap(), object(4));
+}
