@@ -364,10 +364,8 @@ fn inputs() -> Result<Inputs, DemoError> {
 }
 
 fn page_root(state: Option<&ObjectState>) -> Result<CommitHash, DemoError> {
-    match state {
-        Some(ObjectState::Database { page_root, .. }) => Ok(*page_root),
-        _ => Err(DemoError::DidNotHold("the ledger has a database".into())),
-    }
+    let missing = || DemoError::DidNotHold("the ledger has a database".into());
+    state.and_then(ObjectState::page_root).ok_or_else(missing)
 }
 
 fn as_observer(narrator: &mut dyn Narrator) -> &mut dyn Observer {

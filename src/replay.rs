@@ -15,7 +15,7 @@ use crate::ledger::{FoldError, Ledger};
 use crate::verify::AuditRecords;
 
 pub use difference::{Difference, DifferenceError, ObjectDifference, difference};
-pub use images::{Checked, Damage, Image, Images, Since, Size, Sizes, Verification, page_root};
+pub use images::{Checked, Damage, Image, Images, Since, Size, Sizes, Verification};
 pub use materialise::{MaterialiseError, Materialised, materialise};
 
 /// Every projection over the first events of a ledger.

@@ -168,6 +168,22 @@ impl Body {
         }
     }
 
+    /// Page roots that this event names.
+    pub fn page_roots(&self) -> Vec<CommitHash> {
+        match self {
+            Self::ObjectObserved(body) => body.state.page_root().into_iter().collect(),
+            Self::ObjectMigrated(body) => [&body.source, &body.target]
+                .into_iter()
+                .filter_map(ObjectState::page_root)
+                .collect(),
+            Self::ObjectStaged(body) => match body.result {
+                StagedContent::Database { page_root } => vec![page_root],
+                StagedContent::Document { .. } => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
+    }
+
     /// Names of stored content this event refers to directly.
     pub fn contents(&self) -> Vec<ContentHash> {
         let page_root = |root: &CommitHash| ContentHash::from_bytes(*root.as_bytes());
@@ -280,6 +296,15 @@ impl ObjectState {
         match self {
             Self::Document { content, .. } | Self::Log { content, .. } => *content.as_bytes(),
             Self::Database { rows, .. } => *rows.as_bytes(),
+        }
+    }
+
+    /// The root of a database's page tree.
+    #[must_use]
+    pub const fn page_root(&self) -> Option<CommitHash> {
+        match self {
+            Self::Database { page_root, .. } => Some(*page_root),
+            Self::Document { .. } | Self::Log { .. } => None,
         }
     }
 

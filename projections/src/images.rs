@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger_format::body::{Body, ObjectState, StagedContent};
+use ledger_format::body::Body;
 use ledger_format::hash::CommitHash;
 
 /// The fold over the bodies of all events, in order.
@@ -35,23 +35,17 @@ pub struct NeededImages {
 impl ImageNeeds {
     /// Takes in the body of event `seq`.
     pub fn take(&mut self, seq: u64, body: &Body) {
+        for root in body.page_roots() {
+            self.name(seq, body.object().unwrap_or_default(), root);
+        }
         match body {
             Body::ObjectObserved(body) => {
-                if let Some(root) = page_root(&body.state) {
-                    self.name(seq, &body.object, root);
+                if let Some(root) = body.state.page_root() {
                     self.hold(seq, &body.object, root);
                 }
             }
-            Body::ObjectStaged(body) => {
-                if let StagedContent::Database { page_root } = body.result {
-                    self.name(seq, &body.object, page_root);
-                }
-            }
             Body::ObjectMigrated(body) => {
-                for root in [&body.source, &body.target].into_iter().filter_map(page_root) {
-                    self.name(seq, &body.object, root);
-                }
-                if let Some(root) = page_root(&body.target) {
+                if let Some(root) = body.target.page_root() {
                     self.staged.insert(body.object.clone(), root);
                 }
             }
@@ -110,12 +104,5 @@ impl ImageNeeds {
             let span = span.or_insert(Span { first: before, last: before });
             span.last = span.last.max(before);
         }
-    }
-}
-
-fn page_root(state: &ObjectState) -> Option<CommitHash> {
-    match state {
-        ObjectState::Database { page_root, .. } => Some(*page_root),
-        ObjectState::Document { .. } | ObjectState::Log { .. } => None,
     }
 }

@@ -15,7 +15,7 @@ use crate::diagnostic::Failure;
 use crate::effects::Signer as _;
 use crate::ledger::KeyChange;
 use crate::migrate::documents::DocumentsPlan;
-use crate::migrate::{MigrateError, Plan};
+use crate::migrate::{MigrateError, Plan, PlanFileError};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -56,7 +56,11 @@ fn plan_id(given: &str) -> Result<CommitHash, Failure> {
     let path = Path::new(given);
     match Plan::load(path) {
         Ok(plan) => Ok(plan.id),
-        Err(_) => Ok(DocumentsPlan::load(path).map_err(MigrateError::from)?.id),
+        // Of another form, perhaps that of documents.
+        Err(PlanFileError::Form(_)) => {
+            Ok(DocumentsPlan::load(path).map_err(MigrateError::from)?.id)
+        }
+        Err(error) => Err(MigrateError::from(error).into()),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
+use ledger_format::body::ObjectState;
 use ledger_format::hash::CommitHash;
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ use crate::diagnostic::{CONFIRMATION_REQUIRED, Failure, IMAGE_PRUNED, OBJECT_DAM
 use crate::ledger::{Cursor, Ledger};
 use crate::migrate::Pruning;
 use crate::objects::PackObjects;
-use crate::replay::{Checked, Image, Images, Since, Size, Verification, page_root};
+use crate::replay::{Checked, Image, Images, Since, Size, Verification};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -179,7 +180,8 @@ fn verify(which: &Which, ledger: &Ledger, packs: &PackObjects) -> Result<Done<An
     let mut images = Images::of(ledger, size.unwrap_or(ledger.state().size()))?.images;
     if let Some(size) = size {
         let state = ledger.state_at(size)?;
-        let held: Vec<CommitHash> = state.store().objects.values().filter_map(page_root).collect();
+        let held: Vec<CommitHash> =
+            state.store().objects.values().filter_map(ObjectState::page_root).collect();
         images.retain(|image| held.contains(&image.root));
     }
     let mut verification = Verification::default();

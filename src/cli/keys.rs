@@ -21,7 +21,8 @@ use crate::diagnostic::{Failure, KEY_INVALID, USAGE};
 use crate::effects::{Signer as _, SystemRandom};
 use crate::ledger::{KeyChange, Ledger, possession};
 use crate::trust::{
-    PUBLIC_KEY_BYTES_MAX, create_key, digits, load_key, pem, read_public_key, ssh_line,
+    PUBLIC_KEY_BYTES_MAX, PublicKeyError, create_key, digits, load_key, pem, read_public_key,
+    ssh_line,
 };
 
 /// Fewest digits of a key's id that name it.
@@ -367,10 +368,12 @@ pub(super) fn public_key(given: &str) -> Result<VerifyingKey, Failure> {
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(failure::io(path))?;
-    file.take(PUBLIC_KEY_BYTES_MAX as u64).read_to_string(&mut text).map_err(failure::io(path))?;
-    Ok(text)
+    file.take(PUBLIC_KEY_BYTES_MAX as u64).read_to_end(&mut bytes).map_err(failure::io(path))?;
+    String::from_utf8(bytes).map_err(|_| {
+        Failure::new(&KEY_INVALID, PublicKeyError::Form.to_string()).at(path.display().to_string())
+    })
 }
 
 fn signature(text: &str) -> Result<[u8; 64], Failure> {

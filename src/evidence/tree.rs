@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use ledger_format::hash::{HASH_BYTES, NodeHash};
-use ledger_format::tile::{TILE_WIDTH, Tile, TileNodes, Tiles, tile_bytes, tile_hashes};
+use ledger_format::tile::{TILE_WIDTH, Tile, TileNodes, Tiles, root_of, tile_bytes, tile_hashes};
 use ledger_format::tree::root;
 
 use crate::ledger::{FoldError, Ledger};
@@ -156,12 +156,6 @@ impl Tiles for StoredTree {
     fn tile(&self, tile: Tile) -> Option<Vec<NodeHash>> {
         self.read(tile).ok()
     }
-}
-
-/// The root of a full tile.
-fn root_of(hashes: &[NodeHash]) -> NodeHash {
-    let tree: ledger_format::tree::MemoryTree = hashes.iter().copied().collect();
-    root(&tree, hashes.len() as u64).unwrap_or_else(NodeHash::empty_root)
 }
 
 fn level_file(folder: &Path, level: u32) -> Result<File, TreeError> {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use ledger_format::body::{Body, ObjectPruned, ObjectState, StagedContent};
+use ledger_format::body::{Body, ObjectPruned, ObjectState};
 use ledger_format::cbor::{self, Value};
 use ledger_format::hash::{CommitHash, ContentHash, LedgerId};
 use projections::NeededImages;
@@ -127,7 +127,7 @@ struct Named {
 
 impl Named {
     fn take(&mut self, body: &Body) {
-        let roots = page_roots(body);
+        let roots = body.page_roots();
         let is_root =
             |name: &ContentHash| roots.iter().any(|root| root.as_bytes() == name.as_bytes());
         self.contents.extend(body.contents().into_iter().filter(|name| !is_root(name)));
@@ -167,24 +167,6 @@ impl Named {
         }
         candidates.retain(|name, _| !self.contents.contains(name));
         Ok(candidates.into_iter().collect())
-    }
-}
-
-fn page_roots(body: &Body) -> Vec<CommitHash> {
-    let root = |state: &ObjectState| match state {
-        ObjectState::Database { page_root, .. } => Some(*page_root),
-        ObjectState::Document { .. } | ObjectState::Log { .. } => None,
-    };
-    match body {
-        Body::ObjectObserved(body) => root(&body.state).into_iter().collect(),
-        Body::ObjectMigrated(body) => {
-            [&body.source, &body.target].into_iter().filter_map(root).collect()
-        }
-        Body::ObjectStaged(body) => match body.result {
-            StagedContent::Database { page_root } => vec![page_root],
-            StagedContent::Document { .. } => Vec::new(),
-        },
-        _ => Vec::new(),
     }
 }
 

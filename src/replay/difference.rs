@@ -8,7 +8,6 @@ use ledger_format::body::ObjectState;
 use ledger_format::hash::CommitHash;
 use serde::Serialize;
 
-use super::images::page_root;
 use crate::ledger::{FoldError, Ledger};
 use crate::objects::Objects;
 use crate::target::sqlite::{Change, Changes, ContentError, ImageError, create_empty, image};
@@ -114,10 +113,11 @@ fn one(
         (_, None) => Change::Removed,
         _ => Change::Changed,
     };
-    let database = match (old.and_then(page_root), new.and_then(page_root)) {
-        (None, None) => None,
-        (old, new) => Some(databases(id, old, new, objects)?),
-    };
+    let database =
+        match (old.and_then(ObjectState::page_root), new.and_then(ObjectState::page_root)) {
+            (None, None) => None,
+            (old, new) => Some(databases(id, old, new, objects)?),
+        };
     let kind = old.or(new).map(ObjectState::kind).unwrap_or_default().to_owned();
     Ok(Some(ObjectDifference { object: id.to_owned(), kind, change, database }))
 }

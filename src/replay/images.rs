@@ -287,11 +287,3 @@ impl Checked {
         Ok(())
     }
 }
-
-/// The image of an object that is a database.
-pub fn page_root(state: &ObjectState) -> Option<CommitHash> {
-    match state {
-        ObjectState::Database { page_root, .. } => Some(*page_root),
-        _ => None,
-    }
-}

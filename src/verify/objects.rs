@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use ledger_format::body::{Body, ObjectState, StagedContent};
+use ledger_format::body::Body;
 use ledger_format::hash::{CommitHash, ContentHash};
 
 use projections::ImageNeeds;
@@ -38,7 +38,7 @@ impl<'a> ObjectCheck<'a> {
     /// Checks what event `seq` refers to, each object once.
     pub(super) fn check(&mut self, seq: u64, body: &Body) {
         self.images.take(seq, body);
-        let roots = page_roots(body);
+        let roots = body.page_roots();
         for name in body.contents() {
             let is_root = roots.iter().any(|root| root.as_bytes() == name.as_bytes());
             if !is_root && self.met.insert(name) {
@@ -124,24 +124,6 @@ impl<'a> ObjectCheck<'a> {
     fn accuse(&mut self, seq: u64, fault: Fault) {
         self.bad += 1;
         self.faults.push((seq, fault));
-    }
-}
-
-fn page_roots(body: &Body) -> Vec<CommitHash> {
-    let root = |state: &ObjectState| match state {
-        ObjectState::Database { page_root, .. } => Some(*page_root),
-        ObjectState::Document { .. } | ObjectState::Log { .. } => None,
-    };
-    match body {
-        Body::ObjectObserved(body) => root(&body.state).into_iter().collect(),
-        Body::ObjectMigrated(body) => {
-            [root(&body.source), root(&body.target)].into_iter().flatten().collect()
-        }
-        Body::ObjectStaged(body) => match body.result {
-            StagedContent::Database { page_root } => vec![page_root],
-            StagedContent::Document { .. } => Vec::new(),
-        },
-        _ => Vec::new(),
     }
 }
 

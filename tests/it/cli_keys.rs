@@ -1,6 +1,7 @@
 //! Keys through the program: who may sign what, who takes over from whom, and who must agree to a plan.
 
 use std::fs;
+use std::process::Command;
 
 use glyph_ledger::export::{ExportReport, verify_export};
 use glyph_ledger::verify::{Outcome, Unobserved};
@@ -75,6 +76,7 @@ fn l9_a_key_is_authorised_lists_signs_and_is_revoked() {
     let shown = &list(&place)["keys"][1];
     assert_eq!((&shown["suspect_since"], shown["ended"].is_u64()), (&3.into(), true));
     refused(&place, &as_other(&["undo"]), 3, "KEY_UNKNOWN");
+    both_verifiers_agree(&place);
     assert_eq!(revoke(&place, &id[..8], &[]).exit, 6);
     // What it signed while it was allowed to is good, and so is all that follows.
     let verified = done(&place, &["verify-chain"]);
@@ -96,6 +98,7 @@ fn l9_a_key_that_takes_over_ends_the_old_one_and_the_ledger_opens() {
     assert_eq!(keys["keys"][0]["successor"], keys["keys"][1]["key"]);
     refused(&place, &as_other(&["key", "rotate", "other.pem"]), 6, "KEY_REFUSED");
     // An export of it is judged by both keys, each in its time.
+    both_verifiers_agree(&place);
     let export = done(&place, &["export"]).stdout;
     let judged = verify_export(export.as_bytes(), None, false, &mut Unobserved).unwrap();
     let ExportReport::Whole(report) = judged else { panic!("{judged:?}") };
@@ -122,6 +125,19 @@ fn l9_a_plan_needs_the_agreement_of_others() {
     done(&place, &["migration", "approve", &id]);
     assert_eq!(apply_plan(&place, &id).exit, 6);
     refused(&place, &["migration", "approve", &id], 6, "KEY_REFUSED");
+    // An edited plan file is nobody's plan: what was agreed to is what the id binds.
+    let place_of_plan = place.work().parent().unwrap().join("plan.json");
+    let written = fs::read_to_string(&place_of_plan).unwrap();
+    let edited = written.replacen("one.json", "two.json", 1);
+    assert_ne!(written, edited, "{written}");
+    fs::write(&place_of_plan, edited).unwrap();
+    refused(
+        &place,
+        &as_other(&["migration", "approve", "../plan.json", "--reason", "x"]),
+        3,
+        "PLAN_EDITED",
+    );
+    fs::write(&place_of_plan, written).unwrap();
     let approve =
         as_other(&["migration", "approve", "../plan.json", "--reason", "looked at", "--json"]);
     let answer = done(&place, &approve).json();
@@ -183,6 +199,20 @@ fn l9_a_machine_signs_with_a_seed_from_its_environment() {
     assert_eq!(with(SEED, &["apply"]).exit, 0);
     // A file that is named is meant.
     assert_eq!(with(SEED, &["undo", "--key", "other.pem"]).exit, 3);
+}
+
+/// The program and the verifier that was written from the document say that all of it holds, with the newest head to
+/// compare with.
+fn both_verifiers_agree(place: &Place) {
+    let head = done(place, &["verify-chain", "--json"]).json();
+    let head = head["data"]["good"]["note"].as_str().unwrap().to_owned();
+    fs::write(place.work().join("head.note"), head).unwrap();
+    fs::write(place.work().join("all.jsonl"), done(place, &["export"]).stdout).unwrap();
+    done(place, &["verify-chain", "--trust", "head.note"]);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/verify/verify_export.py");
+    let arguments = ["-B", script, "all.jsonl", "--trust", "head.note"];
+    let said = Command::new("python3").args(arguments).current_dir(place.work()).output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
 }
 
 /// A text with every run of hexadecimal digits of an id taken out.

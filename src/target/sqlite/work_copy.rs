@@ -248,20 +248,18 @@ impl WorkCopy {
         };
         let (keys, overview) = logged().map_err(sorted)?;
         drop(connection);
-        let (cookie, kept, order) = (None, Kept::Unknown, RowOrder::Found);
-        let (log, worker, reader, left_to_the_end) = (None, None, None, None);
         Ok(Self {
             path,
             tree,
             keys,
             overview,
-            cookie,
-            log,
-            kept,
-            worker,
-            reader,
-            order,
-            left_to_the_end,
+            cookie: None,
+            log: None,
+            kept: Kept::Unknown,
+            worker: None,
+            reader: None,
+            order: RowOrder::Found,
+            left_to_the_end: None,
         })
     }
 
@@ -272,22 +270,18 @@ impl WorkCopy {
         (self.worker, self.reader) = (None, None);
         let path = folder.join(FILE);
         fs::copy(&self.path, &path).map_err(DatabaseError::io(&path))?;
-        let (tree, keys, overview) = (self.tree.clone(), self.keys.clone(), self.overview.clone());
-        let (cookie, kept) = (self.cookie, Kept::Unknown);
-        let (log, worker, reader) = (None, None, None);
-        let left_to_the_end = self.left_to_the_end.clone();
         Ok(Self {
             path,
-            tree,
-            keys,
-            overview,
-            cookie,
-            log,
-            kept,
-            worker,
-            reader,
+            tree: self.tree.clone(),
+            keys: self.keys.clone(),
+            overview: self.overview.clone(),
+            cookie: self.cookie,
+            left_to_the_end: self.left_to_the_end.clone(),
+            log: None,
+            worker: None,
+            reader: None,
+            kept: Kept::Unknown,
             order,
-            left_to_the_end,
         })
     }
 
