@@ -46,6 +46,7 @@ mod resume;
 mod rim;
 mod rollback;
 mod schema;
+mod self_test;
 mod show;
 mod status;
 mod terminal;
@@ -105,6 +106,8 @@ enum Command {
     Show(show::Arguments),
     /// Check that the ledger is what was signed, and all of it.
     VerifyChain(verify_chain::Arguments),
+    /// Bend copies of the ledger as a stranger could, and see that each is found.
+    SelfTest(self_test::Arguments),
     /// Compute any state anew from the events, and put the store back as it was.
     Replay(replay::Arguments),
     /// Say what changed between two cursors: databases table by table.
@@ -228,6 +231,7 @@ impl Command {
             Self::Log(arguments) => output.finish(log::run(arguments, context)),
             Self::Show(arguments) => output.finish(show::run(arguments, context)),
             Self::VerifyChain(arguments) => output.finish(verify_chain::run(arguments, context)),
+            Self::SelfTest(arguments) => output.finish(self_test::run(arguments, context)),
             Self::Replay(arguments) => output.finish(replay::run(arguments, context)),
             Self::Diff(arguments) => output.finish(diff::run(arguments, context)),
             Self::Image(verb) => output.finish(images::run(verb, context)),

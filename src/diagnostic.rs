@@ -299,6 +299,9 @@ catalogue! {
     IMAGE_PRUNED = 1515, Refused, Error, false,
         "The state of a database asked for was given up by `image prune`: its pages are not kept any more.",
         "Go back to a newer state: `glyph-ledger image list` names what is kept.";
+    ATTACK_NOT_FOUND = 1599, Failed, Fatal, false,
+        "A copy of the ledger was bent, and is called good though it is not what it was.",
+        "Do not rely on this program's verdicts; report it with the message and the seed.";
     KEY_MISSING = 1700, Unverified, Error, false,
         "There is no private key to sign with.",
         "Name it with --key FILE, or restore it; only `init` makes a new one.";

@@ -2,6 +2,7 @@
 //! there. Every step is an event in a hash-chained, signed log; everything else is computed from the
 //! events.
 
+pub mod attacks;
 pub mod cli;
 pub mod contract;
 pub mod demo;

@@ -1,5 +1,6 @@
 //! What is said of the errors of jobs' neighbours: verify, export, replay and the demonstration.
 
+use crate::attacks::SelectionError;
 use crate::demo::DemoError;
 use crate::diagnostic::{
     ALREADY_HERE, CURSOR_UNKNOWN, EVENT_ILLEGAL, Failure, INTERNAL, IO, LEDGER_DAMAGED,
@@ -30,6 +31,20 @@ impl From<DemoError> for Failure {
             DemoError::DidNotHold(_) => plainly(&INTERNAL, &error),
         };
         failure.not_done(left)
+    }
+}
+
+impl From<SelectionError> for Failure {
+    fn from(error: SelectionError) -> Self {
+        match error {
+            SelectionError::NotGood => plainly(&LEDGER_DAMAGED, &error).next(["verify-chain"]),
+            SelectionError::Open(error) => error.into(),
+            SelectionError::Read(error) => error.into(),
+            SelectionError::Verify(error) => error.into(),
+            SelectionError::Pin(error) => error.into(),
+            SelectionError::Io(_) => plainly(&IO, &error),
+        }
+        .not_done("nothing was tried")
     }
 }
 

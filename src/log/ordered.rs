@@ -14,12 +14,23 @@ const AHEAD_BATCHES: usize = 8;
 /// Most working threads: whoever takes the results, alone, is busy with fewer than that.
 const WORKERS_MAX: usize = 4;
 
+/// As many batches of as many events together are done sooner than threads are started for them.
+const FEW_BATCHES: usize = AHEAD_BATCHES;
+const FEW_EVENTS: usize = 200;
+
 /// Hands what `work` makes of every batch to `take`, in order, until it breaks off.
 pub(crate) fn in_order<T: Send, E: Send>(
-    batches: impl Iterator<Item = Result<Batch, E>>,
+    mut batches: impl Iterator<Item = Result<Batch, E>>,
     work: impl Fn(Batch) -> T + Sync,
-    take: impl FnMut(Result<T, E>) -> ControlFlow<()>,
+    mut take: impl FnMut(Result<T, E>) -> ControlFlow<()>,
 ) {
+    let first: Vec<_> = batches.by_ref().take(FEW_BATCHES + 1).collect();
+    let events: usize = first.iter().flatten().map(|batch| batch.events.len()).sum();
+    if first.len() <= FEW_BATCHES && events <= FEW_EVENTS {
+        let _broken_off = first.into_iter().map(|batch| batch.map(&work)).try_for_each(&mut take);
+        return;
+    }
+    let batches = first.into_iter().chain(batches);
     let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(WORKERS_MAX));
     let crew = Crew { workers, ahead: AHEAD_BATCHES };
     ordered::in_order(batches, crew, |batch| batch.map(&work), take);

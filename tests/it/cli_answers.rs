@@ -73,6 +73,7 @@ fn p2_every_command_answers_in_json() {
         ("log", &["log"] as &[&str]),
         ("show", &["show", "@"]),
         ("verify-chain", &["verify-chain"]),
+        ("self-test", &["self-test", "--ways", "2"]),
         ("replay", &["replay", "--to", "7", "--projection", "runs"]),
         ("export", &["export", "-o", "lines.jsonl"]),
         ("export", &["export", "--flat", "-o", "flat.jsonl"]),

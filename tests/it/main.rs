@@ -1,6 +1,8 @@
 //! Tests from outside: processes, files, whole jobs.
 
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 mod cli_answers;
 #[cfg(test)]
 mod cli_contracts;

@@ -1,7 +1,5 @@
 //! The rules of open stores and of runs with routes: for each, what it allows and what it refuses.
 
-use std::time::{Duration, Instant};
-
 use ledger_format::body::{
     AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, LedgerCreated, MIXED_VERSIONS,
     ObjectMigrated, ObjectObserved, ObjectStaged, ObjectState, Origin, ProofRecorded, Purpose,
@@ -485,69 +483,4 @@ fn a_state_counts_its_entries() {
     // Target, claim and route move out; its name, a certificate and a kind come.
     let committed = world.committed(run, 1);
     assert_eq!(more(&mut world, committed.into()), 0);
-}
-
-/// Looking through all objects for each would make eight times as many cost eight times as much each.
-#[test]
-fn each_object_of_a_run_costs_the_same_however_many_there_are() {
-    let few = 1_000;
-    let (least, most) = (time_each(few), time_each(8 * few));
-    assert!(most < least * 4, "{least:?} each of {few}, {most:?} each of {}", 8 * few);
-}
-
-/// What it takes to fold the history of one run of that many objects, for each of them: the best of
-/// three, for other programs run too.
-fn time_each(objects: u32) -> Duration {
-    let events = many(objects.into());
-    let fold = || {
-        let mut state = State::new(LedgerId::of(&KEY, &NONCE));
-        let begun = Instant::now();
-        for (event, id) in &events {
-            state.apply(Entry { event, id: *id }).unwrap();
-        }
-        let took = begun.elapsed();
-        assert_eq!(state.store().objects.len() as u64, u64::from(objects) + 2);
-        println!("{} events in {took:?}", events.len());
-        took / objects
-    };
-    (0..3).map(|_| fold()).min().unwrap()
-}
-
-fn many(objects: u64) -> Vec<(Event, EventId)> {
-    let mut world = World { state: State::new(LedgerId::of(&KEY, &NONCE)) };
-    let mut events = Vec::new();
-    let mut append = |world: &mut World, body: Body| {
-        let (event, bytes) = stamp(&world.state, &KEY, body);
-        let id = EventId::of(&bytes);
-        world.state.apply(Entry { event: &event, id }).unwrap();
-        events.push((event, id));
-        id
-    };
-    append(&mut world, LedgerCreated::anew(KEY, NONCE).into());
-    append(&mut world, observed(A, Cause::Baseline).into());
-    append(&mut world, observed(B, Cause::Baseline).into());
-    append(&mut world, adopted(true).into());
-    append(
-        &mut world,
-        ContractFrozen {
-            contract: "documents".into(),
-            contract_version: "1".into(),
-            digest: hash("contract"),
-            bundle: ContentHash::of(b"bundle"),
-        }
-        .into(),
-    );
-    let name = |number: u64| format!("projects/{number:08}/state.json");
-    for number in 0..objects {
-        append(&mut world, observed(&name(number), Cause::Joined).into());
-    }
-    let run = append(&mut world, RunStarted { objects, ..started(None) }.into());
-    append(&mut world, route(run, 0).into());
-    for number in 0..objects {
-        append(&mut world, migrated(run, &name(number), Some(0)).into());
-    }
-    let committed = world.committed(run, objects);
-    append(&mut world, committed.into());
-    append(&mut world, RunPublished { run, places: objects, audit: None }.into());
-    events
 }
