@@ -20,6 +20,7 @@ mod export;
 mod failure;
 mod globals;
 mod images;
+mod inclusion;
 mod init;
 mod interrupt;
 mod job;
@@ -136,7 +137,7 @@ enum Job {
     /// Show that the migration of a document has the properties its contract requires, and keep the proof; of a database,
     /// that scripts take back what they should.
     Prove(prove::Arguments),
-    /// Look at a proof that was kept.
+    /// Proofs: look at one that was kept, or make one about an event.
     #[command(subcommand)]
     Proof(proof::Verb),
 }
@@ -192,9 +193,7 @@ impl Job {
             Self::Plan(arguments) => output.finish(plan::run(arguments, context)),
             Self::Apply(arguments) => output.finish(apply::run(arguments, context)),
             Self::Prove(arguments) => output.finish(prove::run(arguments, context)),
-            Self::Proof(proof::Verb::Verify(arguments)) => {
-                output.finish(proof::run(arguments, context))
-            }
+            Self::Proof(verb) => output.finish(proof::run(verb, context)),
         }
     }
 }

@@ -326,6 +326,9 @@ catalogue! {
     APPROVAL_MISSING = 1709, Refused, Error, false,
         "The plan needs the agreement of others, and not enough of them agreed.",
         "Have them look at the plan: `glyph-ledger migration approve PLAN`.";
+    SIGNER_NOT_NAMED = 1710, NotFullyChecked, Warn, false,
+        "A proof leads to its head; whether that is signed by a key to believe was not looked at.",
+        "Name the public key that you know the ledger by: `glyph-ledger proof verify FILE --signer PUBLIC_KEY`.";
     IO = 1800, Failed, Error, true,
         "The operating system refused or failed.",
         "Mend what is named and run the command again.";

@@ -16,6 +16,7 @@ use crate::diagnostic::{
     OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, SIGNATURE_BAD, STEP_FAILED, STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
+use crate::evidence::{EvidenceError, TreeError};
 use crate::ledger::{AppendError, CursorError, FoldError, KeyChangeError, LedgerError, PinError};
 use crate::log::sled::OpenError;
 use crate::log::{self, BatchError, ReadError};
@@ -69,6 +70,7 @@ from_owned! {
     AppendError,
     CursorError,
     PinError,
+    EvidenceError,
     KeyChangeError,
     KeyError,
     NoHome,
@@ -250,6 +252,21 @@ impl From<&KeyError> for Failure {
             KeyError::Io { path, .. } => at_path(&IO, error, path),
             KeyError::Random { .. } => plainly(&IO, error),
             KeyError::Seed => plainly(&KEY_INVALID, error),
+        }
+    }
+}
+
+impl From<&EvidenceError> for Failure {
+    fn from(error: &EvidenceError) -> Self {
+        match error {
+            EvidenceError::Beyond { .. } => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
+            EvidenceError::Order { .. } => plainly(&USAGE, error),
+            EvidenceError::Events(error) => error.into(),
+            EvidenceError::Tree(TreeError::Events(error)) => error.into(),
+            EvidenceError::Tree(TreeError::Io { path, .. }) => at_path(&IO, error, path),
+            EvidenceError::Tree(TreeError::Root) => {
+                plainly(&LEDGER_DAMAGED, error).next(["verify-chain"])
+            }
         }
     }
 }

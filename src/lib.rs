@@ -8,6 +8,7 @@ pub mod demo;
 pub mod diagnostic;
 pub mod document;
 pub mod effects;
+pub mod evidence;
 pub mod export;
 mod failure;
 pub mod glyphser;

@@ -15,5 +15,7 @@ pub mod head;
 pub mod json;
 pub mod line;
 pub mod note;
+pub mod proof;
 mod row;
+pub mod tile;
 pub mod tree;

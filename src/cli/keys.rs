@@ -359,7 +359,7 @@ fn find(ring: &KeyRing, digits: &str) -> Result<KeyId, Failure> {
 }
 
 /// A public key that was typed, or the name of a file with one.
-fn public_key(given: &str) -> Result<VerifyingKey, Failure> {
+pub(super) fn public_key(given: &str) -> Result<VerifyingKey, Failure> {
     let path = Path::new(given);
     let text = if path.is_file() { read(path)? } else { given.to_owned() };
     read_public_key(&text)

@@ -42,6 +42,12 @@ impl<A> Done<A> {
         }
     }
 
+    /// The same of another form of the answer.
+    pub(super) fn map<B>(self, form: impl FnOnce(A) -> B) -> Done<B> {
+        let Self { answer, exit, diagnostics, notes, next } = self;
+        Done { answer: form(answer), exit, diagnostics, notes, next }
+    }
+
     /// Adds what was found to be wrong. It decides how the program ends, unless something weightier
     /// was found before.
     pub(super) fn found(mut self, failure: Failure) -> Self {

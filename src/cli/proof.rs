@@ -1,4 +1,5 @@
-//! `proof verify`: whether proofs are what was written, and whether the same is seen again.
+//! `proof verify`: whether proofs are what was written, and whether the same is seen again. Proofs about events are made and read
+//! next door.
 
 use std::fs;
 use std::io::{self, Write};
@@ -10,6 +11,8 @@ use serde::Serialize;
 
 use super::care::Care;
 use super::context::Context;
+use super::inclusion::{self, Consistent, Included};
+use super::keys::public_key;
 use super::output::{Answer, Done};
 use super::proof_folder::{self, VerifiedAll};
 use super::prove::{self, write_proof};
@@ -19,8 +22,13 @@ use crate::migrate::proof::{Generated, Proof, differences, load};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Check that proofs are whole and unedited, and with document and contract that they are true.
+    /// Check that proofs are whole and unedited, and with document and contract that they are true; of an event, that
+    /// it is under the head of a key.
     Verify(Arguments),
+    /// Prove that an event is in the ledger, to somebody who does not have that.
+    Inclusion(inclusion::Inclusion),
+    /// Prove that an earlier state of the ledger is the beginning of a later one.
+    Consistency(inclusion::Between),
 }
 
 #[derive(Debug, Args)]
@@ -29,6 +37,9 @@ pub(super) struct Arguments {
     /// proofs beside them
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// The public key that is to have signed the head of a proof about an event: a file, or itself
+    #[arg(long, value_name = "PUBLIC_KEY")]
+    signer: Option<String>,
     #[command(flatten)]
     by: prove::By,
 }
@@ -38,6 +49,8 @@ pub(super) struct Arguments {
 pub(super) enum Answered {
     One(Box<Verified>),
     All(VerifiedAll),
+    Event(Box<Included>),
+    Consistent(Consistent),
 }
 
 #[derive(Serialize)]
@@ -50,8 +63,33 @@ pub(super) struct Verified {
     proof: Proof,
 }
 
-pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answered>, Failure> {
-    let Arguments { files, by } = arguments;
+pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Failure> {
+    match verb {
+        Verb::Verify(arguments) => verify(arguments, context),
+        Verb::Inclusion(arguments) => {
+            let done = inclusion::include(arguments, context)?;
+            Ok(done.map(|included| Answered::Event(Box::new(included))))
+        }
+        Verb::Consistency(arguments) => {
+            Ok(inclusion::connect(arguments, context)?.map(Answered::Consistent))
+        }
+    }
+}
+
+fn verify(arguments: &Arguments, context: &Context) -> Result<Done<Answered>, Failure> {
+    let Arguments { files, signer, by } = arguments;
+    if let [file] = files.as_slice()
+        && inclusion::is_one(file)
+    {
+        let signer = signer.as_deref().map(public_key).transpose()?;
+        let done = inclusion::verify(file, signer.as_ref())?;
+        return Ok(done.map(|included| Answered::Event(Box::new(included))));
+    }
+    if signer.is_some() {
+        let told =
+            "only proofs about events are signed: one at a time, as `proof inclusion` writes them";
+        return Err(Failure::new(&USAGE, told).at("--signer"));
+    }
     let (proof, target) = match files.as_slice() {
         [proof] if !proof.is_dir() => (proof, None),
         [proof, target] if !proof.is_dir() && !is_proof(target) => (proof, Some(target)),
@@ -152,6 +190,8 @@ impl Answer for Answered {
         match self {
             Self::One(verified) => verified.write(out, paint),
             Self::All(verified) => verified.write(out, paint),
+            Self::Event(included) => included.write(out, paint),
+            Self::Consistent(consistent) => consistent.write(out, paint),
         }
     }
 }

@@ -91,6 +91,11 @@ impl Amounts {
         }
     }
 
+    /// Whether anything is in it. A table without rows and a column without values held nothing.
+    pub const fn holds_something(self) -> bool {
+        self.rows > 0 || self.ids > 0 || self.values > 0
+    }
+
     /// Both together.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {

@@ -488,7 +488,7 @@ pub(super) fn check_consent(
     allow_loss: bool,
     consent: &Consent,
 ) -> Result<Option<CommitHash>, MigrateError> {
-    let loses = lost != Amounts::default();
+    let loses = lost.holds_something();
     match &consent.0 {
         _ if loses && !allow_loss => Err(MigrateError::LossRefused { lost }),
         None if loses => Err(MigrateError::Unconfirmed { plan, lost }),

@@ -11,6 +11,8 @@ mod cli_failures;
 #[cfg(test)]
 mod cli_keys;
 #[cfg(test)]
+mod cli_proofs;
+#[cfg(test)]
 mod cli_runs;
 #[cfg(test)]
 mod cli_store;

@@ -13,6 +13,7 @@ use ledger_format::hash::HASH_BYTES;
 use ledger_format::json::NUMBER_MAX;
 use ledger_format::line::{COLUMNS, LINE_BYTES_MAX, LINE_SCHEMA};
 use ledger_format::note::NOTE_BYTES_MAX;
+use ledger_format::proof::PROOF_BYTES_MAX;
 use ledger_format::tree::PROOF_NODES_MAX;
 
 use crate::{history, make};
@@ -32,6 +33,7 @@ fn the_limits_are_those_of_the_code() {
         ("NOTE_BYTES_MAX", NOTE_BYTES_MAX as i128),
         ("ROUTE_EDGES_MAX", ROUTE_EDGES_MAX as i128),
         ("PROOF_NODES_MAX", PROOF_NODES_MAX as i128),
+        ("PROOF_BYTES_MAX", PROOF_BYTES_MAX as i128),
         ("FRAME_BYTES_MAX", FRAME_BYTES_MAX as i128),
         ("LINE_BYTES_MAX", LINE_BYTES_MAX as i128),
         ("FLAT_LINE_BYTES_MAX", FLAT_LINE_BYTES_MAX as i128),

@@ -12,7 +12,7 @@ use super::{Finding, Tree};
 const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["demo"],
-    &["migrate", "trust", "verify", "export", "replay", "failure", "operators"],
+    &["migrate", "trust", "verify", "export", "evidence", "replay", "failure", "operators"],
     &["ledger"],
     &["link"],
     &["sql_folder"],
