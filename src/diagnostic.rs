@@ -299,9 +299,9 @@ catalogue! {
     IMAGE_PRUNED = 1515, Refused, Error, false,
         "The state of a database asked for was given up by `image prune`: its pages are not kept any more.",
         "Go back to a newer state: `glyph-ledger image list` names what is kept.";
-    ATTACK_NOT_FOUND = 1599, Failed, Fatal, false,
-        "A copy of the ledger was bent, and is called good though it is not what it was.",
-        "Do not rely on this program's verdicts; report it with the message and the seed.";
+    EXCEPTIONS_FOUND = 1516, Refused, Warn, false,
+        "Events stand out that an auditor asks about: runs that nobody else agreed to, losses without a reason, suspect keys.",
+        "Look at each: `glyph-ledger show SEQ`. Whether it was as it should be, people say.";
     KEY_MISSING = 1700, Unverified, Error, false,
         "There is no private key to sign with.",
         "Name it with --key FILE, or restore it; only `init` makes a new one.";
@@ -383,6 +383,9 @@ catalogue! {
     ENVIRONMENT_DIFFERS = 1815, Refused, Error, false,
         "A run was asked to have the environment that a plan or the last run recorded, and it is another one, or none is known.",
         "Use the program that made the plan, or make a plan with this one: `glyph-ledger plan -o FILE`.";
+    ATTACK_NOT_FOUND = 1898, Failed, Fatal, false,
+        "A copy of the ledger was bent, and is called good though it is not what it was.",
+        "Do not rely on this program's verdicts; report it with the message and the seed.";
     INTERNAL = 1899, Failed, Fatal, false,
         "The program has a defect.",
         "Report it with the message and the command.";

@@ -5,6 +5,8 @@ mod attacks;
 #[cfg(test)]
 mod cli_answers;
 #[cfg(test)]
+mod cli_audit;
+#[cfg(test)]
 mod cli_contracts;
 #[cfg(test)]
 mod cli_evidence;
