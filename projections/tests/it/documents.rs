@@ -6,7 +6,6 @@ use ledger_format::body::{
     RENAMED_MAX, ROUTE_EDGES_MAX, Renamed, RunAbandoned, RunCommitted, RunPublished, RunRoute,
     RunStarted, StagedContent, StateRecorded, StoreAdopted,
 };
-use ledger_format::event::Event;
 use ledger_format::hash::{CommitHash, ContentHash, EventId, LedgerId};
 use projections::{Claim, Entry, Illegal, Projection as _, Route, Runs, State};
 
