@@ -216,13 +216,11 @@ impl Story {
         narrator.chapter("Verifying the chain");
         let report = self.judged(&self.open.ledger)?;
         match &report.outcome {
-            Outcome::Complete { head, .. } => {
+            Outcome::Complete { known } => {
                 let objects = report.objects.unwrap_or_default();
                 narrator.fact(&format!(
                     "complete up to {} events, root {}; {} stored objects are whole",
-                    head.head().size,
-                    head.head().root,
-                    objects.good
+                    known.size, known.root, objects.good
                 ));
                 Ok(())
             }
@@ -239,7 +237,7 @@ impl Story {
         let objects = PackObjects::open_read_only(&self.open.ledger.join("objects"))
             .map_err(MigrateError::from)?;
         let options = Options { objects: Some(&objects), keep_going: true };
-        Ok(verify_folder(at, &*self.pins, None, options, &mut Unobserved)?.report)
+        Ok(verify_folder(at, &*self.pins, options, &mut Unobserved)?.report)
     }
 
     fn replay(&self, narrator: &mut dyn Narrator) -> Result<PathBuf, DemoError> {

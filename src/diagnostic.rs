@@ -93,6 +93,8 @@ pub struct Failure {
     pub place: Option<String>,
     /// What was not done because of it.
     pub not_done: &'static str,
+    /// Texts that show it to whoever was not there: heads as they were signed.
+    pub evidence: Vec<String>,
     /// Commands to run next, each as its arguments.
     pub next: Vec<Vec<String>>,
 }
@@ -105,6 +107,7 @@ impl Failure {
             message: message.into(),
             place: None,
             not_done: "nothing was written",
+            evidence: Vec::new(),
             next: Vec::new(),
         }
     }
@@ -120,6 +123,13 @@ impl Failure {
     #[must_use]
     pub const fn not_done(mut self, not_done: &'static str) -> Self {
         self.not_done = not_done;
+        self
+    }
+
+    /// Adds texts that show it to others.
+    #[must_use]
+    pub fn showing(mut self, evidence: impl IntoIterator<Item = String>) -> Self {
+        self.evidence.extend(evidence);
         self
     }
 

@@ -17,7 +17,9 @@ use crate::diagnostic::{
 };
 use crate::effects::NoRandomness;
 use crate::evidence::{EvidenceError, TreeError};
-use crate::ledger::{AppendError, CursorError, FoldError, KeyChangeError, LedgerError, PinError};
+use crate::ledger::{
+    AppendError, CursorError, FoldError, KeyChangeError, LedgerError, PinError, notes,
+};
 use crate::log::sled::OpenError;
 use crate::log::{self, BatchError, ReadError};
 use crate::objects::ObjectsError;
@@ -26,7 +28,7 @@ use crate::target::glyph_store::{AuditError, CreateError, ManifestError};
 use crate::target::sqlite::{
     ContentError, DatabaseError, ImageError, PublishError, StepError, UnknownPage,
 };
-use crate::trust::{KeyError, NoHome};
+use crate::trust::{HeadFileError, KeyError, NoHome};
 
 /// Whether events were appended is not known.
 const IN_DOUBT: &str = "whether the events were appended shows on opening the ledger again";
@@ -73,6 +75,7 @@ from_owned! {
     EvidenceError,
     KeyChangeError,
     KeyError,
+    HeadFileError,
     NoHome,
     NoRandomness,
     ContractError,
@@ -162,12 +165,19 @@ impl From<&LedgerError> for Failure {
             LedgerError::Signature { size, .. } => {
                 at_event(&SIGNATURE_BAD, error, seq_before(*size)).next(["verify-chain"])
             }
-            LedgerError::Regressed { actual, .. } => {
-                at_event(&LEDGER_REGRESSED, error, seq_before(actual.size)).next(["verify-chain"])
-            }
-            LedgerError::Diverged { pinned, .. } => {
-                at_event(&LEDGER_DIVERGED, error, seq_before(pinned.head().size))
+            LedgerError::Regressed { known, newest } => {
+                at_event(&LEDGER_REGRESSED, error, seq_before(newest.head().size))
+                    .showing(notes(known.note.iter().chain([&**newest])))
                     .next(["verify-chain"])
+            }
+            LedgerError::Diverged { known, other, .. } => {
+                at_event(&LEDGER_DIVERGED, error, seq_before(known.size))
+                    .showing(notes(known.note.iter().chain([&**other])))
+                    .next(["verify-chain"])
+            }
+            LedgerError::OtherHead { .. } => plainly(&LEDGER_FOREIGN, error).next(["head", "show"]),
+            LedgerError::KnownSignature { .. } => {
+                plainly(&SIGNATURE_BAD, error).next(["key", "list"])
             }
             LedgerError::Foreign { place, .. } => {
                 plainly(&LEDGER_FOREIGN, error).at(place).next(["verify-chain"])
@@ -239,6 +249,17 @@ impl From<&PinError> for Failure {
         match error {
             PinError::Io { path, .. } => at_path(&IO, error, path),
             PinError::Form { path, .. } => at_path(&PIN_INVALID, error, path),
+        }
+    }
+}
+
+impl From<&HeadFileError> for Failure {
+    fn from(error: &HeadFileError) -> Self {
+        match error {
+            HeadFileError::Io { path, .. } => at_path(&IO, error, path),
+            HeadFileError::Long { path } | HeadFileError::Form { path, .. } => {
+                at_path(&USAGE, error, path)
+            }
         }
     }
 }

@@ -21,14 +21,14 @@ use ledger_format::hash::LedgerId;
 use ledger_format::head::SignedHead;
 use projections::State;
 
-use crate::ledger::{Pin, PinError};
+use crate::ledger::{KnownHead, Pin, PinError};
 use crate::log::sled::{Anchor, OpenError};
 use crate::log::{Batch, ReadError, ReadLog};
 use crate::objects::Objects;
 use judge::Judge;
 
 pub use audit::{AuditRecords, AuditTextError, audit_text};
-pub use fault::{Fault, Witness};
+pub use fault::Fault;
 pub use folder::{FolderReport, Folders, verify_folder};
 pub use live::{Change, Difference, Live, LiveError, compare_live};
 
@@ -42,8 +42,8 @@ pub struct Expectations {
     pub anchor: Option<Anchor>,
     /// The head remembered outside the store.
     pub pin: Option<Pin>,
-    /// A head that the user trusts.
-    pub trust: Option<SignedHead>,
+    /// Heads that the user named.
+    pub named: Vec<KnownHead>,
     /// The place where the ledger lies, and the ledger known to lie there.
     pub place: Option<(PathBuf, LedgerId)>,
 }
@@ -100,12 +100,10 @@ pub struct Report {
 /// The verdict on a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everything holds, and nothing is missing up to `head`.
+    /// Everything holds, and nothing is missing up to `known`.
     Complete {
         /// The head that was known from outside.
-        head: SignedHead,
-        /// Where it was known from.
-        by: Witness,
+        known: KnownHead,
     },
     /// Everything holds together; whether its end was cut off cannot be told.
     ConsistentOnly,

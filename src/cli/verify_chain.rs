@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -17,26 +17,21 @@ use super::progress::Events;
 use super::terminal::{Paint, plain};
 use super::words::count;
 use super::{databases, documents, failure};
-use crate::diagnostic::{AUDIT_CHANGED, COMPLETENESS_NOT_PROVEN, Failure, USAGE};
+use crate::diagnostic::{AUDIT_CHANGED, COMPLETENESS_NOT_PROVEN, Failure};
 use crate::effects::{Clock as _, SystemClock};
+use crate::ledger::{KnownHead, notes};
 use crate::objects::{GrowingPacks, MemoryObjects, Objects, ObjectsError};
 use crate::trust::Home;
 use crate::verify::{
-    Change, Fault, FolderReport, Folders, Live, Options, Outcome, Report, Witness, compare_live,
+    Change, Fault, FolderReport, Folders, Live, Options, Outcome, Report, compare_live,
     verify_folder,
 };
-
-/// Longest file taken for a head, in bytes; a head with a few cosignatures is a tenth of it.
-const HEAD_BYTES_MAX: u64 = 16 * 1024;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Check the stored content that events refer to as well
     #[arg(long)]
     objects: bool,
-    /// A file with a head that was kept elsewhere: the ledger must contain it
-    #[arg(long, value_name = "HEAD")]
-    trust: Option<PathBuf>,
     /// Go on after the first fault and list the others
     #[arg(long)]
     keep_going: bool,
@@ -73,7 +68,8 @@ enum Word {
 struct Head {
     size: u64,
     root: NodeHash,
-    note: String,
+    /// As it was signed; of one that was typed in there is none.
+    note: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -113,7 +109,6 @@ struct Differs {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Judgement>, Failure> {
-    let trust = arguments.trust.as_deref().map(read_head).transpose()?;
     let Located { dir, place, surroundings } = context.locate()?;
     let objects = objects_in(&dir.join("objects"), arguments.objects)?;
     let objects = objects.as_deref();
@@ -124,7 +119,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Judge
     let wait = surroundings.wait;
     let at = Folders { dir: &dir, place: &place, wait };
     let mut events = Events::new(context);
-    let found = verify_folder(at, &*surroundings.pins, trust, options, &mut events)?;
+    let found = verify_folder(at, &*surroundings.pins, options, &mut events)?;
     drop(events);
     let live = live(&found.report, &dir, objects, wait, context)?;
     let verdict = Judgement::new(&found, &live);
@@ -145,21 +140,6 @@ fn objects_in(dir: &Path, asked: bool) -> Result<Option<Box<dyn Objects>>, Failu
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// The head in the file `path`.
-fn read_head(path: &Path) -> Result<SignedHead, Failure> {
-    let length = fs::metadata(path).map_err(failure::io(path))?.len();
-    let refuse = |reason: String| {
-        Failure::new(&USAGE, format!("{} is not a head: {reason}", path.display()))
-            .at(path.display().to_string())
-            .not_done("nothing was verified")
-    };
-    if length > HEAD_BYTES_MAX {
-        return Err(refuse(format!("it has {length} bytes, a head at most {HEAD_BYTES_MAX}")));
-    }
-    let bytes = fs::read(path).map_err(failure::io(path))?;
-    SignedHead::parse(&bytes).map_err(|error| refuse(error.to_string()))
 }
 
 /// How the store beside the ledger stands to it.
@@ -221,7 +201,8 @@ fn judged(mut done: Done<Judgement>, report: &Report, live: &Live) -> Done<Judge
 
 fn of_fault(fault: &Fault, good: u64) -> Failure {
     let failure = Failure::new(fault.code(), fault.to_string())
-        .not_done("nothing was changed; the ledger is not to be trusted beyond what is named good");
+        .not_done("nothing was changed; the ledger is not to be trusted beyond what is named good")
+        .showing(fault.evidence());
     let place = match fault {
         Fault::Missing { path } | Fault::Part { path, .. } | Fault::Foreign { place: path, .. } => {
             Some(path.display().to_string())
@@ -256,11 +237,12 @@ impl Judgement {
     fn new(found: &FolderReport, live: &Live) -> Self {
         let FolderReport { report, anchored, salvage } = found;
         let (verdict, known) = match &report.outcome {
-            Outcome::Complete { head, by } => (Word::Complete, Some((Head::of(head), *by))),
+            Outcome::Complete { known } => (Word::Complete, Some(known)),
             Outcome::ConsistentOnly => (Word::ConsistentOnly, None),
             Outcome::Failed => (Word::Failed, None),
         };
-        let (known_head, known_by) = known.map(|(head, by)| (head, witness(by))).unzip();
+        let (known_head, known_by) =
+            known.map(|known| (Head::known(known), known.by.word())).unzip();
         Self {
             verdict,
             ledger: report.ledger,
@@ -284,8 +266,12 @@ impl Judgement {
 
 impl Head {
     fn of(head: &SignedHead) -> Self {
-        let note = String::from_utf8_lossy(&head.encode()).into_owned();
-        Self { size: head.head().size, root: head.head().root, note }
+        let (size, root) = (head.head().size, head.head().root);
+        Self { size, root, note: notes([head]).pop() }
+    }
+
+    fn known(known: &KnownHead) -> Self {
+        Self { size: known.size, root: known.root, note: notes(&known.note).pop() }
     }
 }
 
@@ -308,14 +294,6 @@ impl LiveVerdict {
             code: difference.change.code().map(|code| code.id),
         });
         Self { verdict, reason, differences: differences.collect() }
-    }
-}
-
-const fn witness(by: Witness) -> &'static str {
-    match by {
-        Witness::Anchor => "anchor",
-        Witness::Pin => "pin",
-        Witness::Trust => "trust",
     }
 }
 

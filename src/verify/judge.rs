@@ -14,7 +14,7 @@ use ledger_format::head::SignedHead;
 use projections::{Entry, KeyRing, State};
 
 use super::audit::AuditRecords;
-use super::compare;
+use super::compare::{self, Passed};
 use super::decoded::{Decoded, DecodedEvent, decode};
 use super::objects::ObjectCheck;
 use super::signature::verify_signature;
@@ -41,8 +41,8 @@ pub(super) struct Judge<'a> {
     size: u64,
     batches: u64,
     newest: Option<SignedHead>,
-    /// Roots at sizes that somebody remembers.
-    roots: BTreeMap<u64, Option<NodeHash>>,
+    /// What was passed at sizes that somebody knows.
+    passed: BTreeMap<u64, Passed>,
     anchored_event: Option<EventId>,
     objects: Option<ObjectCheck<'a>>,
     audit: AuditRecords,
@@ -56,7 +56,11 @@ enum Wrong {
 
 impl<'a> Judge<'a> {
     pub(super) fn new(expectations: &'a Expectations, options: Options<'a>) -> Self {
-        let roots = compare::heads(expectations).map(|(_, head)| (head.head().size, None));
+        let mut passed: BTreeMap<u64, Passed> =
+            compare::heads(expectations).map(|known| (known.size, Passed::default())).collect();
+        if let Some(empty) = passed.get_mut(&0) {
+            empty.root = Some(NodeHash::empty_root());
+        }
         Self {
             expectations,
             keep_going: options.keep_going,
@@ -71,7 +75,7 @@ impl<'a> Judge<'a> {
             size: 0,
             batches: 0,
             newest: None,
-            roots: roots.collect(),
+            passed,
             anchored_event: None,
             objects: options.objects.map(ObjectCheck::new),
             audit: AuditRecords::default(),
@@ -141,7 +145,7 @@ impl<'a> Judge<'a> {
             heard_all: self.heard_all,
             sound: self.faults.is_empty(),
             keys: &self.keys,
-            roots: &self.roots,
+            passed: &self.passed,
             good: self.good.as_ref(),
             newest: self.newest.as_ref(),
             anchored_event: self.anchored_event,
@@ -159,7 +163,7 @@ impl<'a> Judge<'a> {
         });
         let outcome = match complete {
             _ if !self.faults.is_empty() => Outcome::Failed,
-            Some((by, head)) => Outcome::Complete { head, by },
+            Some(known) => Outcome::Complete { known },
             None => Outcome::ConsistentOnly,
         };
         let state = self.state.filter(|_| outcome != Outcome::Failed);
@@ -258,8 +262,8 @@ impl<'a> Judge<'a> {
                     format!("names key {named} as its signer, its head is signed by {signed}");
                 return Some((seq, Wrong::Place(kind, rule)));
             }
-            if let Some(root) = self.roots.get_mut(&state.size()) {
-                *root = Some(state.chain().frontier().root());
+            if let Some(passed) = self.passed.get_mut(&state.size()) {
+                passed.root = Some(state.chain().frontier().root());
             }
         }
         self.state = Some(state);
@@ -326,6 +330,9 @@ impl<'a> Judge<'a> {
     fn vouch(&mut self, batch: &Decoded, chain: Chain) {
         self.unvouched_from = None;
         self.lost = false;
+        if let Some(passed) = self.passed.get_mut(&batch.head.head().size) {
+            passed.head = Some(batch.head.clone());
+        }
         if let Some(state) = self.state.as_ref().filter(|_| changes_keys(batch)) {
             self.keys = state.keys().clone();
         }

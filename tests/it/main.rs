@@ -9,6 +9,8 @@ mod cli_evidence;
 #[cfg(test)]
 mod cli_failures;
 #[cfg(test)]
+mod cli_heads;
+#[cfg(test)]
 mod cli_keys;
 #[cfg(test)]
 mod cli_proofs;
