@@ -15,7 +15,7 @@ use ledger_format::hash::{CommitHash, LedgerId};
 
 use crate::effects::{Clock as _, KeySigner, Random as _, SystemClock, SystemRandom};
 use crate::export::{ExportError, export};
-use crate::ledger::{Cursor, CursorError, Surroundings, place_of};
+use crate::ledger::{Begins, Cursor, CursorError, Surroundings, place_of};
 use crate::migrate::{
     Consent, InitOptions, Inputs, MigrateError, Observer, OpenStore, Plan, Policy, RollbackOptions,
     Store, apply, in_words, init, plan, rollback,
@@ -160,6 +160,7 @@ impl Story {
             open: open.clone(),
             project: "demo".to_owned(),
             baseline: None,
+            begins: Begins::default(),
             signer: signer.clone(),
         };
         let (_, adoption) = init(options, &mut SystemRandom)?;

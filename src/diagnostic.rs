@@ -325,7 +325,7 @@ catalogue! {
         "The key is not authorised to sign in this ledger.",
         "Name an authorised key with --key FILE.";
     SIGNATURE_BAD = 1704, Unverified, Fatal, false,
-        "A head is not signed by a key that was allowed to sign it.",
+        "The signature of a head does not verify under the key that it names.",
         "`glyph-ledger verify-chain` names it; what lies before it is still good.";
     COMPLETENESS_NOT_PROVEN = 1705, NotFullyChecked, Warn, false,
         "The ledger is consistent in itself; that nothing was cut off its end cannot be told here.",
@@ -345,6 +345,9 @@ catalogue! {
     SIGNER_NOT_NAMED = 1710, NotFullyChecked, Warn, false,
         "A proof leads to its head; whether that is signed by a key to believe was not looked at.",
         "Name the public key that you know the ledger by: `glyph-ledger proof verify FILE --signer PUBLIC_KEY`.";
+    SIGNER_UNKNOWN = 1711, Unverified, Fatal, false,
+        "A head is signed by a key that was not allowed to sign it, or that the ledger does not know.",
+        "`glyph-ledger key list` tells whom the ledger knows; what lies before the head is still good.";
     IO = 1800, Failed, Error, true,
         "The operating system refused or failed.",
         "Mend what is named and run the command again.";

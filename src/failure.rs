@@ -13,12 +13,13 @@ use crate::diagnostic::{
     LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID, MIGRATION_ABOVE_CURRENT,
     MIGRATION_BELOW_MINIMUM, MIGRATION_PATH_MISSING, MIGRATION_VERSION_AMBIGUOUS,
     MIGRATION_VERSION_TYPE, MIGRATION_VERSION_UNKNOWN, NEEDS_EXCLUSIVE, NO_RUN, OBJECT_DAMAGED,
-    OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, SIGNATURE_BAD, STEP_FAILED, STORE_INVALID, USAGE,
+    OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, SIGNATURE_BAD, SIGNER_UNKNOWN, STEP_FAILED,
+    STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
 use crate::evidence::{EvidenceError, TreeError};
 use crate::ledger::{
-    AppendError, CursorError, FoldError, KeyChangeError, LedgerError, PinError, notes,
+    AppendError, CursorError, FoldError, KeyChangeError, LedgerError, PinError, Unsigned, notes,
 };
 use crate::log::sled::OpenError;
 use crate::log::{self, BatchError, ReadError};
@@ -162,8 +163,8 @@ impl From<&LedgerError> for Failure {
             LedgerError::Rewritten { size, .. } => {
                 at_event(&LEDGER_DAMAGED, error, seq_before(*size)).next(["verify-chain"])
             }
-            LedgerError::Signature { size, .. } => {
-                at_event(&SIGNATURE_BAD, error, seq_before(*size)).next(["verify-chain"])
+            LedgerError::Signature { size, unsigned } => {
+                at_event(of_unsigned(unsigned), error, seq_before(*size)).next(["verify-chain"])
             }
             LedgerError::Regressed { known, newest } => {
                 at_event(&LEDGER_REGRESSED, error, seq_before(newest.head().size))
@@ -176,13 +177,20 @@ impl From<&LedgerError> for Failure {
                     .next(["verify-chain"])
             }
             LedgerError::OtherHead { .. } => plainly(&LEDGER_FOREIGN, error).next(["head", "show"]),
-            LedgerError::KnownSignature { .. } => {
-                plainly(&SIGNATURE_BAD, error).next(["key", "list"])
+            LedgerError::KnownSignature { unsigned, .. } => {
+                plainly(of_unsigned(unsigned), error).next(["key", "list"])
             }
             LedgerError::Foreign { place, .. } => {
                 plainly(&LEDGER_FOREIGN, error).at(place).next(["verify-chain"])
             }
         }
+    }
+}
+
+const fn of_unsigned(unsigned: &Unsigned) -> &'static Code {
+    match unsigned {
+        Unsigned::Unknown(_) => &SIGNER_UNKNOWN,
+        Unsigned::Bad(_) => &SIGNATURE_BAD,
     }
 }
 

@@ -6,6 +6,7 @@
 //! other log. Knows no store, no contract, no command line.
 
 mod append;
+mod begins;
 mod cache;
 mod cursor;
 mod fold;
@@ -30,11 +31,12 @@ use crate::effects::Clock;
 use crate::log::{Batch, Log, ReadError};
 
 pub use append::AppendError;
+pub use begins::Begins;
 pub use cursor::{Cursor, CursorError};
 pub use fold::{FoldError, Recorded};
 pub use keys::{KeyChange, KeyChangeError, possession};
 pub(crate) use known::notes;
-pub use known::{KnownBy, KnownHead};
+pub use known::{KnownBy, KnownHead, Unsigned};
 pub use open::{LedgerError, Recovered};
 pub use pins::{MemoryPins, Pin, PinError, Pins, Provenance};
 pub use place::place_of;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use ledger_format::hash::{LedgerId, NodeHash};
+use ledger_format::hash::{KeyId, LedgerId, NodeHash};
 use ledger_format::head::{SignedHead, TreeHead};
 use serde::Serialize;
 
@@ -23,8 +23,8 @@ use crate::ledger::{KnownHead, notes};
 use crate::objects::{GrowingPacks, MemoryObjects, Objects, ObjectsError};
 use crate::trust::Home;
 use crate::verify::{
-    Change, Fault, FolderReport, Folders, Live, Options, Outcome, Report, compare_live,
-    verify_folder,
+    Change, Compared, Fault, FolderReport, Folders, Live, Options, Outcome, Report, Signed,
+    compare_live, verify_folder,
 };
 
 #[derive(Debug, Args)]
@@ -49,10 +49,43 @@ pub(super) struct Judgement {
     /// The head up to which nothing is missing.
     known_head: Option<Head>,
     acknowledged: Option<u64>,
+    /// Every head that it was held against.
+    compared: Vec<AgainstHead>,
+    /// Whose keys signed what is vouched for.
+    signers: Vec<Signer>,
+    /// What was signed with a key since its owner may not have been the one who signs.
+    suspect: Vec<Range>,
     objects: Option<ObjectCount>,
     faults: Vec<Found>,
+    /// Whether everything was read; else what lies behind the last fault was not judged.
+    read_to_end: bool,
     live: LiveVerdict,
     salvaged: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct AgainstHead {
+    by: &'static str,
+    size: u64,
+    /// null where what is wrong before it keeps that from being told.
+    agrees: Option<bool>,
+}
+
+/// A key, and how many of the events that a signed head vouches for are signed with it.
+#[derive(Serialize)]
+struct Signer {
+    key: KeyId,
+    events: u64,
+    first: u64,
+    last: u64,
+}
+
+/// Events that one key signed.
+#[derive(Serialize)]
+struct Range {
+    key: KeyId,
+    first: u64,
+    last: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
@@ -252,6 +285,10 @@ impl Judgement {
             known_by,
             known_head,
             acknowledged: anchored.map(|TreeHead { size, .. }| size),
+            compared: report.compared.iter().map(AgainstHead::of).collect(),
+            signers: Signer::all(&report.signed),
+            suspect: report.suspect().iter().map(Range::of).collect(),
+            read_to_end: report.heard_all,
             objects: report.objects.map(|count| ObjectCount {
                 good: count.good,
                 bad: count.bad,
@@ -275,6 +312,43 @@ impl Head {
     }
 }
 
+impl AgainstHead {
+    const fn of(compared: &Compared) -> Self {
+        let Compared { by, size, agrees } = *compared;
+        Self { by: by.word(), size, agrees }
+    }
+
+    const fn told(&self) -> &'static str {
+        match self.agrees {
+            Some(true) => "agrees",
+            Some(false) => "contradicted",
+            None => "not reached",
+        }
+    }
+}
+
+impl Signer {
+    /// Every key that signed something, in the order of their first events.
+    fn all(signed: &[Signed]) -> Vec<Self> {
+        let mut signers: Vec<Self> = Vec::new();
+        for Signed { key, seqs } in signed {
+            let (events, last) = (seqs.end - seqs.start, seqs.end.saturating_sub(1));
+            match signers.iter_mut().find(|signer| signer.key == *key) {
+                Some(signer) => (signer.events, signer.last) = (signer.events + events, last),
+                None => signers.push(Self { key: *key, events, first: seqs.start, last }),
+            }
+        }
+        signers
+    }
+}
+
+impl Range {
+    fn of(signed: &Signed) -> Self {
+        let Signed { key, seqs } = signed;
+        Self { key: *key, first: seqs.start, last: seqs.end.saturating_sub(1) }
+    }
+}
+
 impl Found {
     fn of(fault: &Fault) -> Self {
         Self { code: fault.code().id, seq: fault.seq(), message: fault.to_string() }
@@ -294,6 +368,42 @@ impl LiveVerdict {
             code: difference.change.code().map(|code| code.id),
         });
         Self { verdict, reason, differences: differences.collect() }
+    }
+}
+
+impl Judgement {
+    /// What was looked at, and by whose word.
+    fn write_checked(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        let (events, heads) = (count(self.size, "event"), count(self.batches, "head"));
+        writeln!(
+            out,
+            "  checked     {events}: bytes, order, links, who may sign what, what may come when"
+        )?;
+        writeln!(
+            out,
+            "              {heads}: root, signature, and that the key was allowed to sign"
+        )?;
+        for Signer { key, events, first, last } in &self.signers {
+            let events = count(*events, "event");
+            writeln!(out, "  signed by   key {}: {events}, from {first} to {last}", key.short())?;
+        }
+        for compared in &self.compared {
+            let AgainstHead { by, size, .. } = compared;
+            writeln!(
+                out,
+                "  held to     {by} over {}: {}",
+                count(*size, "event"),
+                compared.told()
+            )?;
+        }
+        for Range { key, first, last } in &self.suspect {
+            let told = format!(
+                "events {first} to {last}: key {} signed them, perhaps not its owner",
+                key.short()
+            );
+            writeln!(out, "  suspect     {}", paint.warning(told))?;
+        }
+        Ok(())
     }
 }
 
@@ -328,6 +438,7 @@ impl Answer for Judgement {
                 )?;
             }
         }
+        self.write_checked(out, paint)?;
         if let Some(found) = self.salvaged {
             writeln!(out, "  salvaged    {} from raw bytes", count(found, "event"))?;
         }
@@ -344,6 +455,13 @@ impl Answer for Judgement {
         }
         for fault in &self.faults {
             writeln!(out, "  fault       {}", plain(&fault.message))?;
+        }
+        if !self.read_to_end {
+            let size = count(self.size, "event");
+            writeln!(
+                out,
+                "  broken off  after {size}; what lies behind was not judged (--keep-going)"
+            )?;
         }
         match (self.live.verdict, &self.live.reason) {
             (LiveWord::Matches, _) => writeln!(out, "  live store  matches"),

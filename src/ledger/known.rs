@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use ledger_format::hash::{LedgerId, NodeHash};
+use ledger_format::hash::{KeyId, LedgerId, NodeHash};
 use ledger_format::head::SignedHead;
 
 use super::Pin;
@@ -84,6 +84,17 @@ impl From<&Pin> for KnownHead {
     fn from(pin: &Pin) -> Self {
         Self::signed(KnownBy::Pin, pin.head.clone())
     }
+}
+
+/// Why a head is not signed as it must be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unsigned {
+    /// By a key that may not sign here.
+    #[error("key {} is not authorised to sign here", .0.short())]
+    Unknown(KeyId),
+    /// The signature does not verify.
+    #[error("{0}")]
+    Bad(String),
 }
 
 /// The notes among heads, as whoever was not there can be shown them.

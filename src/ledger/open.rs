@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ed25519_dalek::VerifyingKey;
-use ledger_format::body::{Body, LedgerCreated};
+use ledger_format::body::Body;
 use ledger_format::event::Event;
 use ledger_format::hash::{EventId, KeyId, LedgerId, NodeHash};
 use ledger_format::head::SignedHead;
@@ -12,7 +12,9 @@ use ledger_format::tree::Frontier;
 use projections::{KeyRing, KnownKey, State};
 
 use super::fold::{self, FoldError};
-use super::{KnownBy, KnownHead, Ledger, Pin, PinError, Provenance, Surroundings, cache};
+use super::{
+    Begins, KnownBy, KnownHead, Ledger, Pin, PinError, Provenance, Surroundings, Unsigned, cache,
+};
 use crate::effects::Signer;
 use crate::log::sled::{
     Identity, OpenError, OpenOptions, SledLog, copy_for_reading, read_anchor, read_identity,
@@ -42,12 +44,12 @@ pub enum LedgerError {
         actual: NodeHash,
     },
     /// The newest head is not signed by a key that may sign.
-    #[error("head {size}: {reason}")]
+    #[error("head {size}: {unsigned}")]
     Signature {
         /// Number of events the head covers.
         size: u64,
         /// What is wrong with its signature.
-        reason: String,
+        unsigned: Unsigned,
     },
     /// It ends before a head that is known.
     #[error(
@@ -84,14 +86,14 @@ pub enum LedgerError {
         found: LedgerId,
     },
     /// A head that it was to be held against is not signed by a key of this ledger.
-    #[error("{by}, over {size} events: {reason}")]
+    #[error("{by}, over {size} events: {unsigned}")]
     KnownSignature {
         /// Who knows the head.
         by: KnownBy,
         /// Number of events it covers.
         size: u64,
         /// What is wrong.
-        reason: String,
+        unsigned: Unsigned,
     },
     /// Another ledger, or none, where one was known to be.
     #[error("{place} held ledger {expected}, now it holds {}", found.map_or_else(|| "none".to_owned(), |id| id.to_string()))]
@@ -131,8 +133,19 @@ impl Ledger {
         nonce: [u8; 16],
         surroundings: Surroundings,
     ) -> Result<Self, LedgerError> {
+        Self::create_as(dir, place, signer, (nonce, Begins::default()), surroundings)
+    }
+
+    /// The same of a ledger whose first event says more. One that goes on from the ledger known at `place` may take that place.
+    pub fn create_as(
+        dir: &Path,
+        place: &Path,
+        signer: &dyn Signer,
+        beginning: ([u8; 16], Begins),
+        surroundings: Surroundings,
+    ) -> Result<Self, LedgerError> {
         let options = options(&surroundings);
-        create(dir, place, signer, nonce, surroundings, |identity, first, frontier| {
+        create(dir, place, signer, beginning, surroundings, |identity, first, frontier| {
             Ok(Box::new(SledLog::init(dir, identity, first, frontier, &options)?))
         })
     }
@@ -157,7 +170,8 @@ impl Ledger {
             let actual = Some(Box::new(actual));
             return Err(AppendError::HeadMoved { expected: 0, actual }.into());
         }
-        create(dir, place, signer, nonce, surroundings, |_, first, frontier| {
+        let beginning = (nonce, Begins::default());
+        create(dir, place, signer, beginning, surroundings, |_, first, frontier| {
             log.append(0, first, frontier)?;
             Ok(log)
         })
@@ -196,18 +210,21 @@ fn create(
     dir: &Path,
     place: &Path,
     signer: &dyn Signer,
-    nonce: [u8; 16],
+    (nonce, begins): ([u8; 16], Begins),
     surroundings: Surroundings,
     write: impl FnOnce(&Identity, &Batch, &Frontier) -> Result<Box<dyn Log + Send>, LedgerError>,
 ) -> Result<Ledger, LedgerError> {
-    if let Some(expected) = surroundings.pins.ledger_at(place)? {
+    let before = begins.continues.as_ref().map(|before| before.ledger);
+    if let Some(expected) = surroundings.pins.ledger_at(place)?
+        && before != Some(expected)
+    {
         let place = place.display().to_string();
         return Err(LedgerError::Foreign { place, expected, found: None });
     }
     let public_key = *signer.public_key().as_bytes();
     let identity = Identity { public_key, nonce };
     let ledger = identity.ledger();
-    let body = LedgerCreated::anew(public_key, nonce);
+    let body = begins.body(public_key, nonce);
     let event = Event {
         at: surroundings.clock.now_ms(),
         seq: 0,
@@ -343,9 +360,9 @@ fn continues(
 ) -> Result<(), LedgerError> {
     for known in known {
         if let Some(note) = &known.note
-            && let Err(reason) = signed_by(note, state.keys().known(&note.signer()))
+            && let Err(unsigned) = signed_by(note, state.keys().known(&note.signer()))
         {
-            return Err(LedgerError::KnownSignature { by: known.by, size: known.size, reason });
+            return Err(LedgerError::KnownSignature { by: known.by, size: known.size, unsigned });
         }
         if let Some(Passed { root, head }) = passed.get(&known.size)
             && *root != known.root
@@ -459,18 +476,17 @@ fn fold_from(
 
 /// Checks a head's signature against the keys that could sign it.
 fn verify_head(head: &SignedHead, signers: &KeyRing) -> Result<(), LedgerError> {
-    let refuse = |reason: String| LedgerError::Signature { size: head.head().size, reason };
-    signed_by(head, signers.get(&head.signer())).map_err(refuse)
+    signed_by(head, signers.get(&head.signer()))
+        .map_err(|unsigned| LedgerError::Signature { size: head.head().size, unsigned })
 }
 
 /// Checks a head's signature with the key that it names, if that is a key to go by.
-fn signed_by(head: &SignedHead, key: Option<&KnownKey>) -> Result<(), String> {
+fn signed_by(head: &SignedHead, key: Option<&KnownKey>) -> Result<(), Unsigned> {
     let signer = head.signer();
-    let key =
-        key.ok_or_else(|| format!("key {} is not authorised to sign here", signer.short()))?;
+    let key = key.ok_or(Unsigned::Unknown(signer))?;
     let key = VerifyingKey::from_bytes(&key.public_key.0)
-        .map_err(|_| format!("key {} is no Ed25519 key", signer.short()))?;
-    head.verify(&key).map_err(|error| error.to_string())
+        .map_err(|_| Unsigned::Bad(format!("key {} is no Ed25519 key", signer.short())))?;
+    head.verify(&key).map_err(|error| Unsigned::Bad(error.to_string()))
 }
 
 fn options(surroundings: &Surroundings) -> OpenOptions {

@@ -7,7 +7,7 @@ use ledger_format::head::SignedHead;
 use projections::KeyRing;
 
 use super::signature::verify_remembered;
-use super::{Expectations, Fault};
+use super::{Compared, Expectations, Fault};
 use crate::ledger::{KnownBy, KnownHead};
 
 /// What was found in the log.
@@ -43,16 +43,25 @@ pub(super) fn heads(expectations: &Expectations) -> impl Iterator<Item = KnownHe
     anchor.chain(pin.iter().map(KnownHead::from)).chain(named.iter().cloned())
 }
 
-/// What is wrong, and the newest head from outside up to which nothing is missing.
-pub(super) fn compare(
-    expectations: &Expectations,
-    found: &Found<'_>,
-) -> (Vec<Fault>, Option<KnownHead>) {
+/// What came of it.
+pub(super) struct Comparison {
+    /// What is wrong.
+    pub(super) faults: Vec<Fault>,
+    pub(super) compared: Vec<Compared>,
+    /// The newest head from outside up to which nothing is missing.
+    pub(super) complete: Option<KnownHead>,
+}
+
+/// Holds what was found against everything that is known.
+pub(super) fn compare(expectations: &Expectations, found: &Found<'_>) -> Comparison {
     let mut faults = Vec::new();
+    let mut compared = Vec::new();
     let mut complete: Option<KnownHead> = None;
     faults.extend(foreign(expectations, found));
     for known in heads(expectations) {
-        match against(&known, found) {
+        let verdict = against(&known, found);
+        compared.push(Compared { by: known.by, size: known.size, agrees: verdict.agrees() });
+        match verdict {
             Verdict::Fault(fault) => faults.push(fault),
             Verdict::Unknown => {}
             Verdict::Agrees => {
@@ -69,7 +78,7 @@ pub(super) fn compare(
         let seq = anchor.head.head().size.saturating_sub(1);
         faults.push(Fault::AnchorEvent { seq, expected: anchor.last, actual });
     }
-    (faults, complete)
+    Comparison { faults, compared, complete }
 }
 
 enum Verdict {
@@ -77,6 +86,17 @@ enum Verdict {
     /// A fault before that size keeps it from being compared.
     Unknown,
     Fault(Fault),
+}
+
+impl Verdict {
+    /// Whether it agrees, where that could be told.
+    const fn agrees(&self) -> Option<bool> {
+        match self {
+            Self::Agrees => Some(true),
+            Self::Unknown => None,
+            Self::Fault(_) => Some(false),
+        }
+    }
 }
 
 fn foreign(expectations: &Expectations, found: &Found<'_>) -> Option<Fault> {
@@ -94,9 +114,9 @@ fn against(known: &KnownHead, found: &Found<'_>) -> Verdict {
     }
     if let Some(note) = &known.note
         && found.keys.iter().next().is_some()
-        && let Err(reason) = verify_remembered(note, found.keys)
+        && let Err(unsigned) = verify_remembered(note, found.keys)
     {
-        return Verdict::Fault(Fault::KnownSignature { by, size, reason });
+        return Verdict::Fault(Fault::KnownSignature { by, size, unsigned });
     }
     if found.heard_all && size > found.size {
         return Verdict::Fault(Fault::Regressed {

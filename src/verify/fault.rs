@@ -9,7 +9,7 @@ use ledger_format::head::{SignedHead, TreeHead};
 use ledger_format::line::LineError;
 
 use crate::diagnostic::{self, Code};
-use crate::ledger::{KnownBy, KnownHead, notes};
+use crate::ledger::{KnownBy, KnownHead, Unsigned, notes};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -142,22 +142,22 @@ pub enum Fault {
         stated: Box<TreeHead>,
     },
     /// A head is not signed by a key that could sign it.
-    #[error("the head over {size} events: {reason}")]
+    #[error("the head over {size} events: {unsigned}")]
     Signature {
         /// Number of events it covers.
         size: u64,
         /// What is wrong.
-        reason: String,
+        unsigned: Unsigned,
     },
     /// A head to compare with is not signed by a key of this ledger.
-    #[error("{by}, over {size} events: {reason}")]
+    #[error("{by}, over {size} events: {unsigned}")]
     KnownSignature {
         /// Who knows it.
         by: KnownBy,
         /// Number of events it covers.
         size: u64,
         /// What is wrong.
-        reason: String,
+        unsigned: Unsigned,
     },
     /// A signed event that may not stand where it stands.
     #[error("event {seq} ({kind}): {rule}")]
@@ -252,7 +252,12 @@ impl Fault {
             | Self::Misplaced { .. }
             | Self::AnchorEvent { .. }
             | Self::Line { .. } => &diagnostic::LEDGER_DAMAGED,
-            Self::Signature { .. } | Self::KnownSignature { .. } => &diagnostic::SIGNATURE_BAD,
+            Self::Signature { unsigned, .. } | Self::KnownSignature { unsigned, .. } => {
+                match unsigned {
+                    Unsigned::Unknown(_) => &diagnostic::SIGNER_UNKNOWN,
+                    Unsigned::Bad(_) => &diagnostic::SIGNATURE_BAD,
+                }
+            }
             Self::Illegal { .. } => &diagnostic::EVENT_ILLEGAL,
             Self::Regressed { .. } => &diagnostic::LEDGER_REGRESSED,
             Self::Diverged { .. } => &diagnostic::LEDGER_DIVERGED,

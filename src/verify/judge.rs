@@ -14,11 +14,11 @@ use ledger_format::head::SignedHead;
 use projections::{Entry, KeyRing, State};
 
 use super::audit::AuditRecords;
-use super::compare::{self, Passed};
+use super::compare::{self, Comparison, Passed};
 use super::decoded::{Decoded, DecodedEvent, decode};
 use super::objects::ObjectCheck;
 use super::signature::verify_signature;
-use super::{Expectations, Fault, Observer, Options, Outcome, Report, Stop, VerifyError};
+use super::{Expectations, Fault, Observer, Options, Outcome, Report, Signed, Stop, VerifyError};
 use crate::log::{BATCH_EVENTS_MAX, Batch, in_order};
 
 pub(super) struct Judge<'a> {
@@ -46,6 +46,8 @@ pub(super) struct Judge<'a> {
     anchored_event: Option<EventId>,
     objects: Option<ObjectCheck<'a>>,
     audit: AuditRecords,
+    /// Who signed what of the events that a head vouches for.
+    signed: Vec<Signed>,
 }
 
 /// What is wrong with an event at its place.
@@ -79,6 +81,7 @@ impl<'a> Judge<'a> {
             anchored_event: None,
             objects: options.objects.map(ObjectCheck::new),
             audit: AuditRecords::default(),
+            signed: Vec::new(),
         }
     }
 
@@ -150,7 +153,7 @@ impl<'a> Judge<'a> {
             newest: self.newest.as_ref(),
             anchored_event: self.anchored_event,
         };
-        let (faults, complete) = compare::compare(self.expectations, &found);
+        let Comparison { faults, compared, complete } = compare::compare(self.expectations, &found);
         let ledger = found.ledger;
         self.faults.extend(faults);
         if self.faults.is_empty() && self.size == 0 {
@@ -177,6 +180,10 @@ impl<'a> Judge<'a> {
             objects,
             audit: self.audit,
             state,
+            compared,
+            heard_all: self.heard_all,
+            signed: self.signed,
+            keys: self.keys,
         }
     }
 
@@ -287,8 +294,8 @@ impl<'a> Judge<'a> {
             self.faults.push(Fault::Misplaced { first, last, stated });
             return self.go_on(found.chain, first);
         }
-        if let Err(reason) = verify_signature(&batch.head, &self.keys) {
-            self.faults.push(Fault::Signature { size: stated.size, reason });
+        if let Err(unsigned) = verify_signature(&batch.head, &self.keys) {
+            self.faults.push(Fault::Signature { size: stated.size, unsigned });
             return self.go_on(found.chain, first);
         }
         let actual = found.chain.frontier().root();
@@ -336,6 +343,7 @@ impl<'a> Judge<'a> {
         if let Some(state) = self.state.as_ref().filter(|_| changes_keys(batch)) {
             self.keys = state.keys().clone();
         }
+        self.note_signer(batch);
         let good = self.faults.is_empty();
         if good {
             self.good = Some(batch.head.clone());
@@ -354,6 +362,17 @@ impl<'a> Judge<'a> {
             self.anchored_event = Some(chain.last());
         }
         self.chain = Some(chain);
+    }
+
+    /// Adds the batch to what its signer signed. Batches of one signer after each other are one entry.
+    fn note_signer(&mut self, batch: &Decoded) {
+        let (key, size) = (batch.head.signer(), self.size);
+        match self.signed.last_mut() {
+            Some(last) if last.key == key && last.seqs.end == batch.first_seq => {
+                last.seqs.end = size;
+            }
+            _ => self.signed.push(Signed { key, seqs: batch.first_seq..size }),
+        }
     }
 
     /// Goes on behind events from `first` on for which no head vouches.

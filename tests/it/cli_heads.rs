@@ -242,7 +242,7 @@ fn l6_a_head_that_is_none_is_not_believed() {
         (note.replacen("glyph-ledger/", "other/", 1), 2, "USAGE"),
         (note.replacen("\n2\n", "\n1\n", 1), 3, "SIGNATURE_BAD"),
         (others.to_owned(), 3, "LEDGER_FOREIGN"),
-        (sign(*parsed.head()), 3, "SIGNATURE_BAD"),
+        (sign(*parsed.head()), 3, "SIGNER_UNKNOWN"),
         (text.to_owned(), 2, "USAGE"),
     ] {
         fs::write(beside(&place, "bad.note"), &bad).unwrap();

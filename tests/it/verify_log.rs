@@ -289,7 +289,7 @@ fn heads_signed_with_another_key_are_refused() {
     resigned.resign_from(4, &key(2));
     let report = alone(&resigned);
     let first = report.first().unwrap();
-    assert_eq!(first.code(), &diagnostic::SIGNATURE_BAD, "{first}");
+    assert_eq!(first.code(), &diagnostic::SIGNER_UNKNOWN, "{first}");
     assert_eq!(report.good_size(), 31);
     let mut everything = whole;
     everything.resign_from(0, &key(2));
@@ -351,7 +351,7 @@ fn a_remembered_head_that_nobody_signed_proves_nothing() {
     let expectations =
         Expectations { named: vec![KnownHead::trusted(forged)], ..Default::default() };
     let report = judge(&whole, &expectations);
-    assert_eq!(report.first().unwrap().code(), &diagnostic::SIGNATURE_BAD);
+    assert_eq!(report.first().unwrap().code(), &diagnostic::SIGNER_UNKNOWN);
 }
 
 #[test]
