@@ -65,7 +65,7 @@ impl FolderCopy {
     /// What the judge says of the copy as it is.
     pub fn judge(&self) -> Result<Report, VerifyError> {
         let at = Folders { dir: &self.dir, place: &self.place, wait: Duration::ZERO };
-        let judged = verify_folder(at, &self.pins, None, Options::default(), &mut Unobserved);
+        let judged = verify_folder(at, &self.pins, Options::default(), &mut Unobserved);
         judged.map(|FolderReport { report, .. }| report)
     }
 

@@ -64,7 +64,7 @@ pub fn try_selection(
     // Told of the ledger itself, not of a copy.
     let at = Folders { dir, place: dir, wait };
     let nothing = MemoryPins::default();
-    let judged = verify_folder(at, &nothing, None, Options::default(), &mut Unobserved)?;
+    let judged = verify_folder(at, &nothing, Options::default(), &mut Unobserved)?;
     if judged.report.outcome == Outcome::Failed {
         return Err(SelectionError::NotGood);
     }
