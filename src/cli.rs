@@ -4,6 +4,7 @@
 
 mod apply;
 mod approve;
+mod audit;
 mod care;
 mod certificate;
 mod check;
@@ -19,6 +20,7 @@ mod explain;
 mod export;
 mod failure;
 mod globals;
+mod heads;
 mod images;
 mod inclusion;
 mod init;
@@ -112,9 +114,15 @@ enum Command {
     /// The states of databases that can be put back.
     #[command(subcommand)]
     Image(images::Verb),
+    /// Heads: the ledger's newest, and what is remembered of it outside.
+    #[command(subcommand)]
+    Head(heads::Verb),
     /// Keys: your own, and those that the ledger knows.
     #[command(subcommand)]
     Key(keys::Verb),
+    /// What an auditor asks: how many events, which to look at, what stands out.
+    #[command(subcommand)]
+    Audit(audit::Verb),
     /// Write the events as lines that can be verified on their own.
     Export(export::Arguments),
     /// Explain an error code, or list them all.
@@ -231,7 +239,9 @@ impl Command {
             Self::Replay(arguments) => output.finish(replay::run(arguments, context)),
             Self::Diff(arguments) => output.finish(diff::run(arguments, context)),
             Self::Image(verb) => output.finish(images::run(verb, context)),
+            Self::Head(verb) => output.finish(heads::run(verb, context)),
             Self::Key(verb) => output.finish(keys::run(verb, context)),
+            Self::Audit(verb) => output.finish(audit::run(verb, context)),
             Self::Export(arguments) => output.finish(export::run(arguments, context)),
             Self::Explain(arguments) => output.finish(Ok(explain::run(arguments))),
             Self::Completions(arguments) => {
@@ -277,7 +287,7 @@ fn program_name(argv: &[OsString]) -> &'static str {
 }
 
 /// Commands whose verbs answer in one form under the command's own name.
-const WITH_VERBS: [&str; 3] = ["image", "key", "proof"];
+const WITH_VERBS: [&str; 5] = ["audit", "head", "image", "key", "proof"];
 
 /// The name of the command proper: `plan` for `migration plan`, `proof` for `proof verify`.
 fn innermost(matches: &clap::ArgMatches) -> String {
