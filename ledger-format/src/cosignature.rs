@@ -152,9 +152,9 @@ impl NamedKey {
         let form = VerifierKeyError::Form;
         // The key in base64 may have a + of its own.
         let mut parts = text.splitn(3, '+');
-        let (name, hinted, typed) = match (parts.next(), parts.next(), parts.next()) {
-            (Some(name), Some(hinted), Some(typed)) => (name, hinted, typed),
-            _ => return Err(form("it has no three parts")),
+        let (Some(name), Some(hinted), Some(typed)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return Err(form("it has no three parts"));
         };
         let typed = BASE64.decode(typed).map_err(|_| form("the key is not base64"))?;
         let (found, bytes) = typed.split_first().ok_or(form("the key is empty"))?;

@@ -129,7 +129,7 @@ fn l6_a_policy_may_name_the_log_and_one_that_is_none_is_refused() {
     let (exit, answer) = judged(&place, &format!("{note}{line}{both}"));
     assert_eq!(exit, 0, "{answer:#}");
     for bad in
-        ["", "quorum W9\n", &policy.replace("quorum any-two", "quorum"), &policy.replace("+", "-")]
+        ["", "quorum W9\n", &policy.replace("quorum any-two", "quorum"), &policy.replace('+', "-")]
     {
         fs::write(beside(&place, "policy"), bad).unwrap();
         let said = place.run(&[
