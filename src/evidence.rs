@@ -7,9 +7,13 @@ mod population;
 mod proofs;
 mod sample;
 mod tree;
+mod witness;
 
 pub use exceptions::{Exception, Matter, exceptions};
 pub use population::{Boundary, Population, population};
 pub use proofs::{Consistency, EvidenceError, consistency, inclusion};
 pub use sample::{SAMPLE_MAX, SEED_BYTES_MAX, Seed, draw};
 pub use tree::{StoredTree, TreeError};
+pub use witness::{
+    ANSWER_BYTES_MAX, Asked, Cosigned, Wire, WireAnswer, WireError, WitnessError, cosign,
+};

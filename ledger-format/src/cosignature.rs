@@ -106,6 +106,13 @@ impl WitnessKey {
             .ok_or_else(|| CosignatureError::Bad { name: name() })
     }
 
+    /// The cosignatures by it that hold.
+    pub fn lines<'a>(&'a self, note: &'a Note) -> impl Iterator<Item = &'a NoteSignature> {
+        let holds =
+            |line: &&NoteSignature| self.0.named_by(line) && self.time(note.text(), line).is_some();
+        note.signatures().iter().filter(holds)
+    }
+
     /// The time of a cosignature that verifies.
     fn time(&self, text: &str, line: &NoteSignature) -> Option<u64> {
         let (time, signature) = line.signature.split_first_chunk::<TIME_BYTES>()?;

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use crate::hash::{KeyId, LedgerId, NodeHash};
-use crate::note::{Note, NoteError};
+use crate::note::{Note, NoteError, NoteSignature};
 
 /// What a head states: this ledger has `size` events and they hash to `root`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +114,15 @@ impl SignedHead {
     /// The actor whose signature the head carries.
     pub const fn signer(&self) -> KeyId {
         self.signer
+    }
+
+    /// The same head with one more signature line under it, which is not an actor's.
+    #[must_use]
+    pub fn with_line(self, line: NoteSignature) -> Self {
+        if line.name.starts_with(ACTOR_PREFIX) {
+            return self;
+        }
+        Self { note: self.note.with_line(line), ..self }
     }
 
     /// The note that carries it.

@@ -64,6 +64,15 @@ impl Note {
         Self { text, signatures: vec![line] }
     }
 
+    /// The same note with one more line under it; one that it has already it has once.
+    #[must_use]
+    pub fn with_line(mut self, line: NoteSignature) -> Self {
+        if !self.signatures.contains(&line) {
+            self.signatures.push(line);
+        }
+        self
+    }
+
     /// Parses the one form of the note that [`Note::encode`] writes.
     pub fn parse(bytes: &[u8]) -> Result<Self, NoteError> {
         if bytes.len() > NOTE_BYTES_MAX {
