@@ -19,6 +19,9 @@ mod explain;
 mod export;
 mod failure;
 mod globals;
+mod head;
+mod head_publish;
+mod head_verify;
 mod images;
 mod inclusion;
 mod init;
@@ -115,6 +118,9 @@ enum Command {
     /// Keys: your own, and those that the ledger knows.
     #[command(subcommand)]
     Key(keys::Verb),
+    /// Heads for others: publish them, with tree and events.
+    #[command(subcommand)]
+    Head(head::Verb),
     /// Write the events as lines that can be verified on their own.
     Export(export::Arguments),
     /// Explain an error code, or list them all.
@@ -232,6 +238,7 @@ impl Command {
             Self::Diff(arguments) => output.finish(diff::run(arguments, context)),
             Self::Image(verb) => output.finish(images::run(verb, context)),
             Self::Key(verb) => output.finish(keys::run(verb, context)),
+            Self::Head(verb) => output.finish(head::run(verb, context)),
             Self::Export(arguments) => output.finish(export::run(arguments, context)),
             Self::Explain(arguments) => output.finish(Ok(explain::run(arguments))),
             Self::Completions(arguments) => {
@@ -277,7 +284,7 @@ fn program_name(argv: &[OsString]) -> &'static str {
 }
 
 /// Commands whose verbs answer in one form under the command's own name.
-const WITH_VERBS: [&str; 3] = ["image", "key", "proof"];
+const WITH_VERBS: [&str; 4] = ["head", "image", "key", "proof"];
 
 /// The name of the command proper: `plan` for `migration plan`, `proof` for `proof verify`.
 fn innermost(matches: &clap::ArgMatches) -> String {

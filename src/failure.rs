@@ -16,7 +16,7 @@ use crate::diagnostic::{
     OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, SIGNATURE_BAD, STEP_FAILED, STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
-use crate::evidence::{EvidenceError, TreeError};
+use crate::evidence::{EvidenceError, PublicationError, PublishedError, TreeError};
 use crate::ledger::{AppendError, CursorError, FoldError, KeyChangeError, LedgerError, PinError};
 use crate::log::sled::OpenError;
 use crate::log::{self, BatchError, ReadError};
@@ -71,6 +71,9 @@ from_owned! {
     CursorError,
     PinError,
     EvidenceError,
+    TreeError,
+    PublicationError,
+    PublishedError,
     KeyChangeError,
     KeyError,
     NoHome,
@@ -262,10 +265,55 @@ impl From<&EvidenceError> for Failure {
             EvidenceError::Beyond { .. } => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
             EvidenceError::Order { .. } => plainly(&USAGE, error),
             EvidenceError::Events(error) => error.into(),
-            EvidenceError::Tree(TreeError::Events(error)) => error.into(),
-            EvidenceError::Tree(TreeError::Io { path, .. }) => at_path(&IO, error, path),
-            EvidenceError::Tree(TreeError::Root) => {
-                plainly(&LEDGER_DAMAGED, error).next(["verify-chain"])
+            EvidenceError::Tree(error) => error.into(),
+        }
+    }
+}
+
+impl From<&TreeError> for Failure {
+    fn from(error: &TreeError) -> Self {
+        match error {
+            TreeError::Events(error) => error.into(),
+            TreeError::Io { path, .. } => at_path(&IO, error, path),
+            TreeError::Root => plainly(&LEDGER_DAMAGED, error).next(["verify-chain"]),
+        }
+    }
+}
+
+impl From<&PublicationError> for Failure {
+    fn from(error: &PublicationError) -> Self {
+        match error {
+            PublicationError::Taken { dir, .. } => at_path(&USAGE, error, dir),
+            PublicationError::Head { path, .. } => at_path(&LEDGER_DAMAGED, error, path),
+            PublicationError::Foreign { dir, .. } => at_path(&LEDGER_FOREIGN, error, dir),
+            PublicationError::Later { dir, .. } => at_path(&LEDGER_REGRESSED, error, dir),
+            PublicationError::Diverged { dir, .. } => at_path(&LEDGER_DIVERGED, error, dir),
+            PublicationError::Different { path } => at_path(&LEDGER_DIVERGED, error, path),
+            PublicationError::NotPublisher { .. } => {
+                plainly(&KEY_REFUSED, error).at("--log-key").next(["key", "list"])
+            }
+            PublicationError::Events(error) => error.into(),
+            PublicationError::Tree(error) => error.into(),
+            PublicationError::Io { path, .. } => at_path(&IO, error, path),
+        }
+    }
+}
+
+impl From<&PublishedError> for Failure {
+    fn from(error: &PublishedError) -> Self {
+        match error {
+            PublishedError::Head(error) => error.into(),
+            PublishedError::Foreign { .. } => plainly(&LEDGER_FOREIGN, error),
+            PublishedError::Io { path, source } if source.kind() == io::ErrorKind::NotFound => {
+                at_path(&LEDGER_MISSING, error, path)
+            }
+            PublishedError::Io { path, .. } => at_path(&IO, error, path),
+            PublishedError::Differs { path, .. } => at_path(&LEDGER_DAMAGED, error, path),
+            PublishedError::Event { seq, .. } => at_event(&LEDGER_DAMAGED, error, *seq),
+            PublishedError::Illegal { seq, .. } => at_event(&EVENT_ILLEGAL, error, *seq),
+            PublishedError::Root { .. } => plainly(&LEDGER_DAMAGED, error),
+            PublishedError::Signer { .. } | PublishedError::Signature(_) => {
+                plainly(&SIGNATURE_BAD, error)
             }
         }
     }

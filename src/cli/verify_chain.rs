@@ -148,7 +148,7 @@ fn objects_in(dir: &Path, asked: bool) -> Result<Option<Box<dyn Objects>>, Failu
 }
 
 /// The head in the file `path`.
-fn read_head(path: &Path) -> Result<SignedHead, Failure> {
+pub(super) fn read_head(path: &Path) -> Result<SignedHead, Failure> {
     let length = fs::metadata(path).map_err(failure::io(path))?.len();
     let refuse = |reason: String| {
         Failure::new(&USAGE, format!("{} is not a head: {reason}", path.display()))

@@ -109,6 +109,8 @@ mod notebooks;
 #[cfg(test)]
 mod proofs;
 #[cfg(test)]
+mod publication;
+#[cfg(test)]
 mod readers;
 #[cfg(test)]
 mod replay;
