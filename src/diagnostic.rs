@@ -299,6 +299,12 @@ catalogue! {
     IMAGE_PRUNED = 1515, Refused, Error, false,
         "The state of a database asked for was given up by `image prune`: its pages are not kept any more.",
         "Go back to a newer state: `glyph-ledger image list` names what is kept.";
+    BUNDLE_INVALID = 1518, Unverified, Fatal, false,
+        "A certificate bundle is not as it was written: it was edited or cut off, contradicts itself, or its events do not bear it out.",
+        "Get it again from whoever made it: `glyph-ledger migration certificate export RUN -o FILE`.";
+    SUBJECT_FOREIGN = 1519, Unverified, Error, false,
+        "A file is not one that the certificate is about.",
+        "Name the file as the run left it; the certificate lists its objects with their hashes.";
     KEY_MISSING = 1700, Unverified, Error, false,
         "There is no private key to sign with.",
         "Name it with --key FILE, or restore it; only `init` makes a new one.";

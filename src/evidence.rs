@@ -2,12 +2,18 @@
 //! heads have to do with each other, and the whole of it as a folder that anybody may read. Knows the ledger it is given; decides
 //! nothing about what may be appended.
 
+mod attested;
+mod certified;
 mod proofs;
 mod publication;
 mod published;
+mod subject;
 mod tree;
 
+pub use attested::{AttestError, Attested, Committed, RunEnd, attest};
+pub use certified::{Certified, CertifyError, CommittedRun, certify};
 pub use proofs::{Consistency, EvidenceError, consistency, inclusion};
 pub use publication::{Publication, PublicationError, publish};
 pub use published::{Published, PublishedError, verify_published};
+pub use subject::{Subject, SubjectError, find_subject};
 pub use tree::{StoredTree, TreeError};

@@ -5,18 +5,24 @@
 use std::io;
 use std::path::Path;
 
+use ledger_format::bundle::BundleError;
+
 use crate::contract::{ContractError, PathError, VersionError};
 use crate::diagnostic::{
-    ALREADY_HERE, AUDIT_CHANGED, BOOKS_INVALID, BUSY, CONTRACT_INVALID, CURSOR_UNKNOWN, Code,
-    EVENT_ILLEGAL, FOLDER_INVALID, Failure, INTERNAL, IO, KEY_EXPOSED, KEY_INVALID, KEY_MISSING,
-    KEY_REFUSED, KEY_UNKNOWN, LAYOUT_AMBIGUOUS, LEDGER_DAMAGED, LEDGER_DIVERGED, LEDGER_FOREIGN,
-    LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID, MIGRATION_ABOVE_CURRENT,
-    MIGRATION_BELOW_MINIMUM, MIGRATION_PATH_MISSING, MIGRATION_VERSION_AMBIGUOUS,
-    MIGRATION_VERSION_TYPE, MIGRATION_VERSION_UNKNOWN, NEEDS_EXCLUSIVE, NO_RUN, OBJECT_DAMAGED,
-    OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, SIGNATURE_BAD, STEP_FAILED, STORE_INVALID, USAGE,
+    ALREADY_HERE, AUDIT_CHANGED, BOOKS_INVALID, BUNDLE_INVALID, BUSY, CONTRACT_INVALID,
+    CURSOR_UNKNOWN, Code, EVENT_ILLEGAL, FOLDER_INVALID, Failure, INTERNAL, IO, KEY_EXPOSED,
+    KEY_INVALID, KEY_MISSING, KEY_REFUSED, KEY_UNKNOWN, LAYOUT_AMBIGUOUS, LEDGER_DAMAGED,
+    LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID,
+    MIGRATION_ABOVE_CURRENT, MIGRATION_BELOW_MINIMUM, MIGRATION_PATH_MISSING,
+    MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_TYPE, MIGRATION_VERSION_UNKNOWN,
+    NEEDS_EXCLUSIVE, NO_RUN, OBJECT_DAMAGED, OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID,
+    REPLAY_DIVERGENCE, SIGNATURE_BAD, STEP_FAILED, STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
-use crate::evidence::{EvidenceError, PublicationError, PublishedError, TreeError};
+use crate::evidence::{
+    AttestError, CertifyError, EvidenceError, PublicationError, PublishedError, SubjectError,
+    TreeError,
+};
 use crate::ledger::{AppendError, CursorError, FoldError, KeyChangeError, LedgerError, PinError};
 use crate::log::sled::OpenError;
 use crate::log::{self, BatchError, ReadError};
@@ -74,6 +80,9 @@ from_owned! {
     TreeError,
     PublicationError,
     PublishedError,
+    CertifyError,
+    AttestError,
+    SubjectError,
     KeyChangeError,
     KeyError,
     NoHome,
@@ -315,6 +324,50 @@ impl From<&PublishedError> for Failure {
             PublishedError::Signer { .. } | PublishedError::Signature(_) => {
                 plainly(&SIGNATURE_BAD, error)
             }
+        }
+    }
+}
+
+impl From<&CertifyError> for Failure {
+    fn from(error: &CertifyError) -> Self {
+        match error {
+            CertifyError::NoObjects { .. } => plainly(&USAGE, error),
+            CertifyError::NotSigner { .. } => plainly(&KEY_UNKNOWN, error).next(["key", "list"]),
+            CertifyError::Differs { .. } => plainly(&REPLAY_DIVERGENCE, error),
+            CertifyError::TooMany { .. } => plainly(&LOG_FULL, error),
+            CertifyError::Events(error) => error.into(),
+            CertifyError::Tree(error) => error.into(),
+        }
+    }
+}
+
+impl From<&AttestError> for Failure {
+    fn from(error: &AttestError) -> Self {
+        match error {
+            AttestError::Foreign { .. } => plainly(&LEDGER_FOREIGN, error),
+            AttestError::Illegal { seq, .. } => at_event(&EVENT_ILLEGAL, error, *seq),
+            AttestError::NoList => plainly(&USAGE, error).at("--claims"),
+            AttestError::Unauthorised { .. }
+            | AttestError::Head(_)
+            | AttestError::Bundle(BundleError::BadSignature | BundleError::OtherKey { .. }) => {
+                plainly(&SIGNATURE_BAD, error)
+            }
+            AttestError::Bundle(BundleError::Form(_))
+            | AttestError::Statement(_)
+            | AttestError::Unrelated { .. }
+            | AttestError::Missing { .. }
+            | AttestError::Certificate { .. }
+            | AttestError::List { .. } => plainly(&BUNDLE_INVALID, error),
+        }
+    }
+}
+
+impl From<&SubjectError> for Failure {
+    fn from(error: &SubjectError) -> Self {
+        match error {
+            SubjectError::Io { path, .. } => at_path(&IO, error, path),
+            SubjectError::Database(error) => error.into(),
+            SubjectError::Content(error) => error.into(),
         }
     }
 }
