@@ -4,6 +4,7 @@
 
 mod apply;
 mod approve;
+mod audit;
 mod care;
 mod certificate;
 mod check;
@@ -121,6 +122,9 @@ enum Command {
     /// Heads for others: publish them, with tree and events.
     #[command(subcommand)]
     Head(head::Verb),
+    /// What an auditor asks: how many events, which to look at, what stands out.
+    #[command(subcommand)]
+    Audit(audit::Verb),
     /// Write the events as lines that can be verified on their own.
     Export(export::Arguments),
     /// Explain an error code, or list them all.
@@ -239,6 +243,7 @@ impl Command {
             Self::Image(verb) => output.finish(images::run(verb, context)),
             Self::Key(verb) => output.finish(keys::run(verb, context)),
             Self::Head(verb) => output.finish(head::run(verb, context)),
+            Self::Audit(verb) => output.finish(audit::run(verb, context)),
             Self::Export(arguments) => output.finish(export::run(arguments, context)),
             Self::Explain(arguments) => output.finish(Ok(explain::run(arguments))),
             Self::Completions(arguments) => {
@@ -284,7 +289,7 @@ fn program_name(argv: &[OsString]) -> &'static str {
 }
 
 /// Commands whose verbs answer in one form under the command's own name.
-const WITH_VERBS: [&str; 4] = ["head", "image", "key", "proof"];
+const WITH_VERBS: [&str; 5] = ["audit", "head", "image", "key", "proof"];
 
 /// The name of the command proper: `plan` for `migration plan`, `proof` for `proof verify`.
 fn innermost(matches: &clap::ArgMatches) -> String {
