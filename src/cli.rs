@@ -4,6 +4,7 @@
 
 mod apply;
 mod approve;
+mod audit;
 mod bundle;
 mod care;
 mod certificate;
@@ -126,6 +127,9 @@ enum Command {
     /// Certificates, for whoever does not have the ledger.
     #[command(subcommand)]
     Bundle(bundle::Verb),
+    /// What an auditor asks: how many events, which to look at, what stands out.
+    #[command(subcommand)]
+    Audit(audit::Verb),
     /// Write the events as lines that can be verified on their own.
     Export(export::Arguments),
     /// Explain an error code, or list them all.
@@ -245,6 +249,7 @@ impl Command {
             Self::Key(verb) => output.finish(keys::run(verb, context)),
             Self::Head(verb) => output.finish(head::run(verb, context)),
             Self::Bundle(verb) => output.finish(bundle::run(verb, context)),
+            Self::Audit(verb) => output.finish(audit::run(verb, context)),
             Self::Export(arguments) => output.finish(export::run(arguments, context)),
             Self::Explain(arguments) => output.finish(Ok(explain::run(arguments))),
             Self::Completions(arguments) => {
@@ -290,7 +295,7 @@ fn program_name(argv: &[OsString]) -> &'static str {
 }
 
 /// Commands whose verbs answer in one form under the command's own name.
-const WITH_VERBS: [&str; 6] = ["bundle", "certificate", "head", "image", "key", "proof"];
+const WITH_VERBS: [&str; 7] = ["audit", "bundle", "certificate", "head", "image", "key", "proof"];
 
 /// The name of the command proper: `plan` for `migration plan`, `proof` for `proof verify`.
 fn innermost(matches: &clap::ArgMatches) -> String {

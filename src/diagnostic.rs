@@ -299,6 +299,9 @@ catalogue! {
     IMAGE_PRUNED = 1515, Refused, Error, false,
         "The state of a database asked for was given up by `image prune`: its pages are not kept any more.",
         "Go back to a newer state: `glyph-ledger image list` names what is kept.";
+    EXCEPTIONS_FOUND = 1516, Refused, Warn, false,
+        "Events stand out that an auditor asks about: runs that nobody else agreed to, losses without a reason, suspect keys.",
+        "Look at each: `glyph-ledger show SEQ`. Whether it was as it should be, people say.";
     BUNDLE_INVALID = 1518, Unverified, Fatal, false,
         "A certificate bundle is not as it was written: it was edited or cut off, contradicts itself, or its events do not bear it out.",
         "Get it again from whoever made it: `glyph-ledger migration certificate export RUN -o FILE`.";

@@ -1,7 +1,11 @@
 //! Tests from outside: processes, files, whole jobs.
 
 #[cfg(test)]
+mod bundles;
+#[cfg(test)]
 mod cli_answers;
+#[cfg(test)]
+mod cli_audit;
 #[cfg(test)]
 mod cli_contracts;
 #[cfg(test)]
