@@ -22,9 +22,9 @@ mod explain;
 mod export;
 mod failure;
 mod globals;
-mod head;
 mod head_publish;
 mod head_verify;
+mod heads;
 mod images;
 mod inclusion;
 mod init;
@@ -118,12 +118,12 @@ enum Command {
     /// The states of databases that can be put back.
     #[command(subcommand)]
     Image(images::Verb),
+    /// Heads: the ledger's newest, for others to have, and what is remembered of it outside.
+    #[command(subcommand)]
+    Head(heads::Verb),
     /// Keys: your own, and those that the ledger knows.
     #[command(subcommand)]
     Key(keys::Verb),
-    /// Heads for others: publish them, with tree and events.
-    #[command(subcommand)]
-    Head(head::Verb),
     /// Certificates, for whoever does not have the ledger.
     #[command(subcommand)]
     Bundle(bundle::Verb),
@@ -246,8 +246,8 @@ impl Command {
             Self::Replay(arguments) => output.finish(replay::run(arguments, context)),
             Self::Diff(arguments) => output.finish(diff::run(arguments, context)),
             Self::Image(verb) => output.finish(images::run(verb, context)),
+            Self::Head(verb) => output.finish(heads::run(verb, context)),
             Self::Key(verb) => output.finish(keys::run(verb, context)),
-            Self::Head(verb) => output.finish(head::run(verb, context)),
             Self::Bundle(verb) => output.finish(bundle::run(verb, context)),
             Self::Audit(verb) => output.finish(audit::run(verb, context)),
             Self::Export(arguments) => output.finish(export::run(arguments, context)),

@@ -5,30 +5,27 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ledger_format::hash::{KeyId, LedgerId, NodeHash};
-use ledger_format::head::SignedHead;
 use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
-use super::verify_chain::read_head;
 use super::words::count;
 use crate::diagnostic::{
     COMPLETENESS_NOT_PROVEN, Failure, LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_REGRESSED,
 };
 use crate::evidence::{self, verify_published};
+use crate::ledger::KnownHead;
 
 /// What a folder that does not hold up is not.
 const NOT_BELIEVED: &str = "the folder is not to be believed";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The folder that was published, as it was fetched; `--ledger` with the ledger's id says whose it is to be
+    /// The folder that was published, as it was fetched; `--ledger` with the ledger's id says whose it is to be, `--trust` and `--expect`
+    /// what is known of it from elsewhere
     #[arg(value_name = "DIR")]
     dir: PathBuf,
-    /// A head known from elsewhere (a file)
-    #[arg(long, value_name = "HEAD")]
-    trust: Option<PathBuf>,
 }
 
 /// A folder that holds up.
@@ -51,16 +48,18 @@ pub(super) struct Verified {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verified>, Failure> {
-    let Arguments { dir, trust } = arguments;
+    let dir = &arguments.dir;
+    let place = dir.display().to_string();
     let expected = context.ledger_named()?;
-    let trust = trust.as_deref().map(read_head).transpose()?;
-    let at = trust.as_ref().map(|head| head.head().size);
-    let found = verify_published(dir, expected, at)
+    let known = context.named()?;
+    let sizes: Vec<u64> = known.iter().map(|known| known.size).collect();
+    let found = verify_published(dir, expected, &sizes)
         .map_err(|error| Failure::from(error).not_done(NOT_BELIEVED))?;
-    let complete_to = trust.map(|trust| complete_to(&trust, &found)).transpose();
-    let complete_to = complete_to
-        .map_err(|failure| failure.at(dir.display().to_string()).not_done(NOT_BELIEVED))?;
+    for known in &known {
+        contains(&found, known).map_err(|failure| failure.at(&place).not_done(NOT_BELIEVED))?;
+    }
     let head = found.head.head();
+    let complete_to = sizes.into_iter().max();
     let done = Done::new(Verified {
         ledger: head.ledger,
         ledger_known: expected.is_some(),
@@ -76,31 +75,26 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verif
         (Some(_), None) => "internally consistent; completeness not proven",
         (None, None) => "internally consistent; whose ledger it is was not compared with anything",
     };
-    let failure = Failure::new(&COMPLETENESS_NOT_PROVEN, told).at(dir.display().to_string());
+    let failure = Failure::new(&COMPLETENESS_NOT_PROVEN, told).at(place);
     Ok(done.found(failure.not_done("nothing was compared with a head from elsewhere")))
 }
 
-/// The size up to which a head that is known from elsewhere shows the folder to be whole.
-fn complete_to(trust: &SignedHead, found: &evidence::Published) -> Result<u64, Failure> {
-    let (known, there) = (trust.head(), found.head.head());
-    if known.ledger != there.ledger {
-        let told = format!("the trusted head is of ledger {}", known.ledger);
-        return Err(Failure::new(&LEDGER_FOREIGN, told));
+/// Whether the folder's history goes through a head that is known from elsewhere.
+fn contains(found: &evidence::Published, known: &KnownHead) -> Result<(), Failure> {
+    let there = found.head.head();
+    let (by, size, root) = (known.by, known.size, known.root);
+    let other = known.note.as_ref().map(|note| note.head().ledger);
+    if let Some(other) = other.filter(|other| *other != there.ledger) {
+        return Err(Failure::new(&LEDGER_FOREIGN, format!("{by} is of ledger {other}")));
     }
-    match found.root_at {
-        Some(root) if root == known.root => Ok(known.size),
-        Some(root) => {
-            let told = format!(
-                "the first {} events have root {root}, the trusted head says {}",
-                known.size, known.root
-            );
+    match found.roots.iter().find(|(at, _)| *at == size) {
+        Some((_, found)) if *found == root => Ok(()),
+        Some((_, found)) => {
+            let told = format!("the first {size} events have root {found}, {by} says {root}");
             Err(Failure::new(&LEDGER_DIVERGED, told))
         }
         None => {
-            let told = format!(
-                "it ends after {} events, the trusted head covers {}",
-                there.size, known.size
-            );
+            let told = format!("it ends after {} events, {by} covers {size}", there.size);
             Err(Failure::new(&LEDGER_REGRESSED, told))
         }
     }

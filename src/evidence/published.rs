@@ -25,8 +25,8 @@ pub struct Published {
     pub signer: VerifyingKey,
     /// The log key that signed it too, if one did that may publish heads.
     pub log_key: Option<KeyId>,
-    /// The root over as many events as the caller asked for.
-    pub root_at: Option<NodeHash>,
+    /// The roots over as many events as the caller asked for, as far as there are so many.
+    pub roots: Vec<(u64, NodeHash)>,
 }
 
 /// A folder that is not what a head says.
@@ -98,18 +98,18 @@ pub enum PublishedError {
     Signature(#[from] HeadError),
 }
 
-/// Judges the folder `dir`: of ledger `expected`, if one is. Says which root the first `at` events have.
+/// Judges the folder `dir`: of ledger `expected`, if one is. Says which roots the first so many events have.
 pub fn verify_published(
     dir: &Path,
     expected: Option<LedgerId>,
-    at: Option<u64>,
+    sizes: &[u64],
 ) -> Result<Published, PublishedError> {
     let head = read_head(&dir.join(CHECKPOINT))?;
     let there = head.head().ledger;
     if let Some(expected) = expected.filter(|expected| *expected != there) {
         return Err(PublishedError::Foreign { there, expected });
     }
-    let mut judge = Judge::new(dir, there, at);
+    let mut judge = Judge::new(dir, there, sizes);
     for tile in tiles_of(head.head().size) {
         if tile.level == 0 {
             judge.leaves(tile)?;
@@ -127,20 +127,20 @@ struct Judge<'a> {
     /// Roots of the full tiles so far, by level, from those of leaves on.
     rows: Vec<Vec<NodeHash>>,
     actor: Option<KeyId>,
-    at: Option<u64>,
-    root_at: Option<NodeHash>,
+    sizes: &'a [u64],
+    roots: Vec<(u64, NodeHash)>,
 }
 
 impl<'a> Judge<'a> {
-    fn new(dir: &'a Path, ledger: LedgerId, at: Option<u64>) -> Self {
+    fn new(dir: &'a Path, ledger: LedgerId, sizes: &'a [u64]) -> Self {
         Self {
             dir,
             state: State::new(ledger),
             tree: Frontier::new(),
             rows: vec![Vec::new()],
             actor: None,
-            at,
-            root_at: None,
+            sizes,
+            roots: Vec::new(),
         }
     }
 
@@ -167,8 +167,8 @@ impl<'a> Judge<'a> {
         self.actor = Some(event.actor);
         let leaf = NodeHash::leaf(id);
         self.tree.push(leaf);
-        if self.at == Some(self.tree.size()) {
-            self.root_at = Some(self.tree.root());
+        if self.sizes.contains(&self.tree.size()) {
+            self.roots.push((self.tree.size(), self.tree.root()));
         }
         Ok(leaf)
     }
@@ -223,7 +223,7 @@ impl<'a> Judge<'a> {
             let key = usable_key(&known.public_key.0)?;
             head.verify_published(&key).ok().map(|()| KeyId::of(&known.public_key.0))
         });
-        Ok(Published { head, signer, log_key, root_at: self.root_at })
+        Ok(Published { head, signer, log_key, roots: self.roots })
     }
 }
 
