@@ -243,7 +243,8 @@ mod tests {
 
     #[test]
     fn bundles_hold_their_events_and_nothing_else() {
-        let events: [&[u8]; 3] = [b"one", b"", &[7; 65_535]];
+        let longest = vec![7; 65_535];
+        let events: [&[u8]; 3] = [b"one", b"", &longest];
         let bytes = entries_bytes(events).unwrap();
         assert_eq!(bytes.get(..7), Some(&b"\0\x03one\0\0"[..]));
         assert_eq!(entries(&bytes, 3), Some(events.to_vec()));
@@ -252,7 +253,7 @@ mod tests {
             assert_eq!(entries(&bytes[..cut], 3), None, "cut at {cut}");
         }
         assert_eq!((entries(&bytes, 2), entries(&bytes, 4)), (None, None));
-        assert_eq!(entries_bytes([&[0; 65_536][..]]), None);
+        assert_eq!(entries_bytes([vec![0; 65_536].as_slice()]), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::diagnostic::{
     COMPLETENESS_NOT_PROVEN, Failure, LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_REGRESSED,
 };
 use crate::evidence::{self, verify_published};
-use crate::ledger::KnownHead;
+use crate::ledger::{KnownBy, KnownHead};
 
 /// What a folder that does not hold up is not.
 const NOT_BELIEVED: &str = "the folder is not to be believed";
@@ -59,7 +59,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verif
         contains(&found, known).map_err(|failure| failure.at(&place).not_done(NOT_BELIEVED))?;
     }
     let head = found.head.head();
-    let complete_to = sizes.into_iter().max();
+    let counts = known.iter().filter(|known| known.by != KnownBy::Unwitnessed);
+    let complete_to = counts.map(|known| known.size).max();
     let done = Done::new(Verified {
         ledger: head.ledger,
         ledger_known: expected.is_some(),
@@ -72,6 +73,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verif
     });
     let told = match (expected, complete_to) {
         (_, Some(_)) => return Ok(done),
+        _ if !known.is_empty() => {
+            "too few of the witnesses that were asked for saw the trusted head"
+        }
         (Some(_), None) => "internally consistent; completeness not proven",
         (None, None) => "internally consistent; whose ledger it is was not compared with anything",
     };

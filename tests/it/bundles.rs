@@ -340,7 +340,7 @@ const EDITS: &[(&str, Edit, Refusal)] = &[
             s.head = head(
                 &key(7),
                 &TreeHead { ledger: LedgerId::of(&[1; 32], &[1; 16]), ..*s.head.head() },
-            )
+            );
         },
         |e| matches!(e, AttestError::Statement(_)),
     ),

@@ -351,7 +351,7 @@ fn bundle_vector(history: &History) -> Made<Json> {
         let nodes = prove_inclusion(&tree, seq as u64, size)?;
         Some(ProvedEvent { bytes: history.events.get(seq)?.1.clone(), nodes })
     };
-    let claims: Option<Vec<Claimed>> = history.claims.iter().cloned().map(Claimed::new).collect();
+    let claims: Option<Vec<Claimed>> = history.claims.iter().map(Claimed::new).collect();
     let claims = claims.ok_or("not a claim")?;
     let statement = Statement {
         ledger: history::ledger(),

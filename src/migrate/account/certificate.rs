@@ -94,7 +94,7 @@ pub fn claimed(
     span: &RunSpan,
 ) -> Result<Option<(CommitHash, Vec<Claimed>)>, FoldError> {
     let view = certificate(ledger, span, None, usize::MAX)?;
-    let claims = view.claims.iter().filter_map(|of| Claimed::new(of.claim.to_value())).collect();
+    let claims = view.claims.iter().filter_map(|of| Claimed::new(&of.claim.to_value())).collect();
     Ok(view.recorded.map(|recorded| (recorded, claims)))
 }
 
