@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod bundles;
+#[cfg(test)]
 mod cli_answers;
 #[cfg(test)]
 mod cli_audit;
@@ -120,6 +122,8 @@ mod log_kill;
 mod notebooks;
 #[cfg(test)]
 mod proofs;
+#[cfg(test)]
+mod publication;
 #[cfg(test)]
 mod readers;
 #[cfg(test)]
