@@ -349,7 +349,7 @@ catalogue! {
         "Mend the step at the file and line named, then plan again.";
     SCHEMA_DRIFT = 1805, Refused, Error, false,
         "The database's schema is not what the ledger has recorded.",
-        "Take the change back by hand; a migration cannot record it afterwards.";
+        "Look at the change and take it into the ledger: `glyph-ledger migration accept-drift --reason TEXT`; or take it back by hand.";
     PUBLISH_CONFLICT = 1806, Refused, Error, false,
         "A place to publish to holds neither what the run read nor what it made. It was not touched.",
         "Look at the place; then `glyph-ledger migration resume`, or `--abandon REASON`.";

@@ -15,6 +15,7 @@ mod check;
 #[cfg(test)]
 mod conformance;
 pub mod documents;
+mod drift;
 mod edits;
 mod environment;
 mod error;
@@ -41,8 +42,9 @@ pub use amounts::{Amounts, in_words, summed};
 pub use applied::failures;
 pub use baseline::Baseline;
 pub use check::{Tried, check};
+pub use drift::{AcceptedDrift, Drifted, accept_drift, drift_in_full, drifted};
 pub use environment::Environment;
-pub use error::MigrateError;
+pub use error::{ACCEPT_DRIFT, MigrateError};
 pub use folder::{FolderOptions, Recognised, recognise};
 pub use init::{Adoption, InitOptions, adopt, init};
 pub use loss::{LossSummary, LostValues, total as lost};

@@ -62,7 +62,11 @@ impl Answer for Compared {
 }
 
 /// What differs between two databases, for people.
-fn write_changes(changes: &Changes, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+pub(super) fn write_changes(
+    changes: &Changes,
+    out: &mut dyn Write,
+    paint: Paint,
+) -> io::Result<()> {
     for declared in &changes.declared {
         writeln!(out, "  {}", declared_line(declared))?;
     }

@@ -351,6 +351,24 @@ pub enum MigrateError {
         /// Schema digest found.
         actual: CommitHash,
     },
+    /// What drifted would be accepted, and nobody named it.
+    #[error("how {object} differs now has the id {}, and that was not typed", id.short())]
+    DriftUnconfirmed {
+        /// The database.
+        object: String,
+        /// What has to be typed.
+        id: CommitHash,
+    },
+    /// Going back would take a structure away that was accepted.
+    #[error(
+        "the structure of {object} that was accepted at event {seq} goes away with that: it stays kept and can be brought back"
+    )]
+    AcceptedGoes {
+        /// The database.
+        object: String,
+        /// Where it was accepted.
+        seq: u64,
+    },
     /// A document is not what the ledger has.
     #[error("{object} was changed since it was recorded")]
     DocumentChanged {
@@ -480,11 +498,13 @@ fn told(error: &MigrateError) -> Failure {
             plainly(&DOCUMENT_CHANGED, error).at(object).next(["status"])
         }
         MigrateError::Unapproved { plan, .. } => unapproved(error, plan),
-        MigrateError::RowsWritten { object } => plainly(&DOCUMENT_CHANGED, error)
-            .at(object)
-            .not_done("nothing was written")
-            .next(["status", "--deep"])
-            .next(["undo", "--discard-changes"]),
+        MigrateError::RowsWritten { object } | MigrateError::AcceptedGoes { object, .. } => {
+            plainly(&DOCUMENT_CHANGED, error)
+                .at(object)
+                .not_done("nothing was written")
+                .next(["status", "--deep"])
+                .next(["undo", "--discard-changes"])
+        }
         MigrateError::Refused { named, .. } => of_refused(named, error),
         MigrateError::DocumentsChanged { .. } => plainly(&DOCUMENT_CHANGED, error)
             .next(["status"])
@@ -525,6 +545,9 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::Pending { .. } => plainly(&RUN_PENDING, error).next(["migration", "resume"]),
         MigrateError::NoRun => plainly(&NO_RUN, error).next(["status"]),
         MigrateError::Disagree { .. } => plainly(&STORE_DISAGREES, error).next(["status"]),
+        MigrateError::DriftUnconfirmed { object, .. } => {
+            plainly(&CONFIRMATION_REQUIRED, error).at(object).next(ACCEPT_DRIFT)
+        }
         MigrateError::Stale { .. } => plainly(&PLAN_STALE, error).next(["plan", "-o", "plan.json"]),
         MigrateError::Unconfirmed { .. } | MigrateError::WrongConsent { .. } => {
             plainly(&CONFIRMATION_REQUIRED, error)
@@ -548,7 +571,9 @@ fn told(error: &MigrateError) -> Failure {
             plainly(&CONTRACT_EDITED, error).at(name).next(["contract", "diff", &frozen, name])
         }
         MigrateError::Outcome { .. } => plainly(&OUTCOME_INVALID, error),
-        MigrateError::SchemaDrift { object, .. } => plainly(&SCHEMA_DRIFT, error).at(object),
+        MigrateError::SchemaDrift { object, .. } => {
+            plainly(&SCHEMA_DRIFT, error).at(object).next(ACCEPT_DRIFT)
+        }
         MigrateError::Diverged { object, .. } => plainly(&REPLAY_DIVERGENCE, error).at(object),
         MigrateError::Conflict { place, .. } => plainly(&PUBLISH_CONFLICT, error)
             .at(place)
@@ -558,6 +583,9 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::BeforeAdoption => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
     }
 }
+
+/// How a structure that no run made is looked at, and accepted then.
+pub const ACCEPT_DRIFT: [&str; 4] = ["migration", "accept-drift", "--reason", "TEXT"];
 
 /// Migrations that were applied and are not what they were.
 fn applied_changed(findings: &[Finding], error: &MigrateError) -> Failure {

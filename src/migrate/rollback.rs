@@ -137,8 +137,11 @@ fn must_hold_nothing_else(
         let goes = !then.get(object).is_some_and(|then| same(now, then));
         if goes && (!same(now, held) || edits.holds(object, held)) {
             let object = object.clone();
-            return Err(match now {
-                ObjectState::Database { .. } => MigrateError::RowsWritten { object },
+            return Err(match (now, edits.accepted(&object)) {
+                (ObjectState::Database { .. }, Some(seq)) => {
+                    MigrateError::AcceptedGoes { object, seq }
+                }
+                (ObjectState::Database { .. }, None) => MigrateError::RowsWritten { object },
                 _ => MigrateError::DocumentChanged { object },
             });
         }

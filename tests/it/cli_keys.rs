@@ -203,7 +203,7 @@ fn l9_a_machine_signs_with_a_seed_from_its_environment() {
 
 /// The program and the verifier that was written from the document say that all of it holds, with the newest head to
 /// compare with.
-fn both_verifiers_agree(place: &Place) {
+pub(crate) fn both_verifiers_agree(place: &Place) {
     let head = done(place, &["verify-chain", "--json"]).json();
     let head = head["data"]["good"]["note"].as_str().unwrap().to_owned();
     fs::write(place.work().join("head.note"), head).unwrap();
