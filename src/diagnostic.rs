@@ -332,6 +332,9 @@ catalogue! {
     SIGNER_NOT_NAMED = 1710, NotFullyChecked, Warn, false,
         "A proof leads to its head; whether that is signed by a key to believe was not looked at.",
         "Name the public key that you know the ledger by: `glyph-ledger proof verify FILE --signer PUBLIC_KEY`.";
+    KEY_ROLE_MISSING = 1711, Unverified, Error, false,
+        "The key is known in this ledger, and may not do this: its roles do not say so.",
+        "Name a key that may with --key FILE: `glyph-ledger key list` shows what each may do.";
     IO = 1800, Failed, Error, true,
         "The operating system refused or failed.",
         "Mend what is named and run the command again.";

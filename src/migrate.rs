@@ -53,7 +53,7 @@ pub use plan::{
 };
 pub use prune::Pruning;
 pub use recompute::{Outcome, Recomputed, RecomputedStep, recompute};
-pub use rollback::{RollbackOptions, rollback};
+pub use rollback::{RollbackOptions, must_be_kept, rollback};
 pub use run::{Consent, Inputs, Milestone, Observer, RunReport, Silent, abandon, apply, resume};
 pub use scripts::{Back, MigrationSeen, prove_scripts};
 pub use status::{Compatibility, Drift, LastWriter, Status, glance, status};

@@ -171,8 +171,10 @@ fn plan(draw: &mut Draw) -> Plan {
             left_out: draw.list(2, |draw| draw.text(2)),
         }),
         environment: environment(draw),
+        told: commit(draw),
     };
     plan.id = plan.computed_id();
+    plan.told = plan.computed_told();
     plan
 }
 

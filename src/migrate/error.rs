@@ -14,7 +14,7 @@ use crate::contract::{ContractError, PathError};
 use crate::diagnostic::{
     ALREADY_HERE, APPROVAL_MISSING, BASELINE_DIFFERS, BASELINE_UNKNOWN, CONFIRMATION_REQUIRED,
     CONTRACT_EDITED, CONTRACT_INVALID, CURSOR_UNKNOWN, Code, DOCUMENT_CHANGED, ENVIRONMENT_DIFFERS,
-    Failure, INTERRUPTED, IO, LOSS_UNDECLARED, MANIFEST_INVALID, MIGRATION_EDITED,
+    Failure, IMAGE_PRUNED, INTERRUPTED, IO, LOSS_UNDECLARED, MANIFEST_INVALID, MIGRATION_EDITED,
     MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_UNKNOWN, NO_RUN, NOTHING_HERE, NOTHING_TO_DO,
     OUTCOME_INVALID, PLAN_EDITED, PLAN_STALE, PUBLISH_CONFLICT, REPLAY_DIVERGENCE, RUN_PENDING,
     SCHEMA_DRIFT, STORE_DISAGREES, STORE_INVALID, USAGE,
@@ -369,6 +369,18 @@ pub enum MigrateError {
         /// Where it was accepted.
         seq: u64,
     },
+    /// The images of a database that a cursor needs were given up.
+    #[error(
+        "{object} as it was at event {seq} was pruned; every state from event {keep} on is kept"
+    )]
+    Pruned {
+        /// The database.
+        object: String,
+        /// The cursor.
+        seq: u64,
+        /// The oldest event that can be gone back to.
+        keep: u64,
+    },
     /// A document is not what the ledger has.
     #[error("{object} was changed since it was recorded")]
     DocumentChanged {
@@ -498,13 +510,11 @@ fn told(error: &MigrateError) -> Failure {
             plainly(&DOCUMENT_CHANGED, error).at(object).next(["status"])
         }
         MigrateError::Unapproved { plan, .. } => unapproved(error, plan),
-        MigrateError::RowsWritten { object } | MigrateError::AcceptedGoes { object, .. } => {
-            plainly(&DOCUMENT_CHANGED, error)
-                .at(object)
-                .not_done("nothing was written")
-                .next(["status", "--deep"])
-                .next(["undo", "--discard-changes"])
-        }
+        MigrateError::RowsWritten { object }
+        | MigrateError::AcceptedGoes { object, .. }
+        | MigrateError::SchemaDrift { object, .. }
+        | MigrateError::Pruned { object, .. }
+        | MigrateError::DriftUnconfirmed { object, .. } => of_database(object, error),
         MigrateError::Refused { named, .. } => of_refused(named, error),
         MigrateError::DocumentsChanged { .. } => plainly(&DOCUMENT_CHANGED, error)
             .next(["status"])
@@ -545,9 +555,6 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::Pending { .. } => plainly(&RUN_PENDING, error).next(["migration", "resume"]),
         MigrateError::NoRun => plainly(&NO_RUN, error).next(["status"]),
         MigrateError::Disagree { .. } => plainly(&STORE_DISAGREES, error).next(["status"]),
-        MigrateError::DriftUnconfirmed { object, .. } => {
-            plainly(&CONFIRMATION_REQUIRED, error).at(object).next(ACCEPT_DRIFT)
-        }
         MigrateError::Stale { .. } => plainly(&PLAN_STALE, error).next(["plan", "-o", "plan.json"]),
         MigrateError::Unconfirmed { .. } | MigrateError::WrongConsent { .. } => {
             plainly(&CONFIRMATION_REQUIRED, error)
@@ -571,9 +578,6 @@ fn told(error: &MigrateError) -> Failure {
             plainly(&CONTRACT_EDITED, error).at(name).next(["contract", "diff", &frozen, name])
         }
         MigrateError::Outcome { .. } => plainly(&OUTCOME_INVALID, error),
-        MigrateError::SchemaDrift { object, .. } => {
-            plainly(&SCHEMA_DRIFT, error).at(object).next(ACCEPT_DRIFT)
-        }
         MigrateError::Diverged { object, .. } => plainly(&REPLAY_DIVERGENCE, error).at(object),
         MigrateError::Conflict { place, .. } => plainly(&PUBLISH_CONFLICT, error)
             .at(place)
@@ -581,6 +585,26 @@ fn told(error: &MigrateError) -> Failure {
             .next(["migration", "resume"])
             .next(["migration", "resume", "--abandon", "written to before it was published"]),
         MigrateError::BeforeAdoption => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
+    }
+}
+
+/// What stands in the way between a database and the ledger.
+fn of_database(object: &str, error: &MigrateError) -> Failure {
+    match error {
+        MigrateError::SchemaDrift { .. } => {
+            plainly(&SCHEMA_DRIFT, error).at(object).next(ACCEPT_DRIFT)
+        }
+        MigrateError::DriftUnconfirmed { .. } => {
+            plainly(&CONFIRMATION_REQUIRED, error).at(object).next(ACCEPT_DRIFT)
+        }
+        MigrateError::Pruned { .. } => {
+            plainly(&IMAGE_PRUNED, error).at(object).next(["image", "list"])
+        }
+        _ => plainly(&DOCUMENT_CHANGED, error)
+            .at(object)
+            .not_done("nothing was written")
+            .next(["status", "--deep"])
+            .next(["undo", "--discard-changes"]),
     }
 }
 
@@ -612,7 +636,7 @@ fn of_plan_file(file: &PlanFileError, error: &MigrateError) -> Failure {
     match file {
         PlanFileError::Io { path, .. } => plainly(&IO, error).at(path.clone()),
         PlanFileError::Form(_) => plainly(&USAGE, error),
-        PlanFileError::Edited { .. } => {
+        PlanFileError::Edited { .. } | PlanFileError::Retold { .. } => {
             plainly(&PLAN_EDITED, error).next(["plan", "-o", "plan.json"])
         }
     }

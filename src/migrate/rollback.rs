@@ -18,6 +18,7 @@ use super::run::{
 use super::stage::restored;
 use super::store::Store;
 use crate::effects::Signer;
+use crate::ledger::Ledger;
 use crate::target::glyph_store::Layout;
 use crate::target::sqlite::image;
 
@@ -42,6 +43,7 @@ pub fn rollback(
     store.must_be_idle()?;
     store.may_sign(signer)?;
     check_contract(store)?;
+    must_be_kept(&store.ledger, size)?;
     let state_then = store.ledger.state_at(size)?;
     let begun = state_then.runs().open.as_ref().map_or(size, |open| open.started_seq);
     let then = state_then.store().clone();
@@ -106,6 +108,13 @@ pub fn rollback(
     let report = go_on(store, signer, observer);
     store.held = None;
     report.map(Some)
+}
+
+/// Refuses a cursor at which a database was as no kept image has it.
+pub fn must_be_kept(ledger: &Ledger, size: u64) -> Result<(), MigrateError> {
+    let Some(object) = ledger.pruned_at(size)? else { return Ok(()) };
+    let keep = ledger.state().runs().pruned.get(&object).copied().unwrap_or_default();
+    Err(MigrateError::Pruned { object, seq: size.saturating_sub(1), keep })
 }
 
 /// Looks at the live store under its lock, which is held on to if nothing was written since that was recorded: what is then

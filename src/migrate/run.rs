@@ -22,7 +22,7 @@ use super::stage::stage;
 use super::store::{Store, detect};
 use crate::contract::Bundle;
 use crate::effects::Signer;
-use crate::ledger::{AppendError, Ledger};
+use crate::ledger::Ledger;
 use crate::target::glyph_store::manifest_version;
 use crate::target::sqlite::Publisher;
 
@@ -169,7 +169,7 @@ pub(super) trait Subject {
         if ledger.state().keys().may(&key, Role::Append) {
             return Ok(());
         }
-        Err(AppendError::Unauthorised { key, ledger: ledger.id() }.into())
+        Err(ledger.refusal(key, Role::Append).into())
     }
 
     /// Refuses a plan to which fewer others agreed than the ledger asks for.

@@ -222,3 +222,11 @@ fn hashes_out(text: &str) -> String {
     let line = |line: &str| line.split(' ').map(word).collect::<Vec<_>>().join(" ");
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
+
+#[test]
+fn a_key_that_is_known_and_may_not_is_told_from_one_that_is_unknown() {
+    let place = a_ledger();
+    authorize(&place, &["approve"]);
+    let said = refused(&place, &as_other(&["apply"]), 3, "KEY_ROLE_MISSING");
+    assert!(said.contains("may not append") && said.contains("has the role approve"), "{said}");
+}

@@ -207,3 +207,40 @@ fn s10_a_store_that_drifted_is_accepted_with_its_manifest() {
     assert_eq!(fs::read_to_string(&manifest).unwrap(), edited);
     all_agree(&place);
 }
+
+#[test]
+fn s5_two_ledgers_of_one_database_are_refused_or_lose_nothing() {
+    let place = in_care();
+    let elsewhere = ["--ledger", "../elsewhere/.glyph-ledger"];
+    fs::create_dir(place.work().join("../elsewhere")).unwrap();
+    let second = [&INIT_COMMAND[..], &elsewhere].concat();
+    let refused = told(&place, "init", 2, &second);
+    assert_eq!(code(&refused), "ALREADY_HERE");
+    let message = refused["diagnostics"][0]["message"].as_str().unwrap();
+    assert!(message.contains("another ledger") && message.contains(".glyph-ledger"), "{message}");
+    assert!(!place.work().join("../elsewhere/.glyph-ledger").exists());
+    fs::hard_link(database(&place), place.work().join("also.db")).unwrap();
+    let linked = ["init", "--database", "also.db", "--migrations", "db/migrations"];
+    told(&place, "init", 2, &[&linked[..], &elsewhere].concat());
+    fs::remove_file(place.work().join("also.db")).unwrap();
+
+    // One that nobody can know of, since the first was out of the way.
+    let hidden = place.work().join("../hidden");
+    fs::rename(place.work().join(".glyph-ledger"), &hidden).unwrap();
+    done(&place, &[&second[..], &["--baseline", "0002", "--believe-baseline"]].concat());
+    fs::rename(&hidden, place.work().join(".glyph-ledger")).unwrap();
+    apply(&place);
+    sql(&place, "INSERT INTO users VALUES (4, 'd', NULL, 'mine');");
+    let other = |arguments: &[&str]| place.run(&[arguments, &elsewhere, &["--json"]].concat());
+    let drifted = other(&["status"]);
+    assert_eq!((drifted.exit, code(&drifted.json())), (6, "SCHEMA_DRIFT"), "{drifted:?}");
+    let accept = [&ACCEPT[..], &["--baseline", "0003"]].concat();
+    let seen = other(&accept).json();
+    let id = seen["data"]["id"].as_str().unwrap().to_owned();
+    let accepted = other(&[&accept[..], &["--yes", &id]].concat());
+    assert_eq!(accepted.exit, 0, "{accepted:?}");
+    migration(&place, "0004_more.sql", "CREATE TABLE more(a);");
+    assert_eq!(other(&["apply"]).exit, 0);
+    assert_eq!(code(&told(&place, "status", 6, &["status"])), "SCHEMA_DRIFT");
+    assert_eq!(number(&place, "SELECT count(*) FROM users"), 4);
+}
