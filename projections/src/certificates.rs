@@ -33,6 +33,9 @@ pub struct CertificateBook {
     lost: u64,
 }
 
+/// What the hash of a claim takes where a certificate is computed.
+const CLAIM_BYTES: usize = 34;
+
 /// The certificate of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -169,8 +172,10 @@ pub fn inputs_hash(clock_ms: u64, seed: &[u8; 32]) -> CommitHash {
 impl CertificateBook {
     /// The certificate of the open run as far as its objects have got.
     pub fn open_certificate(&self) -> CommitHash {
-        let hashes = self.claims.values().map(|claim| (*claim).into()).collect();
-        CommitHash::of("migration_run", &Value::Array(hashes))
+        let mut hashes = Vec::with_capacity(9 + self.claims.len() * CLAIM_BYTES);
+        cbor::encode_array_header(self.claims.len(), &mut hashes);
+        self.claims.values().for_each(|claim| cbor::encode_bytes(claim.as_bytes(), &mut hashes));
+        CommitHash::of_encoded("migration_run", &hashes)
     }
 
     /// Number of values lost so far by the open run.

@@ -140,7 +140,7 @@ fn of_tree(
     bar.listen()?;
     match apply_documents(
         &mut documents,
-        &plan,
+        plan,
         &consent,
         arguments.fixed.inputs()?,
         &signer,

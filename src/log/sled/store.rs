@@ -19,7 +19,7 @@
 //! - A read error while it opens is a torn end to it, behind which it writes zeros.
 //! - `flush` writes and starts the write-back but is no fsync.
 //! - Its cache forgets nothing before each of 256 queues has noted 64 accesses to pages. Reading once
-//!   from beginning to end is one access a page, so the whole store would stay in memory.
+//!   from beginning to end is one access a page, and appending few, so the whole store would stay in memory.
 
 use std::fmt::Display;
 use std::io;
@@ -49,7 +49,7 @@ const SEGMENT_BYTES: usize = 512 * 1024;
 const OPEN_ATTEMPTS_MAX: u32 = 200;
 const OPEN_PAUSE: Duration = Duration::from_millis(10);
 
-/// How often a frame is looked up again after it was read, so that the cache's queues fill after some
+/// How often a frame is looked up again after it was read or written, so that the cache's queues fill after some
 /// 20 MB instead of after 16,384 pages. Each takes less than a microsecond.
 const LOOKUPS_PER_FRAME: u32 = 4;
 
@@ -131,9 +131,11 @@ impl Store {
 
     /// Writes one batch as one transaction and hands it to the kernel. It is not yet durable.
     pub(super) fn write(&self, batch: &Batch, frontier: &Frontier) -> Result<(), Fault> {
-        let mut writes = ::sled::Batch::default();
+        let (mut writes, mut keys) = (::sled::Batch::default(), Vec::new());
         for frame in Frame::pack(self.ledger, batch.first_seq, &batch.events) {
-            writes.insert(&key(FRAME_KIND, frame.first_seq), frame.encode());
+            let key = key(FRAME_KIND, frame.first_seq);
+            writes.insert(&key, frame.encode());
+            keys.push(key);
         }
         let size = batch.head.head().size;
         let head = HeadRecord { ledger: self.ledger, size, note: batch.head.encode() };
@@ -142,7 +144,7 @@ impl Store {
         let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         self.woken(|| self.db.apply_batch(writes))?;
         self.woken(|| self.db.flush())?;
-        Ok(())
+        keys.iter().try_for_each(|key| self.count_access(key))
     }
 
     /// Makes a call that waits for the engine to write, and is woken should the engine forget it.
@@ -225,12 +227,9 @@ impl Store {
         }
     }
 
-    /// Makes the cache count what has been read, and drop it in time.
-    fn count_access(&self, key: &[u8], seq: u64) -> Result<(), ReadError> {
-        for _ in 0..LOOKUPS_PER_FRAME {
-            self.call(seq, || self.db.get(key))?;
-        }
-        Ok(())
+    /// Makes the cache count what has been read or written, and drop it in time.
+    fn count_access(&self, key: &[u8]) -> Result<(), Fault> {
+        (0..LOOKUPS_PER_FRAME).try_for_each(|_| guarded(|| self.db.get(key)).map(drop))
     }
 
     fn frame(&self, key: &[u8], value: &[u8], expected: u64) -> Result<Frame, ReadError> {
@@ -246,10 +245,15 @@ impl Store {
 
     /// Calls the engine; what it says is about event `seq`.
     fn call<T>(&self, seq: u64, call: impl FnOnce() -> ::sled::Result<T>) -> Result<T, ReadError> {
-        guarded(call).map_err(|fault| match fault {
+        guarded(call).map_err(|fault| self.unread(seq, fault))
+    }
+
+    /// What the engine said about event `seq`.
+    fn unread(&self, seq: u64, fault: Fault) -> ReadError {
+        match fault {
             Fault::Io(source) => ReadError::Io { path: self.path.clone(), source },
             fault @ Fault::Damaged(_) => damaged(seq, &fault),
-        })
+        }
     }
 }
 
@@ -297,7 +301,7 @@ impl Reader<'_> {
             let found = self.store.call(seq, || self.frames.next().transpose())?;
             let (key, value) = found.ok_or_else(|| damaged(seq, "it is missing"))?;
             let frame = self.store.frame(&key, &value, seq)?;
-            self.store.count_access(&key, seq)?;
+            self.store.count_access(&key).map_err(|fault| self.store.unread(seq, fault))?;
             if frame.first_seq != seq {
                 return Err(damaged(seq, &format!("the next frame begins at {}", frame.first_seq)));
             }

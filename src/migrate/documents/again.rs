@@ -88,7 +88,7 @@ pub(in crate::migrate) fn again(
                 continue;
             }
         }
-        ids.insert(id.clone(), kind);
+        ids.insert(id.as_str(), kind);
     }
     let some_left_out = !outcomes.is_empty();
     let named = bound.iter().flat_map(|bound| &bound.named);
@@ -123,7 +123,7 @@ struct Whole<'a> {
 impl Whole<'_> {
     fn compare(
         &self,
-        ids: &BTreeMap<String, usize>,
+        ids: &BTreeMap<&str, usize>,
         outcomes: &mut BTreeMap<String, Again>,
     ) -> Result<(), MigrateError> {
         let mut portion = BTreeMap::new();
@@ -132,8 +132,8 @@ impl Whole<'_> {
         for (id, kind) in ids {
             let Some(source) = self.source(id)? else { continue };
             bytes += source.bytes.len() as u64;
-            portion.insert(id.clone(), *kind);
-            sources.insert(id.clone(), source);
+            portion.insert(*id, *kind);
+            sources.insert((*id).to_owned(), source);
             let full = portion.len() >= PORTION || bytes >= HELD_BYTES_MAX;
             if full && !self.kinds.linked {
                 self.portion(
@@ -149,7 +149,7 @@ impl Whole<'_> {
 
     fn portion(
         &self,
-        ids: &BTreeMap<String, usize>,
+        ids: &BTreeMap<&str, usize>,
         sources: &BTreeMap<String, Found>,
         outcomes: &mut BTreeMap<String, Again>,
     ) -> Result<(), MigrateError> {

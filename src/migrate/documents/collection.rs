@@ -128,7 +128,8 @@ impl Collection {
         take: &mut dyn FnMut(R) -> Result<(), MigrateError>,
     ) -> Result<(), MigrateError> {
         let load = |id: &str| self.load(id);
-        self.kinds(to, former).work(found, jobs, &load, look, take)
+        let ids = found.iter().map(|(id, kind)| (id.as_str(), *kind)).collect();
+        self.kinds(to, former).work(&ids, jobs, &load, look, take)
     }
 }
 

@@ -221,7 +221,7 @@ fn external_programs_run_again_only_where_somebody_says_so() {
     let policy = DocumentsPolicy { allow_programs: true, ..policy() };
     let planned = plan(&mut documents, None, policy).unwrap();
     let consent = Consent(Some(planned.id.to_string()));
-    apply(&mut documents, &planned, &consent, INPUTS, &signer(), &mut Silent).unwrap();
+    apply(&mut documents, planned, &consent, INPUTS, &signer(), &mut Silent).unwrap();
     let outcomes = |allow| {
         let steps = recomputed(&documents, allow).steps.into_iter();
         steps.map(|step| (step.object, step.outcome)).collect::<BTreeMap<_, _>>()

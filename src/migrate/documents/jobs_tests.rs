@@ -184,7 +184,7 @@ pub(super) fn migrate(
 ) -> Result<RunReport, MigrateError> {
     let plan = plan(documents, to, policy()).unwrap();
     let consent = Consent((plan.lost > 0).then(|| plan.id.to_string()));
-    apply(documents, &plan, &consent, INPUTS, &signer(), observer)
+    apply(documents, plan, &consent, INPUTS, &signer(), observer)
 }
 
 fn gone_on(
@@ -323,19 +323,20 @@ fn m10_a_document_that_is_gone_comes_back_although_it_is_to_be_what_it_was_last(
 fn m5_a_plan_fits_the_documents_it_was_made_for() {
     let (scene, mut documents) = Scene::new(3, 1);
     let planned = plan(&mut documents, None, policy()).unwrap();
-    let consent = Consent(Some(planned.id.to_string()));
+    let first = planned.id;
+    let consent = Consent(Some(first.to_string()));
     scene.write("notes/1.yaml", b"v: 1\ntext: other\n", 0o640);
     let size = documents.ledger().state().size();
     let before = scene.files();
-    let applied = apply(&mut documents, &planned, &consent, INPUTS, &signer(), &mut Silent);
+    let applied = apply(&mut documents, planned, &consent, INPUTS, &signer(), &mut Silent);
     assert!(
         matches!(&applied, Err(MigrateError::Stale { reason }) if reason.contains("notes/1.yaml")),
         "{applied:?}"
     );
     assert_eq!((scene.files(), documents.ledger().state().size()), (before, size));
     let again = plan(&mut documents, None, policy()).unwrap();
-    assert_ne!(again.id, planned.id);
-    let unsaid = apply(&mut documents, &again, &Consent::default(), INPUTS, &signer(), &mut Silent);
+    assert_ne!(again.id, first);
+    let unsaid = apply(&mut documents, again, &Consent::default(), INPUTS, &signer(), &mut Silent);
     assert!(matches!(unsaid, Err(MigrateError::Unconfirmed { .. })));
 }
 

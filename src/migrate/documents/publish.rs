@@ -157,20 +157,23 @@ pub(super) fn publish(
     signer: &dyn Signer,
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
-    let open = documents.open_run()?;
-    let Phase::Publishing { places: expected, committed_seq, .. } = open.phase else {
+    // Not a copy of it: it names every document.
+    let open = documents.ledger.state().runs().open.as_ref().ok_or(MigrateError::NoRun)?;
+    let (run, Phase::Publishing { places: expected, committed_seq, .. }) = (open.run, &open.phase)
+    else {
         return Err(MigrateError::NoRun);
     };
+    let (expected, committed_seq) = (*expected, *committed_seq);
     let (kept, written) = (BTreeMap::new(), BTreeSet::new());
-    let mut publishing = Publishing { documents, open: &open, kept, written };
+    let mut publishing = Publishing { documents, open, kept, written };
     let places = match compared {
         Some(places) => places,
         None => publishing.look_first(committed_seq)?,
     };
     publishing.write_all(&places, observer)?;
+    drop(places);
     let kept = publishing.kept;
-    let mut bodies: Vec<Body> =
-        vec![RunPublished { run: open.run, places: expected, audit: None }.into()];
+    let mut bodies: Vec<Body> = vec![RunPublished { run, places: expected, audit: None }.into()];
     documents.kept = kept.keys().cloned().collect();
     for (id, found) in kept {
         if let Some(found) = found {

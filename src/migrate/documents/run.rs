@@ -44,10 +44,11 @@ const RECORDED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Most documents that one error names.
 const NAMED_MAX: usize = 20;
 
-/// Carries out `plan`. If it loses anything, `consent` must be its id.
+/// Carries out `plan`, and lets go of it before the documents are worked on: what binds the run is kept with it. If it loses
+/// anything, `consent` must be its id.
 pub fn apply(
     documents: &mut Documents,
-    plan: &DocumentsPlan,
+    plan: DocumentsPlan,
     consent: &Consent,
     inputs: Inputs,
     signer: &dyn Signer,
@@ -67,13 +68,13 @@ pub fn apply(
     may_run_programs(plan.policy.allow_programs, documents)?;
     let accepted_loss =
         check_consent(plan.id, Amounts::values(plan.lost), plan.policy.allow_loss, consent)?;
-    still_fits(documents, plan)?;
-    let lengths = take_sources(documents, plan)?;
-    let bodies = freeze(documents, plan)?;
+    still_fits(documents, &plan)?;
+    let lengths = take_sources(documents, &plan)?;
+    let bodies = freeze(documents, &plan)?;
     let environment = documents.objects.put(&Environment::here().bytes())?;
     documents.objects.put(&plan.preimage())?;
     documents.objects.sync()?;
-    record_sources(documents, plan, &lengths, bodies, signer, observer)?;
+    record_sources(documents, &plan, &lengths, bodies, signer, observer)?;
     let started = RunStarted {
         purpose: Purpose::Migrate,
         plan: plan.id,
@@ -89,6 +90,7 @@ pub fn apply(
         accepted_loss,
         changes: None,
     };
+    drop((plan, lengths));
     documents.record(signer, vec![started.into()], observer)?;
     go_on(documents, signer, observer)
 }
@@ -375,10 +377,10 @@ impl PlannedDocuments {
 }
 
 /// Everything that is worked on to stage a run.
-struct Work {
+struct Work<'a> {
     contracts: Vec<Prepared>,
     links: crate::link::Links,
-    ids: BTreeMap<String, usize>,
+    ids: BTreeMap<&'a str, usize>,
     /// The version to go to, where it is not each kind's current one.
     to: Option<String>,
     linked: bool,
@@ -386,18 +388,18 @@ struct Work {
     jobs: usize,
 }
 
-impl Work {
+impl<'a> Work<'a> {
     fn of(
         documents: &Documents,
         mut ways: Ways,
-        planned: &PlannedDocuments,
-        bound: Option<&PlannedLinks>,
+        planned: &'a PlannedDocuments,
+        bound: Option<&'a PlannedLinks>,
     ) -> Result<Self, MigrateError> {
         let kinds = planned
             .0
             .iter()
-            .filter_map(|object| Some((object.id.clone(), ways.kind(object.route)?)));
-        let mut ids: BTreeMap<String, usize> = kinds.collect();
+            .filter_map(|object| Some((object.id.as_str(), ways.kind(object.route)?)));
+        let mut ids: BTreeMap<&str, usize> = kinds.collect();
         if let Some(links) = bound {
             ids.extend(ways.take_in(links, |digest| documents.prepared(digest))?);
         }
@@ -415,7 +417,7 @@ impl Work {
     ) -> Result<(), MigrateError> {
         // With links every document is needed to tell the new names; else those recorded already are done.
         if !self.linked {
-            self.ids.retain(|id, _| !staging.open.migrated.contains(id));
+            self.ids.retain(|id, _| !staging.open.migrated.contains(*id));
         }
         staging.done = staging.open.migrated.len() as u64;
         let Self { contracts, links, linked, to, .. } = &self;

@@ -38,7 +38,8 @@ impl Collection {
             Ok(found)
         };
         let mut set = BTreeMap::new();
-        let ids = self.find()?;
+        let found = self.find()?;
+        let ids = found.iter().map(|(id, kind)| (id.as_str(), *kind)).collect();
         self.kinds(None, former).work(&ids, 1, &load, &|done| done, &mut |done| {
             let source = done.source.bytes;
             set.insert(done.id, InSet { source, evaluation: done.evaluation });

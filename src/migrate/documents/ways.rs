@@ -39,20 +39,20 @@ impl Ways {
 
     /// Takes in the contracts by which documents name each other, and tells the place of the contract of each document that
     /// is named.
-    pub(super) fn take_in(
+    pub(super) fn take_in<'a>(
         &mut self,
-        links: &PlannedLinks,
+        links: &'a PlannedLinks,
         mut prepare: impl FnMut(CommitHash) -> Result<Prepared, MigrateError>,
-    ) -> Result<BTreeMap<String, usize>, MigrateError> {
+    ) -> Result<BTreeMap<&'a str, usize>, MigrateError> {
         let mut places = Vec::new();
         for digest in &links.contracts {
             places.push(place_of(&mut self.contracts, *digest, || prepare(*digest))?);
         }
-        let place = |named: &NamedDocument| {
+        let place = |named: &'a NamedDocument| {
             let place = usize::try_from(named.contract).ok().and_then(|at| places.get(at));
             let check = || format!("the plan has no contract of {}", named.id);
             let place = place.ok_or_else(|| MigrateError::Outcome { check: check() })?;
-            Ok((named.id.clone(), *place))
+            Ok((named.id.as_str(), *place))
         };
         links.named.iter().map(place).collect()
     }

@@ -66,7 +66,7 @@ impl Kinds<'_> {
     /// `take` in that order.
     pub(super) fn work<R: Send, E: Send>(
         &self,
-        ids: &BTreeMap<String, usize>,
+        ids: &BTreeMap<&str, usize>,
         jobs: usize,
         load: Load<'_, E>,
         look: Look<'_, R>,
@@ -81,14 +81,14 @@ impl Kinds<'_> {
 
     fn apart<R: Send, E: Send>(
         &self,
-        ids: &BTreeMap<String, usize>,
+        ids: &BTreeMap<&str, usize>,
         jobs: usize,
         load: Load<'_, E>,
         look: Look<'_, R>,
         take: &mut dyn FnMut(R) -> Result<(), E>,
     ) -> Result<(), E> {
         let (pace, always) = (Pace::default(), jobs * AHEAD_MIN);
-        let mut ids = ids.iter();
+        let mut ids = ids.iter().map(|(id, kind)| (*id, *kind));
         let portions = std::iter::from_fn(|| {
             let portion: Vec<_> = ids.by_ref().take(pace.portion(always)).collect();
             (!portion.is_empty()).then_some(portion)
@@ -100,14 +100,14 @@ impl Kinds<'_> {
             let Portion { done, bytes, left } = portion?;
             pace.held.fetch_sub(bytes, Ordering::Relaxed);
             done.into_iter().try_for_each(&mut *take)?;
-            left.into_iter().try_for_each(|(id, kind)| take(look(self.one(id, *kind, load)?)))
+            left.into_iter().try_for_each(|(id, kind)| take(look(self.one(id, kind, load)?)))
         })
     }
 
     /// Works on as many of the documents as may be held at a time, and leaves the others.
     fn portion<'i, R, E>(
         &self,
-        ids: Vec<(&'i String, &'i usize)>,
+        ids: Vec<(&'i str, usize)>,
         pace: &Pace,
         load: Load<'_, E>,
         look: Look<'_, R>,
@@ -115,7 +115,7 @@ impl Kinds<'_> {
         let (mut done, mut bytes) = (Vec::with_capacity(ids.len()), 0);
         let mut ids = ids.into_iter();
         for (id, kind) in ids.by_ref() {
-            let one = self.one(id, *kind, load)?;
+            let one = self.one(id, kind, load)?;
             let held = pace.took_in(one.source.bytes.len());
             bytes += one.source.bytes.len();
             done.push(look(one));
@@ -140,7 +140,7 @@ impl Kinds<'_> {
     /// new names can be told, then judged.
     fn together<R, E>(
         &self,
-        ids: &BTreeMap<String, usize>,
+        ids: &BTreeMap<&str, usize>,
         load: Load<'_, E>,
         look: Look<'_, R>,
         take: &mut dyn FnMut(R) -> Result<(), E>,
@@ -187,7 +187,7 @@ struct Portion<'i, R> {
     done: Vec<R>,
     /// Bytes of those that are done.
     bytes: usize,
-    left: Vec<(&'i String, &'i usize)>,
+    left: Vec<(&'i str, usize)>,
 }
 
 /// How large the documents are that were read so far, by which it is told how far ahead others may be read.

@@ -34,6 +34,6 @@ pub(crate) fn apply(name: &str, source: &Path, target: &Path, jobs: usize) -> Re
     let plan = documents::plan(&mut documents, None, policy)?;
     let consent = Consent(Some(plan.id.to_string()));
     let inputs = Inputs { clock_ms: 0, seed: [0; 32] };
-    documents::apply(&mut documents, &plan, &consent, inputs, &signer(), &mut Silent)?;
+    documents::apply(&mut documents, plan, &consent, inputs, &signer(), &mut Silent)?;
     Ok(())
 }

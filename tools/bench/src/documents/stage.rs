@@ -73,7 +73,7 @@ impl Stage {
                 let mut documents = Documents::open(open(place, jobs)?)?;
                 let inputs = Inputs { clock_ms: 0, seed: [0; 32] };
                 let consent = Consent::default();
-                documents::apply(&mut documents, &plan, &consent, inputs, &signer(), &mut Silent)?;
+                documents::apply(&mut documents, plan, &consent, inputs, &signer(), &mut Silent)?;
             }
         }
         Ok(began.elapsed())
