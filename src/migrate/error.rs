@@ -498,13 +498,10 @@ fn told(error: &MigrateError) -> Failure {
             plainly(&DOCUMENT_CHANGED, error).at(object).next(["status"])
         }
         MigrateError::Unapproved { plan, .. } => unapproved(error, plan),
-        MigrateError::RowsWritten { object } | MigrateError::AcceptedGoes { object, .. } => {
-            plainly(&DOCUMENT_CHANGED, error)
-                .at(object)
-                .not_done("nothing was written")
-                .next(["status", "--deep"])
-                .next(["undo", "--discard-changes"])
-        }
+        MigrateError::RowsWritten { object }
+        | MigrateError::AcceptedGoes { object, .. }
+        | MigrateError::SchemaDrift { object, .. }
+        | MigrateError::DriftUnconfirmed { object, .. } => of_database(object, error),
         MigrateError::Refused { named, .. } => of_refused(named, error),
         MigrateError::DocumentsChanged { .. } => plainly(&DOCUMENT_CHANGED, error)
             .next(["status"])
@@ -545,9 +542,6 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::Pending { .. } => plainly(&RUN_PENDING, error).next(["migration", "resume"]),
         MigrateError::NoRun => plainly(&NO_RUN, error).next(["status"]),
         MigrateError::Disagree { .. } => plainly(&STORE_DISAGREES, error).next(["status"]),
-        MigrateError::DriftUnconfirmed { object, .. } => {
-            plainly(&CONFIRMATION_REQUIRED, error).at(object).next(ACCEPT_DRIFT)
-        }
         MigrateError::Stale { .. } => plainly(&PLAN_STALE, error).next(["plan", "-o", "plan.json"]),
         MigrateError::Unconfirmed { .. } | MigrateError::WrongConsent { .. } => {
             plainly(&CONFIRMATION_REQUIRED, error)
@@ -571,9 +565,6 @@ fn told(error: &MigrateError) -> Failure {
             plainly(&CONTRACT_EDITED, error).at(name).next(["contract", "diff", &frozen, name])
         }
         MigrateError::Outcome { .. } => plainly(&OUTCOME_INVALID, error),
-        MigrateError::SchemaDrift { object, .. } => {
-            plainly(&SCHEMA_DRIFT, error).at(object).next(ACCEPT_DRIFT)
-        }
         MigrateError::Diverged { object, .. } => plainly(&REPLAY_DIVERGENCE, error).at(object),
         MigrateError::Conflict { place, .. } => plainly(&PUBLISH_CONFLICT, error)
             .at(place)
@@ -581,6 +572,23 @@ fn told(error: &MigrateError) -> Failure {
             .next(["migration", "resume"])
             .next(["migration", "resume", "--abandon", "written to before it was published"]),
         MigrateError::BeforeAdoption => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
+    }
+}
+
+/// What stands in the way between a database and the ledger.
+fn of_database(object: &str, error: &MigrateError) -> Failure {
+    match error {
+        MigrateError::SchemaDrift { .. } => {
+            plainly(&SCHEMA_DRIFT, error).at(object).next(ACCEPT_DRIFT)
+        }
+        MigrateError::DriftUnconfirmed { .. } => {
+            plainly(&CONFIRMATION_REQUIRED, error).at(object).next(ACCEPT_DRIFT)
+        }
+        _ => plainly(&DOCUMENT_CHANGED, error)
+            .at(object)
+            .not_done("nothing was written")
+            .next(["status", "--deep"])
+            .next(["undo", "--discard-changes"]),
     }
 }
 

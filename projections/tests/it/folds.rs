@@ -132,6 +132,14 @@ fn illegal_of_keys(state: &State, next: &Event) -> Vec<Body> {
     }
 }
 
+fn illegal_of_databases(state: &State, next: &Event) -> Vec<Body> {
+    match &next.body {
+        Body::ObjectPruned(body) => illegal_prunings(state, next.seq, body),
+        Body::DriftAccepted(body) => illegal_acceptances(state, body),
+        _ => vec![],
+    }
+}
+
 fn illegal_prunings(state: &State, seq: u64, body: &ObjectPruned) -> Vec<Body> {
     let ahead = ObjectPruned { keep: seq + 1, ..body.clone() };
     let document = ObjectPruned { object: MANIFEST.into(), ..body.clone() };
@@ -191,8 +199,7 @@ fn illegal(state: &State, next: &Event) -> Vec<Event> {
             }
             if state.store().contract.is_some() { vec![bent] } else { vec![] }
         }
-        Body::ObjectPruned(body) => illegal_prunings(state, next.seq, body),
-        Body::DriftAccepted(body) => illegal_acceptances(state, body),
+        Body::ObjectPruned(_) | Body::DriftAccepted(_) => illegal_of_databases(state, next),
         Body::ContractFrozen(body) => match state.contracts().by_identity("glyph-store", "1") {
             Some(_) => {
                 body.contract_version = "1".into();
