@@ -5,6 +5,7 @@
 mod accept_drift;
 mod apply;
 mod approve;
+mod audit;
 mod care;
 mod certificate;
 mod check;
@@ -116,6 +117,9 @@ enum Command {
     /// Keys: your own, and those that the ledger knows.
     #[command(subcommand)]
     Key(keys::Verb),
+    /// What an auditor asks: how many events, which to look at, what stands out.
+    #[command(subcommand)]
+    Audit(audit::Verb),
     /// Write the events as lines that can be verified on their own.
     Export(export::Arguments),
     /// Explain an error code, or list them all.
@@ -236,6 +240,7 @@ impl Command {
             Self::Diff(arguments) => output.finish(diff::run(arguments, context)),
             Self::Image(verb) => output.finish(images::run(verb, context)),
             Self::Key(verb) => output.finish(keys::run(verb, context)),
+            Self::Audit(verb) => output.finish(audit::run(verb, context)),
             Self::Export(arguments) => output.finish(export::run(arguments, context)),
             Self::Explain(arguments) => output.finish(Ok(explain::run(arguments))),
             Self::Completions(arguments) => {
@@ -281,7 +286,7 @@ fn program_name(argv: &[OsString]) -> &'static str {
 }
 
 /// Commands whose verbs answer in one form under the command's own name.
-const WITH_VERBS: [&str; 3] = ["image", "key", "proof"];
+const WITH_VERBS: [&str; 4] = ["audit", "image", "key", "proof"];
 
 /// The name of the command proper: `plan` for `migration plan`, `proof` for `proof verify`.
 fn innermost(matches: &clap::ArgMatches) -> String {

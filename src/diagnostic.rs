@@ -299,6 +299,9 @@ catalogue! {
     IMAGE_PRUNED = 1515, Refused, Error, false,
         "The state of a database asked for was given up by `image prune`: its pages are not kept any more.",
         "Go back to a newer state: `glyph-ledger image list` names what is kept.";
+    EXCEPTIONS_FOUND = 1516, Refused, Warn, false,
+        "Events stand out that an auditor asks about: runs that nobody else agreed to, losses without a reason, suspect keys.",
+        "Look at each: `glyph-ledger show SEQ`. Whether it was as it should be, people say.";
     KEY_MISSING = 1700, Unverified, Error, false,
         "There is no private key to sign with.",
         "Name it with --key FILE, or restore it; only `init` makes a new one.";

@@ -265,6 +265,9 @@ impl From<&EvidenceError> for Failure {
         match error {
             EvidenceError::Beyond { .. } => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
             EvidenceError::Order { .. } => plainly(&USAGE, error),
+            EvidenceError::Gap { seq } => {
+                at_event(&LEDGER_DAMAGED, error, *seq).next(["verify-chain"])
+            }
             EvidenceError::Events(error) => error.into(),
             EvidenceError::Tree(TreeError::Events(error)) => error.into(),
             EvidenceError::Tree(TreeError::Io { path, .. }) => at_path(&IO, error, path),

@@ -27,6 +27,12 @@ pub enum EvidenceError {
         /// The other.
         new: u64,
     },
+    /// Events do not follow each other without a gap, or are others than those in the tree.
+    #[error("event {seq} does not follow: what is stored is not what the newest head states")]
+    Gap {
+        /// Where.
+        seq: u64,
+    },
     /// The event could not be read.
     #[error(transparent)]
     Events(#[from] FoldError),

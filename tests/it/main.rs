@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cli_answers;
 #[cfg(test)]
+mod cli_audit;
+#[cfg(test)]
 mod cli_contracts;
 #[cfg(test)]
 mod cli_evidence;

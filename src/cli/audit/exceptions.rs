@@ -1,0 +1,102 @@
+//! `audit exceptions`: what stands out.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use ledger_format::hash::LedgerId;
+use serde::Serialize;
+
+use super::super::context::Context;
+use super::super::output::{Answer, Done};
+use super::super::terminal::{Paint, one_line};
+use super::super::words::count;
+use super::Within;
+use crate::diagnostic::{EXCEPTIONS_FOUND, Failure};
+use crate::evidence::{Exception, Matter, exceptions};
+
+#[derive(Debug, Args)]
+pub(in super::super) struct Arguments {
+    #[command(flatten)]
+    within: Within,
+}
+
+#[derive(Serialize)]
+pub(in super::super) struct Found {
+    ledger: LedgerId,
+    /// The first event looked at, and the number of events before the last one's end.
+    from: u64,
+    to: u64,
+    exceptions: Vec<Exception>,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Found>, Failure> {
+    let ledger = context.open()?;
+    let seqs = arguments.within.seqs(&ledger)?;
+    let exceptions = exceptions(&ledger, &seqs)?;
+    let failure = exceptions.first().map(|first| {
+        let told = count(exceptions.len() as u64, "exception");
+        Failure::new(&EXCEPTIONS_FOUND, told)
+            .at(format!("event {}", first.seq))
+            .not_done("nothing was judged")
+            .next(["show", &first.seq.to_string()])
+    });
+    let found = Found { ledger: ledger.id(), from: seqs.start, to: seqs.end, exceptions };
+    let done = Done::new(found);
+    Ok(match failure {
+        Some(failure) => done.found(failure),
+        None => done,
+    })
+}
+
+impl Answer for Found {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        let Self { from, to, exceptions, .. } = self;
+        let events = count(to - from, "event");
+        writeln!(out, "{} in {events}", count(exceptions.len() as u64, "exception"))?;
+        for Exception { seq, matter } in exceptions {
+            let word = paint.strong(format_args!("{:20}", matter.word()));
+            writeln!(out, "  {seq:>8}  {word}  {}", one_line(&told(matter)))?;
+        }
+        Ok(())
+    }
+}
+
+/// In words.
+fn told(matter: &Matter) -> String {
+    match matter {
+        Matter::Unapproved { run, plan, required, .. } => {
+            let (run, plan) = (run.short(), plan.short());
+            format!("run {run}: no other key agreed to plan {plan}; {required} had to")
+        }
+        Matter::SelfApproved { run, approver, approved, .. } => {
+            let (run, approver) = (run.short(), approver.short());
+            format!("run {run}: key {approver} agreed (event {approved}) and carried it out")
+        }
+        Matter::DependentApproval { run, actor, approver, approved, authorized, .. } => {
+            let (run, actor, approver) = (run.short(), actor.short(), approver.short());
+            format!(
+                "run {run}: key {approver} agreed (event {approved}), authorised by key {actor} (event {authorized}), \
+                 which carried it out"
+            )
+        }
+        Matter::LossyWithoutReason { run, values, objects, .. } => {
+            let (run, objects) = (run.short(), count(*objects, "object"));
+            format!("run {run}: {values} values of {objects} lost, nobody who agreed said why")
+        }
+        Matter::Abandoned { run, reason } => {
+            format!("run {}: committed and given up: {reason}", run.short())
+        }
+        Matter::ProofFailed { object, contract } => {
+            format!("{object}: contract {} does not keep what it promises", contract.short())
+        }
+        Matter::SuspectKey { key, suspect, first, last, events } => {
+            let (events, key) = (count(*events, "event"), key.short());
+            let why = if key == suspect.short() {
+                "suspect then".to_owned()
+            } else {
+                format!("let in by key {}, suspect then", suspect.short())
+            };
+            format!("{events} from {first} to {last} signed by key {key}, {why}")
+        }
+    }
+}

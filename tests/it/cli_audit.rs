@@ -1,0 +1,238 @@
+//! What an auditor asks, through the program.
+
+use std::process::Command;
+
+use ledger_format::hash::NodeHash;
+use ledger_format::tree::verify_consistency;
+use serde_json::{Value, json};
+
+use crate::support::{Place, a_tree, apply_plan, check_answer, done, plan_all};
+
+/// How SPEC §15 says that a sample is drawn, written down once more.
+const DRAW: &str = r#"
+import hashlib, sys
+seed, wanted, of = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+drawn, counter, fair = [], 0, 2**64 // of * of
+while len(drawn) < min(wanted, of):
+    text = f"glyph-ledger/audit-sample/0\n{seed}\n{counter}\n"
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+    counter += 1
+    if number < fair and number % of not in drawn:
+        drawn.append(number % of)
+print(drawn)
+"#;
+
+/// Documents in care, the loss of one of them; a key of somebody else beside.
+fn a_ledger() -> Place {
+    let lossy = r#"{"v": 1, "titel": "b", "draft": 1}"#;
+    let place = a_tree(&[("one.json", r#"{"v": 1, "titel": "a"}"#), ("two.json", lossy)]);
+    done(&place, &["key", "new", "other.pem"]);
+    place
+}
+
+fn ask(place: &Place, arguments: &[&str]) -> Value {
+    let said = place.run(&[&["audit"], arguments, &["--json"]].concat());
+    let answer = said.json();
+    check_answer("audit", &answer);
+    assert_eq!(answer["exit"], said.exit);
+    assert!(!said.stdout.contains("compliant"));
+    answer
+}
+
+fn exceptions(place: &Place, arguments: &[&str]) -> Vec<(u64, String)> {
+    let answer = ask(place, &[&["exceptions"], arguments].concat());
+    let found = answer["data"]["exceptions"].as_array().unwrap();
+    assert_eq!(
+        (answer["exit"] == 6, answer["ok"] == false),
+        (!found.is_empty(), !found.is_empty())
+    );
+    let name = |one: &Value| one["exception"].as_str().unwrap().to_owned();
+    found.iter().map(|one| (one["seq"].as_u64().unwrap(), name(one))).collect()
+}
+
+fn names(found: &[(u64, String)]) -> Vec<&str> {
+    found.iter().map(|(_, name)| name.as_str()).collect()
+}
+
+fn authorize(place: &Place, file: &str, role: &str) -> String {
+    let exported = done(place, &["key", "export", "--key", file, "--json"]).json();
+    let key = exported["data"]["public_key"].as_str().unwrap().to_owned();
+    done(place, &["key", "authorize", &key, "--role", role]);
+    exported["data"]["key"].as_str().unwrap().to_owned()
+}
+
+fn apply(place: &Place) {
+    let id = plan_all(place);
+    assert_eq!(apply_plan(place, &id).exit, 0);
+}
+
+fn hash(value: &Value) -> NodeHash {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+fn holds(proof: &Value) -> bool {
+    let nodes: Vec<NodeHash> = proof["nodes"].as_array().unwrap().iter().map(hash).collect();
+    let (old, new) = (proof["old"].as_u64().unwrap(), proof["new"].as_u64().unwrap());
+    verify_consistency(old, &hash(&proof["old_root"]), new, &hash(&proof["new_root"]), &nodes)
+}
+
+#[test]
+fn a_population_is_counted_without_gaps_and_leads_to_the_head() {
+    let place = a_ledger();
+    apply(&place);
+    let events = done(&place, &["log", "--json", "--reverse"]).json()["data"]["events"].clone();
+    let size = events.as_array().unwrap().len();
+    for (from, to) in (0..size).flat_map(|from| (from..size).map(move |to| (from, to))) {
+        // Every pair of some, to keep it quick.
+        if from != 0 && to != size - 1 && to != from && (from * to) % 7 != 3 {
+            continue;
+        }
+        let (from_text, to_text) = (from.to_string(), to.to_string());
+        let answer = ask(&place, &["population", "--from", &from_text, "--to", &to_text]);
+        let data = &answer["data"];
+        assert_eq!(data["events"], (to + 1 - from) as u64);
+        assert_eq!(
+            (&data["first"]["id"], &data["last"]["id"]),
+            (&events[from]["id"], &events[to]["id"])
+        );
+        assert!(holds(&data["range"]) && holds(&data["to_head"]), "{answer}");
+        assert_eq!((&data["range"]["old"], &data["range"]["new"]), (&json!(from), &json!(to + 1)));
+        assert_eq!(
+            (&data["to_head"]["new"], &data["range"]["new_root"]),
+            (&json!(size), &data["to_head"]["old_root"])
+        );
+        let kinds: u64 =
+            data["kinds"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+        assert_eq!(kinds, (to + 1 - from) as u64);
+    }
+    let whole = done(&place, &["audit", "population"]);
+    assert!(whole.stdout.contains("none missing") && whole.stderr.contains("verify-chain"));
+    assert_eq!(place.run(&["audit", "population", "--from", "5", "--to", "3"]).exit, 2);
+    assert_eq!(place.run(&["audit", "population", "--to", &size.to_string()]).exit, 2);
+}
+
+#[test]
+fn a_sample_is_drawn_again_by_somebody_else() {
+    let place = a_ledger();
+    apply(&place);
+    let size = done(&place, &["log", "--json"]).json()["data"]["size"].as_u64().unwrap();
+    for (seed, n, more) in [
+        ("autumn", 5, &[] as &[&str]),
+        ("third quarter", 3, &["--from", "2"]),
+        ("Prüfung", 100, &[]),
+        ("x", 1, &["--kind", "object.migrated", "--kind", "run.started"]),
+    ] {
+        let number = n.to_string();
+        let asked = [&["sample", "--seed", seed, "-n", &number], more].concat();
+        let answer = ask(&place, &asked);
+        let data = &answer["data"];
+        let of = data["population"].as_u64().unwrap();
+        let python = Command::new("python3")
+            .args(["-c", DRAW, seed, &number, &of.to_string()])
+            .output()
+            .unwrap();
+        let expected: Vec<u64> = serde_json::from_slice(&python.stdout).unwrap();
+        let sample = data["sample"].as_array().unwrap();
+        let mut drawn: Vec<&Value> = sample.iter().collect();
+        drawn.sort_by_key(|line| line["drawn"].as_u64());
+        let indices: Vec<u64> = drawn.iter().map(|line| line["index"].as_u64().unwrap()).collect();
+        assert_eq!(indices, expected, "{seed}");
+        assert!(sample.is_sorted_by_key(|line| line["seq"].as_u64()));
+        assert_eq!(ask(&place, &asked)["data"], *data);
+        if more.is_empty() {
+            assert!(sample.iter().all(|line| line["seq"] == line["index"]));
+            assert_eq!(of, size);
+        }
+    }
+    for refused in [
+        &["audit", "sample", "--seed", "a\nb"] as &[&str],
+        &["audit", "sample", "--seed", ""],
+        &["audit", "sample", "--seed", "a", "-n", "0"],
+        &["audit", "sample", "--seed", "a", "--kind", "no.such"],
+        &["audit", "sample", "--seed", "a", "--kind", "key.revoked"],
+        &["audit", "sample"],
+    ] {
+        assert_eq!(place.run(refused).exit, 2, "{refused:?}");
+    }
+}
+
+#[test]
+fn what_nobody_agreed_to_and_what_has_no_reason_stands_out() {
+    let place = a_ledger();
+    assert_eq!(exceptions(&place, &[]), []);
+    assert_eq!(place.run(&["audit", "exceptions"]).exit, 0);
+    apply(&place);
+    let found = exceptions(&place, &[]);
+    assert_eq!(names(&found), ["unapproved", "lossy_without_reason"]);
+    let run = found[0].0.to_string();
+    assert_eq!(exceptions(&place, &["--to", &(found[0].0 - 1).to_string()]), []);
+    assert_eq!(names(&exceptions(&place, &["--from", &run])).len(), 2);
+    assert_eq!(exceptions(&place, &["--from", &(found[0].0 + 1).to_string()]), []);
+    let told = place.run(&["audit", "exceptions"]);
+    assert_eq!((told.exit, told.stderr.contains("EXCEPTIONS_FOUND")), (6, true), "{told:?}");
+    // Going back needs nobody, and loses nothing that was not there before.
+    done(&place, &["undo"]);
+    assert_eq!(exceptions(&place, &[]), found);
+}
+
+#[test]
+fn agreement_of_oneself_and_of_whom_one_let_in_is_told_from_that_of_others() {
+    let place = a_ledger();
+    authorize(&place, "other.pem", "approve");
+    let id = plan_all(&place);
+    done(&place, &["migration", "approve", &id, "--reason", "mine"]);
+    done(&place, &["migration", "approve", &id, "--reason", "yours", "--key", "other.pem"]);
+    assert_eq!(apply_plan(&place, &id).exit, 0);
+    let found = exceptions(&place, &[]);
+    assert_eq!(names(&found), ["self_approved", "dependent_approval"]);
+    // By a key that was authorised by somebody else than who carries the plan out.
+    done(&place, &["undo"]);
+    let place = a_ledger();
+    authorize(&place, "other.pem", "append");
+    let id = plan_all(&place);
+    done(&place, &["migration", "approve", &id, "--reason", "looked at"]);
+    let said = place.run(&["apply", "../plan.json", "--accept-lossy", &id, "--key", "other.pem"]);
+    assert_eq!(said.exit, 0, "{said:?}");
+    assert_eq!(exceptions(&place, &[]), []);
+}
+
+#[test]
+fn a_key_that_took_over_is_still_whose_it_was() {
+    let place = a_ledger();
+    let id = plan_all(&place);
+    done(&place, &["migration", "approve", &id, "--reason", "mine"]);
+    done(&place, &["key", "rotate", "other.pem"]);
+    let said = place.run(&["apply", "../plan.json", "--accept-lossy", &id, "--key", "other.pem"]);
+    assert_eq!(said.exit, 0, "{said:?}");
+    assert_eq!(names(&exceptions(&place, &[])), ["unapproved", "self_approved"]);
+}
+
+#[test]
+fn what_a_suspect_key_signed_and_let_in_stands_out() {
+    let place = a_ledger();
+    done(&place, &["key", "new", "third.pem"]);
+    let suspect = authorize(&place, "other.pem", "administer");
+    let third = done(&place, &["key", "export", "--key", "third.pem", "--json"]).json();
+    let third = third["data"]["public_key"].as_str().unwrap().to_owned();
+    let let_in = ["key", "authorize", &third, "--role", "append", "--key", "other.pem"];
+    done(&place, &let_in);
+    let size = done(&place, &["log", "--json"]).json()["data"]["size"].as_u64().unwrap();
+    let id = plan_all(&place);
+    let said = place.run(&["apply", "../plan.json", "--accept-lossy", &id, "--key", "third.pem"]);
+    assert_eq!(said.exit, 0, "{said:?}");
+    let since = (size - 1).to_string();
+    let reason = ["--reason", "its laptop was stolen", "--suspect-since", &since];
+    done(&place, &[&["key", "revoke", &suspect[..12]], &reason[..]].concat());
+    let answer = ask(&place, &["exceptions"]);
+    let found = answer["data"]["exceptions"].as_array().unwrap();
+    let suspects: Vec<&Value> =
+        found.iter().filter(|one| one["exception"] == "suspect_key").collect();
+    assert_eq!(suspects.len(), 2, "{answer}");
+    assert_eq!((&suspects[0]["key"], &suspects[0]["events"]), (&json!(suspect), &json!(1)));
+    assert_eq!(suspects[0]["first"], json!(size - 1));
+    assert_eq!(suspects[1]["suspect"], json!(suspect));
+    assert_ne!(suspects[1]["key"], json!(suspect));
+    assert_eq!(suspects[1]["first"], json!(size));
+    let told = place.run(&["audit", "exceptions"]).stdout;
+    assert!(told.contains("suspect then") && told.contains("let in by key"), "{told}");
+}
