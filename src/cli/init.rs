@@ -11,7 +11,7 @@ use ledger_format::hash::{KeyId, LedgerId};
 use serde::Serialize;
 
 use super::context::Context;
-use super::databases::{Chosen, Settings};
+use super::databases::{Chosen, Settings, must_be_free};
 use super::documents::{self, Described, Settings as OfDocuments, Working};
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
@@ -201,7 +201,7 @@ fn of_database(
         &arguments.chosen;
     let mut settings = Settings::of(&ledger, database, migrations.as_deref(), contract)?;
     let site = settings.site(&ledger)?;
-    databases::must_be_free(&site, &ledger)?;
+    must_be_free(&site, &ledger)?;
     let surroundings = context.surroundings()?;
     if let Some(held) = Settings::in_care(&ledger)?
         && let Some(keys) = foreign_keys
