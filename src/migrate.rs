@@ -14,6 +14,7 @@ mod books;
 mod check;
 #[cfg(test)]
 mod conformance;
+mod continues;
 pub mod documents;
 mod drift;
 mod edits;
@@ -42,6 +43,7 @@ pub use amounts::{Amounts, in_words, summed};
 pub use applied::failures;
 pub use baseline::Baseline;
 pub use check::{Tried, check};
+pub use continues::{ContinueError, continued};
 pub use drift::{AcceptedDrift, Drifted, accept_drift, drift_in_full, drifted};
 pub use environment::Environment;
 pub use error::{ACCEPT_DRIFT, MigrateError};
