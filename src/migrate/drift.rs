@@ -136,7 +136,7 @@ fn look(
     let stated = detect(&store.site, &store.contract, database)?;
     let to = baseline::or_before(&store.contract, stated, version, from)?;
     let found = database.schema()?;
-    if found == *recorded && to == from {
+    if found == **recorded && to == from {
         return Ok(None);
     }
     let mut drifted = Drifted {
@@ -144,7 +144,7 @@ fn look(
         object: store.site.database_id().to_owned(),
         from: from.to_owned(),
         to,
-        recorded: *recorded,
+        recorded: **recorded,
         found,
     };
     drifted.id = id_of(store.ledger.id(), store.contract.digest(), &drifted);
