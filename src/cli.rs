@@ -2,6 +2,7 @@
 //! and completions follow. One file a command; each turns its arguments into an answer or a failure,
 //! and `output` alone writes either of them. Decides nothing about ledgers.
 
+mod accept_drift;
 mod apply;
 mod approve;
 mod audit;
@@ -172,6 +173,8 @@ enum MigrationCommand {
     New(new::Arguments),
     /// Agree to a plan with your key.
     Approve(approve::Arguments),
+    /// Take a structure of the database that no run made into the ledger, or tell what that would be.
+    AcceptDrift(accept_drift::Arguments),
     /// Go on with the run that was interrupted, or give it up.
     Resume(resume::Arguments),
     /// Go back to what the store was at a cursor.
@@ -224,6 +227,7 @@ impl MigrationCommand {
             Self::Path(arguments) => output.finish(path::run(arguments)),
             Self::New(arguments) => output.finish(new::run(arguments, context)),
             Self::Approve(arguments) => output.finish(approve::run(arguments, context)),
+            Self::AcceptDrift(arguments) => output.finish(accept_drift::run(arguments, context)),
             Self::Resume(arguments) => output.finish(resume::run(arguments, context)),
             Self::Rollback(arguments) => output.finish(rollback::run(arguments, context)),
             Self::Report(arguments) => output.finish(report::run(arguments, context)),

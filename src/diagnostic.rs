@@ -360,6 +360,9 @@ catalogue! {
     POLICY_INVALID = 1713, Usage, Error, false,
         "A file is not a policy that says which witnesses must have seen a head (c2sp.org/tlog-policy).",
         "Mend the line named.";
+    KEY_ROLE_MISSING = 1714, Unverified, Error, false,
+        "The key is known in this ledger, and may not do this: its roles do not say so.",
+        "Name a key that may with --key FILE: `glyph-ledger key list` shows what each may do.";
     IO = 1800, Failed, Error, true,
         "The operating system refused or failed.",
         "Mend what is named and run the command again.";
@@ -377,7 +380,7 @@ catalogue! {
         "Mend the step at the file and line named, then plan again.";
     SCHEMA_DRIFT = 1805, Refused, Error, false,
         "The database's schema is not what the ledger has recorded.",
-        "Take the change back by hand; a migration cannot record it afterwards.";
+        "Look at the change and take it into the ledger: `glyph-ledger migration accept-drift --reason TEXT`; or take it back by hand.";
     PUBLISH_CONFLICT = 1806, Refused, Error, false,
         "A place to publish to holds neither what the run read nor what it made. It was not touched.",
         "Look at the place; then `glyph-ledger migration resume`, or `--abandon REASON`.";

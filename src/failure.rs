@@ -11,7 +11,7 @@ use crate::contract::{ContractError, PathError, VersionError};
 use crate::diagnostic::{
     ALREADY_HERE, AUDIT_CHANGED, BOOKS_INVALID, BUNDLE_INVALID, BUSY, CONTRACT_INVALID,
     CURSOR_UNKNOWN, Code, EVENT_ILLEGAL, FOLDER_INVALID, Failure, INTERNAL, IO, KEY_EXPOSED,
-    KEY_INVALID, KEY_MISSING, KEY_REFUSED, KEY_UNKNOWN, LAYOUT_AMBIGUOUS, LEDGER_DAMAGED,
+    KEY_INVALID, KEY_MISSING, KEY_REFUSED, KEY_ROLE_MISSING, KEY_UNKNOWN, LAYOUT_AMBIGUOUS, LEDGER_DAMAGED,
     LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID,
     MIGRATION_ABOVE_CURRENT, MIGRATION_BELOW_MINIMUM, MIGRATION_PATH_MISSING,
     MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_TYPE, MIGRATION_VERSION_UNKNOWN,
@@ -239,6 +239,9 @@ impl From<&AppendError> for Failure {
     fn from(error: &AppendError) -> Self {
         match error {
             AppendError::Unauthorised { .. } => plainly(&KEY_UNKNOWN, error),
+            AppendError::RoleMissing { .. } => {
+                plainly(&KEY_ROLE_MISSING, error).next(["key", "list"])
+            }
             AppendError::Illegal { seq, .. } => at_event(&EVENT_ILLEGAL, error, *seq),
             AppendError::Encoding { seq, .. } => at_event(&LOG_FULL, error, *seq),
             AppendError::Behind { size, .. } => at_event(&LEDGER_REGRESSED, error, *size),

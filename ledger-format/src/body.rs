@@ -117,6 +117,8 @@ bodies! {
     ObjectObserved = "object.observed",
     /// Images of a database that no newer state of it needs are not kept any more.
     ObjectPruned = "object.pruned",
+    /// A structure of a database that no run made is what the ledger has of it from now on.
+    DriftAccepted = "drift.accepted",
     /// A contract was used for the first time and from now on means these bytes.
     ContractFrozen = "contract.frozen",
     /// It was tried whether a contract keeps what it promises of one object.
@@ -161,6 +163,7 @@ impl Body {
         match self {
             Self::ObjectObserved(body) => Some(&body.object),
             Self::ObjectPruned(body) => Some(&body.object),
+            Self::DriftAccepted(body) => Some(&body.object),
             Self::ProofRecorded(body) => Some(&body.object),
             Self::ObjectStaged(body) => Some(&body.object),
             Self::ObjectMigrated(body) => Some(&body.object),
@@ -172,6 +175,7 @@ impl Body {
     pub fn page_roots(&self) -> Vec<CommitHash> {
         match self {
             Self::ObjectObserved(body) => body.state.page_root().into_iter().collect(),
+            Self::DriftAccepted(body) => body.state.page_root().into_iter().collect(),
             Self::ObjectMigrated(body) => [&body.source, &body.target]
                 .into_iter()
                 .filter_map(ObjectState::page_root)
@@ -194,6 +198,7 @@ impl Body {
         };
         match self {
             Self::ObjectObserved(body) => state(&body.state).into_iter().collect(),
+            Self::DriftAccepted(body) => state(&body.state).into_iter().collect(),
             Self::RunPublished(body) => body.audit.iter().filter_map(state).collect(),
             Self::ContractFrozen(body) => vec![body.bundle],
             Self::ProofRecorded(body) => vec![body.proof],
@@ -429,6 +434,22 @@ pub struct ObjectPruned {
     pub images: u64,
     /// Bytes of what only they needed.
     pub bytes: u64,
+}
+
+/// Body of `drift.accepted`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriftAccepted {
+    /// The database.
+    pub object: String,
+    /// What it was found to be.
+    pub state: ObjectState,
+    /// The version that it has by that.
+    pub version: String,
+    /// Digest of the contract that it has that version of.
+    pub contract: CommitHash,
+    /// Why it was accepted, in the words of whoever did it.
+    pub reason: String,
 }
 
 /// Body of `contract.frozen`.
@@ -768,14 +789,26 @@ pub(crate) mod samples {
                 open: true,
             }
             .into(),
-            ObjectObserved { object: "store.db".into(), cause: Cause::Baseline, state: database }
-                .into(),
+            ObjectObserved {
+                object: "store.db".into(),
+                cause: Cause::Baseline,
+                state: database.clone(),
+            }
+            .into(),
             ObjectPruned {
                 object: "store.db".into(),
                 keep: 7,
                 reason: "the disk is full".into(),
                 images: 2,
                 bytes: 8_192,
+            }
+            .into(),
+            DriftAccepted {
+                object: "store.db".into(),
+                state: database,
+                version: "2".into(),
+                contract: CommitHash::of("contract", &crate::cbor::Value::Null),
+                reason: "an index made by hand".into(),
             }
             .into(),
             ContractFrozen {

@@ -85,6 +85,7 @@ impl Projection for Contracts {
             Body::RunStarted(body) => {
                 body.contract.map_or(Ok(()), |contract| state.check_frozen(&contract, "run"))
             }
+            Body::DriftAccepted(body) => state.check_frozen(&body.contract, "accepted drift"),
             Body::RunRoute(body) => state.check_frozen(&body.contract, "route"),
             _ => Ok(()),
         }

@@ -44,6 +44,11 @@ impl ImageNeeds {
                     self.hold(seq, &body.object, root);
                 }
             }
+            Body::DriftAccepted(body) => {
+                if let Some(root) = body.state.page_root() {
+                    self.hold(seq, &body.object, root);
+                }
+            }
             Body::ObjectMigrated(body) => {
                 if let Some(root) = body.target.page_root() {
                     self.staged.insert(body.object.clone(), root);

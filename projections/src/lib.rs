@@ -26,7 +26,7 @@ pub use contracts::{Contracts, FrozenContract, FrozenContracts};
 pub use images::{ImageNeeds, NeededImages};
 pub use keys::{Ended, KeyRing, Keys, KnownKey};
 pub use route::{Route, Routes};
-pub use runs::{FinishedRun, OpenRun, Outcome, Phase, RunBook, Runs};
+pub use runs::{AcceptedDrift, FinishedRun, OpenRun, Outcome, Phase, RunBook, Runs};
 pub use state::{State, StateDigests};
 pub use store::{Store, StoreState};
 

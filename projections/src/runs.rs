@@ -1,5 +1,5 @@
 //! The progress of runs: which may begin, which step comes next, how each ended. And from where on what they made can be
-//! put back, which is told by sequence numbers as they are.
+//! put back, and where a structure was accepted that no run made, which is told by sequence numbers as they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +28,19 @@ pub struct RunBook {
     /// can be put back.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pruned: BTreeMap<String, u64>,
+    /// Where drift was accepted, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<AcceptedDrift>,
+}
+
+/// A structure of a database that no run made and that the ledger has since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptedDrift {
+    /// Sequence number of its `drift.accepted` event.
+    pub seq: u64,
+    /// Digest of the contract that the database has had a version of since.
+    pub contract: CommitHash,
 }
 
 /// A run under way.
@@ -134,7 +147,7 @@ impl RunBook {
     pub(crate) fn entries(&self) -> usize {
         let open = self.open.as_ref();
         let open = open.map_or(0, |run| run.steps.len() + run.routes.len() + run.migrated.len());
-        open + self.finished.len() + self.pruned.len()
+        open + self.finished.len() + self.pruned.len() + self.accepted.len()
     }
 }
 
@@ -239,6 +252,10 @@ impl Projection for Runs {
         let seq = entry.event.seq;
         if let Body::ObjectPruned(body) = &entry.event.body {
             state.pruned.insert(body.object.clone(), body.keep);
+            return;
+        }
+        if let Body::DriftAccepted(body) = &entry.event.body {
+            state.accepted.push(AcceptedDrift { seq, contract: body.contract });
             return;
         }
         if let Body::RunStarted(started) = &entry.event.body {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger_format::body::{Body, Cause, MIXED_VERSIONS, ObjectState, Origin};
+use ledger_format::body::{Body, Cause, DriftAccepted, MIXED_VERSIONS, ObjectState, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::{Entry, Illegal, Projection, require};
@@ -61,6 +61,14 @@ impl StoreState {
         self.staged_version.is_none() && !self.pending_publish
     }
 
+    /// Refuses what is no database of an adopted store.
+    fn check_database(&self, object: &str) -> Result<(), Illegal> {
+        require(matches!(self.objects.get(object), Some(ObjectState::Database { .. })), || {
+            format!("{object} is no database in the store's care")
+        })?;
+        require(self.contract.is_some(), || "no store is adopted yet".into())
+    }
+
     /// Whether a store of this kind can be at `version`: an open one has none but its constant.
     fn check_version(open: bool, version: &str) -> Result<(), Illegal> {
         require(!open || version == MIXED_VERSIONS, || {
@@ -93,16 +101,12 @@ impl Projection for Store {
                 check_observed(state, body.cause, &body.object, &body.state)
             }
             Body::ObjectPruned(body) => {
-                let object = &body.object;
-                let held = state.objects.get(object);
-                require(matches!(held, Some(ObjectState::Database { .. })), || {
-                    format!("{object} is no database in the store's care")
-                })?;
-                require(state.contract.is_some(), || "no store is adopted yet".into())?;
+                state.check_database(&body.object)?;
                 require(state.is_idle(), || {
-                    format!("images of {object} cannot be pruned while a run is open")
+                    format!("images of {} cannot be pruned while a run is open", body.object)
                 })
             }
+            Body::DriftAccepted(body) => check_accepted(state, body),
             Body::StoreAdopted(body) => {
                 require(state.contract.is_none(), || "the store is adopted already".into())?;
                 StoreState::check_version(body.open, &body.version)?;
@@ -165,6 +169,10 @@ impl Projection for Store {
             Body::ObjectObserved(body) => {
                 state.objects.insert(body.object.clone(), body.state.clone());
                 state.unsettled.remove(&body.object);
+            }
+            Body::DriftAccepted(body) => {
+                state.objects.insert(body.object.clone(), body.state.clone());
+                state.version.clone_from(&body.version);
             }
             Body::StoreAdopted(body) => {
                 state.contract = Some(body.contract.clone());
@@ -258,4 +266,22 @@ fn check_observed(
         _ => state.is_idle(),
     };
     require(grows_only, || format!("{object} cannot be observed so at this point"))
+}
+
+/// A database drifted if its structure, or the version that it has by it, is another one than the ledger has.
+fn check_accepted(state: &StoreState, body: &DriftAccepted) -> Result<(), Illegal> {
+    let DriftAccepted { object, state: found, version, .. } = body;
+    state.check_database(object)?;
+    require(state.is_idle(), || {
+        format!("drift of {object} cannot be accepted while a run is open")
+    })?;
+    StoreState::check_version(state.open, version)?;
+    let (Some(ObjectState::Database { schema: held, .. }), ObjectState::Database { schema, .. }) =
+        (state.objects.get(object), found)
+    else {
+        return Err(Illegal::new(format!("{object} changed its kind")));
+    };
+    require(held != schema || state.version != *version, || {
+        format!("{object} has the structure and the version that the ledger has")
+    })
 }

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::context::Context;
+use super::context::{Context, LEDGER_FOLDER};
 use super::failure;
 use super::new_file::NewFile;
 use crate::contract::{Contract, load_file};
@@ -15,6 +16,7 @@ use crate::diagnostic::{ALREADY_HERE, Failure, IO, USAGE};
 use crate::effects::syncs;
 use crate::migrate::{Baseline, OpenStore, Recognised};
 use crate::sql_folder::{Books, Folder, Layout, Tables, Width, compile};
+use crate::target::glyph_store::Layout as StoreLayout;
 use crate::target::{DatabaseFile, Site};
 use crate::transform::ForeignKeyMode;
 
@@ -252,6 +254,39 @@ impl Settings {
     pub(super) fn layout(&self) -> Option<&str> {
         self.layout.as_deref()
     }
+}
+
+/// Refuses a database that another ledger has in its care, as far as that lies in a folder above the database: each of the two
+/// would take what the other does for changes by hand.
+pub(super) fn must_be_free(site: &Site, ledger: &Path) -> Result<(), Failure> {
+    let Some(database) = identity(&site.database()) else { return Ok(()) };
+    let Ok(path) = fs::canonicalize(site.database()) else { return Ok(()) };
+    for folder in path.ancestors().skip(1) {
+        let (alone, store) = (folder.join(LEDGER_FOLDER), StoreLayout::new(folder));
+        let kept = Settings::read(&alone)?.map(|settings| settings.site(&alone)).transpose()?;
+        let (other, kept) = match kept {
+            Some(site) => (alone, site.database()),
+            None if store.ledger().is_dir() => (store.ledger(), store.database()),
+            None => continue,
+        };
+        if identity(&kept) == Some(database) && identity(&other) != identity(ledger) {
+            let told = format!(
+                "the database is in the care of another ledger already, the one at {}",
+                other.display()
+            );
+            let failure = Failure::new(&ALREADY_HERE, told).at(path.display().to_string());
+            let other = other.display().to_string();
+            return Err(failure
+                .not_done("nothing was written")
+                .next(["status", "--ledger", &other]));
+        }
+    }
+    Ok(())
+}
+
+/// Which file or folder it is, by whatever name.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// The folder that the ledger in `ledger` lies in, or will.

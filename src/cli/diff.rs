@@ -6,12 +6,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
-use super::images;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line, plain};
 use super::words::count;
 use crate::diagnostic::Failure;
 use crate::ledger::Cursor;
+use crate::migrate::must_be_kept;
 use crate::objects::PackObjects;
 use crate::replay::{Difference, difference};
 use crate::target::sqlite::{Change, Changes, Declared, Kind, TableChanges};
@@ -37,7 +37,7 @@ pub(super) struct Compared {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Compared>, Failure> {
     let ledger = context.open()?;
     let sizes = [ledger.resolve(&arguments.from)?, ledger.resolve(&arguments.to)?];
-    sizes.iter().try_for_each(|size| images::must_be_kept(&ledger, *size))?;
+    sizes.iter().try_for_each(|size| must_be_kept(&ledger, *size))?;
     let packs = PackObjects::open_read_only(&ledger.objects_dir())?;
     let [from, to] = sizes;
     let difference = difference(&ledger, &packs, from, to)?;
@@ -62,7 +62,11 @@ impl Answer for Compared {
 }
 
 /// What differs between two databases, for people.
-fn write_changes(changes: &Changes, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+pub(super) fn write_changes(
+    changes: &Changes,
+    out: &mut dyn Write,
+    paint: Paint,
+) -> io::Result<()> {
     for declared in &changes.declared {
         writeln!(out, "  {}", declared_line(declared))?;
     }

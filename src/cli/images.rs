@@ -12,9 +12,9 @@ use super::context::Context;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line, plain};
 use super::words::count;
-use crate::diagnostic::{CONFIRMATION_REQUIRED, Failure, IMAGE_PRUNED, OBJECT_DAMAGED};
+use crate::diagnostic::{CONFIRMATION_REQUIRED, Failure, OBJECT_DAMAGED};
 use crate::ledger::{Cursor, Ledger};
-use crate::migrate::Pruning;
+use crate::migrate::{Pruning, must_be_kept};
 use crate::objects::PackObjects;
 use crate::replay::{Checked, Image, Images, Since, Size, Verification};
 
@@ -152,17 +152,6 @@ fn prune(wanted: &Prune, context: &Context) -> Result<Done<Answered>, Failure> {
     }
     pruning.carry_out(&mut ledger, &mut packs, &wanted.reason, &context.signer()?)?;
     Ok(Done::new(told(true)).next(&["image", "list"]).next(&["verify-chain", "--objects"]))
-}
-
-/// Refuses a cursor at which a database was as no kept image has it.
-pub(super) fn must_be_kept(ledger: &Ledger, size: u64) -> Result<(), Failure> {
-    let Some(object) = ledger.pruned_at(size)? else { return Ok(()) };
-    let keep = ledger.state().runs().pruned.get(&object).copied().unwrap_or_default();
-    let message = format!(
-        "{object} as it was at event {} was pruned; every state from event {keep} on is kept",
-        size.saturating_sub(1)
-    );
-    Err(Failure::new(&IMAGE_PRUNED, message).at(object).next(["image", "list"]))
 }
 
 fn list(ledger: &Ledger, packs: &PackObjects) -> Result<Listed, Failure> {

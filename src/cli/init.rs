@@ -11,7 +11,7 @@ use ledger_format::hash::{KeyId, LedgerId};
 use serde::Serialize;
 
 use super::context::Context;
-use super::databases::{Chosen, Settings};
+use super::databases::{Chosen, Settings, must_be_free};
 use super::documents::{self, Described, Settings as OfDocuments, Working};
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
@@ -241,6 +241,7 @@ fn of_database(
         &arguments.chosen;
     let mut settings = Settings::of(&ledger, database, migrations.as_deref(), contract)?;
     let site = settings.site(&ledger)?;
+    must_be_free(&site, &ledger)?;
     let surroundings = context.surroundings()?;
     if let Some(held) = Settings::in_care(&ledger)?
         && let Some(keys) = foreign_keys
@@ -267,6 +268,7 @@ fn of_database(
             let recognised = recognise(&site.database(), surroundings.wait, &options);
             let recognised = recognised.map_err(|error| match error {
                 MigrateError::Database(_) => in_no_care_yet(error),
+                MigrateError::Baseline { .. } => without_baseline(error, arguments, contract),
                 _ => error.into(),
             })?;
             settings = settings.with(&recognised);
@@ -276,10 +278,10 @@ fn of_database(
             Some(Read::of(recognised))
         }
     };
-    let contract = settings.contract(&ledger)?;
+    let described = settings.contract(&ledger)?;
     let (signer, key_created) = context.signer_or_new()?;
     let key = signer.key_id();
-    let open = OpenStore { site, ledger: ledger.clone(), contract, surroundings };
+    let open = OpenStore { site, ledger: ledger.clone(), contract: described, surroundings };
     let project = String::new();
     let signer = Arc::new(signer);
     let options = InitOptions { open: open.clone(), project, baseline, begins, signer };
@@ -294,6 +296,9 @@ fn of_database(
         }
         Err(error @ MigrateError::Database(_)) => {
             return Err(in_no_care_yet(error));
+        }
+        Err(error @ MigrateError::Baseline { .. }) => {
+            return Err(without_baseline(error, arguments, contract));
         }
         made => made?,
     };
@@ -341,6 +346,26 @@ fn said_again(
         adopted_before(OpenStore { site, ledger: ledger.clone(), contract, surroundings })?;
     settings.write(&ledger)?;
     in_care(&store, adoption, (signer.key_id(), key_created), None, context)
+}
+
+/// The same command again names the version.
+fn without_baseline(
+    error: MigrateError,
+    arguments: &Arguments,
+    contract: Option<&Path>,
+) -> Failure {
+    let mut again = vec!["init".to_owned()];
+    let mut add = |flag: &str, value: Option<String>| {
+        again.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
+    };
+    let shown = |path: &Path| path.display().to_string();
+    let Chosen { database, migrations, layout, .. } = &arguments.chosen;
+    add("--database", database.as_deref().map(shown));
+    add("--migrations", migrations.as_deref().map(shown));
+    add("--layout", layout.map(|layout| layout.name().to_owned()));
+    add("--contract", contract.map(shown));
+    add("--baseline", Some("VERSION".to_owned()));
+    Failure { next: vec![again], ..error.into() }
 }
 
 /// There is no ledger yet whose status, or whose content, could be asked for.

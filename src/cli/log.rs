@@ -124,6 +124,7 @@ impl Role {
             | Body::StoreAdopted(_)
             | Body::ObjectObserved(_)
             | Body::ObjectPruned(_)
+            | Body::DriftAccepted(_)
             | Body::ContractFrozen(_)
             | Body::ProofRecorded(_)
             | Body::StateRecorded(_) => Self::Outside,

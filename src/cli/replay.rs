@@ -12,13 +12,12 @@ use projections::{State, StateDigests};
 use serde::Serialize;
 
 use super::context::Context;
-use super::images;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
 use crate::diagnostic::{Failure, NOT_RECOMPUTABLE, REPLAY_DIVERGENCE};
 use crate::ledger::{Cursor, Ledger};
-use crate::migrate::{Outcome, Recomputed as Outcomes, recompute};
+use crate::migrate::{Outcome, Recomputed as Outcomes, must_be_kept, recompute};
 use crate::objects::PackObjects;
 use crate::replay::{Replay, materialise, replay};
 
@@ -145,7 +144,7 @@ impl Projected {
 
 impl Materialised {
     fn make(ledger: &Ledger, replayed: &Replay, out: &Path) -> Result<Self, Failure> {
-        images::must_be_kept(ledger, replayed.state.size())?;
+        must_be_kept(ledger, replayed.state.size())?;
         let packs = PackObjects::open_read_only(&ledger.objects_dir())?;
         let made = materialise(replayed, &packs, out)?;
         Ok(Self { folder: made.out, version: made.version, objects: made.objects })

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::documents::{self, Contracts, Working};
-use super::images;
 use super::job::{self, Bar, RunAnswer};
 use super::output::{Answer, Done};
 use super::terminal::Paint;
@@ -116,7 +115,6 @@ fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<Rol
     }
     let (mut store, noted) = job::open_by_ledger(context)?;
     let size = size_at(to, store.ledger())?;
-    images::must_be_kept(store.ledger(), size)?;
     if how.hold_writes {
         store.hold_writes()?;
     }

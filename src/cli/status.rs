@@ -24,7 +24,8 @@ use crate::ledger::LedgerError;
 use crate::log::sled::OpenError;
 use crate::migrate::documents::{Documents, status as tree_status};
 use crate::migrate::{
-    Compatibility, Drift, LastWriter, MigrateError, OpenStore, Status, Store, glance, status,
+    ACCEPT_DRIFT, Compatibility, Drift, LastWriter, MigrateError, OpenStore, Status, Store, glance,
+    status,
 };
 use crate::target::glyph_store::{ContentFiles, Listed, Tables};
 use crate::trust::Home;
@@ -178,7 +179,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answe
 fn schema_drift(found: &Status) -> Option<Failure> {
     let (object, _) = found.drift.iter().find(|(_, drift)| *drift == Drift::SchemaDrift)?;
     let message = format!("the schema of {object} is not what the ledger has recorded");
-    Some(Failure::new(&SCHEMA_DRIFT, message).at(object))
+    Some(Failure::new(&SCHEMA_DRIFT, message).at(object).next(ACCEPT_DRIFT))
 }
 
 /// How a `.glyph` store stands, and whether a migration is pending.

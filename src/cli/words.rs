@@ -39,6 +39,9 @@ pub(super) fn summary(body: &Body) -> String {
             let images = count(body.images, "image");
             format!("{}, {images} before event {}: {}", body.object, body.keep, body.reason)
         }
+        Body::DriftAccepted(body) => {
+            format!("{}, at version {}: {}", body.object, body.version, body.reason)
+        }
         Body::ContractFrozen(body) => format!("{} {}", body.contract, body.contract_version),
         Body::ProofRecorded(body) => {
             let outcome = if body.pass { "passed" } else { "failed" };

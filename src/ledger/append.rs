@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::thread;
 
-use ledger_format::body::{Body, StateRecorded};
+use ledger_format::body::{Body, Role, StateRecorded};
 use ledger_format::event::Event;
 use ledger_format::hash::{EventId, KeyId};
 use ledger_format::head::{SignedHead, TreeHead};
@@ -24,6 +24,16 @@ pub enum AppendError {
         key: KeyId,
         /// The ledger.
         ledger: ledger_format::hash::LedgerId,
+    },
+    /// The key may sign in this ledger, and not this.
+    #[error("this key may not {}: key {} has {}", needs.word(), key.short(), in_words(has))]
+    RoleMissing {
+        /// The key.
+        key: KeyId,
+        /// What it may not do.
+        needs: Role,
+        /// What it may do.
+        has: Vec<Role>,
     },
     /// An event may not come next.
     #[error("event {seq} ({kind}) may not come next: {rule}")]
@@ -67,6 +77,17 @@ pub enum AppendError {
     Pin(#[from] PinError),
 }
 
+fn in_words(roles: &[Role]) -> String {
+    match roles {
+        [] => "no role".to_owned(),
+        [only] => format!("the role {}", only.word()),
+        several => {
+            let words: Vec<_> = several.iter().map(|role| role.word()).collect();
+            format!("the roles {}", words.join(", "))
+        }
+    }
+}
+
 impl Ledger {
     /// Appends one event a body, in batches of at most [`BATCH_EVENTS_MAX`], each durable before the
     /// next, and returns the events. Fewer bodies than that are one batch: all or none.
@@ -80,7 +101,7 @@ impl Ledger {
         }
         let key = signer.key_id();
         if !open::may_sign(self.state.keys(), &key) {
-            return Err(AppendError::Unauthorised { key, ledger: self.id() });
+            return Err(self.refusal(key, Role::Append));
         }
         let mut appended = Vec::with_capacity(bodies.len());
         let mut bodies = bodies.into_iter().peekable();
@@ -102,6 +123,16 @@ impl Ledger {
             self.remember()?;
         }
         Ok(appended)
+    }
+
+    /// Why a key may not do what `needs` says.
+    pub(crate) fn refusal(&self, key: KeyId, needs: Role) -> AppendError {
+        match self.state.keys().get(&key) {
+            None => AppendError::Unauthorised { key, ledger: self.id() },
+            Some(known) => {
+                AppendError::RoleMissing { key, needs, has: known.roles.iter().collect() }
+            }
+        }
     }
 
     /// Remembers the newest head outside of the ledger: once an append, however many batches it has.

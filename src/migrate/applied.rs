@@ -131,13 +131,21 @@ const fn code(finding: &Finding) -> Option<&'static Code> {
     }
 }
 
-/// Digest of the contract that led to where the database was when the ledger had `size` events; `None`
-/// if nothing was applied by then.
+/// Digest of the contract that led to where the database was when the ledger had `size` events, or under which it was
+/// accepted as it was; `None` if nothing was applied by then.
 fn in_force(store: &Store, mut size: u64) -> Result<Option<CommitHash>, MigrateError> {
     let state = store.ledger.state();
+    let accepted = |from: u64, to: u64| {
+        let mut accepted = state.runs().accepted.iter().rev();
+        accepted.find(|one| one.seq >= from && one.seq < to).map(|one| one.contract)
+    };
     for run in state.runs().finished.iter().rev() {
-        if run.outcome.committed_seq().is_none_or(|committed| committed >= size) {
+        let Some(committed) = run.outcome.committed_seq().filter(|committed| *committed < size)
+        else {
             continue;
+        };
+        if let Some(contract) = accepted(committed, size) {
+            return Ok(Some(contract));
         }
         let Body::RunStarted(started) = store.ledger.event(run.started_seq)?.event.body else {
             continue;
@@ -146,6 +154,9 @@ fn in_force(store: &Store, mut size: u64) -> Result<Option<CommitHash>, MigrateE
             (Purpose::Rollback, Some(back_to)) => size = back_to,
             _ => return Ok(started.contract),
         }
+    }
+    if let Some(contract) = accepted(0, size) {
+        return Ok(Some(contract));
     }
     // What it had gone through when it came into care.
     Ok(state.contracts().first(&store.contract.contract).map(|frozen| frozen.digest))

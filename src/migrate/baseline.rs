@@ -40,13 +40,9 @@ pub(super) fn of(
     database: &LiveDatabase,
 ) -> Result<String, MigrateError> {
     match (stated, given) {
-        (Some(stated), Some(given)) if stated != given.version => Err(MigrateError::Disagree {
-            first: "the database",
-            first_version: stated,
-            second: "the baseline given",
-            second_version: given.version,
-            readable: contract.versions.join(", "),
-        }),
+        (Some(stated), Some(given)) if stated != given.version => {
+            Err(disagree(contract, stated, &given.version))
+        }
         (Some(stated), _) => Ok(stated),
         (None, Some(given)) => {
             let version = known(contract, given.version)?;
@@ -56,6 +52,31 @@ pub(super) fn of(
             Ok(version)
         }
         (None, None) => by_structure(contract, database),
+    }
+}
+
+/// The version of a database that drifted: the one it states, or was given; else the one that it had `before`.
+pub(super) fn or_before(
+    contract: &Contract,
+    stated: Option<String>,
+    given: Option<&str>,
+    before: &str,
+) -> Result<String, MigrateError> {
+    match (stated, given) {
+        (Some(stated), Some(given)) if stated != given => Err(disagree(contract, stated, given)),
+        (Some(stated), _) => Ok(stated),
+        (None, Some(given)) => known(contract, given.to_owned()),
+        (None, None) => Ok(before.to_owned()),
+    }
+}
+
+fn disagree(contract: &Contract, stated: String, given: &str) -> MigrateError {
+    MigrateError::Disagree {
+        first: "the database",
+        first_version: stated,
+        second: "the baseline given",
+        second_version: given.to_owned(),
+        readable: contract.versions.join(", "),
     }
 }
 

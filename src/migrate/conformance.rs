@@ -9,6 +9,7 @@ use super::documents::{
     DocumentsPlan, DocumentsPolicy, NamedDocument, PlannedDocument, PlannedLinks, PlannedRoute,
     evaluation,
 };
+use super::drift::Drifted;
 use super::environment::Environment;
 use super::loss::{LossSummary, LostValues};
 use super::plan::{Plan, PlannedId, PlannedObject, PlannedStep, Policy, SCHEMA, binding};
@@ -16,7 +17,7 @@ use super::proof::{
     self, Cases, ContractName, Counterexample, Loss, Observed, Proof, Property, Seen, Status,
     Witness,
 };
-use super::{prune, rollback};
+use super::{drift, prune, rollback};
 use crate::document::{Number, Value};
 use crate::target::glyph_store::{Layout, migration_line};
 use crate::target::sqlite::Transactions;
@@ -51,6 +52,18 @@ fn plans_and_what_they_bind_are_as_recorded() {
             draw.list(3, |draw| (ContentHash::from_bytes(draw.array()), draw.number()));
         let (images, objects) = (images.into_iter().collect(), objects.into_iter().collect());
         prune::id_of(ledger, draw.number(), &images, &objects).as_bytes().to_vec()
+    });
+    suite.one_way("drift", |draw| {
+        let (ledger, contract) = (LedgerId::from_bytes(draw.array()), commit(draw));
+        let drifted = Drifted {
+            id: CommitHash::from_bytes([0; 32]),
+            object: draw.text(2),
+            from: draw.text(1),
+            to: draw.text(1),
+            recorded: commit(draw),
+            found: commit(draw),
+        };
+        drift::id_of(ledger, contract, &drifted).as_bytes().to_vec()
     });
     suite.one_way("audit line", |draw| {
         let (from, to, ledger, certificate) =
@@ -158,8 +171,10 @@ fn plan(draw: &mut Draw) -> Plan {
             left_out: draw.list(2, |draw| draw.text(2)),
         }),
         environment: environment(draw),
+        told: commit(draw),
     };
     plan.id = plan.computed_id();
+    plan.told = plan.computed_told();
     plan
 }
 

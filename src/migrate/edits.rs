@@ -12,7 +12,12 @@ type States = BTreeMap<String, ObjectState>;
 
 /// What people wrote since a cursor, as far as the ledger has it, and what was made from it.
 #[derive(Default)]
-pub(super) struct Edits(BTreeMap<String, Vec<ObjectState>>);
+pub(super) struct Edits {
+    /// What each object was then.
+    written: BTreeMap<String, Vec<ObjectState>>,
+    /// Where a structure of an object was accepted last.
+    accepted: BTreeMap<String, u64>,
+}
 
 impl Edits {
     /// Since the ledger had `size` events, when the objects were `then` and a run was under way that began at `begun`.
@@ -53,7 +58,14 @@ impl Edits {
                     let is_back =
                         then.get(&body.object).is_some_and(|then| same(then, &body.state));
                     if event.seq >= size && by_somebody && !is_back {
-                        edits.0.entry(body.object).or_default().push(body.state);
+                        edits.written.entry(body.object).or_default().push(body.state);
+                    }
+                }
+                Body::DriftAccepted(body) => {
+                    held.insert(body.object.clone(), body.state.clone());
+                    if event.seq >= size {
+                        edits.accepted.insert(body.object.clone(), event.seq);
+                        edits.written.entry(body.object).or_default().push(body.state);
                     }
                 }
                 _ => {}
@@ -64,7 +76,7 @@ impl Edits {
 
     /// What is made from what somebody wrote holds it too.
     fn follow(&mut self, run: &Run, then: &States) {
-        for (id, written) in &mut self.0 {
+        for (id, written) in &mut self.written {
             if let Some((source, target)) = run.moves.get(id)
                 && contains(written, source)
                 && !then.get(id).is_some_and(|then| same(then, target))
@@ -76,7 +88,12 @@ impl Edits {
 
     /// Whether an object that is in this state holds something that somebody wrote.
     pub(super) fn holds(&self, id: &str, state: &ObjectState) -> bool {
-        self.0.get(id).is_some_and(|written| contains(written, state))
+        self.written.get(id).is_some_and(|written| contains(written, state))
+    }
+
+    /// Where a structure of it was accepted that no run made.
+    pub(super) fn accepted(&self, id: &str) -> Option<u64> {
+        self.accepted.get(id).copied()
     }
 }
 

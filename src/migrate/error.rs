@@ -14,7 +14,7 @@ use crate::contract::{ContractError, PathError};
 use crate::diagnostic::{
     ALREADY_HERE, APPROVAL_MISSING, BASELINE_DIFFERS, BASELINE_UNKNOWN, CONFIRMATION_REQUIRED,
     CONTRACT_EDITED, CONTRACT_INVALID, CURSOR_UNKNOWN, Code, DOCUMENT_CHANGED, ENVIRONMENT_DIFFERS,
-    Failure, INTERRUPTED, IO, LOSS_UNDECLARED, MANIFEST_INVALID, MIGRATION_EDITED,
+    Failure, IMAGE_PRUNED, INTERRUPTED, IO, LOSS_UNDECLARED, MANIFEST_INVALID, MIGRATION_EDITED,
     MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_UNKNOWN, NO_RUN, NOTHING_HERE, NOTHING_TO_DO,
     OUTCOME_INVALID, PLAN_EDITED, PLAN_STALE, PUBLISH_CONFLICT, REPLAY_DIVERGENCE, RUN_PENDING,
     SCHEMA_DRIFT, STORE_DISAGREES, STORE_INVALID, USAGE,
@@ -360,6 +360,36 @@ pub enum MigrateError {
         /// Schema digest found.
         actual: CommitHash,
     },
+    /// What drifted would be accepted, and nobody named it.
+    #[error("how {object} differs now has the id {}, and that was not typed", id.short())]
+    DriftUnconfirmed {
+        /// The database.
+        object: String,
+        /// What has to be typed.
+        id: CommitHash,
+    },
+    /// Going back would take a structure away that was accepted.
+    #[error(
+        "the structure of {object} that was accepted at event {seq} goes away with that: it stays kept and can be brought back"
+    )]
+    AcceptedGoes {
+        /// The database.
+        object: String,
+        /// Where it was accepted.
+        seq: u64,
+    },
+    /// The images of a database that a cursor needs were given up.
+    #[error(
+        "{object} as it was at event {seq} was pruned; every state from event {keep} on is kept"
+    )]
+    Pruned {
+        /// The database.
+        object: String,
+        /// The cursor.
+        seq: u64,
+        /// The oldest event that can be gone back to.
+        keep: u64,
+    },
     /// A document is not what the ledger has.
     #[error("{object} was changed since it was recorded")]
     DocumentChanged {
@@ -489,11 +519,11 @@ fn told(error: &MigrateError) -> Failure {
             plainly(&DOCUMENT_CHANGED, error).at(object).next(["status"])
         }
         MigrateError::Unapproved { plan, .. } => unapproved(error, plan),
-        MigrateError::RowsWritten { object } => plainly(&DOCUMENT_CHANGED, error)
-            .at(object)
-            .not_done("nothing was written")
-            .next(["status", "--deep"])
-            .next(["undo", "--discard-changes"]),
+        MigrateError::RowsWritten { object }
+        | MigrateError::AcceptedGoes { object, .. }
+        | MigrateError::SchemaDrift { object, .. }
+        | MigrateError::Pruned { object, .. }
+        | MigrateError::DriftUnconfirmed { object, .. } => of_database(object, error),
         MigrateError::Refused { named, .. } => of_refused(named, error),
         MigrateError::DocumentsChanged { .. } => plainly(&DOCUMENT_CHANGED, error)
             .next(["status"])
@@ -558,7 +588,6 @@ fn told(error: &MigrateError) -> Failure {
             plainly(&CONTRACT_EDITED, error).at(name).next(["contract", "diff", &frozen, name])
         }
         MigrateError::Outcome { .. } => plainly(&OUTCOME_INVALID, error),
-        MigrateError::SchemaDrift { object, .. } => plainly(&SCHEMA_DRIFT, error).at(object),
         MigrateError::Diverged { object, .. } => plainly(&REPLAY_DIVERGENCE, error).at(object),
         MigrateError::Conflict { place, .. } => plainly(&PUBLISH_CONFLICT, error)
             .at(place)
@@ -568,6 +597,29 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::BeforeAdoption => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
     }
 }
+
+/// What stands in the way between a database and the ledger.
+fn of_database(object: &str, error: &MigrateError) -> Failure {
+    match error {
+        MigrateError::SchemaDrift { .. } => {
+            plainly(&SCHEMA_DRIFT, error).at(object).next(ACCEPT_DRIFT)
+        }
+        MigrateError::DriftUnconfirmed { .. } => {
+            plainly(&CONFIRMATION_REQUIRED, error).at(object).next(ACCEPT_DRIFT)
+        }
+        MigrateError::Pruned { .. } => {
+            plainly(&IMAGE_PRUNED, error).at(object).next(["image", "list"])
+        }
+        _ => plainly(&DOCUMENT_CHANGED, error)
+            .at(object)
+            .not_done("nothing was written")
+            .next(["status", "--deep"])
+            .next(["undo", "--discard-changes"]),
+    }
+}
+
+/// How a structure that no run made is looked at, and accepted then.
+pub const ACCEPT_DRIFT: [&str; 4] = ["migration", "accept-drift", "--reason", "TEXT"];
 
 /// Migrations that were applied and are not what they were.
 fn applied_changed(findings: &[Finding], error: &MigrateError) -> Failure {
@@ -594,7 +646,7 @@ fn of_plan_file(file: &PlanFileError, error: &MigrateError) -> Failure {
     match file {
         PlanFileError::Io { path, .. } => plainly(&IO, error).at(path.clone()),
         PlanFileError::Form(_) => plainly(&USAGE, error),
-        PlanFileError::Edited { .. } => {
+        PlanFileError::Edited { .. } | PlanFileError::Retold { .. } => {
             plainly(&PLAN_EDITED, error).next(["plan", "-o", "plan.json"])
         }
     }

@@ -231,16 +231,13 @@ impl Store {
         &mut self,
         look: impl FnOnce(&LiveDatabase) -> Result<(Seen, T), MigrateError>,
     ) -> Result<(Observation, LiveDatabase, T), MigrateError> {
-        let manifest = self.site.manifest().map(|path| document(&path)).transpose()?;
+        let manifest = self.manifest_seen()?;
         let database = LiveDatabase::open(&self.site.database(), self.wait)?;
         let version = self.detect(&database)?;
         let recorded = self.ledger.state().store().objects.clone();
         let (mut changes, mut objects) = (Vec::new(), Vec::new());
         if let Some((bytes, state)) = manifest {
-            if recorded.get(Layout::MANIFEST) != Some(&state) {
-                self.objects.put(&bytes)?;
-                changes.push(observed(Layout::MANIFEST, state.clone()));
-            }
+            changes.extend(self.manifest_changed(&bytes, &state)?);
             objects.push((Layout::MANIFEST.to_owned(), state));
         }
         let id = self.site.database_id().to_owned();
@@ -258,6 +255,31 @@ impl Store {
         objects.push((id, database_state.clone()));
         changes.extend(self.audit_growth()?);
         Ok((Observation { objects, database_state, version, changes }, database, made))
+    }
+
+    /// A manifest that others changed since it was recorded, kept and ready to be appended as an observation.
+    pub(super) fn manifest_change(&mut self) -> Result<Option<Body>, MigrateError> {
+        match self.manifest_seen()? {
+            None => Ok(None),
+            Some((bytes, state)) => self.manifest_changed(&bytes, &state),
+        }
+    }
+
+    /// The manifest, if the store has one.
+    fn manifest_seen(&self) -> Result<Option<(Vec<u8>, ObjectState)>, MigrateError> {
+        self.site.manifest().map(|path| document(&path)).transpose()
+    }
+
+    fn manifest_changed(
+        &mut self,
+        bytes: &[u8],
+        state: &ObjectState,
+    ) -> Result<Option<Body>, MigrateError> {
+        if self.ledger.state().store().objects.get(Layout::MANIFEST) == Some(state) {
+            return Ok(None);
+        }
+        self.objects.put(bytes)?;
+        Ok(Some(observed(Layout::MANIFEST, state.clone())))
     }
 
     /// Lines that others appended to the audit file since it was recorded, kept and ready to be

@@ -55,6 +55,9 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// What it was made with. No part of its id.
     pub environment: Environment,
+    /// `CommitHash("migration_plan_told", …)` over what is told beside that and may be another when the plan is applied: the
+    /// amounts of pages, rows that get another key, the environment. So an edited file is told from the one that was made.
+    pub told: CommitHash,
 }
 
 /// One object of a plan.
@@ -74,7 +77,8 @@ pub struct PlannedObject {
     pub path: Vec<CommitHash>,
 }
 
-/// One step of a plan, for people to read; not part of its id.
+/// One step of a plan. What it does is part of the plan's id; how many pages it changed on the scratch copy is not, since
+/// rows may go on changing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedStep {
@@ -108,7 +112,27 @@ pub struct PlannedId {
     pub now: Vec<serde_json::Value>,
 }
 
+impl PlannedStep {
+    /// What a plan's id binds of it.
+    fn meaning(&self) -> Value {
+        let left_out = self.left_out.iter().map(|setting| Value::from(setting.as_str()));
+        cbor::map([
+            ("edge", Value::from(self.edge.as_str())),
+            ("script", Value::from(self.script.as_str())),
+            ("statements", self.statements.into()),
+            ("transactions", Value::from(self.transactions.name())),
+            ("left_out", Value::Array(left_out.collect())),
+        ])
+    }
+}
+
 impl PlannedId {
+    /// Its bytes in a plan's file. A number that is no integer counts to its twelfth digit: reading may round the last.
+    fn told(&self) -> Value {
+        let key = |key: &[serde_json::Value]| Value::Array(key.iter().map(told).collect());
+        Value::Array(vec![Value::from(self.table.as_str()), key(&self.was), key(&self.now)])
+    }
+
     pub(super) fn all_of(loss: &Loss) -> impl Iterator<Item = Self> + '_ {
         let key = |key: &[Value]| key.iter().map(to_json).collect();
         loss.tables.iter().flat_map(move |table| {
@@ -118,6 +142,13 @@ impl PlannedId {
                 now: key(&changed.now),
             })
         })
+    }
+}
+
+fn told(value: &serde_json::Value) -> Value {
+    match value.as_f64().filter(|_| value.is_f64()) {
+        Some(number) => Value::from(format!("{number:.11e}").as_str()),
+        None => Value::from(value.to_string().as_str()),
     }
 }
 
@@ -165,9 +196,22 @@ pub enum PlanFileError {
         /// The id its content has.
         actual: CommitHash,
     },
+    /// What it tells beside what its id binds is not what was written there.
+    #[error(
+        "the plan was edited: what it tells beside its id has the hash {actual}, but says {stated}"
+    )]
+    Retold {
+        /// The hash it states.
+        stated: CommitHash,
+        /// The hash that it has.
+        actual: CommitHash,
+    },
 }
 
 pub(super) const SCHEMA: &str = "glyph-ledger/migration-plan/0";
+
+/// Tag of the hash of what a plan's file tells beside what the id binds.
+const TOLD_TAG: &str = "migration_plan_told";
 
 /// Tag of a plan's id.
 const TAG: &str = "migration_plan";
@@ -186,6 +230,9 @@ impl Plan {
         let plan: Self =
             serde_json::from_str(text).map_err(|error| PlanFileError::Form(error.to_string()))?;
         must_be_whole((&plan.schema, SCHEMA), plan.id, plan.computed_id())?;
+        if plan.told != plan.computed_told() {
+            return Err(PlanFileError::Retold { stated: plan.told, actual: plan.computed_told() });
+        }
         Ok(plan)
     }
 
@@ -214,6 +261,25 @@ impl Plan {
         CommitHash::of(TAG, &self.meaning())
     }
 
+    pub(super) fn computed_told(&self) -> CommitHash {
+        let pages = |step: &PlannedStep| {
+            Value::Array(vec![step.pages_changed.into(), step.bytes_changed.into()])
+        };
+        CommitHash::of(
+            TOLD_TAG,
+            &cbor::map([
+                ("id", self.id.into()),
+                ("from", Value::from(self.from.as_str())),
+                ("pages", Value::Array(self.steps.iter().map(pages).collect())),
+                (
+                    "ids_changed",
+                    Value::Array(self.ids_changed.iter().map(PlannedId::told).collect()),
+                ),
+                ("environment", Value::Bytes(self.environment.bytes())),
+            ]),
+        )
+    }
+
     fn meaning(&self) -> Value {
         let objects = self.objects.iter().map(|object| {
             cbor::map([
@@ -231,6 +297,7 @@ impl Plan {
             ("policy_hash", self.policy.hash().into()),
             ("objects", Value::Array(objects.collect())),
             ("loss_bound", loss::as_value(&self.loss)),
+            ("steps", Value::Array(self.steps.iter().map(PlannedStep::meaning).collect())),
         ])
     }
 }
@@ -348,8 +415,10 @@ fn make(
         ids_changed,
         steps,
         environment: Environment::here(),
+        told: CommitHash::of(TOLD_TAG, &Value::Null),
     };
     plan.id = plan.computed_id();
+    plan.told = plan.computed_told();
     Ok(plan)
 }
 

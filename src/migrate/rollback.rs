@@ -18,6 +18,7 @@ use super::run::{
 use super::stage::restored;
 use super::store::Store;
 use crate::effects::Signer;
+use crate::ledger::Ledger;
 use crate::target::glyph_store::Layout;
 use crate::target::sqlite::image;
 
@@ -42,6 +43,7 @@ pub fn rollback(
     store.must_be_idle()?;
     store.may_sign(signer)?;
     check_contract(store)?;
+    must_be_kept(&store.ledger, size)?;
     let state_then = store.ledger.state_at(size)?;
     let begun = state_then.runs().open.as_ref().map_or(size, |open| open.started_seq);
     let then = state_then.store().clone();
@@ -108,6 +110,13 @@ pub fn rollback(
     report.map(Some)
 }
 
+/// Refuses a cursor at which a database was as no kept image has it.
+pub fn must_be_kept(ledger: &Ledger, size: u64) -> Result<(), MigrateError> {
+    let Some(object) = ledger.pruned_at(size)? else { return Ok(()) };
+    let keep = ledger.state().runs().pruned.get(&object).copied().unwrap_or_default();
+    Err(MigrateError::Pruned { object, seq: size.saturating_sub(1), keep })
+}
+
 /// Looks at the live store under its lock, which is held on to if nothing was written since that was recorded: what is then
 /// found is what is gone back from. Else whatever takes time is done without the lock.
 fn observe_locked(store: &mut Store) -> Result<(Observation, Option<Live>), MigrateError> {
@@ -137,8 +146,11 @@ fn must_hold_nothing_else(
         let goes = !then.get(object).is_some_and(|then| same(now, then));
         if goes && (!same(now, held) || edits.holds(object, held)) {
             let object = object.clone();
-            return Err(match now {
-                ObjectState::Database { .. } => MigrateError::RowsWritten { object },
+            return Err(match (now, edits.accepted(&object)) {
+                (ObjectState::Database { .. }, Some(seq)) => {
+                    MigrateError::AcceptedGoes { object, seq }
+                }
+                (ObjectState::Database { .. }, None) => MigrateError::RowsWritten { object },
                 _ => MigrateError::DocumentChanged { object },
             });
         }

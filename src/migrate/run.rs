@@ -22,7 +22,7 @@ use super::stage::stage;
 use super::store::{Store, detect};
 use crate::contract::Bundle;
 use crate::effects::Signer;
-use crate::ledger::{AppendError, Ledger};
+use crate::ledger::Ledger;
 use crate::target::glyph_store::manifest_version;
 use crate::target::sqlite::Publisher;
 
@@ -169,7 +169,7 @@ pub(super) trait Subject {
         if ledger.state().keys().may(&key, Role::Append) {
             return Ok(());
         }
-        Err(AppendError::Unauthorised { key, ledger: ledger.id() }.into())
+        Err(ledger.refusal(key, Role::Append).into())
     }
 
     /// Refuses a plan to which fewer others agreed than the ledger asks for.
@@ -493,11 +493,15 @@ pub(super) fn check_consent(
         _ if loses && !allow_loss => Err(MigrateError::LossRefused { lost }),
         None if loses => Err(MigrateError::Unconfirmed { plan, lost }),
         None => Ok(None),
-        Some(typed) if typed.len() >= CONSENT_DIGITS_MIN && plan.to_string().starts_with(typed) => {
-            Ok(loses.then_some(plan))
-        }
+        Some(_) if consents(plan, consent) => Ok(loses.then_some(plan)),
         Some(typed) => Err(MigrateError::WrongConsent { plan, typed: typed.clone() }),
     }
+}
+
+/// Whether somebody typed `id`, or enough of its first digits.
+pub(super) fn consents(id: CommitHash, consent: &Consent) -> bool {
+    let typed = consent.0.as_deref().unwrap_or_default();
+    typed.len() >= CONSENT_DIGITS_MIN && id.to_string().starts_with(typed)
 }
 
 /// Refuses a contract that was used before under the same name and version with another meaning.

@@ -194,7 +194,10 @@ impl Found {
                 }
             }
             Body::RunCommitted(committed) => self.look(seq, Some(committed.run), state),
-            Body::StoreAdopted(_) | Body::ObjectObserved(_) | Body::RunAbandoned(_) => {
+            Body::StoreAdopted(_)
+            | Body::ObjectObserved(_)
+            | Body::DriftAccepted(_)
+            | Body::RunAbandoned(_) => {
                 self.look(seq, None, state);
             }
             _ => {}

@@ -203,7 +203,7 @@ fn l9_a_machine_signs_with_a_seed_from_its_environment() {
 
 /// The program and the verifier that was written from the document say that all of it holds, with the newest head to
 /// compare with.
-fn both_verifiers_agree(place: &Place) {
+pub(crate) fn both_verifiers_agree(place: &Place) {
     let head = done(place, &["verify-chain", "--json"]).json();
     let head = head["data"]["good"]["note"].as_str().unwrap().to_owned();
     fs::write(place.work().join("head.note"), head).unwrap();
@@ -221,4 +221,12 @@ fn hashes_out(text: &str) -> String {
     let word = |word: &str| if is_id(word) { "[ID]".to_owned() } else { word.to_owned() };
     let line = |line: &str| line.split(' ').map(word).collect::<Vec<_>>().join(" ");
     text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_key_that_is_known_and_may_not_is_told_from_one_that_is_unknown() {
+    let place = a_ledger();
+    authorize(&place, &["approve"]);
+    let said = refused(&place, &as_other(&["apply"]), 3, "KEY_ROLE_MISSING");
+    assert!(said.contains("may not append") && said.contains("has the role approve"), "{said}");
 }

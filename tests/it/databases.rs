@@ -190,6 +190,9 @@ fn s5_what_was_applied_before_is_found_or_asked_for() {
     let refused = place.run(&[&INIT_COMMAND[..], &["--json"]].concat());
     let answer = refused.json();
     assert_eq!((refused.exit, &answer["diagnostics"][0]["code"]), (2, &"BASELINE_UNKNOWN".into()));
+    let next = answer["next"][0]["argv"].as_array().unwrap();
+    let again = [&INIT_COMMAND[..], &["--baseline", "VERSION"]].concat();
+    assert_eq!(next[1..], again, "{answer}");
     assert!(answer["diagnostics"][0]["message"].as_str().unwrap().contains("of 1, 2"), "{answer}");
     assert!(!place.work().join(".glyph-ledger").exists());
     let unknown = place.run(&[&INIT_COMMAND[..], &["--baseline", "9"]].concat());

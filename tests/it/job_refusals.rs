@@ -234,6 +234,11 @@ fn a_plan_file_is_read_whole_and_as_written_or_not_at_all() {
     for (edited, code) in [
         (text.replace(&lost, "\"values\": 1000000"), &diagnostic::PLAN_EDITED),
         (text.replace("\"to\": \"3\"", "\"to\": \"2\""), &diagnostic::PLAN_EDITED),
+        (text.replace("\"statements\": ", "\"statements\": 1"), &diagnostic::PLAN_EDITED),
+        (text.replace("\"script\": \"", "\"script\": \"x"), &diagnostic::PLAN_EDITED),
+        (text.replace("\"pages_changed\": ", "\"pages_changed\": 1"), &diagnostic::PLAN_EDITED),
+        (text.replace("\"bytes_changed\": ", "\"bytes_changed\": 1"), &diagnostic::PLAN_EDITED),
+        (text.replace("\"tool\": \"", "\"tool\": \"x"), &diagnostic::PLAN_EDITED),
         (text.replace("\"allow_loss\": true", "\"allow_loss\": false"), &diagnostic::PLAN_EDITED),
         (
             text.replace("\"kind\": \"database\"", "\"kind\": \"document\""),

@@ -37,6 +37,8 @@ mod databases;
 #[cfg(test)]
 mod databases_back;
 #[cfg(test)]
+mod databases_drift;
+#[cfg(test)]
 mod databases_found;
 #[cfg(test)]
 mod databases_kill;

@@ -11,10 +11,10 @@ use glyph_ledger::export::{ExportReport, Form, Reader, export, export_flat, veri
 use glyph_ledger::log::{Batch, ReadLog as _};
 use glyph_ledger::verify::{Fault, Outcome, Unobserved};
 use ledger_format::body::{
-    ApprovalsSet, AuditAppend, Body, Cause, Changes, Continues, ContractFrozen, FixedBytes,
-    KeyAuthorized, KeyRevoked, KeyRotated, LedgerCreated, ObjectMigrated, ObjectObserved,
-    ObjectPruned, ObjectStaged, ObjectState, Origin, PlanApproved, ProofRecorded, Purpose,
-    RENAMED_MAX, ROUTE_EDGES_MAX, Renamed, Roles, RunAbandoned, RunAborted, RunCommitted,
+    ApprovalsSet, AuditAppend, Body, Cause, Changes, Continues, ContractFrozen, DriftAccepted,
+    FixedBytes, KeyAuthorized, KeyRevoked, KeyRotated, LedgerCreated, ObjectMigrated,
+    ObjectObserved, ObjectPruned, ObjectStaged, ObjectState, Origin, PlanApproved, ProofRecorded,
+    Purpose, RENAMED_MAX, ROUTE_EDGES_MAX, Renamed, Roles, RunAbandoned, RunAborted, RunCommitted,
     RunPublished, RunRoute, RunStarted, StagedContent, StateRecorded, StoreAdopted, Verdict,
 };
 use ledger_format::cbor::Value as Cbor;
@@ -404,7 +404,7 @@ fn of_keys() -> Vec<Body> {
 
 fn with_text(run: EventId, text: &str) -> Vec<Body> {
     let text = || text.to_owned();
-    let [document, ..] = states();
+    let [document, database, _] = states();
     let audit =
         AuditAppend { object: text(), bytes: 0, content: ContentHash::of(b"before"), line: text() };
     vec![
@@ -424,6 +424,14 @@ fn with_text(run: EventId, text: &str) -> Vec<Body> {
             contract_version: text(),
             digest: hash("contract"),
             bundle: ContentHash::of(b"bundle"),
+        }
+        .into(),
+        DriftAccepted {
+            object: text(),
+            state: database,
+            version: text(),
+            contract: hash("contract"),
+            reason: text(),
         }
         .into(),
         ObjectPruned { object: text(), keep: 0, reason: text(), images: MOST, bytes: 0 }.into(),

@@ -524,7 +524,28 @@ def out_of_place(export):
         ("a state recorded of another size", committed - 1, state.digest(), True),
     ):
         yield case(name, committed, {"kind": "state.recorded", "body": {"size": size, "digest": digest}}, refused=refused)
+    database = next(at for at in range(adopted) if "database" in export.event(at)["body"].get("state", {}))
+    frozen = export.event(kinds.index("contract.frozen"))["body"]["digest"]
+    held, version = state.store["objects"][export.event(database)["body"]["object"]], state.store["version"]
+    drifted = {"database": {**held["database"], "schema": v.sha256(b"another structure")}}
+
+    def accepted(**fields):
+        return {"kind": "drift.accepted", "body": {
+            "object": export.event(database)["body"]["object"], "reason": "by hand", "version": version,
+            "contract": frozen, "state": drifted, **fields}}
+
+    yield case("drift accepted", started, accepted(), refused=False)
+    yield case("drift to another version accepted", started, accepted(state=held, version="9"), refused=False)
+    yield case("drift accepted where there is none", started, accepted(state=held))
+    yield case("drift accepted twice", started, accepted(), accepted())
+    yield case("drift of an object unknown", started, accepted(object="other"))
+    yield case("drift of a document", started, accepted(object=export.event(document)["body"]["object"]))
+    yield case("drift to a document", started, accepted(state=export.event(document)["body"]["state"]))
+    yield case("drift under a contract that is not frozen", started, accepted(contract=bytes(32)))
+    yield case("drift accepted while a run is open", committed, accepted())
+    yield case("drift accepted before the store is published", committed, of(committed), accepted())
     given_up = {"kind": "run.abandoned", "body": {"run": run, "places": 0, "reason": "", "version": "9"}}
+    yield case("drift accepted before what a run left", committed, of(committed), given_up, accepted())
     yield case("a run abandoned before its commit", committed, given_up)
     yield case("a run abandoned after its commit", committed, of(committed), given_up, refused=False)
     yield case("an abandoned run's objects not observed", committed, of(committed), given_up, of(started))

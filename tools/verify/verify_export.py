@@ -664,6 +664,8 @@ BODIES = {
     "object.observed": closed({
         "cause": one_of("baseline", "data_change", "abandoned", "joined"), "state": OBJECT_STATE, "object": text}),
     "object.pruned": closed({"keep": UINT, "bytes": UINT, "images": UINT, "object": text, "reason": text}),
+    "drift.accepted": closed({
+        "state": OBJECT_STATE, "object": text, "reason": text, "version": text, "contract": HASH}),
     "contract.frozen": closed({"bundle": HASH, "digest": HASH, "contract": text, "contract_version": text}),
     "proof.recorded": closed({"pass": boolean, "proof": HASH, "object": text, "contract": HASH, "fingerprint": HASH}),
     "run.started": closed({
@@ -712,7 +714,7 @@ class State:
         self.contracts = {"contracts": {}}
         self.store = {"staged": {}, "objects": {}, "version": "", "pending_publish": False,
                       "unsettled": set(), "unpublished": set()}
-        self.runs = {"finished": [], "pruned": {}}
+        self.runs = {"finished": [], "pruned": {}, "accepted": []}
         self.certificates = {"lost": 0, "paths": {}, "claims": {}, "issued": []}
         self.audit = {"lines": [], "events": {}}
 
@@ -746,8 +748,10 @@ class State:
                     state[field] = in_byte_order(state[field])
                 else:
                     del state[field]
-        if name == "runs" and not state["pruned"]:
-            del state["pruned"]
+        if name == "runs":
+            for field in ("pruned", "accepted"):
+                if not state[field]:
+                    del state[field]
         if name == "runs" and "open" in state:
             state["open"] = {**state["open"], "migrated": in_byte_order(state["open"]["migrated"])}
         return state
@@ -897,6 +901,21 @@ class State:
         need(keep >= before, "images of %s before event %d were pruned, not only those before %d" % (
             name, before, keep))
         self.runs["pruned"][name] = keep
+
+    def drift_accepted(self, event, body, _):
+        name, state, version = body["object"], body["state"], body["version"]
+        held = self.store["objects"].get(name)
+        need("origin" in self.store, "drift of %s is accepted before the store was adopted" % name)
+        need(held is not None and kind_of(held) == "database", "%s is no database in the store's care" % name)
+        need(kind_of(state) == "database", "%s was a database and is accepted as a %s" % (name, kind_of(state)))
+        need("open" not in self.runs, "drift of %s is accepted while a run is open" % name)
+        need(self.is_frozen(body["contract"]), "no contract of the accepted drift's digest was frozen")
+        self.need_mixed(version)
+        need(state["database"]["schema"] != held["database"]["schema"] or version != self.store["version"],
+             "%s has the structure and the version that the ledger has" % name)
+        self.store["objects"][name] = state
+        self.store["version"] = version
+        self.runs["accepted"].append({"seq": event["seq"], "contract": body["contract"]})
 
     def run_started(self, event, body, event_id):
         if body["purpose"] == "migrate":

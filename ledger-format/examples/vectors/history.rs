@@ -3,11 +3,12 @@
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use ledger_format::body::{
-    ApprovalsSet, AuditAppend, Body, Cause, Changes, Continues, ContractFrozen, FixedBytes,
-    KeyAuthorized, KeyRevoked, KeyRotated, LedgerCreated, MIXED_VERSIONS, ObjectMigrated,
-    ObjectObserved, ObjectPruned, ObjectStaged, ObjectState, Origin, PlanApproved, ProofRecorded,
-    Purpose, Renamed, Roles, RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute,
-    RunStarted, StagedContent, StateRecorded, StoreAdopted, Verdict, possession_statement,
+    ApprovalsSet, AuditAppend, Body, Cause, Changes, Continues, ContractFrozen, DriftAccepted,
+    FixedBytes, KeyAuthorized, KeyRevoked, KeyRotated, LedgerCreated, MIXED_VERSIONS,
+    ObjectMigrated, ObjectObserved, ObjectPruned, ObjectStaged, ObjectState, Origin, PlanApproved,
+    ProofRecorded, Purpose, Renamed, Roles, RunAbandoned, RunAborted, RunCommitted, RunPublished,
+    RunRoute, RunStarted, StagedContent, StateRecorded, StoreAdopted, Verdict,
+    possession_statement,
 };
 use ledger_format::cbor::{Map, Value, map};
 use ledger_format::chain::Chain;
@@ -129,6 +130,14 @@ pub(crate) fn other_events() -> Made<Vec<Vec<u8>>> {
             reason: "the disk is full".into(),
             images: 1,
             bytes: 8_192,
+        }
+        .into(),
+        DriftAccepted {
+            object: DATABASE.into(),
+            state: database("2, with an index"),
+            version: "2".into(),
+            contract: stand_in("contract"),
+            reason: "an index made by hand".into(),
         }
         .into(),
         StoreAdopted {

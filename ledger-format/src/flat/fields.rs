@@ -11,15 +11,15 @@ use serde::de::{
 use serde::{Deserializer, forward_to_deserialize_any};
 
 use crate::body::{
-    ApprovalsSet, Body, ContractFrozen, KeyAuthorized, KeyRevoked, KeyRotated, LedgerCreated,
-    ObjectMigrated, ObjectObserved, ObjectPruned, ObjectStaged, PlanApproved, ProofRecorded,
-    RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StateRecorded,
-    StoreAdopted,
+    ApprovalsSet, Body, ContractFrozen, DriftAccepted, KeyAuthorized, KeyRevoked, KeyRotated,
+    LedgerCreated, ObjectMigrated, ObjectObserved, ObjectPruned, ObjectStaged, PlanApproved,
+    ProofRecorded, RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted,
+    StateRecorded, StoreAdopted,
 };
 
 /// Path and type of every field of every kind.
 pub(super) fn of_every_kind() -> BTreeSet<(String, String)> {
-    let kinds: [fn(&mut Found, usize); 20] = [
+    let kinds: [fn(&mut Found, usize); 21] = [
         ask::<LedgerCreated>,
         ask::<KeyAuthorized>,
         ask::<KeyRotated>,
@@ -29,6 +29,7 @@ pub(super) fn of_every_kind() -> BTreeSet<(String, String)> {
         ask::<StoreAdopted>,
         ask::<ObjectObserved>,
         ask::<ObjectPruned>,
+        ask::<DriftAccepted>,
         ask::<ContractFrozen>,
         ask::<ProofRecorded>,
         ask::<RunStarted>,

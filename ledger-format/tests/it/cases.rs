@@ -3,11 +3,11 @@
 
 use conformance::{Draw, variant};
 use ledger_format::body::{
-    ApprovalsSet, AuditAppend, Body, Cause, Changes, Continues, ContractFrozen, FixedBytes,
-    KeyAuthorized, KeyRevoked, KeyRotated, LedgerCreated, ObjectMigrated, ObjectObserved,
-    ObjectPruned, ObjectStaged, ObjectState, Origin, PlanApproved, ProofRecorded, Purpose, Renamed,
-    Role, Roles, RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted,
-    StagedContent, StateRecorded, StoreAdopted, Verdict,
+    ApprovalsSet, AuditAppend, Body, Cause, Changes, Continues, ContractFrozen, DriftAccepted,
+    FixedBytes, KeyAuthorized, KeyRevoked, KeyRotated, LedgerCreated, ObjectMigrated,
+    ObjectObserved, ObjectPruned, ObjectStaged, ObjectState, Origin, PlanApproved, ProofRecorded,
+    Purpose, Renamed, Role, Roles, RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute,
+    RunStarted, StagedContent, StateRecorded, StoreAdopted, Verdict,
 };
 use ledger_format::event::{AT_MS_MAX, Event, SEQ_MAX};
 use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId, NodeHash};
@@ -35,6 +35,7 @@ pub(crate) fn body(draw: &mut Draw) -> Body {
         StoreAdopted => store_adopted(draw).into(),
         ObjectObserved => object_observed(draw).into(),
         ObjectPruned => object_pruned(draw).into(),
+        DriftAccepted => drift_accepted(draw).into(),
         ContractFrozen => contract_frozen(draw).into(),
         ProofRecorded => proof_recorded(draw).into(),
         RunStarted => run_started(draw).into(),
@@ -138,6 +139,16 @@ pub(crate) fn object_pruned(draw: &mut Draw) -> ObjectPruned {
         reason: draw.text(6),
         images: draw.number(),
         bytes: draw.number(),
+    }
+}
+
+pub(crate) fn drift_accepted(draw: &mut Draw) -> DriftAccepted {
+    DriftAccepted {
+        object: draw.text(3),
+        state: object_state(draw),
+        version: draw.text(2),
+        contract: commit(draw),
+        reason: draw.text(6),
     }
 }
 

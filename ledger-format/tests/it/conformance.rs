@@ -146,6 +146,7 @@ fn bodies(suite: &mut Suite) {
     of_kind(suite, "store.adopted", cases::store_adopted);
     of_kind(suite, "object.observed", cases::object_observed);
     of_kind(suite, "object.pruned", cases::object_pruned);
+    of_kind(suite, "drift.accepted", cases::drift_accepted);
     of_kind(suite, "contract.frozen", cases::contract_frozen);
     of_kind(suite, "proof.recorded", cases::proof_recorded);
     of_kind(suite, "run.started", cases::run_started);

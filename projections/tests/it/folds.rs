@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use ledger_format::body::{
-    Body, Cause, FixedBytes, KeyAuthorized, KeyRevoked, ObjectMigrated, ObjectObserved,
-    ObjectPruned, ObjectStaged, Role, RunRoute, RunStarted, StagedContent,
+    Body, Cause, DriftAccepted, FixedBytes, KeyAuthorized, KeyRevoked, ObjectMigrated,
+    ObjectObserved, ObjectPruned, ObjectStaged, Role, RunRoute, RunStarted, StagedContent,
 };
 use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Value};
 use ledger_format::event::Event;
@@ -132,12 +132,35 @@ fn illegal_of_keys(state: &State, next: &Event) -> Vec<Body> {
     }
 }
 
+fn illegal_of_databases(state: &State, next: &Event) -> Vec<Body> {
+    match &next.body {
+        Body::ObjectPruned(body) => illegal_prunings(state, next.seq, body),
+        Body::DriftAccepted(body) => illegal_acceptances(state, body),
+        _ => vec![],
+    }
+}
+
 fn illegal_prunings(state: &State, seq: u64, body: &ObjectPruned) -> Vec<Body> {
     let ahead = ObjectPruned { keep: seq + 1, ..body.clone() };
     let document = ObjectPruned { object: MANIFEST.into(), ..body.clone() };
     let before = state.runs().pruned.get(&body.object).and_then(|keep| keep.checked_sub(1));
     let less = before.map(|keep| ObjectPruned { keep, ..body.clone() }.into());
     less.into_iter().chain([ahead.into(), document.into()]).collect()
+}
+
+fn illegal_acceptances(state: &State, body: &DriftAccepted) -> Vec<Body> {
+    let store = state.store();
+    let document = DriftAccepted { object: MANIFEST.into(), ..body.clone() };
+    let kind = DriftAccepted { state: store.objects[MANIFEST].clone(), ..body.clone() };
+    let contract = CommitHash::of("another", &Value::Null);
+    let contract = DriftAccepted { contract, ..body.clone() };
+    let (held, version) = (store.objects[&body.object].clone(), store.version.clone());
+    let same = DriftAccepted { state: held, version, ..body.clone() };
+    let mut bodies = vec![document.into(), kind.into(), contract.into(), same.into()];
+    if store.open {
+        bodies.push(DriftAccepted { version: "1".into(), ..body.clone() }.into());
+    }
+    bodies
 }
 
 fn administrators(state: &State) -> usize {
@@ -176,7 +199,7 @@ fn illegal(state: &State, next: &Event) -> Vec<Event> {
             }
             if state.store().contract.is_some() { vec![bent] } else { vec![] }
         }
-        Body::ObjectPruned(body) => illegal_prunings(state, next.seq, body),
+        Body::ObjectPruned(_) | Body::DriftAccepted(_) => illegal_of_databases(state, next),
         Body::ContractFrozen(body) => match state.contracts().by_identity("glyph-store", "1") {
             Some(_) => {
                 body.contract_version = "1".into();

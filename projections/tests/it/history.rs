@@ -3,11 +3,11 @@
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use ledger_format::body::{
-    ApprovalsSet, AuditAppend, Body, Cause, Changes, ContractFrozen, FixedBytes, KeyAuthorized,
-    KeyRevoked, LedgerCreated, MIXED_VERSIONS, ObjectMigrated, ObjectObserved, ObjectPruned,
-    ObjectStaged, ObjectState, Origin, PlanApproved, ProofRecorded, Purpose, Renamed, Role, Roles,
-    RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted, StagedContent,
-    StateRecorded, StoreAdopted, Verdict, possession_statement,
+    ApprovalsSet, AuditAppend, Body, Cause, Changes, ContractFrozen, DriftAccepted, FixedBytes,
+    KeyAuthorized, KeyRevoked, LedgerCreated, MIXED_VERSIONS, ObjectMigrated, ObjectObserved,
+    ObjectPruned, ObjectStaged, ObjectState, Origin, PlanApproved, ProofRecorded, Purpose, Renamed,
+    Role, Roles, RunAbandoned, RunAborted, RunCommitted, RunPublished, RunRoute, RunStarted,
+    StagedContent, StateRecorded, StoreAdopted, Verdict, possession_statement,
 };
 use ledger_format::event::Event;
 use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId};
@@ -138,6 +138,7 @@ impl<M: Matter> History<M> {
                 ObjectObserved { object, cause: Cause::DataChange, state }.into()
             }
             (1, Some(_)) if made.is_multiple_of(2) => self.prune(state),
+            (1, Some(frozen)) if made.is_multiple_of(3) => self.accept(state, frozen.digest),
             (1, Some(_)) => self.freeze(&format!("1.{made}")),
             (_, Some(frozen)) => {
                 if self.open && self.dice.roll(3) != 0 {
@@ -157,6 +158,19 @@ impl<M: Matter> History<M> {
         let (images, bytes) = (self.dice.roll(3), self.dice.roll(100_000));
         let reason = format!("{images} images");
         ObjectPruned { object: DATABASE.into(), keep, reason, images, bytes }.into()
+    }
+
+    /// A structure that no run made.
+    fn accept(&mut self, state: &State, contract: CommitHash) -> Body {
+        let made = self.made();
+        DriftAccepted {
+            object: DATABASE.into(),
+            state: self.object(DATABASE),
+            version: if self.open { MIXED_VERSIONS.into() } else { format!("made {made}") },
+            contract,
+            reason: format!("made by hand from version {}", state.store().version),
+        }
+        .into()
     }
 
     /// What one key can say of keys without ending itself.

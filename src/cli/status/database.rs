@@ -13,7 +13,7 @@ use crate::cli::output::{Answer, Done};
 use crate::cli::terminal::{Paint, plain};
 use crate::cli::words::{count, time};
 use crate::diagnostic::{Failure, STORE_DISAGREES};
-use crate::migrate::{OpenStore, Status, failures};
+use crate::migrate::{ACCEPT_DRIFT, OpenStore, Status, failures};
 use crate::sql_folder::Finding;
 
 /// How a database stands.
@@ -94,7 +94,7 @@ fn disagreement(found: &Status) -> Option<Failure> {
         return None;
     }
     let told = format!("the database states version {version}, the ledger has version {recorded}");
-    Some(Failure::new(&STORE_DISAGREES, told))
+    Some(Failure::new(&STORE_DISAGREES, told).next(ACCEPT_DRIFT))
 }
 
 /// The answer, and whether a migration is pending.

@@ -34,6 +34,16 @@ pub enum Transactions {
 }
 
 impl Transactions {
+    /// Its name in plans.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::One => "one",
+            Self::Several => "several",
+            Self::Script => "script",
+        }
+    }
+
     /// Whether it is one around the whole script, which needs no word.
     #[must_use]
     pub const fn are_usual(&self) -> bool {

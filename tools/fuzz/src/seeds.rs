@@ -446,6 +446,7 @@ pub(crate) fn plans() -> Vec<Vec<u8>> {
             path: vec![hash(3)],
         }],
         environment: Environment::here(),
+        told: hash(0),
         loss: [("sources.labels".to_owned(), LostValues { dropped: true, values: 30 })].into(),
         steps: vec![PlannedStep {
             edge: "1 -> 2".to_owned(),
@@ -461,6 +462,11 @@ pub(crate) fn plans() -> Vec<Vec<u8>> {
         Plan::from_json(&plan.to_json().expect("a plan is written"))
     {
         plan.id = actual;
+    }
+    if let Err(PlanFileError::Retold { actual, .. }) =
+        Plan::from_json(&plan.to_json().expect("a plan is written"))
+    {
+        plan.told = actual;
     }
     let text = plan.to_json().expect("a plan is written");
     assert!(Plan::from_json(&text).is_ok());
