@@ -302,6 +302,9 @@ catalogue! {
     EXCEPTIONS_FOUND = 1516, Refused, Warn, false,
         "Events stand out that an auditor asks about: runs that nobody else agreed to, losses without a reason, suspect keys.",
         "Look at each: `glyph-ledger show SEQ`. Whether it was as it should be, people say.";
+    REPORT_TOO_LARGE = 1517, Unsupported, Error, false,
+        "A report would have more events than a browser shows.",
+        "Write the events for other programs: `glyph-ledger export -o FILE`.";
     KEY_MISSING = 1700, Unverified, Error, false,
         "There is no private key to sign with.",
         "Name it with --key FILE, or restore it; only `init` makes a new one.";

@@ -5,11 +5,13 @@
 mod exceptions;
 mod population;
 mod proofs;
+mod report;
 mod sample;
 mod tree;
 
 pub use exceptions::{Exception, Matter, exceptions};
 pub use population::{Boundary, Population, population};
 pub use proofs::{Consistency, EvidenceError, consistency, inclusion};
+pub use report::{REPORT_BEGINS, REPORT_EVENTS_MAX, ReportError, Reported, report};
 pub use sample::{SAMPLE_MAX, SEED_BYTES_MAX, Seed, draw};
 pub use tree::{StoredTree, TreeError};

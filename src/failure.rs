@@ -13,10 +13,11 @@ use crate::diagnostic::{
     LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID, MIGRATION_ABOVE_CURRENT,
     MIGRATION_BELOW_MINIMUM, MIGRATION_PATH_MISSING, MIGRATION_VERSION_AMBIGUOUS,
     MIGRATION_VERSION_TYPE, MIGRATION_VERSION_UNKNOWN, NEEDS_EXCLUSIVE, NO_RUN, OBJECT_DAMAGED,
-    OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, SIGNATURE_BAD, STEP_FAILED, STORE_INVALID, USAGE,
+    OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, REPORT_TOO_LARGE, SIGNATURE_BAD, STEP_FAILED,
+    STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
-use crate::evidence::{EvidenceError, TreeError};
+use crate::evidence::{EvidenceError, ReportError, TreeError};
 use crate::ledger::{AppendError, CursorError, FoldError, KeyChangeError, LedgerError, PinError};
 use crate::log::sled::OpenError;
 use crate::log::{self, BatchError, ReadError};
@@ -71,6 +72,7 @@ from_owned! {
     CursorError,
     PinError,
     EvidenceError,
+    ReportError,
     KeyChangeError,
     KeyError,
     NoHome,
@@ -270,6 +272,17 @@ impl From<&EvidenceError> for Failure {
             EvidenceError::Tree(TreeError::Root) => {
                 plainly(&LEDGER_DAMAGED, error).next(["verify-chain"])
             }
+        }
+    }
+}
+
+impl From<&ReportError> for Failure {
+    fn from(error: &ReportError) -> Self {
+        match error {
+            ReportError::TooManyEvents => plainly(&REPORT_TOO_LARGE, error),
+            ReportError::Events(error) => error.into(),
+            ReportError::Objects(error) => error.into(),
+            ReportError::Write(_) => plainly(&IO, error),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! `audit`: what an auditor asks a ledger: how many events there are and that none is missing, which of them to look at, and
-//! which stand out. Tells what there is; whether that is as it should be, people say.
+//! which stand out; and evidence to give away. Tells what there is; whether that is as it should be, people say.
 
 mod exceptions;
 mod population;
+mod report;
 mod sample;
 
 use std::io::{self, Write};
@@ -25,6 +26,8 @@ pub(super) enum Verb {
     Sample(sample::Arguments),
     /// List what stands out: runs nobody else agreed to, losses without a reason, suspect keys.
     Exceptions(exceptions::Arguments),
+    /// Write the ledger as one page that verifies itself in a browser.
+    Report(report::Arguments),
 }
 
 /// Which events.
@@ -57,6 +60,7 @@ pub(super) enum Answered {
     Population(Box<population::Counted>),
     Sample(sample::Drawn),
     Exceptions(exceptions::Found),
+    Report(report::Written),
 }
 
 pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Failure> {
@@ -69,6 +73,7 @@ pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Fail
         Verb::Exceptions(arguments) => {
             Ok(exceptions::run(arguments, context)?.map(Answered::Exceptions))
         }
+        Verb::Report(arguments) => Ok(report::run(arguments, context)?.map(Answered::Report)),
     }
 }
 
@@ -78,6 +83,7 @@ impl Answer for Answered {
             Self::Population(counted) => counted.write(out, paint),
             Self::Sample(drawn) => drawn.write(out, paint),
             Self::Exceptions(found) => found.write(out, paint),
+            Self::Report(written) => written.write(out, paint),
         }
     }
 }
