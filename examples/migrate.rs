@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use glyph_ledger::effects::{Clock as _, Random as _, SystemClock, SystemRandom};
-use glyph_ledger::ledger::{Cursor, MemoryPins, Surroundings};
+use glyph_ledger::ledger::{Begins, Cursor, MemoryPins, Surroundings};
 use glyph_ledger::migrate::{
     Consent, InitOptions, Inputs, OpenStore, Policy, RollbackOptions, Silent, apply, init, plan,
     rollback,
@@ -27,7 +27,13 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let open =
         OpenStore { site: layout.into(), ledger, contract: built_in_contract()?, surroundings };
     let project = "example".into();
-    let options = InitOptions { open, project, baseline: None, signer: signer.clone() };
+    let options = InitOptions {
+        open,
+        project,
+        baseline: None,
+        begins: Begins::default(),
+        signer: signer.clone(),
+    };
     let (mut store, adoption) = init(options, &mut SystemRandom)?;
     println!("ledger {} holds a store of version {}", adoption.ledger, adoption.version);
 

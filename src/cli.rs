@@ -20,6 +20,7 @@ mod explain;
 mod export;
 mod failure;
 mod globals;
+mod heads;
 mod images;
 mod inclusion;
 mod init;
@@ -113,6 +114,9 @@ enum Command {
     /// The states of databases that can be put back.
     #[command(subcommand)]
     Image(images::Verb),
+    /// Heads: the ledger's newest, and what is remembered of it outside.
+    #[command(subcommand)]
+    Head(heads::Verb),
     /// Keys: your own, and those that the ledger knows.
     #[command(subcommand)]
     Key(keys::Verb),
@@ -235,6 +239,7 @@ impl Command {
             Self::Replay(arguments) => output.finish(replay::run(arguments, context)),
             Self::Diff(arguments) => output.finish(diff::run(arguments, context)),
             Self::Image(verb) => output.finish(images::run(verb, context)),
+            Self::Head(verb) => output.finish(heads::run(verb, context)),
             Self::Key(verb) => output.finish(keys::run(verb, context)),
             Self::Audit(verb) => output.finish(audit::run(verb, context)),
             Self::Export(arguments) => output.finish(export::run(arguments, context)),
@@ -282,7 +287,7 @@ fn program_name(argv: &[OsString]) -> &'static str {
 }
 
 /// Commands whose verbs answer in one form under the command's own name.
-const WITH_VERBS: [&str; 4] = ["audit", "image", "key", "proof"];
+const WITH_VERBS: [&str; 5] = ["audit", "head", "image", "key", "proof"];
 
 /// The name of the command proper: `plan` for `migration plan`, `proof` for `proof verify`.
 fn innermost(matches: &clap::ArgMatches) -> String {

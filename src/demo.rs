@@ -15,7 +15,7 @@ use ledger_format::hash::{CommitHash, LedgerId};
 
 use crate::effects::{Clock as _, KeySigner, Random as _, SystemClock, SystemRandom};
 use crate::export::{ExportError, export};
-use crate::ledger::{Cursor, CursorError, Surroundings, place_of};
+use crate::ledger::{Begins, Cursor, CursorError, Surroundings, place_of};
 use crate::migrate::{
     Consent, InitOptions, Inputs, MigrateError, Observer, OpenStore, Plan, Policy, RollbackOptions,
     Store, apply, in_words, init, plan, rollback,
@@ -160,6 +160,7 @@ impl Story {
             open: open.clone(),
             project: "demo".to_owned(),
             baseline: None,
+            begins: Begins::default(),
             signer: signer.clone(),
         };
         let (_, adoption) = init(options, &mut SystemRandom)?;
@@ -216,13 +217,11 @@ impl Story {
         narrator.chapter("Verifying the chain");
         let report = self.judged(&self.open.ledger)?;
         match &report.outcome {
-            Outcome::Complete { head, .. } => {
+            Outcome::Complete { known } => {
                 let objects = report.objects.unwrap_or_default();
                 narrator.fact(&format!(
                     "complete up to {} events, root {}; {} stored objects are whole",
-                    head.head().size,
-                    head.head().root,
-                    objects.good
+                    known.size, known.root, objects.good
                 ));
                 Ok(())
             }
@@ -239,7 +238,7 @@ impl Story {
         let objects = PackObjects::open_read_only(&self.open.ledger.join("objects"))
             .map_err(MigrateError::from)?;
         let options = Options { objects: Some(&objects), keep_going: true };
-        Ok(verify_folder(at, &*self.pins, None, options, &mut Unobserved)?.report)
+        Ok(verify_folder(at, &*self.pins, options, &mut Unobserved)?.report)
     }
 
     fn replay(&self, narrator: &mut dyn Narrator) -> Result<PathBuf, DemoError> {

@@ -93,6 +93,8 @@ pub struct Failure {
     pub place: Option<String>,
     /// What was not done because of it.
     pub not_done: &'static str,
+    /// Texts that show it to whoever was not there: heads as they were signed.
+    pub evidence: Vec<String>,
     /// Commands to run next, each as its arguments.
     pub next: Vec<Vec<String>>,
 }
@@ -105,6 +107,7 @@ impl Failure {
             message: message.into(),
             place: None,
             not_done: "nothing was written",
+            evidence: Vec::new(),
             next: Vec::new(),
         }
     }
@@ -120,6 +123,13 @@ impl Failure {
     #[must_use]
     pub const fn not_done(mut self, not_done: &'static str) -> Self {
         self.not_done = not_done;
+        self
+    }
+
+    /// Adds texts that show it to others.
+    #[must_use]
+    pub fn showing(mut self, evidence: impl IntoIterator<Item = String>) -> Self {
+        self.evidence.extend(evidence);
         self
     }
 
@@ -318,7 +328,7 @@ catalogue! {
         "The key is not authorised to sign in this ledger.",
         "Name an authorised key with --key FILE.";
     SIGNATURE_BAD = 1704, Unverified, Fatal, false,
-        "A head is not signed by a key that was allowed to sign it.",
+        "The signature of a head does not verify under the key that it names.",
         "`glyph-ledger verify-chain` names it; what lies before it is still good.";
     COMPLETENESS_NOT_PROVEN = 1705, NotFullyChecked, Warn, false,
         "The ledger is consistent in itself; that nothing was cut off its end cannot be told here.",
@@ -338,6 +348,9 @@ catalogue! {
     SIGNER_NOT_NAMED = 1710, NotFullyChecked, Warn, false,
         "A proof leads to its head; whether that is signed by a key to believe was not looked at.",
         "Name the public key that you know the ledger by: `glyph-ledger proof verify FILE --signer PUBLIC_KEY`.";
+    SIGNER_UNKNOWN = 1711, Unverified, Fatal, false,
+        "A head is signed by a key that was not allowed to sign it, or that the ledger does not know.",
+        "`glyph-ledger key list` tells whom the ledger knows; what lies before the head is still good.";
     IO = 1800, Failed, Error, true,
         "The operating system refused or failed.",
         "Mend what is named and run the command again.";

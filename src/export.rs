@@ -16,6 +16,7 @@ use ledger_format::flat::{flat_line, types_line};
 use ledger_format::head::SignedHead;
 use ledger_format::line::{Line, LineError};
 
+use crate::ledger::KnownHead;
 use crate::log::{Batch, ReadError, in_order};
 use crate::verify::{Expectations, Observer, Options, Report, VerifyError, verify_batches};
 
@@ -137,7 +138,8 @@ pub fn verify_export(
         let first = first.clone();
         return Ok(ExportReport::Fragment(read::fragment(&first, lines)?));
     }
-    let expectations = Expectations { trust, ..Expectations::default() };
+    let named = trust.map(KnownHead::trusted).into_iter().collect();
+    let expectations = Expectations { named, ..Expectations::default() };
     let options = Options { objects: None, keep_going };
     let batches = read::batches(lines);
     let report = verify_batches(batches, &expectations, options, observer)?;

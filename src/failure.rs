@@ -13,12 +13,14 @@ use crate::diagnostic::{
     LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID, MIGRATION_ABOVE_CURRENT,
     MIGRATION_BELOW_MINIMUM, MIGRATION_PATH_MISSING, MIGRATION_VERSION_AMBIGUOUS,
     MIGRATION_VERSION_TYPE, MIGRATION_VERSION_UNKNOWN, NEEDS_EXCLUSIVE, NO_RUN, OBJECT_DAMAGED,
-    OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, REPORT_TOO_LARGE, SIGNATURE_BAD, STEP_FAILED,
-    STORE_INVALID, USAGE,
+    OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, REPORT_TOO_LARGE, SIGNATURE_BAD, SIGNER_UNKNOWN,
+    STEP_FAILED, STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
 use crate::evidence::{EvidenceError, ReportError, TreeError};
-use crate::ledger::{AppendError, CursorError, FoldError, KeyChangeError, LedgerError, PinError};
+use crate::ledger::{
+    AppendError, CursorError, FoldError, KeyChangeError, LedgerError, PinError, Unsigned, notes,
+};
 use crate::log::sled::OpenError;
 use crate::log::{self, BatchError, ReadError};
 use crate::objects::ObjectsError;
@@ -27,7 +29,7 @@ use crate::target::glyph_store::{AuditError, CreateError, ManifestError};
 use crate::target::sqlite::{
     ContentError, DatabaseError, ImageError, PublishError, StepError, UnknownPage,
 };
-use crate::trust::{KeyError, NoHome};
+use crate::trust::{HeadFileError, KeyError, NoHome};
 
 /// Whether events were appended is not known.
 const IN_DOUBT: &str = "whether the events were appended shows on opening the ledger again";
@@ -75,6 +77,7 @@ from_owned! {
     ReportError,
     KeyChangeError,
     KeyError,
+    HeadFileError,
     NoHome,
     NoRandomness,
     ContractError,
@@ -161,20 +164,34 @@ impl From<&LedgerError> for Failure {
             LedgerError::Rewritten { size, .. } => {
                 at_event(&LEDGER_DAMAGED, error, seq_before(*size)).next(["verify-chain"])
             }
-            LedgerError::Signature { size, .. } => {
-                at_event(&SIGNATURE_BAD, error, seq_before(*size)).next(["verify-chain"])
+            LedgerError::Signature { size, unsigned } => {
+                at_event(of_unsigned(unsigned), error, seq_before(*size)).next(["verify-chain"])
             }
-            LedgerError::Regressed { actual, .. } => {
-                at_event(&LEDGER_REGRESSED, error, seq_before(actual.size)).next(["verify-chain"])
-            }
-            LedgerError::Diverged { pinned, .. } => {
-                at_event(&LEDGER_DIVERGED, error, seq_before(pinned.head().size))
+            LedgerError::Regressed { known, newest } => {
+                at_event(&LEDGER_REGRESSED, error, seq_before(newest.head().size))
+                    .showing(notes(known.note.iter().chain([&**newest])))
                     .next(["verify-chain"])
+            }
+            LedgerError::Diverged { known, other, .. } => {
+                at_event(&LEDGER_DIVERGED, error, seq_before(known.size))
+                    .showing(notes(known.note.iter().chain([&**other])))
+                    .next(["verify-chain"])
+            }
+            LedgerError::OtherHead { .. } => plainly(&LEDGER_FOREIGN, error).next(["head", "show"]),
+            LedgerError::KnownSignature { unsigned, .. } => {
+                plainly(of_unsigned(unsigned), error).next(["key", "list"])
             }
             LedgerError::Foreign { place, .. } => {
                 plainly(&LEDGER_FOREIGN, error).at(place).next(["verify-chain"])
             }
         }
+    }
+}
+
+const fn of_unsigned(unsigned: &Unsigned) -> &'static Code {
+    match unsigned {
+        Unsigned::Unknown(_) => &SIGNER_UNKNOWN,
+        Unsigned::Bad(_) => &SIGNATURE_BAD,
     }
 }
 
@@ -241,6 +258,17 @@ impl From<&PinError> for Failure {
         match error {
             PinError::Io { path, .. } => at_path(&IO, error, path),
             PinError::Form { path, .. } => at_path(&PIN_INVALID, error, path),
+        }
+    }
+}
+
+impl From<&HeadFileError> for Failure {
+    fn from(error: &HeadFileError) -> Self {
+        match error {
+            HeadFileError::Io { path, .. } => at_path(&IO, error, path),
+            HeadFileError::Long { path } | HeadFileError::Form { path, .. } => {
+                at_path(&USAGE, error, path)
+            }
         }
     }
 }

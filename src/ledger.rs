@@ -6,10 +6,12 @@
 //! other log. Knows no store, no contract, no command line.
 
 mod append;
+mod begins;
 mod cache;
 mod cursor;
 mod fold;
 mod keys;
+mod known;
 mod open;
 mod pins;
 mod place;
@@ -29,9 +31,12 @@ use crate::effects::Clock;
 use crate::log::{Batch, Log, ReadError};
 
 pub use append::AppendError;
+pub use begins::Begins;
 pub use cursor::{Cursor, CursorError};
 pub use fold::{FoldError, Recorded};
 pub use keys::{KeyChange, KeyChangeError, possession};
+pub(crate) use known::notes;
+pub use known::{KnownBy, KnownHead, Unsigned};
 pub use open::{LedgerError, Recovered};
 pub use pins::{MemoryPins, Pin, PinError, Pins, Provenance};
 pub use place::place_of;
@@ -74,6 +79,28 @@ impl Ledger {
     /// The newest signed head.
     pub const fn head(&self) -> &SignedHead {
         &self.head
+    }
+
+    /// How this user came to know the ledger.
+    pub const fn provenance(&self) -> Provenance {
+        self.provenance
+    }
+
+    /// Remembers the newest head as one that the user vouches for: whoever opened the ledger held it against a head that they
+    /// know from elsewhere. A ledger that was appended to from here stays known by that.
+    pub fn pin(&mut self) -> Result<Pin, PinError> {
+        let provenance = self.provenance.max(Provenance::Explicit);
+        let pin = Pin { head: self.head.clone(), provenance };
+        self.surroundings.pins.set(&pin)?;
+        self.provenance = provenance;
+        Ok(pin)
+    }
+
+    /// The head that closes the batch of event `seq`.
+    pub fn head_over(&self, seq: u64) -> Result<SignedHead, FoldError> {
+        let missing = ReadError::Damaged { seq, reason: "there is no such event".into() };
+        let batch = self.log.read(seq..seq.saturating_add(1)).next().unwrap_or(Err(missing));
+        Ok(batch.map_err(FoldError::Read)?.head)
     }
 
     /// Every projection's state at the newest head.

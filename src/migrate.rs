@@ -14,6 +14,7 @@ mod books;
 mod check;
 #[cfg(test)]
 mod conformance;
+mod continues;
 pub mod documents;
 mod edits;
 mod environment;
@@ -41,6 +42,7 @@ pub use amounts::{Amounts, in_words, summed};
 pub use applied::failures;
 pub use baseline::Baseline;
 pub use check::{Tried, check};
+pub use continues::{ContinueError, continued};
 pub use environment::Environment;
 pub use error::MigrateError;
 pub use folder::{FolderOptions, Recognised, recognise};

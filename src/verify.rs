@@ -15,20 +15,21 @@ mod live;
 mod objects;
 mod signature;
 
+use std::ops::Range;
 use std::path::PathBuf;
 
-use ledger_format::hash::LedgerId;
+use ledger_format::hash::{KeyId, LedgerId};
 use ledger_format::head::SignedHead;
-use projections::State;
+use projections::{KeyRing, State};
 
-use crate::ledger::{Pin, PinError};
+use crate::ledger::{KnownBy, KnownHead, Pin, PinError};
 use crate::log::sled::{Anchor, OpenError};
 use crate::log::{Batch, ReadError, ReadLog};
 use crate::objects::Objects;
 use judge::Judge;
 
 pub use audit::{AuditRecords, AuditTextError, audit_text};
-pub use fault::{Fault, Witness};
+pub use fault::Fault;
 pub use folder::{FolderReport, Folders, verify_folder};
 pub use live::{Change, Difference, Live, LiveError, compare_live};
 
@@ -42,8 +43,8 @@ pub struct Expectations {
     pub anchor: Option<Anchor>,
     /// The head remembered outside the store.
     pub pin: Option<Pin>,
-    /// A head that the user trusts.
-    pub trust: Option<SignedHead>,
+    /// Heads that the user named.
+    pub named: Vec<KnownHead>,
     /// The place where the ledger lies, and the ledger known to lie there.
     pub place: Option<(PathBuf, LedgerId)>,
 }
@@ -95,17 +96,43 @@ pub struct Report {
     pub audit: AuditRecords,
     /// The fold over all events, when all of them are good.
     pub state: Option<State>,
+    /// Every head that was known, and whether the ledger agrees with it.
+    pub compared: Vec<Compared>,
+    /// Whether the log was read to its end.
+    pub heard_all: bool,
+    /// Who signed which of the events that signed heads vouch for, in order.
+    pub signed: Vec<Signed>,
+    /// The keys as far as they are known.
+    pub keys: KeyRing,
+}
+
+/// A head that the ledger was held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compared {
+    /// Who knows it.
+    pub by: KnownBy,
+    /// Number of events it covers.
+    pub size: u64,
+    /// Whether the ledger agrees; `None` where what is wrong before it keeps that from being told.
+    pub agrees: Option<bool>,
+}
+
+/// Events that one key signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// The key.
+    pub key: KeyId,
+    /// The events.
+    pub seqs: Range<u64>,
 }
 
 /// The verdict on a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everything holds, and nothing is missing up to `head`.
+    /// Everything holds, and nothing is missing up to `known`.
     Complete {
         /// The head that was known from outside.
-        head: SignedHead,
-        /// Where it was known from.
-        by: Witness,
+        known: KnownHead,
     },
     /// Everything holds together; whether its end was cut off cannot be told.
     ConsistentOnly,
@@ -223,6 +250,18 @@ impl Report {
         let explained = |fault: &Fault| *fault == Fault::Empty && !self.faults.is_empty();
         let found: Vec<Fault> = found.into_iter().filter(|fault| !explained(fault)).collect();
         self.faults.extend(found);
+    }
+
+    /// What was signed with keys that were revoked, from the event on since which their owners may not have been the ones who
+    /// signed.
+    pub fn suspect(&self) -> Vec<Signed> {
+        let since = |key: &KeyId| self.keys.known(key)?.ended.as_ref()?.suspect_since;
+        let suspect = |signed: &Signed| {
+            let start = signed.seqs.start.max(since(&signed.key)?);
+            let seqs = start..signed.seqs.end;
+            (!seqs.is_empty()).then_some(Signed { key: signed.key, seqs })
+        };
+        self.signed.iter().filter_map(suspect).collect()
     }
 
     /// Number of events in the longest good prefix.

@@ -125,12 +125,22 @@ impl KeyRing {
     fn check_revoked(&self, seq: u64, body: &KeyRevoked) -> Result<(), Illegal> {
         let short = body.key.short();
         let key = self
-            .get(&body.key)
+            .known(&body.key)
             .ok_or_else(|| Illegal::new(format!("key {short} may not sign here")))?;
         let administers = |key: &&KnownKey| key.roles.contains(Role::Administer);
-        require(!administers(&key) || self.iter().filter(administers).count() > 1, || {
-            format!("key {short} is the last one that administers")
-        })?;
+        match &key.ended {
+            None => {
+                require(!administers(&key) || self.iter().filter(administers).count() > 1, || {
+                    format!("key {short} is the last one that administers")
+                })?;
+            }
+            // Of a key that ended, a rotated one too, it may come out later since when it was not its owner's alone.
+            Some(ended) => {
+                require(ended.suspect_since.is_none() && body.suspect_since.is_some(), || {
+                    format!("key {short} may not sign here")
+                })?;
+            }
+        }
         require(body.suspect_since.is_none_or(|since| since < seq), || {
             "a key is suspect since an event that lies ahead".to_owned()
         })
@@ -163,6 +173,13 @@ impl KeyRing {
         if let Some(key) = self.keys.get_mut(&key.to_string()) {
             key.ended = Some(ended);
         }
+    }
+
+    /// Ends a key, or says of one that ended since when it is suspect.
+    fn revoke(&mut self, body: &KeyRevoked, at: u64) {
+        let Some(key) = self.keys.get_mut(&body.key.to_string()) else { return };
+        let ended = key.ended.get_or_insert(Ended { at, successor: None, suspect_since: None });
+        ended.suspect_since = body.suspect_since;
     }
 
     /// What its owner agreed to stays agreed to, by the same owner.
@@ -218,10 +235,7 @@ impl Projection for Keys {
             }
             Body::KeyAuthorized(body) => state.add(body.public_key, body.roles.clone(), at),
             Body::KeyRotated(body) => state.rotate(&event.actor, body, at),
-            Body::KeyRevoked(body) => {
-                let ended = Ended { at, successor: None, suspect_since: body.suspect_since };
-                state.end(&body.key, ended);
-            }
+            Body::KeyRevoked(body) => state.revoke(body, at),
             Body::ApprovalsSet(body) => state.approvals_required = body.count,
             Body::PlanApproved(body) => {
                 let keys = state.approvals.entry(body.plan.to_string()).or_default();

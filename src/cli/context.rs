@@ -11,10 +11,12 @@ use super::failure;
 use super::globals::Globals;
 use crate::diagnostic::{Failure, NOTHING_HERE, USAGE};
 use crate::effects::{KeySigner, SystemClock, SystemRandom};
-use crate::ledger::{Ledger, LedgerError, Pins as _, Surroundings, place_of};
+use crate::ledger::{KnownHead, Ledger, LedgerError, Pins as _, Surroundings, place_of};
 use crate::log::sled::{OpenError, read_identity};
 use crate::target::glyph_store::Layout;
-use crate::trust::{FilePins, Home, KeyError, SEED_VARIABLE, create_key, key_of_seed, load_key};
+use crate::trust::{
+    FilePins, Home, KeyError, SEED_VARIABLE, create_key, key_of_seed, load_key, read_head,
+};
 
 /// Name of a ledger's folder outside of a `.glyph` store.
 pub(super) const LEDGER_FOLDER: &str = ".glyph-ledger";
@@ -225,8 +227,28 @@ impl Context {
 
     /// The machine's clock, the user's remembered heads, and how long to wait.
     pub(super) fn surroundings(&self) -> Result<Surroundings, Failure> {
-        let (clock, pins) = (Arc::new(SystemClock), Arc::new(pins()?));
+        let pins = pins()?.naming(self.named()?);
+        let (clock, pins) = (Arc::new(SystemClock), Arc::new(pins));
         Ok(Surroundings { clock, pins, wait: self.globals.wait() })
+    }
+
+    /// The heads that the user named.
+    fn named(&self) -> Result<Vec<KnownHead>, Failure> {
+        let Globals { trust, expect, .. } = &self.globals;
+        let trusted = trust.as_deref().map(read_head).transpose()?.map(KnownHead::trusted);
+        let expected = expect.map(|stated| KnownHead::expected(stated.size, stated.root));
+        Ok(trusted.into_iter().chain(expected).collect())
+    }
+
+    /// The same with a head that must be in the ledger as well.
+    pub(super) fn trusting(&self, head: &Path) -> Self {
+        let trust = Some(head.to_owned());
+        Self { globals: Globals { trust, ..self.globals.clone() } }
+    }
+
+    /// Whether the user named a head.
+    pub(super) const fn names_a_head(&self) -> bool {
+        self.globals.trust.is_some() || self.globals.expect.is_some()
     }
 }
 
@@ -259,7 +281,7 @@ fn known_upwards(here: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// The user's remembered heads.
-fn pins() -> Result<FilePins, Failure> {
+pub(super) fn pins() -> Result<FilePins, Failure> {
     let home = Home::from_environment()?;
     Ok(FilePins::new(home.pins(), home.places()))
 }

@@ -8,6 +8,7 @@ use crate::diagnostic::{
 use crate::export::ExportError;
 pub(super) use crate::failure::io;
 use crate::failure::{at_event, at_path, plainly};
+use crate::migrate::ContinueError;
 use crate::replay::{DifferenceError, MaterialiseError, ReplayError};
 use crate::verify::{AuditTextError, LiveError, VerifyError};
 
@@ -45,6 +46,18 @@ impl From<VerifyError> for Failure {
             VerifyError::Io { ref what, .. } => plainly(&IO, &error).at(what),
         }
         .not_done("nothing was verified")
+    }
+}
+
+impl From<ContinueError> for Failure {
+    fn from(error: ContinueError) -> Self {
+        match error {
+            ContinueError::Verify(error) => error.into(),
+            ContinueError::Fault { ref dir, ref fault } => at_path(fault.code(), &error, dir)
+                .not_done(
+                    "no ledger was made: one that is not what was signed is not gone on from",
+                ),
+        }
     }
 }
 

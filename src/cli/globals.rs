@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::trust::Stated;
+
 /// Longest wait for somebody else's lock, in seconds: a day. More is a slip of the finger.
 const WAIT_SECONDS_MAX: u64 = 24 * 60 * 60;
 
@@ -23,6 +25,12 @@ pub(super) struct Globals {
     /// The private key to sign with; else the user's own
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) key: Option<PathBuf>,
+    /// A file with a head that was kept elsewhere: the ledger must contain it
+    #[arg(long, global = true, value_name = "HEAD")]
+    pub(super) trust: Option<PathBuf>,
+    /// A head as somebody told it: with so many events the ledger must have had this root
+    #[arg(long, global = true, value_name = "SIZE:ROOT")]
+    pub(super) expect: Option<Stated>,
     /// How long to wait for somebody else's lock
     #[arg(
         long,

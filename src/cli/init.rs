@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use ledger_format::body::{MIXED_VERSIONS, ObjectState, Origin};
+use ledger_format::body::{Continues, MIXED_VERSIONS, ObjectState, Origin};
 use ledger_format::hash::{KeyId, LedgerId};
 use serde::Serialize;
 
@@ -16,19 +16,21 @@ use super::documents::{self, Described, Settings as OfDocuments, Working};
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
-use super::{failure, job};
+use super::{failure, job, keys};
 use crate::contract::load_file;
 use crate::diagnostic::{ALREADY_HERE, Failure, USAGE};
 use crate::effects::{Signer, SystemRandom};
+use crate::ledger::{Begins, Ledger};
 use crate::migrate::documents::{Collection, Documents, OpenDocuments};
 use crate::migrate::{
     Adoption, Baseline, FolderOptions, InitOptions, MigrateError, OpenStore, Recognised, Store,
-    init, recognise,
+    continued, init, recognise,
 };
 use crate::sql_folder::Tool;
 use crate::target::documents::Tree;
 use crate::target::glyph_store::Layout;
 use crate::transform::ForeignKeyMode;
+use crate::trust::read_head;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -41,15 +43,48 @@ pub(super) struct Arguments {
     /// Take the documents of the folder into care, not a store
     #[arg(long)]
     documents: bool,
+    /// A public key that may administer when yours is lost: a file, or itself as 64 hexadecimal digits or a line of OpenSSH
+    #[arg(long, value_name = "PUBLIC_KEY")]
+    recovery: Option<String>,
+    /// The ledger that the store had before and that cannot be gone on with: its folder, moved elsewhere, or a head of it
+    #[arg(long, value_name = "DIR_OR_HEAD")]
+    continues: Option<PathBuf>,
     #[command(flatten)]
     chosen: Chosen,
     #[command(flatten)]
     described: Described,
 }
 
+impl Arguments {
+    /// What the ledger is to begin with.
+    fn begins(&self, context: &Context) -> Result<Begins, Failure> {
+        let recovery = self.recovery.as_deref().map(keys::public_key).transpose()?;
+        let continues = self.continues.as_deref();
+        Ok(Begins {
+            recovery: recovery.map(|key| key.to_bytes()),
+            continues: continues.map(|before| predecessor(before, context)).transpose()?,
+        })
+    }
+}
+
+/// The ledger that `before`, its folder or a head of it, is of.
+fn predecessor(before: &Path, context: &Context) -> Result<Continues, Failure> {
+    if fs::metadata(before).map_err(failure::io(before))?.is_dir() {
+        return Ok(continued(before, context.surroundings()?.wait)?);
+    }
+    let head = *read_head(before)?.head();
+    Ok(Continues { ledger: head.ledger, size: head.size, root: head.root })
+}
+
 #[derive(Serialize)]
 pub(super) struct Initialised {
     ledger: LedgerId,
+    /// The key to recover with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery: Option<KeyId>,
+    /// The ledger that this one goes on from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    continues: Option<Continues>,
     store: PathBuf,
     key: KeyId,
     key_file: PathBuf,
@@ -132,12 +167,13 @@ struct Object {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initialised>, Failure> {
+    let begins = arguments.begins(context)?;
     if arguments.documents {
-        return of_documents(arguments, context);
+        return of_documents(arguments, begins, context);
     }
     let contract = the_contract(&arguments.described)?;
     if let Some(database) = &arguments.chosen.database {
-        return of_database(arguments, database, contract, context);
+        return of_database(arguments, (database, contract), begins, context);
     }
     let layout = context.store_to_init(&arguments.folder);
     must_be_meant(&arguments.folder, &layout, context)?;
@@ -149,14 +185,18 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initi
     let key = signer.key_id();
     let project = arguments.project.clone().unwrap_or_else(|| project_name(open.site.root()));
     let (store, ledger) = (open.site.root().to_owned(), open.ledger.clone());
-    let options = InitOptions { open, project, baseline: None, signer: Arc::new(signer) };
-    let (_, adoption) = init(options, &mut SystemRandom)?;
+    let options = InitOptions { open, project, baseline: None, begins, signer: Arc::new(signer) };
+    let (kept, adoption) = init(options, &mut SystemRandom)?;
+    let (recovery, continues) = told_of(kept.ledger())?;
+    drop(kept);
     if let Some(contract) = contract {
         job::remember_contract(&ledger, contract)?;
     }
     let objects = adoption.objects.into_iter().map(|(id, state)| Object::of(id, &state)).collect();
     let answer = Initialised {
         ledger: adoption.ledger,
+        recovery,
+        continues,
         store,
         key,
         key_file: context.key_file()?,
@@ -192,8 +232,8 @@ fn must_be_meant(folder: &Path, layout: &Layout, context: &Context) -> Result<()
 /// A ledger for the database of an application, which is made if it is not there.
 fn of_database(
     arguments: &Arguments,
-    database: &Path,
-    contract: Option<&Path>,
+    (database, contract): (&Path, Option<&Path>),
+    begins: Begins,
     context: &Context,
 ) -> Result<Done<Initialised>, Failure> {
     let ledger = context.ledger_below(&arguments.folder);
@@ -204,6 +244,7 @@ fn of_database(
     let surroundings = context.surroundings()?;
     if let Some(held) = Settings::in_care(&ledger)?
         && let Some(keys) = foreign_keys
+        && begins == Begins::default()
     {
         return said_again(&held.said_again(&settings, *layout, *keys)?, &ledger, context);
     }
@@ -240,7 +281,8 @@ fn of_database(
     let key = signer.key_id();
     let open = OpenStore { site, ledger: ledger.clone(), contract, surroundings };
     let project = String::new();
-    let options = InitOptions { open: open.clone(), project, baseline, signer: Arc::new(signer) };
+    let signer = Arc::new(signer);
+    let options = InitOptions { open: open.clone(), project, baseline, begins, signer };
     let (store, adoption) = match init(options, &mut SystemRandom) {
         // Making the ledger was cut short before it was written down what it was made with.
         Err(MigrateError::AlreadyAdopted { .. }) if !Settings::are_in(&ledger)? => {
@@ -267,8 +309,11 @@ fn in_care(
     folder: Option<Read>,
     context: &Context,
 ) -> Result<Done<Initialised>, Failure> {
+    let (recovery, continues) = told_of(store.ledger())?;
     let answer = Initialised {
         ledger: store.ledger().id(),
+        recovery,
+        continues,
         store: store.site().database(),
         key,
         key_file: context.key_file()?,
@@ -339,7 +384,11 @@ fn the_contract(described: &Described) -> Result<Option<&Path>, Failure> {
 }
 
 /// A ledger for the documents of a folder. None of them is touched, and none is in its care before it is first migrated.
-fn of_documents(arguments: &Arguments, context: &Context) -> Result<Done<Initialised>, Failure> {
+fn of_documents(
+    arguments: &Arguments,
+    begins: Begins,
+    context: &Context,
+) -> Result<Done<Initialised>, Failure> {
     let settings = arguments.described.settings()?;
     let contracts = settings.contracts()?;
     if contracts.is_empty() {
@@ -365,7 +414,7 @@ fn of_documents(arguments: &Arguments, context: &Context) -> Result<Done<Initial
     let found = documents::alone(&found)?.documents.len() as u64;
     let (signer, key_created) = context.signer_or_new()?;
     let key = signer.key_id();
-    let documents = match Documents::init(open.clone(), &signer, &mut SystemRandom) {
+    let documents = match Documents::init(open.clone(), begins, &signer, &mut SystemRandom) {
         // Making the ledger was cut short before it was written down what it was made with.
         Err(MigrateError::AlreadyAdopted { .. }) if !OfDocuments::are_in(&ledger)? => {
             settings.write(&ledger)?;
@@ -374,8 +423,11 @@ fn of_documents(arguments: &Arguments, context: &Context) -> Result<Done<Initial
         made => made?,
     };
     settings.write(&ledger)?;
+    let (recovery, continues) = told_of(documents.ledger())?;
     let answer = Initialised {
         ledger: documents.ledger().id(),
+        recovery,
+        continues,
         store: folder.clone(),
         key,
         key_file: context.key_file()?,
@@ -387,6 +439,12 @@ fn of_documents(arguments: &Arguments, context: &Context) -> Result<Done<Initial
         folder: None,
     };
     Ok(Done::new(answer).next(&["check"]).next(&["plan", "-o", "plan.json"]))
+}
+
+/// What a ledger began with, as people are told.
+fn told_of(ledger: &Ledger) -> Result<(Option<KeyId>, Option<Continues>), Failure> {
+    let Begins { recovery, continues } = ledger.begins()?;
+    Ok((recovery.map(|key| KeyId::of(&key)), continues))
 }
 
 /// A name for the project of a new store: that of the folder it lies in.
@@ -431,6 +489,16 @@ impl Answer for Initialised {
         };
         writeln!(out, "{}", paint.strong(head))?;
         writeln!(out, "  ledger  {}", self.ledger)?;
+        if let Some(Continues { ledger, size, .. }) = &self.continues {
+            writeln!(
+                out,
+                "  goes on from ledger {ledger} as it was after {}",
+                count(*size, "event")
+            )?;
+        }
+        if let Some(recovery) = &self.recovery {
+            writeln!(out, "  to recover with: key {recovery}")?;
+        }
         if let Some(folder) = &self.folder {
             folder.write(out)?;
         }

@@ -289,7 +289,14 @@ impl Revoke {
     fn run(&self, context: &Context) -> Result<Done<Answered>, Failure> {
         let mut ledger = context.open()?;
         let key = find(ledger.state().keys(), &self.id)?;
-        let told = format!("key {} may not sign any more", key.short());
+        let ended = ledger.state().keys().get(&key).is_none();
+        let told = match self.suspect_since.filter(|_| ended) {
+            None => format!("key {} may not sign any more", key.short()),
+            Some(since) => {
+                let short = key.short();
+                format!("what key {short} signed since event {since} may not be its owner's")
+            }
+        };
         let (reason, suspect_since) = (self.reason.clone(), self.suspect_since);
         append(
             &mut ledger,

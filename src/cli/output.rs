@@ -219,7 +219,7 @@ impl Output {
     /// Tells people of a failure, on stderr.
     fn say(&self, failure: &Failure) {
         let paint = self.on_stderr;
-        let Failure { code, message, place, not_done, next: _ } = failure;
+        let Failure { code, message, place, not_done, evidence, next: _ } = failure;
         let head = match code.severity {
             Severity::Warn => paint.warning(format_args!("warning[{}]", code.id)),
             Severity::Error | Severity::Fatal => paint.error(format_args!("error[{}]", code.id)),
@@ -230,6 +230,13 @@ impl Output {
         lines.extend(commands("  ", &self.after(failure)));
         lines.push(format!("  more: {} explain {}", self.program, code.id));
         to_stderr(&lines.join("\n"));
+        if !evidence.is_empty() {
+            to_stderr("  evidence, to be kept and shown:");
+        }
+        // As they were signed: each can be written to a file and verified.
+        for note in evidence {
+            to_stderr(&format!("\n{}", plain(note.trim_end())));
+        }
     }
 
     /// The commands to run after a failure. Whoever only was in the way is waited for.
@@ -279,6 +286,8 @@ struct Diagnostic<'a> {
     message: &'a str,
     place: Option<&'a str>,
     not_done: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    evidence: &'a [String],
 }
 
 impl<'a> Diagnostic<'a> {
@@ -293,6 +302,7 @@ impl<'a> Diagnostic<'a> {
             message: &failure.message,
             place: failure.place.as_deref(),
             not_done: failure.not_done,
+            evidence: &failure.evidence,
         }
     }
 }

@@ -3,11 +3,11 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use ledger_format::hash::{LedgerId, NodeHash};
+use ledger_format::hash::{KeyId, LedgerId, NodeHash};
 use ledger_format::head::{SignedHead, TreeHead};
 use serde::Serialize;
 
@@ -17,26 +17,21 @@ use super::progress::Events;
 use super::terminal::{Paint, plain};
 use super::words::count;
 use super::{databases, documents, failure};
-use crate::diagnostic::{AUDIT_CHANGED, COMPLETENESS_NOT_PROVEN, Failure, USAGE};
+use crate::diagnostic::{AUDIT_CHANGED, COMPLETENESS_NOT_PROVEN, Failure};
 use crate::effects::{Clock as _, SystemClock};
+use crate::ledger::{KnownHead, notes};
 use crate::objects::{GrowingPacks, MemoryObjects, Objects, ObjectsError};
 use crate::trust::Home;
 use crate::verify::{
-    Change, Fault, FolderReport, Folders, Live, Options, Outcome, Report, Witness, compare_live,
-    verify_folder,
+    Change, Compared, Fault, FolderReport, Folders, Live, Options, Outcome, Report, Signed,
+    compare_live, verify_folder,
 };
-
-/// Longest file taken for a head, in bytes; a head with a few cosignatures is a tenth of it.
-const HEAD_BYTES_MAX: u64 = 16 * 1024;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Check the stored content that events refer to as well
     #[arg(long)]
     objects: bool,
-    /// A file with a head that was kept elsewhere: the ledger must contain it
-    #[arg(long, value_name = "HEAD")]
-    trust: Option<PathBuf>,
     /// Go on after the first fault and list the others
     #[arg(long)]
     keep_going: bool,
@@ -54,10 +49,43 @@ pub(super) struct Judgement {
     /// The head up to which nothing is missing.
     known_head: Option<Head>,
     acknowledged: Option<u64>,
+    /// Every head that it was held against.
+    compared: Vec<AgainstHead>,
+    /// Whose keys signed what is vouched for.
+    signers: Vec<Signer>,
+    /// What was signed with a key since its owner may not have been the one who signs.
+    suspect: Vec<Range>,
     objects: Option<ObjectCount>,
     faults: Vec<Found>,
+    /// Whether everything was read; else what lies behind the last fault was not judged.
+    read_to_end: bool,
     live: LiveVerdict,
     salvaged: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct AgainstHead {
+    by: &'static str,
+    size: u64,
+    /// null where what is wrong before it keeps that from being told.
+    agrees: Option<bool>,
+}
+
+/// A key, and how many of the events that a signed head vouches for are signed with it.
+#[derive(Serialize)]
+struct Signer {
+    key: KeyId,
+    events: u64,
+    first: u64,
+    last: u64,
+}
+
+/// Events that one key signed.
+#[derive(Serialize)]
+struct Range {
+    key: KeyId,
+    first: u64,
+    last: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
@@ -73,7 +101,8 @@ enum Word {
 struct Head {
     size: u64,
     root: NodeHash,
-    note: String,
+    /// As it was signed; of one that was typed in there is none.
+    note: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -113,7 +142,6 @@ struct Differs {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Judgement>, Failure> {
-    let trust = arguments.trust.as_deref().map(read_head).transpose()?;
     let Located { dir, place, surroundings } = context.locate()?;
     let objects = objects_in(&dir.join("objects"), arguments.objects)?;
     let objects = objects.as_deref();
@@ -124,7 +152,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Judge
     let wait = surroundings.wait;
     let at = Folders { dir: &dir, place: &place, wait };
     let mut events = Events::new(context);
-    let found = verify_folder(at, &*surroundings.pins, trust, options, &mut events)?;
+    let found = verify_folder(at, &*surroundings.pins, options, &mut events)?;
     drop(events);
     let live = live(&found.report, &dir, objects, wait, context)?;
     let verdict = Judgement::new(&found, &live);
@@ -145,21 +173,6 @@ fn objects_in(dir: &Path, asked: bool) -> Result<Option<Box<dyn Objects>>, Failu
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// The head in the file `path`.
-fn read_head(path: &Path) -> Result<SignedHead, Failure> {
-    let length = fs::metadata(path).map_err(failure::io(path))?.len();
-    let refuse = |reason: String| {
-        Failure::new(&USAGE, format!("{} is not a head: {reason}", path.display()))
-            .at(path.display().to_string())
-            .not_done("nothing was verified")
-    };
-    if length > HEAD_BYTES_MAX {
-        return Err(refuse(format!("it has {length} bytes, a head at most {HEAD_BYTES_MAX}")));
-    }
-    let bytes = fs::read(path).map_err(failure::io(path))?;
-    SignedHead::parse(&bytes).map_err(|error| refuse(error.to_string()))
 }
 
 /// How the store beside the ledger stands to it.
@@ -221,7 +234,8 @@ fn judged(mut done: Done<Judgement>, report: &Report, live: &Live) -> Done<Judge
 
 fn of_fault(fault: &Fault, good: u64) -> Failure {
     let failure = Failure::new(fault.code(), fault.to_string())
-        .not_done("nothing was changed; the ledger is not to be trusted beyond what is named good");
+        .not_done("nothing was changed; the ledger is not to be trusted beyond what is named good")
+        .showing(fault.evidence());
     let place = match fault {
         Fault::Missing { path } | Fault::Part { path, .. } | Fault::Foreign { place: path, .. } => {
             Some(path.display().to_string())
@@ -256,11 +270,12 @@ impl Judgement {
     fn new(found: &FolderReport, live: &Live) -> Self {
         let FolderReport { report, anchored, salvage } = found;
         let (verdict, known) = match &report.outcome {
-            Outcome::Complete { head, by } => (Word::Complete, Some((Head::of(head), *by))),
+            Outcome::Complete { known } => (Word::Complete, Some(known)),
             Outcome::ConsistentOnly => (Word::ConsistentOnly, None),
             Outcome::Failed => (Word::Failed, None),
         };
-        let (known_head, known_by) = known.map(|(head, by)| (head, witness(by))).unzip();
+        let (known_head, known_by) =
+            known.map(|known| (Head::known(known), known.by.word())).unzip();
         Self {
             verdict,
             ledger: report.ledger,
@@ -270,6 +285,10 @@ impl Judgement {
             known_by,
             known_head,
             acknowledged: anchored.map(|TreeHead { size, .. }| size),
+            compared: report.compared.iter().map(AgainstHead::of).collect(),
+            signers: Signer::all(&report.signed),
+            suspect: report.suspect().iter().map(Range::of).collect(),
+            read_to_end: report.heard_all,
             objects: report.objects.map(|count| ObjectCount {
                 good: count.good,
                 bad: count.bad,
@@ -284,8 +303,49 @@ impl Judgement {
 
 impl Head {
     fn of(head: &SignedHead) -> Self {
-        let note = String::from_utf8_lossy(&head.encode()).into_owned();
-        Self { size: head.head().size, root: head.head().root, note }
+        let (size, root) = (head.head().size, head.head().root);
+        Self { size, root, note: notes([head]).pop() }
+    }
+
+    fn known(known: &KnownHead) -> Self {
+        Self { size: known.size, root: known.root, note: notes(&known.note).pop() }
+    }
+}
+
+impl AgainstHead {
+    const fn of(compared: &Compared) -> Self {
+        let Compared { by, size, agrees } = *compared;
+        Self { by: by.word(), size, agrees }
+    }
+
+    const fn told(&self) -> &'static str {
+        match self.agrees {
+            Some(true) => "agrees",
+            Some(false) => "contradicted",
+            None => "not reached",
+        }
+    }
+}
+
+impl Signer {
+    /// Every key that signed something, in the order of their first events.
+    fn all(signed: &[Signed]) -> Vec<Self> {
+        let mut signers: Vec<Self> = Vec::new();
+        for Signed { key, seqs } in signed {
+            let (events, last) = (seqs.end - seqs.start, seqs.end.saturating_sub(1));
+            match signers.iter_mut().find(|signer| signer.key == *key) {
+                Some(signer) => (signer.events, signer.last) = (signer.events + events, last),
+                None => signers.push(Self { key: *key, events, first: seqs.start, last }),
+            }
+        }
+        signers
+    }
+}
+
+impl Range {
+    fn of(signed: &Signed) -> Self {
+        let Signed { key, seqs } = signed;
+        Self { key: *key, first: seqs.start, last: seqs.end.saturating_sub(1) }
     }
 }
 
@@ -311,11 +371,39 @@ impl LiveVerdict {
     }
 }
 
-const fn witness(by: Witness) -> &'static str {
-    match by {
-        Witness::Anchor => "anchor",
-        Witness::Pin => "pin",
-        Witness::Trust => "trust",
+impl Judgement {
+    /// What was looked at, and by whose word.
+    fn write_checked(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        let (events, heads) = (count(self.size, "event"), count(self.batches, "head"));
+        writeln!(
+            out,
+            "  checked     {events}: bytes, order, links, who may sign what, what may come when"
+        )?;
+        writeln!(
+            out,
+            "              {heads}: root, signature, and that the key was allowed to sign"
+        )?;
+        for Signer { key, events, first, last } in &self.signers {
+            let events = count(*events, "event");
+            writeln!(out, "  signed by   key {}: {events}, from {first} to {last}", key.short())?;
+        }
+        for compared in &self.compared {
+            let AgainstHead { by, size, .. } = compared;
+            writeln!(
+                out,
+                "  held to     {by} over {}: {}",
+                count(*size, "event"),
+                compared.told()
+            )?;
+        }
+        for Range { key, first, last } in &self.suspect {
+            let told = format!(
+                "events {first} to {last}: key {} signed them, perhaps not its owner",
+                key.short()
+            );
+            writeln!(out, "  suspect     {}", paint.warning(told))?;
+        }
+        Ok(())
     }
 }
 
@@ -350,6 +438,7 @@ impl Answer for Judgement {
                 )?;
             }
         }
+        self.write_checked(out, paint)?;
         if let Some(found) = self.salvaged {
             writeln!(out, "  salvaged    {} from raw bytes", count(found, "event"))?;
         }
@@ -366,6 +455,13 @@ impl Answer for Judgement {
         }
         for fault in &self.faults {
             writeln!(out, "  fault       {}", plain(&fault.message))?;
+        }
+        if !self.read_to_end {
+            let size = count(self.size, "event");
+            writeln!(
+                out,
+                "  broken off  after {size}; what lies behind was not judged (--keep-going)"
+            )?;
         }
         match (self.live.verdict, &self.live.reason) {
             (LiveWord::Matches, _) => writeln!(out, "  live store  matches"),

@@ -188,7 +188,11 @@ impl Ledger {
         events: &[Recorded],
     ) -> Result<SignedHead, AppendError> {
         let pin = self.surroundings.pins.get(&self.id()).map_err(AppendError::Unremembered)?;
-        if let Some(pin) = pin.filter(|pin| pin.head.head().size > first_seq) {
+        let own = *self.head.head();
+        let newer = |pin: &TreeHead| {
+            pin.size > first_seq || (pin.size == first_seq && pin.root != own.root)
+        };
+        if let Some(pin) = pin.filter(|pin| newer(pin.head.head())) {
             let pinned = Box::new(*pin.head.head());
             return Err(AppendError::Behind { pinned, size: first_seq });
         }

@@ -1,17 +1,20 @@
 //! Creating and opening: fold up to the newest head, and believe nothing that does not lead there.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ed25519_dalek::VerifyingKey;
-use ledger_format::body::{Body, LedgerCreated};
+use ledger_format::body::Body;
 use ledger_format::event::Event;
 use ledger_format::hash::{EventId, KeyId, LedgerId, NodeHash};
-use ledger_format::head::{HeadError, SignedHead, TreeHead};
+use ledger_format::head::SignedHead;
 use ledger_format::tree::Frontier;
-use projections::{KeyRing, State};
+use projections::{KeyRing, KnownKey, State};
 
 use super::fold::{self, FoldError};
-use super::{Ledger, Pin, PinError, Provenance, Surroundings, cache};
+use super::{
+    Begins, KnownBy, KnownHead, Ledger, Pin, PinError, Provenance, Surroundings, Unsigned, cache,
+};
 use crate::effects::Signer;
 use crate::log::sled::{
     Identity, OpenError, OpenOptions, SledLog, copy_for_reading, read_anchor, read_identity,
@@ -41,36 +44,56 @@ pub enum LedgerError {
         actual: NodeHash,
     },
     /// The newest head is not signed by a key that may sign.
-    #[error("head {size}: {reason}")]
+    #[error("head {size}: {unsigned}")]
     Signature {
         /// Number of events the head covers.
         size: u64,
         /// What is wrong with its signature.
-        reason: String,
+        unsigned: Unsigned,
     },
-    /// It ends before a head that was remembered.
+    /// It ends before a head that is known.
     #[error(
-        "the ledger has {} events (root {}), remembered is a head over {} (root {})",
-        actual.size, actual.root, pinned.size, pinned.root
+        "the ledger has {} events (root {}), {} is over {} (root {})",
+        newest.head().size, newest.head().root, known.by, known.size, known.root
     )]
     Regressed {
-        /// The head remembered.
-        pinned: Box<TreeHead>,
+        /// The head that is known.
+        known: Box<KnownHead>,
         /// The newest head found.
-        actual: Box<TreeHead>,
+        newest: Box<SignedHead>,
     },
-    /// It contradicts a head that was remembered.
+    /// It contradicts a head that is known. Both heads are evidence.
     #[error(
-        "the ledger's first {} events have the root {actual}, remembered is {}",
-        pinned.head().size, pinned.head().root
+        "the ledger's first {} events have the root {actual}, {} has {}",
+        known.size, known.by, known.root
     )]
     Diverged {
-        /// The head remembered, which is evidence.
-        pinned: Box<SignedHead>,
+        /// The head that is known.
+        known: Box<KnownHead>,
         /// The root found at its size.
         actual: NodeHash,
-        /// The newest head found, which is evidence too.
-        newest: Box<SignedHead>,
+        /// A head of what was found: the one over as many events if there is one, else the newest.
+        other: Box<SignedHead>,
+    },
+    /// A head that it was to be held against is of another ledger.
+    #[error("{by} is of ledger {named}, this is ledger {found}")]
+    OtherHead {
+        /// Who knows the head.
+        by: KnownBy,
+        /// The ledger it is of.
+        named: LedgerId,
+        /// This ledger.
+        found: LedgerId,
+    },
+    /// A head that it was to be held against is not signed by a key of this ledger.
+    #[error("{by}, over {size} events: {unsigned}")]
+    KnownSignature {
+        /// Who knows the head.
+        by: KnownBy,
+        /// Number of events it covers.
+        size: u64,
+        /// What is wrong.
+        unsigned: Unsigned,
     },
     /// Another ledger, or none, where one was known to be.
     #[error("{place} held ledger {expected}, now it holds {}", found.map_or_else(|| "none".to_owned(), |id| id.to_string()))]
@@ -110,8 +133,19 @@ impl Ledger {
         nonce: [u8; 16],
         surroundings: Surroundings,
     ) -> Result<Self, LedgerError> {
+        Self::create_as(dir, place, signer, (nonce, Begins::default()), surroundings)
+    }
+
+    /// The same of a ledger whose first event says more. One that goes on from the ledger known at `place` may take that place.
+    pub fn create_as(
+        dir: &Path,
+        place: &Path,
+        signer: &dyn Signer,
+        beginning: ([u8; 16], Begins),
+        surroundings: Surroundings,
+    ) -> Result<Self, LedgerError> {
         let options = options(&surroundings);
-        create(dir, place, signer, nonce, surroundings, |identity, first, frontier| {
+        create(dir, place, signer, beginning, surroundings, |identity, first, frontier| {
             Ok(Box::new(SledLog::init(dir, identity, first, frontier, &options)?))
         })
     }
@@ -136,7 +170,8 @@ impl Ledger {
             let actual = Some(Box::new(actual));
             return Err(AppendError::HeadMoved { expected: 0, actual }.into());
         }
-        create(dir, place, signer, nonce, surroundings, |_, first, frontier| {
+        let beginning = (nonce, Begins::default());
+        create(dir, place, signer, beginning, surroundings, |_, first, frontier| {
             log.append(0, first, frontier)?;
             Ok(log)
         })
@@ -150,9 +185,8 @@ impl Ledger {
         let identity = |dir: &Path| read_identity(dir).map(|identity| identity.ledger());
         let found = || if dir.exists() { identity(dir).map(Some) } else { Ok(None) };
         check_place(place, &surroundings, found)?;
-        if let Some(pin) = surroundings.pins.get(&identity(dir)?)? {
-            look_first(dir, &pin, &options(&surroundings))?;
-        }
+        let known = known_heads(identity(dir)?, &surroundings)?;
+        look_first(dir, &known, &options(&surroundings))?;
         let log = SledLog::open(dir, &options(&surroundings))?;
         judge(Box::new(log), dir, place, surroundings)
     }
@@ -176,18 +210,21 @@ fn create(
     dir: &Path,
     place: &Path,
     signer: &dyn Signer,
-    nonce: [u8; 16],
+    (nonce, begins): ([u8; 16], Begins),
     surroundings: Surroundings,
     write: impl FnOnce(&Identity, &Batch, &Frontier) -> Result<Box<dyn Log + Send>, LedgerError>,
 ) -> Result<Ledger, LedgerError> {
-    if let Some(expected) = surroundings.pins.ledger_at(place)? {
+    let before = begins.continues.as_ref().map(|before| before.ledger);
+    if let Some(expected) = surroundings.pins.ledger_at(place)?
+        && before != Some(expected)
+    {
         let place = place.display().to_string();
         return Err(LedgerError::Foreign { place, expected, found: None });
     }
     let public_key = *signer.public_key().as_bytes();
     let identity = Identity { public_key, nonce };
     let ledger = identity.ledger();
-    let body = LedgerCreated::anew(public_key, nonce);
+    let body = begins.body(public_key, nonce);
     let event = Event {
         at: surroundings.clock.now_ms(),
         seq: 0,
@@ -201,9 +238,14 @@ fn create(
     fold::apply(&mut state, &super::recorded_event(bytes.clone(), event))?;
     let head =
         SignedHead::sign(state.chain().head(), &signer.public_key(), |text| signer.sign(text));
-    if let Some(pin) = surroundings.pins.get(&ledger)? {
-        reaches(head.head(), &pin)?;
-    }
+    let known = known_heads(ledger, &surroundings)?;
+    known.iter().try_for_each(|known| reaches(&head, known))?;
+    let root = state.chain().frontier().root();
+    let passed = BTreeMap::from([
+        (0, Passed { root: NodeHash::empty_root(), head: None }),
+        (1, Passed { root, head: Some(head.clone()) }),
+    ]);
+    continues(&known, &passed, &state, &head)?;
     let first = Batch { first_seq: 0, events: vec![bytes], head: head.clone() };
     // Remembered first: a head of a ledger that then is not made harms nobody, and one that is
     // made must not become known to its own creator by chance.
@@ -228,23 +270,18 @@ fn judge(
     let newest = *tip.head.head();
     let ledger = newest.ledger;
     let pin = surroundings.pins.get(&ledger)?;
-    if let Some(pin) = &pin {
-        reaches(&newest, pin)?;
-    }
-    let Folded { state, signers, pinned_root, recorded_size } =
-        fold_to_head(&*log, dir, &tip.head, pin.as_ref())?;
-    if let (Some(pin), Some(actual)) = (&pin, pinned_root)
-        && actual != pin.head.head().root
-    {
-        let pinned = Box::new(pin.head.clone());
-        return Err(LedgerError::Diverged { pinned, actual, newest: Box::new(tip.head) });
-    }
+    let known = known_heads(ledger, &surroundings)?;
+    known.iter().try_for_each(|known| reaches(&tip.head, known))?;
+    let sizes = known.iter().map(|known| known.size).collect();
+    let Folded { state, signers, passed, recorded_size } =
+        fold_to_head(&*log, dir, &tip.head, &sizes)?;
     let root = state.chain().frontier().root();
     if root != newest.root {
         let (size, expected) = (newest.size, newest.root);
         return Err(LedgerError::Rewritten { size, expected, actual: root });
     }
     verify_head(&tip.head, &signers)?;
+    continues(&known, &passed, &state, &tip.head)?;
     let acknowledged = log.accept_tail()?;
     let recovered = acknowledged.map(|acknowledged| Recovered { acknowledged, size: newest.size });
     let provenance = pin.map_or(Provenance::FirstUse, |pin| pin.provenance);
@@ -271,12 +308,29 @@ where
     Err(LedgerError::Foreign { place: place.display().to_string(), expected, found })
 }
 
-/// Refuses, by a copy, a folder that acknowledges less than is remembered: the engine writes as it
+/// Everything that the ledger is held against: what is remembered of it, and what the user named.
+fn known_heads(
+    ledger: LedgerId,
+    surroundings: &Surroundings,
+) -> Result<Vec<KnownHead>, LedgerError> {
+    let pins = &surroundings.pins;
+    let pin = pins.get(&ledger)?;
+    let known = pin.iter().map(KnownHead::from).chain(pins.named().iter().cloned());
+    known
+        .map(|known| match known.ledger().filter(|named| *named != ledger) {
+            None => Ok(known),
+            Some(named) => Err(LedgerError::OtherHead { by: known.by, named, found: ledger }),
+        })
+        .collect()
+}
+
+/// Refuses, by a copy, a folder that acknowledges less than is known: the engine writes as it
 /// opens, and what is an older ledger is evidence. One whose store goes on beyond its anchor as far as
-/// is remembered has only lost the anchor.
-fn look_first(dir: &Path, pin: &Pin, options: &OpenOptions) -> Result<(), LedgerError> {
+/// is known has only lost the anchor.
+fn look_first(dir: &Path, known: &[KnownHead], options: &OpenOptions) -> Result<(), LedgerError> {
+    let Some(farthest) = known.iter().max_by_key(|known| known.size) else { return Ok(()) };
     let anchored = read_anchor(dir)?.anchor.head.head().size;
-    if anchored >= pin.head.head().size {
+    if anchored >= farthest.size {
         return Ok(());
     }
     let io = |source| OpenError::Io { path: std::env::temp_dir(), source };
@@ -285,26 +339,57 @@ fn look_first(dir: &Path, pin: &Pin, options: &OpenOptions) -> Result<(), Ledger
     copy_for_reading(dir, &copy, options)?;
     // Whatever else is wrong the opening in its place tells, by its right name.
     let tip = SledLog::open(&copy, options).ok().and_then(|log| log.tip().ok().flatten());
-    tip.map_or(Ok(()), |tip| reaches(tip.head.head(), pin))
+    tip.map_or(Ok(()), |tip| reaches(&tip.head, farthest))
 }
 
-/// Refuses a ledger that ends before what is remembered.
-fn reaches(newest: &TreeHead, pin: &Pin) -> Result<(), LedgerError> {
-    let pinned = *pin.head.head();
-    if newest.size >= pinned.size {
+/// Refuses a ledger that ends before what is known.
+fn reaches(newest: &SignedHead, known: &KnownHead) -> Result<(), LedgerError> {
+    if newest.head().size >= known.size {
         return Ok(());
     }
-    Err(LedgerError::Regressed { pinned: Box::new(pinned), actual: Box::new(*newest) })
+    let (known, newest) = (Box::new(known.clone()), Box::new(newest.clone()));
+    Err(LedgerError::Regressed { known, newest })
+}
+
+/// Refuses a ledger that contradicts what is known, and heads that no key of it signed.
+fn continues(
+    known: &[KnownHead],
+    passed: &BTreeMap<u64, Passed>,
+    state: &State,
+    newest: &SignedHead,
+) -> Result<(), LedgerError> {
+    for known in known {
+        if let Some(note) = &known.note
+            && let Err(unsigned) = signed_by(note, state.keys().known(&note.signer()))
+        {
+            return Err(LedgerError::KnownSignature { by: known.by, size: known.size, unsigned });
+        }
+        if let Some(Passed { root, head }) = passed.get(&known.size)
+            && *root != known.root
+        {
+            let (known, actual) = (Box::new(known.clone()), *root);
+            let other = Box::new(head.as_ref().unwrap_or(newest).clone());
+            return Err(LedgerError::Diverged { known, actual, other });
+        }
+    }
+    Ok(())
 }
 
 struct Folded {
     state: State,
     /// Who could sign the newest batch: the keys as folded before it.
     signers: KeyRing,
-    /// The root at the remembered head's size.
-    pinned_root: Option<NodeHash>,
+    /// What was passed at the sizes asked for.
+    passed: BTreeMap<u64, Passed>,
     /// Size over which the state's digest was last recorded.
     recorded_size: u64,
+}
+
+/// The ledger at some size.
+struct Passed {
+    root: NodeHash,
+    /// The head over so many events, where a batch ends there.
+    head: Option<SignedHead>,
 }
 
 /// Folds everything, or from the cache on if the events behind it show it to be right.
@@ -312,27 +397,26 @@ fn fold_to_head(
     log: &dyn ReadLog,
     dir: &Path,
     head: &SignedHead,
-    pin: Option<&Pin>,
+    sizes: &BTreeSet<u64>,
 ) -> Result<Folded, LedgerError> {
-    let pinned = pin.map(|pin| pin.head.head().size);
     let usable = |cached: &State| {
         cached.chain().ledger() == head.head().ledger
             && cached.size() < head.head().size
-            && pinned.is_none_or(|pinned| cached.size() <= pinned)
+            && sizes.first().is_none_or(|first| cached.size() <= *first)
     };
     if let Some(cached) = cache::read(dir).filter(usable) {
         let digest = cached.digest();
         let from = cached.size();
         // A frontier that is not the true one leads to another root, and an event behind it that
         // was not signed does so too. So once the root is right, so is the digest found on the way.
-        if let Ok(folded) = fold_from(log, cached, head, pinned)
+        if let Ok(folded) = fold_from(log, cached, head, sizes)
             && folded.state.chain().frontier().root() == head.head().root
             && recorded_at(log, from)? == Some(digest)
         {
             return Ok(folded);
         }
     }
-    fold_from(log, State::new(head.head().ledger), head, pinned)
+    fold_from(log, State::new(head.head().ledger), head, sizes)
 }
 
 /// The digest recorded in the event at `seq`, if it records one over the events before it.
@@ -353,16 +437,21 @@ fn fold_from(
     log: &dyn ReadLog,
     mut state: State,
     head: &SignedHead,
-    pinned: Option<u64>,
+    sizes: &BTreeSet<u64>,
 ) -> Result<Folded, LedgerError> {
     let size = head.head().size;
     let from = state.size();
     let mut signers = state.keys().clone();
     let mut recorded_size = from;
-    let mut pinned_root = (pinned == Some(from)).then(|| state.chain().frontier().root());
+    let mut passed = BTreeMap::new();
+    let pass = |state: &State, head: Option<&SignedHead>| {
+        let root = state.chain().frontier().root();
+        sizes.contains(&state.size()).then(|| Passed { root, head: head.cloned() })
+    };
+    passed.extend(pass(&state, None).map(|at| (from, at)));
     for batch in log.read(from..size) {
         let batch = batch.map_err(FoldError::Read)?;
-        let first_seq = batch.first_seq;
+        let (first_seq, closing) = (batch.first_seq, batch.head.clone());
         if first_seq >= from && first_seq > 0 {
             signers = state.keys().clone();
         }
@@ -372,9 +461,8 @@ fn fold_from(
             if let Body::StateRecorded(body) = &recorded.event.body {
                 recorded_size = body.size;
             }
-            if pinned == Some(state.size()) {
-                pinned_root = Some(state.chain().frontier().root());
-            }
+            let closing = Some(&closing).filter(|head| head.head().size == state.size());
+            passed.extend(pass(&state, closing).map(|at| (state.size(), at)));
             if first_seq == 0 && recorded.event.seq == 0 {
                 signers = state.keys().clone();
             }
@@ -383,19 +471,22 @@ fn fold_from(
     if state.size() != size {
         return Err(FoldError::Short { expected: size, actual: state.size() }.into());
     }
-    Ok(Folded { state, signers, pinned_root, recorded_size })
+    Ok(Folded { state, signers, passed, recorded_size })
 }
 
 /// Checks a head's signature against the keys that could sign it.
 fn verify_head(head: &SignedHead, signers: &KeyRing) -> Result<(), LedgerError> {
-    let refuse = |reason: String| LedgerError::Signature { size: head.head().size, reason };
+    signed_by(head, signers.get(&head.signer()))
+        .map_err(|unsigned| LedgerError::Signature { size: head.head().size, unsigned })
+}
+
+/// Checks a head's signature with the key that it names, if that is a key to go by.
+fn signed_by(head: &SignedHead, key: Option<&KnownKey>) -> Result<(), Unsigned> {
     let signer = head.signer();
-    let key = signers
-        .get(&signer)
-        .ok_or_else(|| refuse(format!("key {} is not authorised to sign here", signer.short())))?;
+    let key = key.ok_or(Unsigned::Unknown(signer))?;
     let key = VerifyingKey::from_bytes(&key.public_key.0)
-        .map_err(|_| refuse(format!("key {} is no Ed25519 key", signer.short())))?;
-    head.verify(&key).map_err(|error: HeadError| refuse(error.to_string()))
+        .map_err(|_| Unsigned::Bad(format!("key {} is no Ed25519 key", signer.short())))?;
+    head.verify(&key).map_err(|error| Unsigned::Bad(error.to_string()))
 }
 
 fn options(surroundings: &Surroundings) -> OpenOptions {

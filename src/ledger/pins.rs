@@ -9,6 +9,8 @@ use std::sync::Mutex;
 use ledger_format::hash::LedgerId;
 use ledger_format::head::SignedHead;
 
+use super::KnownHead;
+
 /// How a pin came to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Provenance {
@@ -82,6 +84,11 @@ pub trait Pins: Send + Sync {
 
     /// Remembers that `ledger` lies in the folder `place`.
     fn set_ledger_at(&self, place: &Path, ledger: &LedgerId) -> Result<(), PinError>;
+
+    /// Heads that the user named, to hold against whatever ledger is opened.
+    fn named(&self) -> &[KnownHead] {
+        &[]
+    }
 }
 
 /// Pins in memory.
@@ -89,6 +96,15 @@ pub trait Pins: Send + Sync {
 pub struct MemoryPins {
     pins: Mutex<BTreeMap<LedgerId, Pin>>,
     places: Mutex<BTreeMap<PathBuf, LedgerId>>,
+    named: Vec<KnownHead>,
+}
+
+impl MemoryPins {
+    /// The same with heads that a user named.
+    #[must_use]
+    pub fn naming(self, named: Vec<KnownHead>) -> Self {
+        Self { named, ..self }
+    }
 }
 
 impl Pins for MemoryPins {
@@ -108,6 +124,10 @@ impl Pins for MemoryPins {
     fn set_ledger_at(&self, place: &Path, ledger: &LedgerId) -> Result<(), PinError> {
         locked(&self.places).insert(place.to_owned(), *ledger);
         Ok(())
+    }
+
+    fn named(&self) -> &[KnownHead] {
+        &self.named
     }
 }
 

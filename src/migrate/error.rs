@@ -240,6 +240,15 @@ pub enum MigrateError {
         /// The ledger's id.
         ledger: String,
     },
+    /// The ledger is there already, and began with another key to recover with, or goes on from another.
+    #[error(
+        "the ledger in {} is there already, and began otherwise: what it begins with is said when it is made",
+        dir.display()
+    )]
+    BegunOtherwise {
+        /// Its folder.
+        dir: PathBuf,
+    },
     /// A run is under way.
     #[error("run {} is {phase}", run.short())]
     Pending {
@@ -522,6 +531,7 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::AlreadyAdopted { root, .. } => {
             at_path(&ALREADY_HERE, error, root).next(["status"])
         }
+        MigrateError::BegunOtherwise { dir } => at_path(&ALREADY_HERE, error, dir).next(["status"]),
         MigrateError::Pending { .. } => plainly(&RUN_PENDING, error).next(["migration", "resume"]),
         MigrateError::NoRun => plainly(&NO_RUN, error).next(["status"]),
         MigrateError::Disagree { .. } => plainly(&STORE_DISAGREES, error).next(["status"]),

@@ -11,13 +11,14 @@ use ledger_format::hash::LedgerId;
 use super::applied::must_be_sound;
 use super::baseline::{self, Baseline};
 use super::books;
+use super::continues::{known_here, must_begin};
 use super::error::MigrateError;
 use super::observe::{LiveDatabase, take_all};
 use super::run::freeze_contract;
 use super::space;
 use super::store::{OpenStore, Store, check_site, detect, remembered_as};
 use crate::effects::{KernelSyncs, Random, Signer, syncs};
-use crate::ledger::Ledger;
+use crate::ledger::{Begins, Ledger};
 use crate::target::Site;
 use crate::target::glyph_store::{create, read_prefix};
 use crate::target::sqlite::create_empty;
@@ -30,6 +31,8 @@ pub struct InitOptions {
     pub project: String,
     /// The version of a database; found out if not given.
     pub baseline: Option<Baseline>,
+    /// What its ledger begins with beside the signer's key.
+    pub begins: Begins,
     /// Who signs.
     pub signer: Arc<dyn Signer>,
 }
@@ -53,11 +56,11 @@ pub fn init(
     options: InitOptions,
     random: &mut dyn Random,
 ) -> Result<(Store, Adoption), MigrateError> {
-    let InitOptions { open, project, baseline, signer } = options;
+    let InitOptions { open, project, baseline, begins, signer } = options;
     let there = is_there(&open.site);
     let version = if there { judge(&open, baseline)? } else { unmade(&open, baseline.as_ref())? };
     let origin = if there { Origin::Adopted } else { Origin::Created };
-    let mut store = open_or_create_ledger(&open, there, &project, &*signer, random)?;
+    let mut store = open_or_create_ledger(&open, there, &project, &*signer, begins, random)?;
     let adoption = adopt_at(&mut store, origin, version, &*signer)?;
     Ok((store, adoption))
 }
@@ -109,13 +112,14 @@ fn open_or_create_ledger(
     there: bool,
     project: &str,
     signer: &dyn Signer,
+    begins: Begins,
     random: &mut dyn Random,
 ) -> Result<Store, MigrateError> {
     let place = remembered_as(&open.ledger)?;
-    let known =
-        open.surroundings.pins.ledger_at(&place).map_err(crate::ledger::LedgerError::Pin)?;
-    if open.ledger.exists() || known.is_some() {
-        return Store::open_unchecked(open.clone());
+    if known_here(&open.ledger, &place, &begins, &*open.surroundings.pins)? {
+        let store = Store::open_unchecked(open.clone())?;
+        must_begin(&store.ledger, &begins)?;
+        return Ok(store);
     }
     if !there {
         match &open.site {
@@ -132,7 +136,8 @@ fn open_or_create_ledger(
     let mut nonce = [0; 16];
     nonce.iter_mut().zip(random.bytes32()?).for_each(|(held, drawn)| *held = drawn);
     let wait = open.surroundings.wait;
-    let ledger = Ledger::create(&open.ledger, &place, signer, nonce, open.surroundings.clone())?;
+    let (beginning, surroundings) = ((nonce, begins), open.surroundings.clone());
+    let ledger = Ledger::create_as(&open.ledger, &place, signer, beginning, surroundings)?;
     Store::with_ledger(open.site.clone(), open.contract.clone(), ledger, wait)
 }
 

@@ -11,7 +11,7 @@ use ledger_format::hash::{ContentHash, LedgerId};
 use ledger_format::head::SignedHead;
 
 use crate::effects::{KernelSyncs, syncs};
-use crate::ledger::{Pin, PinError, Pins, Provenance};
+use crate::ledger::{KnownHead, Pin, PinError, Pins, Provenance};
 
 /// Pins as files in the user's state folder, one a ledger and one a place.
 #[derive(Debug, Clone)]
@@ -19,13 +19,65 @@ pub struct FilePins {
     pins: PathBuf,
     places: PathBuf,
     /// Files whose names were made durable from here.
-    named: Arc<Mutex<BTreeSet<PathBuf>>>,
+    durable: Arc<Mutex<BTreeSet<PathBuf>>>,
+    /// Heads that the user named.
+    named: Vec<KnownHead>,
+}
+
+/// What was remembered of a ledger, and is not any more.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Forgotten {
+    /// The head.
+    pub pin: Option<Pin>,
+    /// The folders that were known to hold the ledger.
+    pub places: Vec<String>,
 }
 
 impl FilePins {
     /// Pins in those two folders, made when first needed.
     pub fn new(pins: PathBuf, places: PathBuf) -> Self {
-        Self { pins, places, named: Arc::default() }
+        Self { pins, places, durable: Arc::default(), named: Vec::new() }
+    }
+
+    /// The same with heads that the user named.
+    #[must_use]
+    pub fn naming(self, named: Vec<KnownHead>) -> Self {
+        Self { named, ..self }
+    }
+
+    /// Forgets the head of `ledger` and every place that was known to hold it, and says what that was. A pin that cannot be read is
+    /// forgotten too.
+    pub fn forget(&self, ledger: &LedgerId) -> Result<Forgotten, PinError> {
+        let file = self.pins.join(ledger.to_string());
+        let mut forgotten = Forgotten { pin: self.get(ledger).ok().flatten(), places: Vec::new() };
+        for (path, text) in self.all_places()? {
+            let mut lines = text.lines();
+            if lines.next() == Some(&ledger.to_string()) {
+                remove(&path)?;
+                forgotten.places.extend(lines.next().map(str::to_owned));
+            }
+        }
+        remove(&file)?;
+        Ok(forgotten)
+    }
+
+    /// Every file of the index of places.
+    fn all_places(&self) -> Result<Vec<(PathBuf, String)>, PinError> {
+        let io = |source| PinError::Io { path: self.places.clone(), source };
+        let entries = match fs::read_dir(&self.places) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(io(error)),
+        };
+        let mut places = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(io)?.path();
+            if let Some(text) = read(&path)? {
+                places.push((path, text));
+            }
+        }
+        places.sort();
+        Ok(places)
     }
 
     /// Writes a file whole or not at all. Its bytes are durable before it has its name, and so is the
@@ -39,17 +91,17 @@ impl FilePins {
             file.write_all(bytes)?;
             file.as_file().sync_all()?;
             file.persist(path)?;
-            if !self.named().contains(path) {
+            if !self.durable().contains(path) {
                 syncs::folder(&KernelSyncs, folder)?;
-                self.named().insert(path.to_owned());
+                self.durable().insert(path.to_owned());
             }
             Ok(())
         };
         write().map_err(|source| PinError::Io { path: path.to_owned(), source })
     }
 
-    fn named(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
-        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    fn durable(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn place_file(&self, place: &Path) -> PathBuf {
@@ -87,6 +139,10 @@ impl Pins for FilePins {
         let path = self.place_file(place);
         self.replace(&path, format!("{ledger}\n{}\n", place.display()).as_bytes())
     }
+
+    fn named(&self) -> &[KnownHead] {
+        &self.named
+    }
 }
 
 /// A pin as its file has it: its provenance on a line, then the note.
@@ -112,6 +168,15 @@ fn read(path: &Path) -> Result<Option<String>, PinError> {
         }),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(PinError::Io { path: path.to_owned(), source }),
+    }
+}
+
+fn remove(path: &Path) -> Result<(), PinError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(PinError::Io { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -157,5 +222,25 @@ mod tests {
         pins.set_ledger_at(Path::new("/a/b"), &ledger).unwrap();
         assert_eq!(pins.ledger_at(Path::new("/a/b")).unwrap(), Some(ledger));
         assert_eq!(pins.ledger_at(Path::new("/a")).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_told_and_nothing_else_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let pins = FilePins::new(folder.path().join("pins"), folder.path().join("places"));
+        let (pin, other) = (pin(), LedgerId::of(&[9; 32], &[9; 16]));
+        let ledger = pin.head.head().ledger;
+        assert_eq!(pins.forget(&ledger).unwrap(), Forgotten::default());
+        pins.set(&pin).unwrap();
+        for (place, id) in [("/a/b", ledger), ("/c", other), ("/d", ledger)] {
+            pins.set_ledger_at(Path::new(place), &id).unwrap();
+        }
+        let mut forgotten = pins.forget(&ledger).unwrap();
+        forgotten.places.sort();
+        let places = vec!["/a/b".to_owned(), "/d".to_owned()];
+        assert_eq!(forgotten, Forgotten { pin: Some(pin), places });
+        assert_eq!(pins.get(&ledger).unwrap(), None);
+        assert_eq!(pins.ledger_at(Path::new("/d")).unwrap(), None);
+        assert_eq!(pins.ledger_at(Path::new("/c")).unwrap(), Some(other));
     }
 }

@@ -1,13 +1,14 @@
-//! What is remembered against what was found.
+//! What is known against what was found.
 
 use std::collections::BTreeMap;
 
 use ledger_format::hash::{EventId, LedgerId, NodeHash};
-use ledger_format::head::{SignedHead, TreeHead};
+use ledger_format::head::SignedHead;
 use projections::KeyRing;
 
 use super::signature::verify_remembered;
-use super::{Expectations, Fault, Witness};
+use super::{Compared, Expectations, Fault};
+use crate::ledger::{KnownBy, KnownHead};
 
 /// What was found in the log.
 pub(super) struct Found<'a> {
@@ -18,41 +19,55 @@ pub(super) struct Found<'a> {
     /// Whether no fault was found in it.
     pub(super) sound: bool,
     pub(super) keys: &'a KeyRing,
-    /// Roots at the sizes of the heads remembered, as far as the log got.
-    pub(super) roots: &'a BTreeMap<u64, Option<NodeHash>>,
+    /// What was passed at the sizes of the heads known, as far as the log got.
+    pub(super) passed: &'a BTreeMap<u64, Passed>,
     pub(super) good: Option<&'a SignedHead>,
     pub(super) newest: Option<&'a SignedHead>,
     /// The last event under the anchor.
     pub(super) anchored_event: Option<EventId>,
 }
 
-/// Every head that somebody remembers.
-pub(super) fn heads(
-    expectations: &Expectations,
-) -> impl Iterator<Item = (Witness, &SignedHead)> + use<'_> {
-    let anchor = expectations.anchor.iter().map(|anchor| (Witness::Anchor, &anchor.head));
-    let pin = expectations.pin.iter().map(|pin| (Witness::Pin, &pin.head));
-    let trust = expectations.trust.iter().map(|head| (Witness::Trust, head));
-    anchor.chain(pin).chain(trust)
+/// The log at some size.
+#[derive(Default)]
+pub(super) struct Passed {
+    pub(super) root: Option<NodeHash>,
+    /// The head over so many events, where a batch ends there.
+    pub(super) head: Option<SignedHead>,
 }
 
-/// What is wrong, and the newest head from outside up to which nothing is missing.
-pub(super) fn compare(
-    expectations: &Expectations,
-    found: &Found<'_>,
-) -> (Vec<Fault>, Option<(Witness, SignedHead)>) {
+/// Every head that somebody knows.
+pub(super) fn heads(expectations: &Expectations) -> impl Iterator<Item = KnownHead> + use<'_> {
+    let Expectations { anchor, pin, named, .. } = expectations;
+    let anchor =
+        anchor.iter().map(|anchor| KnownHead::signed(KnownBy::Anchor, anchor.head.clone()));
+    anchor.chain(pin.iter().map(KnownHead::from)).chain(named.iter().cloned())
+}
+
+/// What came of it.
+pub(super) struct Comparison {
+    /// What is wrong.
+    pub(super) faults: Vec<Fault>,
+    pub(super) compared: Vec<Compared>,
+    /// The newest head from outside up to which nothing is missing.
+    pub(super) complete: Option<KnownHead>,
+}
+
+/// Holds what was found against everything that is known.
+pub(super) fn compare(expectations: &Expectations, found: &Found<'_>) -> Comparison {
     let mut faults = Vec::new();
-    let mut complete: Option<(Witness, SignedHead)> = None;
+    let mut compared = Vec::new();
+    let mut complete: Option<KnownHead> = None;
     faults.extend(foreign(expectations, found));
-    for (by, head) in heads(expectations) {
-        match against(by, head, found) {
+    for known in heads(expectations) {
+        let verdict = against(&known, found);
+        compared.push(Compared { by: known.by, size: known.size, agrees: verdict.agrees() });
+        match verdict {
             Verdict::Fault(fault) => faults.push(fault),
             Verdict::Unknown => {}
             Verdict::Agrees => {
-                let size = head.head().size;
-                let newer = complete.as_ref().is_none_or(|(_, held)| held.head().size < size);
-                if newer && proves_completeness(by, expectations) {
-                    complete = Some((by, head.clone()));
+                let newer = complete.as_ref().is_none_or(|held| held.size < known.size);
+                if newer && proves_completeness(known.by, expectations) {
+                    complete = Some(known);
                 }
             }
         }
@@ -63,7 +78,7 @@ pub(super) fn compare(
         let seq = anchor.head.head().size.saturating_sub(1);
         faults.push(Fault::AnchorEvent { seq, expected: anchor.last, actual });
     }
-    (faults, complete)
+    Comparison { faults, compared, complete }
 }
 
 enum Verdict {
@@ -73,55 +88,66 @@ enum Verdict {
     Fault(Fault),
 }
 
+impl Verdict {
+    /// Whether it agrees, where that could be told.
+    const fn agrees(&self) -> Option<bool> {
+        match self {
+            Self::Agrees => Some(true),
+            Self::Unknown => None,
+            Self::Fault(_) => Some(false),
+        }
+    }
+}
+
 fn foreign(expectations: &Expectations, found: &Found<'_>) -> Option<Fault> {
     let (place, expected) = expectations.place.clone()?;
     let found = found.ledger.or(expectations.ledger)?;
     (expected != found).then_some(Fault::Foreign { place, expected, found })
 }
 
-fn against(by: Witness, head: &SignedHead, found: &Found<'_>) -> Verdict {
-    let remembered: TreeHead = *head.head();
-    if let Some(ledger) = found.ledger
-        && remembered.ledger != ledger
+fn against(known: &KnownHead, found: &Found<'_>) -> Verdict {
+    let (by, size) = (known.by, known.size);
+    if let (Some(named), Some(found)) = (known.ledger(), found.ledger)
+        && named != found
     {
-        let (remembered, found) = (remembered.ledger, ledger);
-        return Verdict::Fault(Fault::OtherHead { by, remembered, found });
+        return Verdict::Fault(Fault::OtherHead { by, named, found });
     }
-    if found.keys.iter().next().is_some()
-        && let Err(reason) = verify_remembered(head, found.keys)
+    if let Some(note) = &known.note
+        && found.keys.iter().next().is_some()
+        && let Err(unsigned) = verify_remembered(note, found.keys)
     {
-        let size = remembered.size;
-        return Verdict::Fault(Fault::WitnessSignature { by, size, reason });
+        return Verdict::Fault(Fault::KnownSignature { by, size, unsigned });
     }
-    if found.heard_all && remembered.size > found.size {
+    if found.heard_all && size > found.size {
         return Verdict::Fault(Fault::Regressed {
-            by,
-            remembered: Box::new(remembered),
+            known: Box::new(known.clone()),
             size: found.size,
-            found: found.good.map(|head| Box::new(*head.head())),
+            good: found.good.map(|head| Box::new(head.clone())),
         });
     }
     let good = found.good.map_or(0, |head| head.head().size);
-    let comparable = found.sound || remembered.size <= good;
-    match found.roots.get(&remembered.size).copied().flatten().filter(|_| comparable) {
-        Some(root) if root == remembered.root => Verdict::Agrees,
-        Some(actual) => Verdict::Fault(Fault::Diverged {
-            by,
-            remembered: Box::new(head.clone()),
-            actual,
-            newest: found.newest.map(|head| Box::new(head.clone())),
-        }),
+    let comparable = found.sound || size <= good;
+    let Some(passed) = found.passed.get(&size).filter(|_| comparable) else {
+        return Verdict::Unknown;
+    };
+    match passed.root {
         None => Verdict::Unknown,
+        Some(root) if root == known.root => Verdict::Agrees,
+        Some(actual) => Verdict::Fault(Fault::Diverged {
+            known: Box::new(known.clone()),
+            actual,
+            other: passed.head.as_ref().or(found.newest).map(|head| Box::new(head.clone())),
+        }),
     }
 }
 
 /// The anchor lies in the store: whoever replaces the store replaces it too.
-fn proves_completeness(by: Witness, expectations: &Expectations) -> bool {
+fn proves_completeness(by: KnownBy, expectations: &Expectations) -> bool {
     match by {
-        Witness::Anchor => false,
-        Witness::Pin => {
+        KnownBy::Anchor => false,
+        KnownBy::Pin => {
             expectations.pin.as_ref().is_some_and(|pin| pin.provenance.proves_completeness())
         }
-        Witness::Trust => true,
+        KnownBy::Trust | KnownBy::Expect => true,
     }
 }

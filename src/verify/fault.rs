@@ -9,27 +9,7 @@ use ledger_format::head::{SignedHead, TreeHead};
 use ledger_format::line::LineError;
 
 use crate::diagnostic::{self, Code};
-
-/// Who remembers a head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Witness {
-    /// The anchor in the ledger's own folder.
-    Anchor,
-    /// The user's memory outside the store.
-    Pin,
-    /// The user, who gave it.
-    Trust,
-}
-
-impl Display for Witness {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Anchor => "the anchor",
-            Self::Pin => "the remembered head",
-            Self::Trust => "the trusted head",
-        })
-    }
-}
+use crate::ledger::{KnownBy, KnownHead, Unsigned, notes};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,12 +50,12 @@ pub enum Fault {
         found: LedgerId,
     },
     /// A head of another ledger was to be compared with.
-    #[error("{by} is of ledger {remembered}, this is ledger {found}")]
+    #[error("{by} is of ledger {named}, this is ledger {found}")]
     OtherHead {
-        /// Who remembers it.
-        by: Witness,
+        /// Who knows it.
+        by: KnownBy,
         /// The ledger it is of.
-        remembered: LedgerId,
+        named: LedgerId,
         /// This ledger.
         found: LedgerId,
     },
@@ -162,22 +142,22 @@ pub enum Fault {
         stated: Box<TreeHead>,
     },
     /// A head is not signed by a key that could sign it.
-    #[error("the head over {size} events: {reason}")]
+    #[error("the head over {size} events: {unsigned}")]
     Signature {
         /// Number of events it covers.
         size: u64,
         /// What is wrong.
-        reason: String,
+        unsigned: Unsigned,
     },
     /// A head to compare with is not signed by a key of this ledger.
-    #[error("{by}, over {size} events: {reason}")]
-    WitnessSignature {
-        /// Who remembers it.
-        by: Witness,
+    #[error("{by}, over {size} events: {unsigned}")]
+    KnownSignature {
+        /// Who knows it.
+        by: KnownBy,
         /// Number of events it covers.
         size: u64,
         /// What is wrong.
-        reason: String,
+        unsigned: Unsigned,
     },
     /// A signed event that may not stand where it stands.
     #[error("event {seq} ({kind}): {rule}")]
@@ -191,33 +171,29 @@ pub enum Fault {
     },
     /// The ledger ends before a head that was seen earlier.
     #[error(
-        "the ledger ends after {size} events{}; {by} states {} with root {}",
-        Led(found.as_deref()), remembered.size, remembered.root
+        "the ledger ends after {size} events{}; {} states {} with root {}",
+        Led(good.as_deref()), known.by, known.size, known.root
     )]
     Regressed {
-        /// Who remembers more.
-        by: Witness,
-        /// What is remembered.
-        remembered: Box<TreeHead>,
+        /// What is known.
+        known: Box<KnownHead>,
         /// Number of events found.
         size: u64,
         /// The newest good head found.
-        found: Option<Box<TreeHead>>,
+        good: Option<Box<SignedHead>>,
     },
     /// The ledger contradicts a head that was seen earlier. Both heads are evidence.
     #[error(
-        "the first {} events have the root {actual}; {by} states {}",
-        remembered.head().size, remembered.head().root
+        "the first {} events have the root {actual}; {} states {}",
+        known.size, known.by, known.root
     )]
     Diverged {
-        /// Who remembers otherwise.
-        by: Witness,
-        /// What is remembered.
-        remembered: Box<SignedHead>,
+        /// What is known.
+        known: Box<KnownHead>,
         /// The root of as many events as found.
         actual: NodeHash,
-        /// The newest head found.
-        newest: Option<Box<SignedHead>>,
+        /// A head of what was found: the one over as many events if there is one, else the newest.
+        other: Option<Box<SignedHead>>,
     },
     /// The anchor names another last event than the one it covers.
     #[error("the anchor names {expected} as event {seq}, found {actual}")]
@@ -276,12 +252,27 @@ impl Fault {
             | Self::Misplaced { .. }
             | Self::AnchorEvent { .. }
             | Self::Line { .. } => &diagnostic::LEDGER_DAMAGED,
-            Self::Signature { .. } | Self::WitnessSignature { .. } => &diagnostic::SIGNATURE_BAD,
+            Self::Signature { unsigned, .. } | Self::KnownSignature { unsigned, .. } => {
+                match unsigned {
+                    Unsigned::Unknown(_) => &diagnostic::SIGNER_UNKNOWN,
+                    Unsigned::Bad(_) => &diagnostic::SIGNATURE_BAD,
+                }
+            }
             Self::Illegal { .. } => &diagnostic::EVENT_ILLEGAL,
             Self::Regressed { .. } => &diagnostic::LEDGER_REGRESSED,
             Self::Diverged { .. } => &diagnostic::LEDGER_DIVERGED,
             Self::ObjectMissing { .. } => &diagnostic::OBJECT_MISSING,
             Self::ObjectDamaged { .. } => &diagnostic::OBJECT_DAMAGED,
+        }
+    }
+
+    /// Texts that show it to others: the heads that contradict each other, as they were signed.
+    pub fn evidence(&self) -> Vec<String> {
+        match self {
+            Self::Regressed { known, good: other, .. } | Self::Diverged { known, other, .. } => {
+                notes(known.note.iter().chain(other.as_deref()))
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -308,11 +299,12 @@ impl Fault {
 }
 
 /// Where the good events lead, in the middle of a sentence.
-struct Led<'a>(Option<&'a TreeHead>);
+struct Led<'a>(Option<&'a SignedHead>);
 
 impl Display for Led<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.0
+            .map(SignedHead::head)
             .map_or(Ok(()), |good| write!(f, ", of which {} lead to root {}", good.size, good.root))
     }
 }

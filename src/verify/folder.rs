@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ledger_format::head::{SignedHead, TreeHead};
+use ledger_format::head::TreeHead;
 
 use super::{Expectations, Fault, Observer, Options, Report, VerifyError, verify, verify_batches};
 use crate::ledger::Pins;
@@ -40,12 +40,11 @@ pub struct FolderReport {
     pub salvage: Option<Salvage>,
 }
 
-/// Judges the ledger in `at.dir`, compares it with its anchor, with what `pins` remember and with
-/// `trust`, and changes nothing there.
+/// Judges the ledger in `at.dir`, compares it with its anchor, with what `pins` remember and with what the
+/// user named, and changes nothing there.
 pub fn verify_folder(
     at: Folders<'_>,
     pins: &dyn Pins,
-    trust: Option<SignedHead>,
     options: Options<'_>,
     observer: &mut dyn Observer,
 ) -> Result<FolderReport, VerifyError> {
@@ -78,7 +77,8 @@ pub fn verify_folder(
     };
     let anchored = anchor.as_ref().map(|anchor| *anchor.head.head());
     let pin = pins.get(&ledger)?;
-    let expectations = Expectations { ledger: Some(ledger), anchor, pin, trust, place };
+    let named = pins.named().to_vec();
+    let expectations = Expectations { ledger: Some(ledger), anchor, pin, named, place };
     let source = Source { dir, wait: at.wait };
     let (mut report, salvage) = source.judge(&expectations, options, &mut faults, observer)?;
     report.accuse(faults);

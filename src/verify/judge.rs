@@ -14,11 +14,11 @@ use ledger_format::head::SignedHead;
 use projections::{Entry, KeyRing, State};
 
 use super::audit::AuditRecords;
-use super::compare;
+use super::compare::{self, Comparison, Passed};
 use super::decoded::{Decoded, DecodedEvent, decode};
 use super::objects::ObjectCheck;
 use super::signature::verify_signature;
-use super::{Expectations, Fault, Observer, Options, Outcome, Report, Stop, VerifyError};
+use super::{Expectations, Fault, Observer, Options, Outcome, Report, Signed, Stop, VerifyError};
 use crate::log::{BATCH_EVENTS_MAX, Batch, in_order};
 
 pub(super) struct Judge<'a> {
@@ -41,11 +41,13 @@ pub(super) struct Judge<'a> {
     size: u64,
     batches: u64,
     newest: Option<SignedHead>,
-    /// Roots at sizes that somebody remembers.
-    roots: BTreeMap<u64, Option<NodeHash>>,
+    /// What was passed at sizes that somebody knows.
+    passed: BTreeMap<u64, Passed>,
     anchored_event: Option<EventId>,
     objects: Option<ObjectCheck<'a>>,
     audit: AuditRecords,
+    /// Who signed what of the events that a head vouches for.
+    signed: Vec<Signed>,
 }
 
 /// What is wrong with an event at its place.
@@ -56,7 +58,11 @@ enum Wrong {
 
 impl<'a> Judge<'a> {
     pub(super) fn new(expectations: &'a Expectations, options: Options<'a>) -> Self {
-        let roots = compare::heads(expectations).map(|(_, head)| (head.head().size, None));
+        let mut passed: BTreeMap<u64, Passed> =
+            compare::heads(expectations).map(|known| (known.size, Passed::default())).collect();
+        if let Some(empty) = passed.get_mut(&0) {
+            empty.root = Some(NodeHash::empty_root());
+        }
         Self {
             expectations,
             keep_going: options.keep_going,
@@ -71,10 +77,11 @@ impl<'a> Judge<'a> {
             size: 0,
             batches: 0,
             newest: None,
-            roots: roots.collect(),
+            passed,
             anchored_event: None,
             objects: options.objects.map(ObjectCheck::new),
             audit: AuditRecords::default(),
+            signed: Vec::new(),
         }
     }
 
@@ -141,12 +148,12 @@ impl<'a> Judge<'a> {
             heard_all: self.heard_all,
             sound: self.faults.is_empty(),
             keys: &self.keys,
-            roots: &self.roots,
+            passed: &self.passed,
             good: self.good.as_ref(),
             newest: self.newest.as_ref(),
             anchored_event: self.anchored_event,
         };
-        let (faults, complete) = compare::compare(self.expectations, &found);
+        let Comparison { faults, compared, complete } = compare::compare(self.expectations, &found);
         let ledger = found.ledger;
         self.faults.extend(faults);
         if self.faults.is_empty() && self.size == 0 {
@@ -159,7 +166,7 @@ impl<'a> Judge<'a> {
         });
         let outcome = match complete {
             _ if !self.faults.is_empty() => Outcome::Failed,
-            Some((by, head)) => Outcome::Complete { head, by },
+            Some(known) => Outcome::Complete { known },
             None => Outcome::ConsistentOnly,
         };
         let state = self.state.filter(|_| outcome != Outcome::Failed);
@@ -173,6 +180,10 @@ impl<'a> Judge<'a> {
             objects,
             audit: self.audit,
             state,
+            compared,
+            heard_all: self.heard_all,
+            signed: self.signed,
+            keys: self.keys,
         }
     }
 
@@ -258,8 +269,8 @@ impl<'a> Judge<'a> {
                     format!("names key {named} as its signer, its head is signed by {signed}");
                 return Some((seq, Wrong::Place(kind, rule)));
             }
-            if let Some(root) = self.roots.get_mut(&state.size()) {
-                *root = Some(state.chain().frontier().root());
+            if let Some(passed) = self.passed.get_mut(&state.size()) {
+                passed.root = Some(state.chain().frontier().root());
             }
         }
         self.state = Some(state);
@@ -283,8 +294,8 @@ impl<'a> Judge<'a> {
             self.faults.push(Fault::Misplaced { first, last, stated });
             return self.go_on(found.chain, first);
         }
-        if let Err(reason) = verify_signature(&batch.head, &self.keys) {
-            self.faults.push(Fault::Signature { size: stated.size, reason });
+        if let Err(unsigned) = verify_signature(&batch.head, &self.keys) {
+            self.faults.push(Fault::Signature { size: stated.size, unsigned });
             return self.go_on(found.chain, first);
         }
         let actual = found.chain.frontier().root();
@@ -326,9 +337,13 @@ impl<'a> Judge<'a> {
     fn vouch(&mut self, batch: &Decoded, chain: Chain) {
         self.unvouched_from = None;
         self.lost = false;
+        if let Some(passed) = self.passed.get_mut(&batch.head.head().size) {
+            passed.head = Some(batch.head.clone());
+        }
         if let Some(state) = self.state.as_ref().filter(|_| changes_keys(batch)) {
             self.keys = state.keys().clone();
         }
+        self.note_signer(batch);
         let good = self.faults.is_empty();
         if good {
             self.good = Some(batch.head.clone());
@@ -347,6 +362,17 @@ impl<'a> Judge<'a> {
             self.anchored_event = Some(chain.last());
         }
         self.chain = Some(chain);
+    }
+
+    /// Adds the batch to what its signer signed. Batches of one signer after each other are one entry.
+    fn note_signer(&mut self, batch: &Decoded) {
+        let (key, size) = (batch.head.signer(), self.size);
+        match self.signed.last_mut() {
+            Some(last) if last.key == key && last.seqs.end == batch.first_seq => {
+                last.seqs.end = size;
+            }
+            _ => self.signed.push(Signed { key, seqs: batch.first_seq..size }),
+        }
     }
 
     /// Goes on behind events from `first` on for which no head vouches.

@@ -319,7 +319,7 @@ fn history_rewritten_without_the_key_is_not_signed_on() {
     };
     let (home, outside) = (files(&scene.place.home()), store());
     for arguments in [&["undo"] as &[&str], &["log"], &["status"]] {
-        let refused = scene.fails(arguments, 3, "LEDGER_DIVERGED");
+        let refused = scene.fails(arguments, 3, "LEDGER_DAMAGED");
         assert!(refused.to_string().contains(&signed), "{refused:#}");
     }
     // Nor by somebody who has the key and remembers nothing: the heads in the store tell.

@@ -2,8 +2,9 @@
 
 use glyph_ledger::diagnostic;
 use glyph_ledger::export::{ExportReport, export, verify_export};
+use glyph_ledger::ledger::KnownHead;
 use glyph_ledger::log::ReadLog as _;
-use glyph_ledger::verify::{Fault, Outcome, Report, Unobserved, Witness};
+use glyph_ledger::verify::{Fault, Outcome, Report, Unobserved};
 use ledger_format::hash::{EventId, KeyId};
 use ledger_format::head::SignedHead;
 use ledger_format::line::Line;
@@ -40,7 +41,7 @@ fn an_export_proves_itself_and_with_a_trusted_head_that_it_is_complete() {
     assert_eq!(report.outcome, Outcome::ConsistentOnly);
     let head = log.head().clone();
     let report = judge(&text, Some(head.clone()));
-    assert_eq!(report.outcome, Outcome::Complete { head, by: Witness::Trust });
+    assert_eq!(report.outcome, Outcome::Complete { known: KnownHead::trusted(head) });
 }
 
 #[test]

@@ -332,7 +332,7 @@ fn verified(scene: &Scene) -> Result<(), String> {
     let dir = scene.layout().ledger();
     let pins = FilePins::new(scene.home().join("pins"), scene.home().join("places"));
     let at = Folders { dir: &dir, place: &dir, wait: scene.wait };
-    let found = verify_folder(at, &pins, None, Options::default(), &mut Unobserved)
+    let found = verify_folder(at, &pins, Options::default(), &mut Unobserved)
         .map_err(|error: VerifyError| format!("verifying: {error}"))?;
     match found.report.outcome {
         Verdict::Complete { .. } => Ok(()),

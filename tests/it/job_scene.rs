@@ -11,7 +11,7 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use glyph_ledger::contract::Contract;
 use glyph_ledger::effects::{FixedClock, FixedRandom, KeySigner};
-use glyph_ledger::ledger::{Ledger, LedgerError, Surroundings};
+use glyph_ledger::ledger::{Begins, Ledger, LedgerError, Surroundings};
 use glyph_ledger::migrate::{
     Adoption, Consent, InitOptions, Inputs, MigrateError, Observer, OpenStore, Plan, Policy,
     RollbackOptions, RunReport, Silent, Store, apply, init, plan, resume, rollback,
@@ -130,7 +130,8 @@ impl Scene {
     ) -> Result<(Store, Adoption), MigrateError> {
         let (open, project) = (self.open_store(), "scene".to_owned());
         let signer = Arc::new(signer());
-        let options = InitOptions { open, project, baseline: None, signer };
+        let options =
+            InitOptions { open, project, baseline: None, begins: Begins::default(), signer };
         init(options, &mut FixedRandom::new(nonce))
     }
 

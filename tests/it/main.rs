@@ -11,9 +11,15 @@ mod cli_evidence;
 #[cfg(test)]
 mod cli_failures;
 #[cfg(test)]
+mod cli_heads;
+#[cfg(test)]
+mod cli_judge;
+#[cfg(test)]
 mod cli_keys;
 #[cfg(test)]
 mod cli_proofs;
+#[cfg(test)]
+mod cli_recovery;
 #[cfg(test)]
 mod cli_runs;
 #[cfg(test)]

@@ -248,6 +248,35 @@ fn p3_every_kind_of_event_is_read_and_every_certificate_follows() {
 }
 
 #[test]
+fn p3_keys_that_come_and_go_are_followed() {
+    let (place, _) = a_report();
+    let revoked = |key: &Value, more: &[&str]| {
+        let key = key["data"]["key"].as_str().unwrap().to_owned();
+        let said = [&["key", "revoke", &key[..16], "--reason", "<b>lost</b>"], more].concat();
+        done(&place, &said);
+    };
+    let first = done(&place, &["key", "export", "--json"]).json();
+    for name in ["approver.pem", "next.pem"] {
+        done(&place, &["key", "new", name]);
+    }
+    let approver = done(&place, &["key", "export", "--key", "approver.pem", "--json"]).json();
+    let public = approver["data"]["public_key"].as_str().unwrap().to_owned();
+    done(&place, &["key", "authorize", &public, "--role", "approve"]);
+    done(&place, &["key", "rotate", "next.pem"]);
+    let by_next = ["--key", "next.pem"];
+    revoked(&approver, &by_next);
+    // Of the key that was replaced it comes out later that somebody else had it too.
+    revoked(&first, &[&["--suspect-since", "3"], &by_next[..]].concat());
+    done(&place, &["undo", "--key", "next.pem"]);
+    let file = report_of(&place);
+    assert_eq!(verdict(&file, &json!({})), "consistent");
+    let text = text_of(&file);
+    for told in ["took over", "<b>lost</b>", "since event 3", "A key was replaced"] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+}
+
+#[test]
 fn p3_twenty_thousand_events_are_verified_within_three_seconds() {
     let place = Place::new();
     let file = beside(&place, "log.html");

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use glyph_ledger::diagnostic::{self, Code};
-use glyph_ledger::ledger::{MemoryPins, Pin, Pins as _, Provenance};
+use glyph_ledger::ledger::{KnownBy, KnownHead, MemoryPins, Pin, Pins as _, Provenance};
 use glyph_ledger::objects::PackObjects;
 use glyph_ledger::verify::{
-    Fault, FolderReport, Folders, Options, Outcome, Unobserved, VerifyError, Witness, verify_folder,
+    Fault, FolderReport, Folders, Options, Outcome, Unobserved, VerifyError, verify_folder,
 };
 
 use crate::history::{History, Names};
@@ -24,7 +24,7 @@ fn folder(seed: u64) -> (Folder, History<Names>) {
 fn judge_with(folder: &Folder, pins: &MemoryPins) -> Result<FolderReport, VerifyError> {
     let before = fingerprint(folder.root.path());
     let at = Folders { dir: &folder.dir, place: &folder.place, wait: Duration::ZERO };
-    let judged = verify_folder(at, pins, None, Options::default(), &mut Unobserved);
+    let judged = verify_folder(at, pins, Options::default(), &mut Unobserved);
     assert_eq!(fingerprint(folder.root.path()), before);
     judged
 }
@@ -47,7 +47,10 @@ fn a_ledger_written_here_is_complete_and_elsewhere_only_consistent() {
     let (folder, _) = folder(1);
     let found = judge(&folder);
     assert_eq!(found.report.faults, []);
-    assert!(matches!(found.report.outcome, Outcome::Complete { by: Witness::Pin, .. }));
+    assert!(matches!(
+        found.report.outcome,
+        Outcome::Complete { known: KnownHead { by: KnownBy::Pin, .. } }
+    ));
     let size = found.report.size;
     assert_eq!((size, found.anchored.unwrap().size), (74, 74));
     let elsewhere = judge_with(&folder, &MemoryPins::default()).unwrap();
@@ -70,7 +73,7 @@ fn l5_verify_chain_never_writes() {
         }
         let before = fingerprint(folder.root.path());
         let at = Folders { dir: &folder.dir, place: &folder.place, wait: Duration::ZERO };
-        let found = verify_folder(at, &*folder.pins, None, options, &mut Unobserved).unwrap();
+        let found = verify_folder(at, &*folder.pins, options, &mut Unobserved).unwrap();
         // None of the objects is there, so both are failures; neither leaves a trace.
         assert_eq!(found.report.outcome, Outcome::Failed);
         assert_eq!(fingerprint(folder.root.path()), before);
@@ -89,7 +92,7 @@ fn nothing_and_what_is_missing_are_told_apart() {
     let (folder, _) = folder(1);
     let place = folder.root.path().join("nowhere");
     let at = Folders { dir: &place, place: &place, wait: Duration::ZERO };
-    let judged = verify_folder(at, &*folder.pins, None, Options::default(), &mut Unobserved);
+    let judged = verify_folder(at, &*folder.pins, Options::default(), &mut Unobserved);
     assert!(matches!(judged, Err(VerifyError::NothingHere { .. })));
     for part in ["LEDGER", "HEAD", "sled/db", "sled", ""] {
         let (folder, _) = self::folder(1);
@@ -195,10 +198,10 @@ fn an_older_store_under_a_newer_anchor_and_an_older_folder_have_regressed() {
     // The whole folder is older and consistent in itself: only what is remembered outside tells.
     replace(&older, &folder.dir);
     let found = judge(&folder);
-    assert!(matches!(
-        found.report.faults[..],
-        [Fault::Regressed { by: Witness::Pin, size: 74, .. }]
-    ));
+    let [Fault::Regressed { known, size: 74, .. }] = &found.report.faults[..] else {
+        panic!("{:?}", found.report.faults)
+    };
+    assert_eq!(known.by, KnownBy::Pin);
 }
 
 #[test]

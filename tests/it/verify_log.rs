@@ -1,12 +1,10 @@
 //! Attacks on a stored history, each bent in memory byte by byte: what the judge says and names.
 
 use glyph_ledger::diagnostic;
-use glyph_ledger::ledger::{Pin, Provenance};
+use glyph_ledger::ledger::{KnownBy, KnownHead, Pin, Provenance};
 use glyph_ledger::log::sled::Anchor;
 use glyph_ledger::objects::{MemoryObjects, Objects as _};
-use glyph_ledger::verify::{
-    Expectations, Fault, Options, Outcome, Report, Unobserved, Witness, verify,
-};
+use glyph_ledger::verify::{Expectations, Fault, Options, Outcome, Report, Unobserved, verify};
 use ledger_format::body::{Body, StateRecorded};
 use ledger_format::event::Event;
 use ledger_format::hash::{CommitHash, EventId};
@@ -55,18 +53,22 @@ fn a_whole_ledger_is_complete_as_far_as_it_is_known_from_outside() {
     assert_eq!(report.good.as_ref(), Some(log.head()));
     assert_eq!(report.state.unwrap().size(), 64);
     for (expectations, by) in [
-        (pinned(&log, Provenance::OwnAppend), Some(Witness::Pin)),
-        (pinned(&log, Provenance::Explicit), Some(Witness::Pin)),
+        (pinned(&log, Provenance::OwnAppend), Some(KnownBy::Pin)),
+        (pinned(&log, Provenance::Explicit), Some(KnownBy::Pin)),
         (pinned(&log, Provenance::FirstUse), None),
         (anchored(&log), None),
         (
-            Expectations { trust: Some(log.head().clone()), ..Default::default() },
-            Some(Witness::Trust),
+            Expectations {
+                named: vec![KnownHead::trusted(log.head().clone())],
+                ..Default::default()
+            },
+            Some(KnownBy::Trust),
         ),
     ] {
         let report = judge(&log, &expectations);
-        let head = log.head().clone();
-        let expected = by.map_or(Outcome::ConsistentOnly, |by| Outcome::Complete { head, by });
+        let known = |by| KnownHead::signed(by, log.head().clone());
+        let expected =
+            by.map_or(Outcome::ConsistentOnly, |by| Outcome::Complete { known: known(by) });
         assert_eq!((report.outcome, report.faults), (expected, vec![]));
     }
 }
@@ -75,8 +77,9 @@ fn a_whole_ledger_is_complete_as_far_as_it_is_known_from_outside() {
 fn an_older_head_from_outside_proves_completeness_up_to_itself() {
     let log = log(1, &SIZES);
     let older = log.batches[3].head.clone();
-    let expectations = Expectations { trust: Some(older.clone()), ..Expectations::default() };
-    let expected = Outcome::Complete { head: older, by: Witness::Trust };
+    let expectations =
+        Expectations { named: vec![KnownHead::trusted(older.clone())], ..Default::default() };
+    let expected = Outcome::Complete { known: KnownHead::trusted(older) };
     assert_eq!(judge(&log, &expectations).outcome, expected);
 }
 
@@ -190,14 +193,20 @@ fn a_dropped_batch_is_a_gap_and_a_dropped_end_shows_against_what_is_remembered()
     log.batches.pop();
     assert_eq!(alone(&log).outcome, Outcome::ConsistentOnly);
     for (expectations, by) in [
-        (anchored(&whole), Witness::Anchor),
-        (pinned(&whole, Provenance::FirstUse), Witness::Pin),
-        (Expectations { trust: Some(whole.head().clone()), ..Default::default() }, Witness::Trust),
+        (anchored(&whole), KnownBy::Anchor),
+        (pinned(&whole, Provenance::FirstUse), KnownBy::Pin),
+        (
+            Expectations {
+                named: vec![KnownHead::trusted(whole.head().clone())],
+                ..Default::default()
+            },
+            KnownBy::Trust,
+        ),
     ] {
         let report = judge(&log, &expectations);
-        let remembered = Box::new(*whole.head().head());
-        let found = Some(Box::new(*log.head().head()));
-        assert_eq!(report.faults, [Fault::Regressed { by, remembered, size: 54, found }]);
+        let known = Box::new(KnownHead::signed(by, whole.head().clone()));
+        let good = Some(Box::new(log.head().clone()));
+        assert_eq!(report.faults, [Fault::Regressed { known, size: 54, good }]);
         assert_eq!(report.faults[0].code(), &diagnostic::LEDGER_REGRESSED);
     }
 }
@@ -280,7 +289,7 @@ fn heads_signed_with_another_key_are_refused() {
     resigned.resign_from(4, &key(2));
     let report = alone(&resigned);
     let first = report.first().unwrap();
-    assert_eq!(first.code(), &diagnostic::SIGNATURE_BAD, "{first}");
+    assert_eq!(first.code(), &diagnostic::SIGNER_UNKNOWN, "{first}");
     assert_eq!(report.good_size(), 31);
     let mut everything = whole;
     everything.resign_from(0, &key(2));
@@ -295,12 +304,19 @@ fn history_rewritten_with_the_key_diverges_from_what_is_remembered() {
     for expectations in [
         anchored(&whole),
         pinned(&whole, Provenance::FirstUse),
-        Expectations { trust: Some(whole.batches[4].head.clone()), ..Default::default() },
+        Expectations {
+            named: vec![KnownHead::trusted(whole.batches[4].head.clone())],
+            ..Default::default()
+        },
     ] {
         let report = judge(&other, &expectations);
         let first = report.first().unwrap();
-        let Fault::Diverged { remembered, newest, .. } = first else { panic!("{first}") };
-        assert_ne!(Some(remembered), newest.as_ref());
+        let Fault::Diverged { known, other, .. } = first else { panic!("{first}") };
+        // The head over as many events of the other history: two heads of one size that one key signed.
+        let (note, other) = (known.note.as_ref().unwrap(), other.as_ref().unwrap());
+        assert_eq!((note.head().size, note.signer()), (other.head().size, other.signer()));
+        assert_ne!(note.head().root, other.head().root);
+        assert_eq!(first.evidence().len(), 2);
         assert_eq!(first.code(), &diagnostic::LEDGER_DIVERGED);
     }
     assert_eq!(alone(&other).outcome, Outcome::ConsistentOnly);
@@ -318,7 +334,10 @@ fn another_ledger_is_foreign() {
     let expected = Expectations { ledger: Some(whole.ledger()), ..Expectations::default() };
     let place = Some(("/somewhere".into(), whole.ledger()));
     let placed = Expectations { place, ..Expectations::default() };
-    let trusted = Expectations { trust: Some(whole.head().clone()), ..Expectations::default() };
+    let trusted = Expectations {
+        named: vec![KnownHead::trusted(whole.head().clone())],
+        ..Default::default()
+    };
     for expectations in [expected, placed, trusted] {
         let report = judge(&other, &expectations);
         assert_eq!(report.first().unwrap().code(), &diagnostic::LEDGER_FOREIGN);
@@ -329,9 +348,10 @@ fn another_ledger_is_foreign() {
 fn a_remembered_head_that_nobody_signed_proves_nothing() {
     let whole = log(1, &SIZES);
     let forged = sign(*whole.head().head(), &key(2));
-    let expectations = Expectations { trust: Some(forged), ..Expectations::default() };
+    let expectations =
+        Expectations { named: vec![KnownHead::trusted(forged)], ..Default::default() };
     let report = judge(&whole, &expectations);
-    assert_eq!(report.first().unwrap().code(), &diagnostic::SIGNATURE_BAD);
+    assert_eq!(report.first().unwrap().code(), &diagnostic::SIGNER_UNKNOWN);
 }
 
 #[test]

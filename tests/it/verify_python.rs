@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use glyph_ledger::export::{ExportReport, export, verify_export};
+use glyph_ledger::ledger::KnownBy;
 use glyph_ledger::log::ReadLog as _;
-use glyph_ledger::verify::{Fault, Outcome, Unobserved, Witness};
+use glyph_ledger::verify::{Fault, Outcome, Unobserved};
 use ledger_format::hash::hex;
 use ledger_format::head::SignedHead;
 use serde_json::Value;
@@ -135,7 +136,7 @@ impl Verdict {
             }
         };
         let complete = match &report.outcome {
-            Outcome::Complete { head, by: Witness::Trust } => Some(head.head().size),
+            Outcome::Complete { known } if known.by == KnownBy::Trust => Some(known.size),
             _ => None,
         };
         let fault = report.first();
@@ -149,7 +150,7 @@ impl Verdict {
                 matches!(
                     fault,
                     Fault::OtherHead { .. }
-                        | Fault::WitnessSignature { .. }
+                        | Fault::KnownSignature { .. }
                         | Fault::Regressed { .. }
                         | Fault::Diverged { .. }
                 )

@@ -808,11 +808,13 @@ class State:
                 keys.add(new.hex())
 
     def key_revoked(self, event, body, _):
-        known = self.may_sign(body["key"])
-        need(known is not None, "the key %s may not sign here" % body["key"].hex())
+        known = self.keys["keys"].get(body["key"].hex())
+        before = (known or {}).get("ended")
+        told_later = before is not None and "suspect_since" not in before and "suspect_since" in body
+        need(known is not None and (before is None or told_later), "the key %s may not sign here" % body["key"].hex())
         administer = [key for key in self.keys["keys"].values() if "ended" not in key and "administer" in key["roles"]]
         need(administer != [known], "the key %s is the last one that administers" % body["key"].hex())
-        ended = {"at": event["seq"]}
+        ended = before or {"at": event["seq"]}
         if "suspect_since" in body:
             need(body["suspect_since"] < event["seq"], "a key is suspect since an event that lies ahead")
             ended["suspect_since"] = body["suspect_since"]

@@ -247,6 +247,27 @@ fn l9_a_key_that_takes_over_shows_that_it_is_held_and_has_the_roles_of_the_old_o
 }
 
 #[test]
+fn l9_a_key_that_ended_may_be_called_suspect_once() {
+    let mut world = World::new();
+    world.does(1, world.rotated(2));
+    world.does(2, world.authorised(3, &[Role::Append]));
+    world.does(2, revoked(3));
+    let suspect = |key, since| KeyRevoked { suspect_since: since, ..revoked(key) };
+    for key in [1, 3] {
+        world.refuses(2, suspect(key, None), "may not sign here");
+        world.refuses(2, suspect(key, Some(99)), "lies ahead");
+        world.does(2, suspect(key, Some(1)));
+        world.refuses(2, suspect(key, Some(2)), "may not sign here");
+    }
+    let ended = |key| world.state.keys().known(&id(key)).unwrap().ended.clone().unwrap();
+    assert_eq!(
+        (ended(1).successor, ended(1).at, ended(1).suspect_since),
+        (Some(id(2)), 1, Some(1))
+    );
+    assert_eq!((ended(3).successor, ended(3).at, ended(3).suspect_since), (None, 3, Some(1)));
+}
+
+#[test]
 fn l9_a_plan_is_carried_out_when_enough_others_agreed() {
     let mut world = World::new();
     for approver in [2, 3] {

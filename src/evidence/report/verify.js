@@ -130,7 +130,8 @@ async function judgeKeys({ events, keys }, fault) {
       if (before) Object.assign(before, { ended: event.seq, successor });
     } else if (kind === "key.revoked") {
       const key = body.get("key") instanceof Uint8Array && keys.get(hex(body.get("key")));
-      if (key) Object.assign(key, { ended: event.seq, reason: body.get("reason"), suspect: body.get("suspect_since") });
+      // One that ended before stays ended there; only since when it is suspect is new.
+      if (key) Object.assign(key, { ended: key.ended ?? event.seq, reason: body.get("reason"), suspect: body.get("suspect_since") });
     }
   }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ledger_format::body::{Body, MIXED_VERSIONS, ObjectState, Origin, StoreAdopted};
 use ledger_format::hash::{CommitHash, ContentHash};
 
+use super::super::continues::{known_here, must_begin};
 use super::super::error::MigrateError;
 use super::super::stage::frozen_contract;
 use super::super::store::{open_objects, remembered_as};
@@ -15,7 +16,7 @@ use super::publish::Conflicts;
 use super::work::{Kinds, Look, links_of};
 use crate::contract::{Bundle, Contract};
 use crate::effects::{KernelSyncs, Random, Signer, syncs};
-use crate::ledger::{Ledger, Surroundings};
+use crate::ledger::{Begins, Ledger, Surroundings};
 use crate::link::Links;
 use crate::objects::Objects;
 use crate::target::documents::{self as target, Found, Places, Stamp, Survey, Tree};
@@ -178,14 +179,16 @@ impl Documents {
     /// care yet: each joins when it is first migrated.
     pub fn init(
         open: OpenDocuments,
+        begins: Begins,
         signer: &dyn Signer,
         random: &mut dyn Random,
     ) -> Result<Self, MigrateError> {
         let place = remembered_as(&open.ledger)?;
-        let known = open.surroundings.pins.ledger_at(&place);
-        let known = known.map_err(crate::ledger::LedgerError::Pin)?;
-        let mut documents = if open.ledger.exists() || known.is_some() {
-            Self::open(open)?
+        let known = known_here(&open.ledger, &place, &begins, &*open.surroundings.pins)?;
+        let mut documents = if known {
+            let documents = Self::open(open)?;
+            must_begin(&documents.ledger, &begins)?;
+            documents
         } else {
             // What cannot be used is refused before anything is made.
             Collection::of(open.tree.clone(), open.contracts.clone(), &open.outside)?.find()?;
@@ -196,7 +199,8 @@ impl Documents {
             let mut nonce = [0; 16];
             nonce.iter_mut().zip(random.bytes32()?).for_each(|(held, drawn)| *held = drawn);
             let surroundings = open.surroundings.clone();
-            let ledger = Ledger::create(&open.ledger, &place, signer, nonce, surroundings)?;
+            let beginning = (nonce, begins);
+            let ledger = Ledger::create_as(&open.ledger, &place, signer, beginning, surroundings)?;
             Self::with_ledger(open, ledger)?
         };
         if documents.ledger.state().store().contract.is_some() {

@@ -16,7 +16,7 @@ use super::super::run::{Consent, Inputs, Milestone, Observer, RunReport, Silent}
 use super::*;
 use crate::contract::{Contract, load_bytes};
 use crate::effects::{FixedClock, FixedRandom, KeySigner};
-use crate::ledger::{MemoryPins, Surroundings};
+use crate::ledger::{Begins, MemoryPins, Surroundings};
 use crate::target::documents::Tree;
 
 const BOOKS: &str = r"
@@ -106,8 +106,13 @@ impl Scene {
                 0o640,
             );
         }
-        let documents =
-            Documents::init(scene.settings(), &signer(), &mut FixedRandom::new([3; 32])).unwrap();
+        let documents = Documents::init(
+            scene.settings(),
+            Begins::default(),
+            &signer(),
+            &mut FixedRandom::new([3; 32]),
+        )
+        .unwrap();
         (scene, documents)
     }
 

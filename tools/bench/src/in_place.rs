@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use glyph_ledger::contract::registry::load_named;
 use glyph_ledger::effects::{FixedRandom, SystemClock};
-use glyph_ledger::ledger::{MemoryPins, Surroundings};
+use glyph_ledger::ledger::{Begins, MemoryPins, Surroundings};
 use glyph_ledger::migrate::documents::{self, Documents, DocumentsPolicy, OpenDocuments, Outside};
 use glyph_ledger::migrate::{Consent, Inputs, Silent};
 use glyph_ledger::target::documents::Tree;
@@ -28,7 +28,8 @@ pub(crate) fn apply(name: &str, source: &Path, target: &Path, jobs: usize) -> Re
         jobs,
         surroundings,
     };
-    let mut documents = Documents::init(open, &signer(), &mut FixedRandom::new([3; 32]))?;
+    let mut documents =
+        Documents::init(open, Begins::default(), &signer(), &mut FixedRandom::new([3; 32]))?;
     let policy =
         DocumentsPolicy { allow_loss: true, allow_programs: false, parameters: BTreeMap::new() };
     let plan = documents::plan(&mut documents, None, policy)?;

@@ -169,8 +169,7 @@ fn read(reading: Reading, place: &Place) -> Result<Duration, Error> {
         }
         Reading::VerifyFolder => timed(|| {
             let at = Folders { dir: &dir, place: &dir, wait: Duration::ZERO };
-            let judged =
-                verify_folder(at, &place.pins(), None, Options::default(), &mut Unobserved)?;
+            let judged = verify_folder(at, &place.pins(), Options::default(), &mut Unobserved)?;
             sound(&judged.report)
         }),
         Reading::VerifyLog => {

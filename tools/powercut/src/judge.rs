@@ -88,7 +88,7 @@ fn verified(scene: &Scene) -> Result<Vec<String>, Error> {
         .map_err(glyph_ledger::migrate::MigrateError::from)?;
     let at = Folders { dir: &dir, place: &place(&dir)?, wait: Duration::ZERO };
     let options = Options { objects: Some(&objects), keep_going: false };
-    let judged = verify_folder(at, &scene.pins(), None, options, &mut Unobserved);
+    let judged = verify_folder(at, &scene.pins(), options, &mut Unobserved);
     let report = match judged {
         Ok(judged) => judged.report,
         Err(error) => return Ok(vec![format!("verify-chain: {error}")]),

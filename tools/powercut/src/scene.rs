@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use ed25519_dalek::SigningKey;
 use glyph_ledger::effects::{FixedClock, FixedRandom, KeySigner};
-use glyph_ledger::ledger::Surroundings;
+use glyph_ledger::ledger::{Begins, Surroundings};
 use glyph_ledger::migrate::{
     Consent, InitOptions, Inputs, Milestone, Observer, OpenStore, Policy, RollbackOptions, Store,
     apply, init, plan, resume, rollback,
@@ -76,6 +76,7 @@ impl Scene {
             open,
             project: "powercut".to_owned(),
             baseline: None,
+            begins: Begins::default(),
             signer: Arc::new(signer()),
         };
         init(options, &mut FixedRandom::new([3; 32]))?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use glyph_ledger::effects::{FixedRandom, SystemClock};
-use glyph_ledger::ledger::Surroundings;
+use glyph_ledger::ledger::{Begins, Surroundings};
 use glyph_ledger::migrate::documents::{
     self, Documents, DocumentsPlan, DocumentsPolicy, OpenDocuments, Outside,
 };
@@ -56,6 +56,7 @@ impl Stage {
             Self::Init => {
                 drop(Documents::init(
                     open(place, jobs)?,
+                    Begins::default(),
                     &signer(),
                     &mut FixedRandom::new([3; 32]),
                 )?);

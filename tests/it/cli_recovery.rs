@@ -1,0 +1,170 @@
+//! A key that was lost, and a ledger that cannot be gone on with: what was kept for the day, and what is left of before.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{Place, Said, a_migrated_store, a_shelf, beside, check_answer, copy, done};
+
+const INIT: [&str; 4] = ["init", "--documents", "--contract", "../contracts/book.yaml"];
+
+fn a_book() -> Place {
+    a_shelf(&[("one.json", r#"{"v": 1, "titel": "a"}"#)])
+}
+
+/// Makes a key beside the working folder; its public key.
+fn a_key(place: &Place, name: &str) -> String {
+    let file = format!("../{name}");
+    let made = done(place, &["key", "new", &file, "--json"]).json();
+    made["data"]["public_key"].as_str().unwrap().to_owned()
+}
+
+fn init(place: &Place, more: &[&str]) -> Said {
+    place.run(&[&INIT, more, &["--json"]].concat())
+}
+
+fn code(said: &Said) -> String {
+    said.json()["diagnostics"][0]["code"].as_str().unwrap_or_default().to_owned()
+}
+
+fn size(place: &Place) -> u64 {
+    done(place, &["log", "--json"]).json()["data"]["size"].as_u64().unwrap()
+}
+
+#[test]
+fn l9_a_lost_key_is_taken_away_by_the_one_that_was_kept_for_that() {
+    let place = a_book();
+    let recovery = a_key(&place, "recovery.pem");
+    let made = init(&place, &["--recovery", &recovery]);
+    let answer = made.json();
+    check_answer("init", &answer);
+    assert_eq!(made.exit, 0, "{made:?}");
+    let keys = done(&place, &["key", "list", "--json"]).json()["data"]["keys"].clone();
+    let kept = keys.as_array().unwrap().iter().find(|key| key["key"] == answer["data"]["recovery"]);
+    assert_eq!(kept.unwrap()["roles"], json!(["administer"]));
+    // It says which keys there are, and nothing of the store.
+    let before = size(&place);
+    assert_ne!(place.run(&["apply", "--key", "../recovery.pem"]).exit, 0);
+    assert_eq!(size(&place), before);
+    done(&place, &["apply"]);
+    let own = answer["data"]["key"].as_str().unwrap();
+    fs::remove_file(place.home().join("config/key.pem")).unwrap();
+    let new = a_key(&place, "new.pem");
+    let roles = ["--role", "administer", "--role", "append", "--role", "approve"];
+    let authorize = [&["key", "authorize", &new, "--key", "../recovery.pem"][..], &roles].concat();
+    done(&place, &authorize);
+    let revoke = ["key", "revoke", own, "--reason", "lost", "--suspect-since", "2"];
+    done(&place, &[&revoke[..], &["--key", "../recovery.pem"]].concat());
+    done(&place, &["undo", "--key", "../new.pem"]);
+    // What the lost key signed since then is told, and stays legal.
+    let judged = done(&place, &["verify-chain", "--json"]).json();
+    check_answer("verify-chain", &judged);
+    let suspect = &judged["data"]["suspect"];
+    assert_eq!(suspect.as_array().map(Vec::len), Some(1), "{judged:#}");
+    assert_eq!((&suspect[0]["key"], &suspect[0]["first"]), (&own.into(), &2.into()));
+    let signers = judged["data"]["signers"].as_array().unwrap();
+    assert_eq!(signers.len(), 3, "{judged:#}");
+    assert_eq!(suspect[0]["last"], signers[0]["last"]);
+    let said = done(&place, &["verify-chain"]).stdout;
+    assert!(said.contains("perhaps not its owner"), "{said}");
+}
+
+#[test]
+fn l9_a_key_to_recover_with_is_said_when_the_ledger_is_made() {
+    let place = a_book();
+    let recovery = a_key(&place, "recovery.pem");
+    let nothing_made = |said: &Said, exit: i32, expected: &str| {
+        assert_eq!((said.exit, code(said).as_str()), (exit, expected), "{said:?}");
+        assert!(!place.work().join(".glyph-ledger").exists());
+    };
+    nothing_made(&init(&place, &["--recovery", "../recovery.pem"]), 3, "KEY_INVALID");
+    nothing_made(&init(&place, &["--recovery", &"00".repeat(32)]), 3, "KEY_INVALID");
+    let own =
+        [&INIT[..], &["--recovery", &recovery, "--key", "../recovery.pem", "--json"]].concat();
+    nothing_made(&place.run(&own), 3, "EVENT_ILLEGAL");
+    assert_eq!(init(&place, &[]).exit, 0);
+    let again = init(&place, &["--recovery", &recovery]);
+    assert_eq!((again.exit, code(&again)), (2, "ALREADY_HERE".to_owned()), "{again:?}");
+}
+
+/// Puts the older copy back over the ledger in `folder`, as somebody does with a backup, and then aside.
+fn restored(place: &Place, folder: &str) {
+    let ledger = place.work().join(folder);
+    fs::remove_dir_all(&ledger).unwrap();
+    copy(&beside(place, "older"), &ledger);
+    assert_eq!(code(&place.run(&["log", "--json"])), "LEDGER_REGRESSED");
+    fs::rename(&ledger, beside(place, "old")).unwrap();
+}
+
+/// What `init` says of the ledger before, and what its own folder holds.
+fn before(place: &Place, answer: &Value) -> Value {
+    check_answer("init", answer);
+    let before = answer["data"]["continues"].clone();
+    assert_ne!(before["ledger"], answer["data"]["ledger"]);
+    // Its pin stays: what was restored is still known to be older.
+    let old = place.run(&["verify-chain", "--ledger", "../old", "--json"]);
+    assert_eq!((old.exit, code(&old)), (3, "LEDGER_REGRESSED".to_owned()), "{old:?}");
+    assert_eq!(old.json()["data"]["good"]["root"], before["root"]);
+    before
+}
+
+#[test]
+fn l6_work_goes_on_from_a_backup_under_a_new_id() {
+    let place = a_book();
+    assert_eq!(init(&place, &[]).exit, 0);
+    copy(&place.work().join(".glyph-ledger"), &beside(&place, "older"));
+    done(&place, &["apply"]);
+    let newest = done(&place, &["head", "show"]).stdout;
+    restored(&place, ".glyph-ledger");
+    // Nobody begins anew where a ledger was, unless they say from which one they go on.
+    let refused = init(&place, &[]);
+    assert_eq!((refused.exit, code(&refused)), (3, "LEDGER_FOREIGN".to_owned()));
+    let missing = init(&place, &["--continues", "../nothing"]);
+    assert_eq!((missing.exit, code(&missing)), (1, "IO".to_owned()));
+    let emptied = beside(&place, "emptied");
+    copy(&beside(&place, "old"), &emptied);
+    fs::write(emptied.join("sled/db"), "").unwrap();
+    let damaged = init(&place, &["--continues", "../emptied"]);
+    assert_eq!(damaged.exit, 3, "{damaged:?}");
+    assert!(!place.work().join(".glyph-ledger").exists());
+    let made = init(&place, &["--continues", "../old"]);
+    assert_eq!(made.exit, 0, "{made:?}");
+    assert_eq!(before(&place, &made.json())["size"], 2);
+    let again = init(&place, &["--continues", "../old"]);
+    assert_eq!((again.exit, code(&again)), (2, "ALREADY_HERE".to_owned()), "{again:?}");
+    done(&place, &["status"]);
+    done(&place, &["verify-chain"]);
+    let first = done(&place, &["show", "0"]).stdout;
+    assert!(first.contains("continues"), "{first}");
+    // Where nothing is left of it but a head, that is named.
+    fs::write(beside(&place, "newest.note"), newest).unwrap();
+    fs::rename(place.work().join(".glyph-ledger"), beside(&place, "second")).unwrap();
+    let said = init(&place, &["--continues", "../newest.note"]);
+    assert_eq!(
+        (said.exit, code(&said)),
+        (3, "LEDGER_FOREIGN".to_owned()),
+        "another one was here last"
+    );
+}
+
+#[test]
+fn l6_a_store_goes_on_from_a_backup() {
+    let place = Place::new();
+    done(&place, &["init"]);
+    copy(&place.work().join(".glyph/ledger"), &beside(&place, "older"));
+    let plan = done(&place, &["plan", "--to", "2", "-o", "../plan.json", "--json"]).json();
+    let id = plan["data"]["plan"]["id"].as_str().unwrap();
+    done(&place, &["apply", "../plan.json", "--accept-lossy", id]);
+    restored(&place, ".glyph/ledger");
+    let made = place.run(&["init", "--continues", "../old", "--json"]);
+    assert_eq!(made.exit, 0, "{made:?}");
+    before(&place, &made.json());
+    assert_eq!(made.json()["data"]["version"], "2");
+    crate::support::migrate(&place, "3");
+    done(&place, &["undo"]);
+    done(&place, &["verify-chain", "--objects"]);
+    let whole = Place::new();
+    a_migrated_store(&whole);
+    let taken = whole.run(&["init", "--continues", ".glyph/ledger", "--json"]);
+    assert_eq!((taken.exit, code(&taken)), (2, "ALREADY_HERE".to_owned()), "{taken:?}");
+}
