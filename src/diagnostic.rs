@@ -351,6 +351,12 @@ catalogue! {
     SIGNER_UNKNOWN = 1711, Unverified, Fatal, false,
         "A head is signed by a key that was not allowed to sign it, or that the ledger does not know.",
         "`glyph-ledger key list` tells whom the ledger knows; what lies before the head is still good.";
+    WITNESSES_MISSING = 1712, NotFullyChecked, Warn, false,
+        "Fewer witnesses have cosigned a head than the policy asks for.",
+        "Get a head that more of them have cosigned, or name another policy: `--witness-policy FILE`.";
+    POLICY_INVALID = 1713, Usage, Error, false,
+        "A file is not a policy that says which witnesses must have seen a head (c2sp.org/tlog-policy).",
+        "Mend the line named.";
     IO = 1800, Failed, Error, true,
         "The operating system refused or failed.",
         "Mend what is named and run the command again.";

@@ -13,8 +13,8 @@ use crate::diagnostic::{
     LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID, MIGRATION_ABOVE_CURRENT,
     MIGRATION_BELOW_MINIMUM, MIGRATION_PATH_MISSING, MIGRATION_VERSION_AMBIGUOUS,
     MIGRATION_VERSION_TYPE, MIGRATION_VERSION_UNKNOWN, NEEDS_EXCLUSIVE, NO_RUN, OBJECT_DAMAGED,
-    OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, REPORT_TOO_LARGE, SIGNATURE_BAD, SIGNER_UNKNOWN,
-    STEP_FAILED, STORE_INVALID, USAGE,
+    OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, POLICY_INVALID, REPORT_TOO_LARGE, SIGNATURE_BAD,
+    SIGNER_UNKNOWN, STEP_FAILED, STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
 use crate::evidence::{EvidenceError, ReportError, TreeError};
@@ -29,7 +29,7 @@ use crate::target::glyph_store::{AuditError, CreateError, ManifestError};
 use crate::target::sqlite::{
     ContentError, DatabaseError, ImageError, PublishError, StepError, UnknownPage,
 };
-use crate::trust::{HeadFileError, KeyError, NoHome};
+use crate::trust::{HeadFileError, KeyError, NoHome, PolicyError};
 
 /// Whether events were appended is not known.
 const IN_DOUBT: &str = "whether the events were appended shows on opening the ledger again";
@@ -78,6 +78,7 @@ from_owned! {
     KeyChangeError,
     KeyError,
     HeadFileError,
+    PolicyError,
     NoHome,
     NoRandomness,
     ContractError,
@@ -258,6 +259,19 @@ impl From<&PinError> for Failure {
         match error {
             PinError::Io { path, .. } => at_path(&IO, error, path),
             PinError::Form { path, .. } => at_path(&PIN_INVALID, error, path),
+        }
+    }
+}
+
+impl From<&PolicyError> for Failure {
+    fn from(error: &PolicyError) -> Self {
+        match error {
+            PolicyError::Io { path, .. } => at_path(&IO, error, path),
+            PolicyError::File { path, .. } => at_path(&POLICY_INVALID, error, path),
+            PolicyError::Line { line, .. } => {
+                plainly(&POLICY_INVALID, error).at(format!("line {line}"))
+            }
+            PolicyError::NoQuorum => plainly(&POLICY_INVALID, error),
         }
     }
 }

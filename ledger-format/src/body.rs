@@ -190,7 +190,7 @@ impl Body {
         let state = |state: &ObjectState| match state {
             ObjectState::Document { content, .. } => Some(*content),
             ObjectState::Database { page_root: root, .. } => Some(page_root(root)),
-            ObjectState::Log { tail, .. } => Some(*tail),
+            ObjectState::Log { tail, .. } => Some(**tail),
         };
         match self {
             Self::ObjectObserved(body) => state(&body.state).into_iter().collect(),
@@ -255,7 +255,9 @@ impl<const N: usize> serde::de::Visitor<'_> for FixedBytesVisitor<N> {
     }
 }
 
-/// What an object is at one moment, by kind of object.
+/// What an object is at one moment, by kind of object. Of documents there are many, and a ledger's state holds one of these
+/// for each of them, more than once while a run is open: what only the other kinds have is held apart, so that it takes no
+/// room here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ObjectState {
@@ -273,9 +275,9 @@ pub enum ObjectState {
         /// Root of its page tree (SPEC §9.1); names its image.
         page_root: CommitHash,
         /// Hash of schema and rows, independent of page layout (SPEC §9.2).
-        rows: CommitHash,
+        rows: Box<CommitHash>,
         /// Hash of the schema alone (SPEC §9.3).
-        schema: CommitHash,
+        schema: Box<CommitHash>,
     },
     /// A file that is only ever appended to.
     Log {
@@ -285,7 +287,7 @@ pub enum ObjectState {
         bytes: u64,
         /// The bytes appended since it was last recorded, as an object: all of them the first time.
         /// Together these objects are the file, so that a changed line can be found.
-        tail: ContentHash,
+        tail: Box<ContentHash>,
     },
 }
 
@@ -295,7 +297,7 @@ impl ObjectState {
     pub const fn claim_hash(&self) -> [u8; 32] {
         match self {
             Self::Document { content, .. } | Self::Log { content, .. } => *content.as_bytes(),
-            Self::Database { rows, .. } => *rows.as_bytes(),
+            Self::Database { rows, .. } => *(**rows).as_bytes(),
         }
     }
 
@@ -734,7 +736,8 @@ pub(crate) mod samples {
     pub(crate) fn every_kind() -> Vec<Body> {
         let content = ContentHash::of(b"content");
         let commit = CommitHash::of("x", &Value::Null);
-        let database = ObjectState::Database { page_root: commit, rows: commit, schema: commit };
+        let database =
+            ObjectState::Database { page_root: commit, rows: commit.into(), schema: commit.into() };
         let mut bodies = vec![
             LedgerCreated {
                 recovery: Some(FixedBytes([3; 32])),
@@ -869,7 +872,7 @@ pub(crate) mod samples {
             RunPublished {
                 run,
                 places: 2,
-                audit: Some(ObjectState::Log { content, bytes: 13, tail: content }),
+                audit: Some(ObjectState::Log { content, bytes: 13, tail: content.into() }),
             }
             .into(),
             RunAborted { run, code: "SQL_FAILED".into(), message: "no such table".into() }.into(),

@@ -116,6 +116,11 @@ impl SignedHead {
         self.signer
     }
 
+    /// The note that carries it.
+    pub const fn note(&self) -> &Note {
+        &self.note
+    }
+
     /// The bytes of the note.
     pub fn encode(&self) -> Vec<u8> {
         self.note.encode()

@@ -7,6 +7,7 @@ pub mod body;
 pub mod cbor;
 pub mod chain;
 pub mod column;
+pub mod cosignature;
 pub mod event;
 pub mod flat;
 pub mod frame;

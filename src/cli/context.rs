@@ -11,11 +11,12 @@ use super::failure;
 use super::globals::Globals;
 use crate::diagnostic::{Failure, NOTHING_HERE, USAGE};
 use crate::effects::{KeySigner, SystemClock, SystemRandom};
-use crate::ledger::{KnownHead, Ledger, LedgerError, Pins as _, Surroundings, place_of};
+use crate::ledger::{KnownBy, KnownHead, Ledger, LedgerError, Pins as _, Surroundings, place_of};
 use crate::log::sled::{OpenError, read_identity};
 use crate::target::glyph_store::Layout;
 use crate::trust::{
-    FilePins, Home, KeyError, SEED_VARIABLE, create_key, key_of_seed, load_key, read_head,
+    Endorsement, FilePins, Home, KeyError, Policy, SEED_VARIABLE, create_key, key_of_seed,
+    load_key, read_head,
 };
 
 /// Name of a ledger's folder outside of a `.glyph` store.
@@ -235,9 +236,20 @@ impl Context {
     /// The heads that the user named.
     fn named(&self) -> Result<Vec<KnownHead>, Failure> {
         let Globals { trust, expect, .. } = &self.globals;
-        let trusted = trust.as_deref().map(read_head).transpose()?.map(KnownHead::trusted);
+        let by = self.endorsement()?.map_or(KnownBy::Trust, |endorsed| {
+            if endorsed.met { KnownBy::Witnesses } else { KnownBy::Unwitnessed }
+        });
+        let trusted = trust.as_deref().map(read_head).transpose()?;
+        let trusted = trusted.map(|head| KnownHead::signed(by, head));
         let expected = expect.map(|stated| KnownHead::expected(stated.size, stated.root));
         Ok(trusted.into_iter().chain(expected).collect())
+    }
+
+    /// What the user's policy makes of the head that they named, if there is one.
+    pub(super) fn endorsement(&self) -> Result<Option<Endorsement>, Failure> {
+        let Globals { trust, witness_policy, .. } = &self.globals;
+        let (Some(head), Some(policy)) = (trust, witness_policy) else { return Ok(None) };
+        Ok(Some(Policy::read(policy)?.judge(&read_head(head)?)))
     }
 
     /// The same with a head that must be in the ledger as well.

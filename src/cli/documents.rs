@@ -288,10 +288,32 @@ pub(super) fn id_in(root: &Path, path: &Path) -> Result<String, Failure> {
     })
 }
 
-/// A name and the value that is given under it.
+/// Deepest nesting of a value that is given. Plans, settings and proofs hold it some levels down, and are read to 128.
+const GIVEN_DEPTH_MAX: usize = 100;
+
+/// A name and the value that is given under it: JSON, or else a text.
 pub(super) fn parameter(given: &str) -> Result<(String, Value), Failure> {
-    let wrong = || Failure::new(&USAGE, format!("{given:?} is not NAME=VALUE")).at("--set");
-    let (name, value) = given.split_once('=').ok_or_else(wrong)?;
-    let value = json::read(value.as_bytes()).map_or_else(|_| Value::text(value), |json| json.value);
+    let wrong = |told: String| Failure::new(&USAGE, told).at("--set");
+    let unnamed = || wrong(format!("{given:?} is not NAME=VALUE"));
+    let (name, value) = given.split_once('=').ok_or_else(unnamed)?;
+    let value = match json::read(value.as_bytes()) {
+        Ok(json) if depth(&json.value) <= GIVEN_DEPTH_MAX => json.value,
+        Err(error) if error.reason != json::Reason::Depth => Value::text(value),
+        _ => {
+            let told =
+                format!("the value of {name} is nested deeper than {GIVEN_DEPTH_MAX} levels");
+            return Err(wrong(told));
+        }
+    };
     Ok((name.to_owned(), value))
+}
+
+/// How many lists and objects a value has within each other.
+fn depth(value: &Value) -> usize {
+    let inner = match value {
+        Value::List(values) => values.iter().map(depth).max(),
+        Value::Map(map) => map.iter().map(|(_, value)| depth(value)).max(),
+        _ => return 0,
+    };
+    1 + inner.unwrap_or(0)
 }

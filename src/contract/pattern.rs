@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ecow::EcoString;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -18,7 +19,7 @@ pub struct Pattern(Pointer);
 
 impl Pattern {
     /// The tokens, unescaped.
-    pub fn tokens(&self) -> &[String] {
+    pub fn tokens(&self) -> &[EcoString] {
         self.0.tokens()
     }
 
@@ -51,7 +52,7 @@ impl Pattern {
     }
 }
 
-fn collect(tokens: &[String], value: &Value, here: Pointer, places: &mut Vec<Pointer>) {
+fn collect(tokens: &[EcoString], value: &Value, here: Pointer, places: &mut Vec<Pointer>) {
     let Some((token, rest)) = tokens.split_first() else { return places.push(here) };
     match value {
         Value::List(values) if token == ANY => {

@@ -8,6 +8,7 @@
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 
+use ecow::EcoString;
 use ledger_format::cbor;
 
 use super::{Map, Number, Pointer, Value};
@@ -60,7 +61,7 @@ pub fn json(value: &Value, omitted: &[Pointer]) -> Result<String, NoForm> {
 }
 
 /// What is left of the omitted places below the value at hand.
-type Omitted<'a> = Vec<&'a [String]>;
+type Omitted<'a> = Vec<&'a [EcoString]>;
 
 fn below_root(omitted: &[Pointer]) -> Omitted<'_> {
     omitted.iter().map(Pointer::tokens).collect()

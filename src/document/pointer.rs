@@ -4,14 +4,16 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use ecow::EcoString;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Value;
 
-/// A place in a document, as names and list positions from the root. The empty pointer is the document itself.
+/// A place in a document, as names and list positions from the root. The empty pointer is the document itself. Places are made
+/// for every element of a list that steps change, so that names share their memory, or need none where they are short.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Pointer(Vec<String>);
+pub struct Pointer(Vec<EcoString>);
 
 /// A text that is no JSON Pointer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,16 +28,14 @@ pub enum PointerError {
 
 impl Pointer {
     /// The names and positions, unescaped.
-    pub fn tokens(&self) -> &[String] {
+    pub fn tokens(&self) -> &[EcoString] {
         &self.0
     }
 
     /// The place below this one under `token`.
     #[must_use]
     pub fn below(&self, token: &str) -> Self {
-        let mut tokens = self.0.clone();
-        tokens.push(token.to_owned());
-        Self(tokens)
+        self.0.iter().cloned().chain([token.into()]).collect()
     }
 
     /// The place that holds this one, and this one's name there; `None` for the root.
@@ -67,7 +67,7 @@ impl Pointer {
     }
 
     /// What stands where `tokens` lead from `root`.
-    pub(crate) fn look<'a>(tokens: &[String], root: &'a Value) -> Option<&'a Value> {
+    pub(crate) fn look<'a>(tokens: &[EcoString], root: &'a Value) -> Option<&'a Value> {
         tokens.iter().try_fold(root, |value, token| match value {
             Value::Map(map) => map.get(token),
             Value::List(values) => values.get(position(token)?),
@@ -76,7 +76,7 @@ impl Pointer {
     }
 
     /// What stands where `tokens` lead from `root`, to change it.
-    pub(crate) fn look_mut<'a>(tokens: &[String], root: &'a mut Value) -> Option<&'a mut Value> {
+    pub(crate) fn look_mut<'a>(tokens: &[EcoString], root: &'a mut Value) -> Option<&'a mut Value> {
         tokens.iter().try_fold(root, |value, token| match value {
             Value::Map(map) => Arc::make_mut(map).get_mut(token),
             Value::List(values) => values.make_mut().get_mut(position(token)?),
@@ -91,9 +91,9 @@ fn position(token: &str) -> Option<usize> {
     (plain && token.bytes().all(|byte| byte.is_ascii_digit())).then(|| token.parse().ok())?
 }
 
-impl FromIterator<String> for Pointer {
-    fn from_iter<I: IntoIterator<Item = String>>(tokens: I) -> Self {
-        Self(tokens.into_iter().collect())
+impl<T: Into<EcoString>> FromIterator<T> for Pointer {
+    fn from_iter<I: IntoIterator<Item = T>>(tokens: I) -> Self {
+        Self(tokens.into_iter().map(Into::into).collect())
     }
 }
 
@@ -107,8 +107,11 @@ impl FromStr for Pointer {
         let Some(rest) = text.strip_prefix('/') else {
             return Err(PointerError::Start(text.to_owned()));
         };
-        let token =
-            |token: &str| unescape(token).ok_or_else(|| PointerError::Escape(text.to_owned()));
+        let token = |token: &str| {
+            unescape(token)
+                .map(EcoString::from)
+                .ok_or_else(|| PointerError::Escape(text.to_owned()))
+        };
         Ok(Self(rest.split('/').map(token).collect::<Result<_, _>>()?))
     }
 }
@@ -140,7 +143,7 @@ impl<'de> Deserialize<'de> for Pointer {
 impl fmt::Display for Pointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for token in &self.0 {
-            write!(f, "/{}", token.replace('~', "~0").replace('/', "~1"))?;
+            write!(f, "/{}", token.as_str().replace('~', "~0").replace('/', "~1"))?;
         }
         Ok(())
     }
@@ -187,7 +190,7 @@ mod tests {
 
     quickcheck! {
         fn every_pointer_reads_back(tokens: Vec<String>) -> bool {
-            let pointer = Pointer(tokens);
+            let pointer: Pointer = tokens.into_iter().collect();
             pointer.to_string().parse() == Ok(pointer)
         }
     }

@@ -19,6 +19,10 @@ pub enum KnownBy {
     Trust,
     /// The user, who gave size and root.
     Expect,
+    /// As many witnesses as the user's policy asks for.
+    Witnesses,
+    /// The user, who gave a signed head that fewer witnesses have seen than their policy asks for.
+    Unwitnessed,
 }
 
 impl KnownBy {
@@ -29,6 +33,8 @@ impl KnownBy {
             Self::Pin => "pin",
             Self::Trust => "trust",
             Self::Expect => "expect",
+            Self::Witnesses => "witnesses",
+            Self::Unwitnessed => "unwitnessed",
         }
     }
 }
@@ -40,6 +46,8 @@ impl Display for KnownBy {
             Self::Pin => "the remembered head",
             Self::Trust => "the trusted head",
             Self::Expect => "the expected head",
+            Self::Witnesses => "the witnessed head",
+            Self::Unwitnessed => "the head that too few witnesses saw",
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Whether patterns of places may concern the same part of a document.
 
+use ecow::EcoString;
+
 use crate::contract::Pattern;
 use crate::document::Pointer;
 
@@ -13,7 +15,8 @@ pub(super) fn covers(pattern: &Pattern, place: &Pattern) -> bool {
 
 /// Whether something that one of the two means may lie at or below something that the other means.
 pub(super) fn overlap(one: &Pointer, other: &Pattern) -> bool {
-    let same = |(one, other): (&String, &String)| one == EACH || other == EACH || one == other;
+    let same =
+        |(one, other): (&EcoString, &EcoString)| one == EACH || other == EACH || one == other;
     one.tokens().iter().zip(other.tokens()).all(same)
 }
 

@@ -261,13 +261,13 @@ fn state(draw: &mut Draw) -> ObjectState {
         }
         "Database" => ObjectState::Database {
             page_root: commit(draw),
-            rows: commit(draw),
-            schema: commit(draw),
+            rows: commit(draw).into(),
+            schema: commit(draw).into(),
         },
         _ => ObjectState::Log {
             content,
             bytes: draw.number(),
-            tail: ContentHash::from_bytes(draw.array()),
+            tail: ContentHash::from_bytes(draw.array()).into(),
         },
     }
 }

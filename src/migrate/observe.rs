@@ -125,8 +125,8 @@ impl LiveDatabase {
     fn state(&self, tree: &PageTree) -> Result<ObjectState, MigrateError> {
         Ok(ObjectState::Database {
             page_root: tree.root(),
-            rows: self.0.content_hash()?,
-            schema: self.schema()?,
+            rows: self.0.content_hash()?.into(),
+            schema: self.schema()?.into(),
         })
     }
 }
@@ -179,7 +179,8 @@ pub(super) fn take_all(
     if let Some(path) = site.audit() {
         let audit = read_prefix(&path, None)?;
         let tail = objects.put(&audit.tail)?;
-        let state = ObjectState::Log { content: audit.content, bytes: audit.bytes, tail };
+        let state =
+            ObjectState::Log { content: audit.content, bytes: audit.bytes, tail: tail.into() };
         found.push((Layout::AUDIT.to_owned(), state));
     }
     Ok(found)
@@ -277,7 +278,8 @@ impl Store {
             return Ok(None);
         }
         let tail = self.objects.put(&found.tail)?;
-        let state = ObjectState::Log { content: found.content, bytes: found.bytes, tail };
+        let state =
+            ObjectState::Log { content: found.content, bytes: found.bytes, tail: tail.into() };
         Ok(Some(observed(Layout::AUDIT, state)))
     }
 }

@@ -374,7 +374,7 @@ pub(super) fn binding(state: &ObjectState, version: &str) -> CommitHash {
             cbor::map([("content", (*content).into()), ("mode", u64::from(*mode).into())])
         }
         ObjectState::Database { schema, .. } => {
-            cbor::map([("schema", (*schema).into()), ("version", Value::from(version))])
+            cbor::map([("schema", (**schema).into()), ("version", Value::from(version))])
         }
         ObjectState::Log { .. } => Value::Null,
     };

@@ -303,7 +303,7 @@ pub(super) fn version_written(
         };
         as_in(&after) > as_in(&before)
     } else {
-        schema != *schema_before
+        schema != **schema_before
     };
     Ok(if written { to.clone() } else { from.clone() })
 }
@@ -319,7 +319,7 @@ fn look_at_database(
     let conflict = || MigrateError::Conflict { place: object.to_owned(), run: open.run };
     let known = |states: &States| match states.get(object) {
         Some(ObjectState::Database { page_root, schema, .. }) => {
-            Ok(Known { page_root: *page_root, schema: *schema })
+            Ok(Known { page_root: *page_root, schema: **schema })
         }
         _ => Err(conflict()),
     };
@@ -409,7 +409,7 @@ fn append_line(
     sync_file(&path)?;
     let now = read_prefix(&path, Some((audit.bytes, audit.content)))?;
     let tail = store.objects.put(&now.tail)?;
-    Ok(ObjectState::Log { content: now.content, bytes: now.bytes, tail })
+    Ok(ObjectState::Log { content: now.content, bytes: now.bytes, tail: tail.into() })
 }
 
 /// How far the run's line stands in the audit file.

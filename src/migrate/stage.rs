@@ -179,7 +179,7 @@ impl Staging {
         let copy = work.copy();
         let states_version = self.check_version(store, copy)?;
         let (page_root, schema) = (copy.page_tree().root(), copy.schema_digest()?);
-        let target = ObjectState::Database { page_root, rows, schema };
+        let target = ObjectState::Database { page_root, rows: rows.into(), schema: schema.into() };
         let loss_list = match loss.lost() {
             0 => None,
             _ => Some(store.objects.put(&loss.list().encode())?),

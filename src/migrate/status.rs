@@ -258,7 +258,7 @@ fn drift_of(
             Ok(if found == *recorded { Drift::None } else { Drift::DocumentChange })
         }
         ObjectState::Database { page_root, schema, .. } => {
-            if database.schema()? != *schema {
+            if database.schema()? != **schema {
                 return Ok(Drift::SchemaDrift);
             }
             if !deep {

@@ -193,7 +193,7 @@ impl One<'_> {
                 let (root, found) =
                     read().map_err(|error| MaterialiseError::Database { object, error })?;
                 let shown = |root, schema| format!("page root {root}, schema {schema}");
-                (shown(*page_root, *schema), shown(root, found))
+                (shown(*page_root, **schema), shown(root, found))
             }
         };
         if expected == actual {

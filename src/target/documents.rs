@@ -6,5 +6,5 @@
 mod place;
 mod tree;
 
-pub use place::{Beside, Found, Output, Places, Stamp};
+pub use place::{Beside, Found, Output, Places, Stamp, Stamps};
 pub use tree::{Kinds, Survey, Tree, TreeError};

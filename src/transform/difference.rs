@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use ecow::EcoString;
+
 use super::effect::{Effect, Operation};
 use crate::document::{Pointer, Value};
 
@@ -176,7 +178,7 @@ fn keys<'a>(values: &'a [Value], key: &Pointer) -> Option<Vec<Id<'a>>> {
 }
 
 fn matches_place(pattern: &Pointer, place: &[Token<'_>]) -> bool {
-    let same = |(word, token): (&String, &Token<'_>)| match token {
+    let same = |(word, token): (&EcoString, &Token<'_>)| match token {
         _ if word == "*" => true,
         Token::Name(name) => word == name,
         Token::Position(position) => *word == position.to_string(),

@@ -1,5 +1,6 @@
 //! What a step changed.
 
+use ecow::EcoString;
 use serde::Serialize;
 
 use crate::document::{Pointer, Value};
@@ -94,7 +95,7 @@ impl Effect {
 }
 
 /// Where `place` lies below `root`.
-fn relative<'a>(root: &Pointer, place: &'a Pointer) -> Option<&'a [String]> {
+fn relative<'a>(root: &Pointer, place: &'a Pointer) -> Option<&'a [EcoString]> {
     place.tokens().strip_prefix(root.tokens())
 }
 

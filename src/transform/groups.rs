@@ -39,7 +39,7 @@ fn keys(step: &Groups) -> Option<HashSet<&str>> {
     let collected = step.collect.iter().map(|collected| &collected.path);
     let places = step.only.iter().map(|only| &only.path).chain([&step.by]);
     let places = places.chain(collected).chain(asked);
-    places.map(|place| place.tokens().first().map(String::as_str)).collect()
+    places.map(|place| place.tokens().first().map(EcoString::as_str)).collect()
 }
 
 struct Grouping<'a> {

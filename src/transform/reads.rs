@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use ecow::EcoString;
 use jaq_json::Val;
 
 use super::jq::{JqError, Program, to_jq};
@@ -40,10 +41,10 @@ struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    fn add(&mut self, tokens: &'a [String]) {
+    fn add(&mut self, tokens: &'a [EcoString]) {
         match tokens.split_first() {
             Some((token, rest)) => {
-                let name = || Val::utf8_str(token.clone());
+                let name = || Val::utf8_str(token.to_string());
                 let new = || Self { name: name(), ..Self::default() };
                 self.below.entry(token).or_insert_with(new).add(rest);
             }

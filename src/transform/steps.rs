@@ -384,7 +384,7 @@ impl Work<'_> {
             return self.absent(&step.path, step.optional);
         };
         let outer = self.base.len();
-        self.base.extend(step.path.tokens().iter().map(EcoString::from));
+        self.base.extend(step.path.tokens().iter().cloned());
         let done = match stands {
             Value::List(values) => {
                 let mut values = values.make_mut().iter_mut().enumerate();
@@ -594,7 +594,7 @@ impl Work<'_> {
     }
 
     /// The object that holds the place, and the place's name in it.
-    fn inside<'a>(&self, path: &'a Pointer) -> Result<(&'a [String], &'a str), StepError> {
+    fn inside<'a>(&self, path: &'a Pointer) -> Result<(&'a [EcoString], &'a str), StepError> {
         let (name, above) =
             path.tokens().split_last().ok_or_else(|| self.refuse(path, Trouble::Root))?;
         Ok((above, name))
@@ -602,7 +602,7 @@ impl Work<'_> {
 
     fn object<'a>(
         &self,
-        tokens: &[String],
+        tokens: &[EcoString],
         root: &'a mut Value,
         optional: bool,
     ) -> Result<Option<&'a mut Map>, StepError> {
@@ -626,8 +626,7 @@ impl Work<'_> {
 
     /// `path`, which is meant from the value at hand, as seen from the root.
     fn place(&self, path: &Pointer) -> Pointer {
-        let base = self.base.iter().map(EcoString::to_string);
-        base.chain(path.tokens().iter().cloned()).collect()
+        self.base.iter().chain(path.tokens()).cloned().collect()
     }
 
     fn refuse(&self, path: &Pointer, trouble: Trouble) -> StepError {
@@ -636,8 +635,8 @@ impl Work<'_> {
 }
 
 /// The place under `name` in what stands where `above` leads.
-fn beside(above: &[String], name: &str) -> Pointer {
-    above.iter().map(String::as_str).chain([name]).map(str::to_owned).collect()
+fn beside(above: &[EcoString], name: &str) -> Pointer {
+    above.iter().cloned().chain([name.into()]).collect()
 }
 
 impl Kind {

@@ -71,7 +71,7 @@ impl AuditRecords {
         else {
             return;
         };
-        let part = Part { seq, bytes: *bytes, tail: *tail };
+        let part = Part { seq, bytes: *bytes, tail: **tail };
         if let Some(file) = self.files.get_mut(object) {
             file.content = *content;
             file.parts.push(part);

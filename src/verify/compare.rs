@@ -144,10 +144,10 @@ fn against(known: &KnownHead, found: &Found<'_>) -> Verdict {
 /// The anchor lies in the store: whoever replaces the store replaces it too.
 fn proves_completeness(by: KnownBy, expectations: &Expectations) -> bool {
     match by {
-        KnownBy::Anchor => false,
+        KnownBy::Anchor | KnownBy::Unwitnessed => false,
         KnownBy::Pin => {
             expectations.pin.as_ref().is_some_and(|pin| pin.provenance.proves_completeness())
         }
-        KnownBy::Trust | KnownBy::Expect => true,
+        KnownBy::Trust | KnownBy::Expect | KnownBy::Witnesses => true,
     }
 }

@@ -181,7 +181,7 @@ pub fn compare_live(
                 log(&path, *content, *bytes, text)?
             }
             ObjectState::Database { page_root, schema, .. } => {
-                database(&path, *page_root, *schema, wait)?
+                database(&path, *page_root, **schema, wait)?
             }
         };
         let difference = |change| Difference { object: object.clone(), change };

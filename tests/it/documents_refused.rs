@@ -241,6 +241,30 @@ fn what_has_no_sense_for_a_tree_is_refused_before_a_ledger_is_made() {
 }
 
 #[test]
+fn a_value_that_is_given_is_refused_where_plans_could_not_be_read_again() {
+    let place = a_shelf(&[("a.json", GOOD)]);
+    let list = |levels: usize| format!("shelf={}{}", "[".repeat(levels), "]".repeat(levels));
+    // Names that are not in the order of canonical CBOR take more levels there.
+    let object = |levels: usize| {
+        format!("shelf={}0{}", "{\"$b\":0,\"a\":".repeat(levels), "}".repeat(levels))
+    };
+    let init = ["init", "--documents", "--contract", "../contracts/book.yaml", "--set"];
+    for deep in [list(101), object(101), list(600)] {
+        let message = refused(&place, (2, "USAGE"), &[&init[..], &[deep.as_str()]].concat());
+        assert_eq!(message, "the value of shelf is nested deeper than 100 levels");
+    }
+    assert!(!place.work().join(".glyph-ledger").exists());
+    for deep in [list(100), object(100)] {
+        let place = a_shelf(&[("a.json", GOOD)]);
+        done(&place, &[&init[..], &[deep.as_str()]].concat());
+        done(&place, &["plan", "-o", "../plan.json"]);
+        done(&place, &["apply", "../plan.json"]);
+        done(&place, &["undo"]);
+        done(&place, &["check"]);
+    }
+}
+
+#[test]
 fn no_documents_are_nothing_to_do() {
     let place = a_tree(&[]);
     refused(&place, (2, "NOTHING_HERE"), &["check"]);

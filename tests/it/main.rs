@@ -25,6 +25,8 @@ mod cli_runs;
 #[cfg(test)]
 mod cli_store;
 #[cfg(test)]
+mod cli_witnesses;
+#[cfg(test)]
 mod contract_schema;
 #[cfg(test)]
 mod databases;

@@ -441,10 +441,10 @@ fn states() -> [ObjectState; 3] {
         ObjectState::Document { content, bytes: MOST, mode: u32::MAX },
         ObjectState::Database {
             page_root: hash("root"),
-            rows: hash("rows"),
-            schema: hash("schema"),
+            rows: hash("rows").into(),
+            schema: hash("schema").into(),
         },
-        ObjectState::Log { content, bytes: 0, tail: ContentHash::of(b"tail") },
+        ObjectState::Log { content, bytes: 0, tail: ContentHash::of(b"tail").into() },
     ]
 }
 

@@ -387,8 +387,8 @@ fn manifest(text: &str) -> ObjectState {
 fn database(which: &str) -> ObjectState {
     ObjectState::Database {
         page_root: stand_in(&format!("page root {which}")),
-        rows: stand_in(&format!("rows {which}")),
-        schema: stand_in(&format!("schema {which}")),
+        rows: stand_in(&format!("rows {which}")).into(),
+        schema: stand_in(&format!("schema {which}")).into(),
     }
 }
 
@@ -400,7 +400,7 @@ fn log(all: &str, tail: &str) -> ObjectState {
     ObjectState::Log {
         content: ContentHash::of(all.as_bytes()),
         bytes: all.len() as u64,
-        tail: ContentHash::of(tail.as_bytes()),
+        tail: ContentHash::of(tail.as_bytes()).into(),
     }
 }
 

@@ -272,8 +272,8 @@ fn object_state(draw: &mut Draw) -> ObjectState {
             bytes: draw.number(),
             mode: u32::try_from(draw.up_to(u32::MAX.into())).unwrap(),
         },
-        Database => ObjectState::Database { page_root: commit(draw), rows: commit(draw), schema: commit(draw) },
-        Log => ObjectState::Log { content: content(draw), bytes: draw.number(), tail: content(draw) },
+        Database => ObjectState::Database { page_root: commit(draw), rows: commit(draw).into(), schema: commit(draw).into() },
+        Log => ObjectState::Log { content: content(draw), bytes: draw.number(), tail: content(draw).into() },
     })
 }
 

@@ -88,11 +88,13 @@ fn document(text: &str) -> ObjectState {
 }
 
 fn database() -> ObjectState {
-    ObjectState::Database { page_root: hash("root"), rows: hash("rows"), schema: hash("schema") }
+    let (rows, schema) = (hash("rows").into(), hash("schema").into());
+    ObjectState::Database { page_root: hash("root"), rows, schema }
 }
 
 fn log(bytes: u64) -> ObjectState {
-    ObjectState::Log { content: ContentHash::of(b"log"), bytes, tail: ContentHash::of(b"tail") }
+    let tail = ContentHash::of(b"tail").into();
+    ObjectState::Log { content: ContentHash::of(b"log"), bytes, tail }
 }
 
 fn observed(object: &str, cause: Cause) -> ObjectObserved {

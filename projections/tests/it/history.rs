@@ -38,8 +38,8 @@ impl Matter for Names {
         let hash = |tag| CommitHash::of(tag, &number.into());
         ObjectState::Database {
             page_root: hash("page_root"),
-            rows: hash("rows"),
-            schema: hash("schema"),
+            rows: hash("rows").into(),
+            schema: hash("schema").into(),
         }
     }
 }
@@ -400,7 +400,7 @@ impl<M: Matter> History<M> {
         self.audit.extend_from_slice(tail);
         let tail = self.matter.content(tail);
         let (content, bytes) = (ContentHash::of(&self.audit), self.audit.len() as u64);
-        ObjectState::Log { content, bytes, tail }
+        ObjectState::Log { content, bytes, tail: tail.into() }
     }
 
     fn made(&mut self) -> u64 {

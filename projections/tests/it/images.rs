@@ -12,7 +12,8 @@ fn root(number: u64) -> CommitHash {
 }
 
 fn database(number: u64) -> ObjectState {
-    ObjectState::Database { page_root: root(number), rows: root(number), schema: root(number) }
+    let (rows, schema) = (root(number).into(), root(number).into());
+    ObjectState::Database { page_root: root(number), rows, schema }
 }
 
 fn observed(object: &str, number: u64) -> Body {

@@ -4,9 +4,12 @@ use super::super::{List, Map, Unwritable, Value, WriteError};
 use super::DEPTH_MAX;
 use super::style::{Escapes, Style};
 
+/// About what the text of a small document takes, so that it need not grow in steps.
+const TEXT_BYTES: usize = 4_096;
+
 /// The text of `value` in `style`. Refused: bytes, and what is nested too deep to be read again.
 pub fn write(value: &Value, style: &Style) -> Result<String, WriteError> {
-    let mut writer = Writer { to: String::new(), style, depth: 0 };
+    let mut writer = Writer { to: String::with_capacity(TEXT_BYTES), style, depth: 0 };
     writer.value(value)?;
     writer.to.put(&style.end);
     Ok(writer.to)

@@ -9,7 +9,7 @@ use projections::{Outcome, Phase};
 use super::super::error::MigrateError;
 use super::super::run::{Observer, Subject as _, forget_work, shortened};
 use super::collection::{Documents, state_of};
-use super::publish::{Place, Standing};
+use super::publish::{Before, Standing};
 use super::run::observation;
 use crate::effects::Signer;
 use crate::target::documents::Found;
@@ -56,8 +56,8 @@ pub fn abandon(
         forget_work(documents, run)?;
         return Ok(Abandoned { untouched, ..Abandoned::nothing_of(run) });
     };
-    let places = documents.places_of(committed_seq, open.migrated.iter())?;
-    let (abandoned, observed, at_target) = look(documents, run, &places)?;
+    let before = documents.before(committed_seq, open.migrated.iter())?;
+    let (abandoned, observed, at_target) = look(documents, run, open.migrated.iter().zip(&before))?;
     let version = MIXED_VERSIONS.to_owned();
     let given_up = RunAbandoned { run, reason, places: at_target, version };
     let bodies = std::iter::once(given_up.into()).chain(observed).collect();
@@ -80,8 +80,8 @@ fn finish(
         return Err(MigrateError::NoRun);
     };
     let run = last.run;
-    let places = documents.places_of(committed_seq, unsettled.iter())?;
-    let (abandoned, observed, _) = look(documents, run, &places)?;
+    let before = documents.before(committed_seq, unsettled.iter())?;
+    let (abandoned, observed, _) = look(documents, run, unsettled.iter().zip(&before))?;
     documents.record(signer, observed, observer)?;
     forget_work(documents, run)?;
     Ok(abandoned)
@@ -89,21 +89,21 @@ fn finish(
 
 /// What stands in the places of a run, told and to be recorded, and how many hold their output. What stands in them is
 /// kept. Of a document that is gone, what the run read is recorded: it is then one that is missing.
-fn look(
+fn look<'a>(
     documents: &mut Documents,
     run: EventId,
-    places: &[Place],
+    migrated: impl Iterator<Item = (&'a String, &'a Before)>,
 ) -> Result<(Abandoned, Vec<Body>, u64), MigrateError> {
     let mut abandoned = Abandoned::nothing_of(run);
     let mut observed = Vec::new();
     let mut at_target = 0;
-    for place in places {
-        let read = |found: Option<&Found>| found.map(state_of) == place.source;
-        let id = place.id.clone();
+    for (id, before) in migrated {
+        let Some(place) = documents.place(id, before) else { continue };
+        let read = |found: Option<&Found>| found.map(state_of).as_ref() == place.source;
         let (found, told) = match documents.standing(place, &read)? {
             Standing::Output(found) => {
                 at_target += 1;
-                let by_run = place.source.as_ref() != Some(&place.target);
+                let by_run = place.source != Some(place.target);
                 (Some(found), by_run.then_some(&mut abandoned.written))
             }
             Standing::Source(found) => (found, None),
@@ -111,7 +111,7 @@ fn look(
             Standing::Gone => (None, Some(&mut abandoned.gone)),
         };
         match told {
-            Some(list) => list.push(id),
+            Some(list) => list.push(id.clone()),
             None => abandoned.untouched += 1,
         }
         let state = match &found {
@@ -119,9 +119,9 @@ fn look(
                 documents.objects.put(&found.bytes)?;
                 state_of(found)
             }
-            None => place.source.clone().unwrap_or_else(|| place.target.clone()),
+            None => place.source.unwrap_or(place.target).clone(),
         };
-        observed.push(observation(&place.id, Cause::Abandoned, state));
+        observed.push(observation(id, Cause::Abandoned, state));
     }
     documents.objects.sync()?;
     Ok((abandoned, observed, at_target))

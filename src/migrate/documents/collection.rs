@@ -19,7 +19,7 @@ use crate::effects::{KernelSyncs, Random, Signer, syncs};
 use crate::ledger::{Begins, Ledger, Surroundings};
 use crate::link::Links;
 use crate::objects::Objects;
-use crate::target::documents::{self as target, Found, Places, Stamp, Survey, Tree};
+use crate::target::documents::{self as target, Found, Places, Stamps, Survey, Tree};
 
 /// The name under which a tree of documents is in a ledger's care: it has a contract for each kind of document and none of
 /// its own.
@@ -164,7 +164,7 @@ pub struct Documents {
     /// Those that the last run left as they are.
     pub(super) kept: Vec<String>,
     /// By which those are known again that were read and kept for the run under way.
-    pub(super) stamps: BTreeMap<String, Stamp>,
+    pub(super) stamps: Stamps,
 }
 
 impl Documents {
@@ -230,7 +230,7 @@ impl Documents {
         }
         let collection = Collection::of(tree, contracts, &outside)?;
         let objects = open_objects(&ledger)?;
-        let (conflicts, kept, stamps) = (Conflicts::Stop, Vec::new(), BTreeMap::new());
+        let (conflicts, kept, stamps) = (Conflicts::Stop, Vec::new(), Stamps::default());
         Ok(Self { collection, outside, jobs, objects, ledger, conflicts, kept, stamps })
     }
 

@@ -350,6 +350,7 @@ impl From<&PlannedDocument> for Row {
     }
 }
 
+#[cfg(test)]
 impl From<Row> for PlannedDocument {
     fn from(Row(id, route, source, mode, target, lost, loss): Row) -> Self {
         Self { id, route, source, mode, target, lost, loss }

@@ -7,7 +7,6 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ledger_format::body::{Body, Cause, ObjectState, RunPublished};
-use ledger_format::hash::ContentHash;
 use projections::{OpenRun, Phase};
 
 use super::super::error::MigrateError;
@@ -18,7 +17,7 @@ use super::run::{may_replace, named, observation};
 use crate::effects::Signer;
 use crate::objects::Objects;
 use crate::ordered::in_order;
-use crate::target::documents::{Beside, Found, Output, Places, Stamp, Tree, TreeError};
+use crate::target::documents::{Beside, Found, Output, Places, Stamps, Tree, TreeError};
 
 /// Documents that are put into their places together, and their bytes: all are written beside their places before the
 /// first is put there. File systems sync them together, twice a batch; and ext4 is slow to make files where many have been
@@ -40,15 +39,17 @@ pub enum Conflicts {
     Keep,
 }
 
+/// What a committed run read in one of its places. All else that is known of the place, the ledger holds.
+pub(in crate::migrate) type Before = Option<ObjectState>;
+
 /// A place that a committed run writes to.
-pub(in crate::migrate) struct Place {
-    pub(super) id: String,
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) id: &'a str,
     /// What the run read.
-    pub(super) source: Option<ObjectState>,
+    pub(super) source: Option<&'a ObjectState>,
     /// What it made.
-    pub(super) target: ObjectState,
-    /// By which what the run read is known again, if this process read it.
-    pub(super) stamp: Option<Stamp>,
+    pub(super) target: &'a ObjectState,
 }
 
 /// What stands in a place of a committed run.
@@ -64,40 +65,39 @@ pub(super) enum Standing {
 }
 
 impl Documents {
-    /// The places that a run writes to that was committed at `committed_seq` and migrated these documents.
-    pub(super) fn places_of<'a>(
+    /// What a run that was committed at `committed_seq` read of these documents, which it migrated.
+    pub(super) fn before<'a>(
         &self,
         committed_seq: u64,
         migrated: impl Iterator<Item = &'a String>,
-    ) -> Result<Vec<Place>, MigrateError> {
+    ) -> Result<Vec<Before>, MigrateError> {
         let before = self.ledger.state_at(committed_seq)?;
-        let (before, staged) = (&before.store().objects, &before.store().staged);
-        // Also those whose target is what the ledger had: a document that is gone comes back.
-        let targets = migrated.filter_map(|id| Some((id, staged.get(id)?)));
-        Ok(targets
-            .map(|(id, target)| {
-                let source = before.get(id).cloned();
-                Place { id: id.clone(), source, target: target.clone(), stamp: None }
-            })
-            .collect())
+        Ok(migrated.map(|id| before.store().objects.get(id).cloned()).collect())
+    }
+
+    /// The place of a document that the last committed run migrated; also of one whose target is what it was before, since
+    /// one that is gone comes back.
+    pub(super) fn place<'a>(&'a self, id: &'a str, before: &'a Before) -> Option<Place<'a>> {
+        let target = self.ledger.state().store().objects.get(id)?;
+        Some(Place { id, source: before.as_ref(), target })
     }
 
     /// What stands in a place, once what a killed job left beside it is cleared away: what it took out of the place and had
     /// not judged yet is put back.
     pub(super) fn standing(
         &self,
-        place: &Place,
+        place: Place<'_>,
         may_replace: &dyn Fn(Option<&Found>) -> bool,
     ) -> Result<Standing, MigrateError> {
         let places = Places(&self.collection.tree);
-        match places.beside(&place.id)? {
+        match places.beside(place.id)? {
             Beside::Nothing => {}
             beside => {
                 let output = holds(places, place)?;
                 if output && self.was_taken_out(place, &beside, may_replace)? {
-                    places.put_back(&place.id)?;
+                    places.put_back(place.id)?;
                 }
-                places.forget(&place.id)?;
+                places.forget(place.id)?;
             }
         }
         stands(places, place, may_replace)
@@ -107,7 +107,7 @@ impl Documents {
     /// that was not written to its end, nor what the run read.
     fn was_taken_out(
         &self,
-        place: &Place,
+        place: Place<'_>,
         beside: &Beside,
         may_replace: &dyn Fn(Option<&Found>) -> bool,
     ) -> Result<bool, MigrateError> {
@@ -115,14 +115,14 @@ impl Documents {
         if may_replace(Some(found)) {
             return Ok(false);
         }
-        let Some(content) = content_of(&place.target) else { return Ok(false) };
+        let Some(content) = content_of(place.target) else { return Ok(false) };
         Ok(!self.objects.get(&content)?.starts_with(&found.bytes))
     }
 }
 
-fn holds(places: Places<'_>, place: &Place) -> Result<bool, MigrateError> {
-    match places.look(&place.id) {
-        Ok(found) => Ok(found.is_some_and(|found| state_of(&found) == place.target)),
+fn holds(places: Places<'_>, place: Place<'_>) -> Result<bool, MigrateError> {
+    match places.look(place.id) {
+        Ok(found) => Ok(found.is_some_and(|found| state_of(&found) == *place.target)),
         Err(error) if is_no_document(&error) => Ok(false),
         Err(error) => Err(error.into()),
     }
@@ -130,11 +130,11 @@ fn holds(places: Places<'_>, place: &Place) -> Result<bool, MigrateError> {
 
 fn stands(
     places: Places<'_>,
-    place: &Place,
+    place: Place<'_>,
     may_replace: &dyn Fn(Option<&Found>) -> bool,
 ) -> Result<Standing, MigrateError> {
-    match places.look(&place.id) {
-        Ok(Some(found)) if state_of(&found) == place.target => Ok(Standing::Output(found)),
+    match places.look(place.id) {
+        Ok(Some(found)) if state_of(&found) == *place.target => Ok(Standing::Output(found)),
         Ok(found) if may_replace(found.as_ref()) => Ok(Standing::Source(found)),
         Ok(Some(found)) => Ok(Standing::Changed(found)),
         Ok(None) => Ok(Standing::Gone),
@@ -153,26 +153,35 @@ const fn is_no_document(error: &TreeError) -> bool {
 /// committed just now were `compared` with what it read; those of one whose process is gone are not known yet.
 pub(super) fn publish(
     documents: &mut Documents,
-    compared: Option<Vec<Place>>,
+    compared: Option<Vec<Before>>,
     signer: &dyn Signer,
     observer: &mut dyn Observer,
 ) -> Result<(), MigrateError> {
+    let mut stamps = std::mem::take(&mut documents.stamps);
     // Not a copy of it: it names every document.
     let open = documents.ledger.state().runs().open.as_ref().ok_or(MigrateError::NoRun)?;
     let (run, Phase::Publishing { places: expected, committed_seq, .. }) = (open.run, &open.phase)
     else {
         return Err(MigrateError::NoRun);
     };
-    let (expected, committed_seq) = (*expected, *committed_seq);
-    let (kept, written) = (BTreeMap::new(), BTreeSet::new());
-    let mut publishing = Publishing { documents, open, kept, written };
-    let places = match compared {
-        Some(places) => places,
-        None => publishing.look_first(committed_seq)?,
+    let (expected, is_known) = (*expected, compared.is_some());
+    let before = if let Some(before) = compared {
+        before
+    } else {
+        stamps.clear();
+        documents.before(*committed_seq, open.migrated.iter())?
     };
-    publishing.write_all(&places, observer)?;
-    drop(places);
+    let held = &*documents;
+    let migrated = open.migrated.iter().zip(&before);
+    let places = migrated.filter_map(|(id, before)| held.place(id, before));
+    let (kept, written) = (BTreeMap::new(), BTreeSet::new());
+    let mut publishing = Publishing { documents, open, stamps: &stamps, kept, written };
+    if !is_known {
+        publishing.look_first(places.clone())?;
+    }
+    publishing.write_all(places, observer)?;
     let kept = publishing.kept;
+    drop(before);
     let mut bodies: Vec<Body> = vec![RunPublished { run, places: expected, audit: None }.into()];
     documents.kept = kept.keys().cloned().collect();
     for (id, found) in kept {
@@ -189,25 +198,19 @@ pub(super) fn publish(
 struct Publishing<'a> {
     documents: &'a Documents,
     open: &'a OpenRun,
+    /// By which what the run read is known again, where this process read it.
+    stamps: &'a Stamps,
     /// Documents that stay as they are, with what was found there.
     kept: BTreeMap<String, Option<Found>>,
     /// Places that a process which is gone has written.
     written: BTreeSet<String>,
 }
 
-/// A place that is to be written, and with what.
-#[derive(Clone, Copy)]
-struct Writing<'p> {
-    place: &'p Place,
-    content: ContentHash,
-    mode: u32,
-}
-
 /// Outputs that are put into their places together.
 #[derive(Default)]
 struct Batch<'p> {
     /// Places whose outputs are written beside them.
-    ready: Vec<&'p Place>,
+    ready: Vec<Place<'p>>,
     /// Places that their outputs stand in.
     placed: Vec<&'p str>,
 }
@@ -220,53 +223,57 @@ struct Met {
 }
 
 impl<'a> Publishing<'a> {
-    /// Looks at all places of a run that was committed at `committed_seq`, before any is written.
-    fn look_first(&mut self, committed_seq: u64) -> Result<Vec<Place>, MigrateError> {
+    /// Looks at all places of a run, before any is written.
+    fn look_first<'p>(
+        &mut self,
+        places: impl Iterator<Item = Place<'p>>,
+    ) -> Result<(), MigrateError> {
         let (documents, hand) = (self.documents, self.hand());
-        let places = documents.places_of(committed_seq, self.open.migrated.iter())?;
         let mut met = Met::default();
         let held = |came: &Option<Came>| came.as_ref().map_or(0, Came::bytes);
         let look = |place| hand.look(place);
-        each_looked_at(documents.jobs, places.iter(), look, held, |place, came| {
+        each_looked_at(documents.jobs, places, look, held, |place, came| {
             let replaced = |found: Option<&Found>| hand.may_replace(place, found);
             let came = match came {
                 Some(came) => came,
                 None => documents.standing(place, &replaced)?.into(),
             };
             match came {
-                Came::Found => drop(self.written.insert(place.id.clone())),
+                Came::Found => drop(self.written.insert(place.id.to_owned())),
                 Came::Left(found) => self.leave(place, found, &mut met),
                 Came::Done | Came::NotBegun => {}
             }
             Ok(())
         })?;
-        self.ended(met).map(|()| places)
+        self.ended(met)
     }
 
-    fn write_all(
+    fn write_all<'p>(
         &mut self,
-        places: &[Place],
+        places: impl Iterator<Item = Place<'p>>,
         observer: &mut dyn Observer,
     ) -> Result<(), MigrateError> {
-        let mut places = places.iter().peekable();
+        let mut places = places.peekable();
         while places.peek().is_some() {
             let (mut batch, mut to_write, mut bytes) = (Batch::default(), Vec::new(), 0);
             while to_write.len() + batch.placed.len() < TOGETHER && bytes < TOGETHER_BYTES_MAX {
                 let Some(place) = places.next() else { break };
-                let ObjectState::Document { content, mode, bytes: length } = place.target else {
+                let ObjectState::Document { bytes: length, .. } = place.target else {
                     continue;
                 };
-                if self.written.contains(&place.id) {
-                    batch.placed.push(place.id.as_str());
-                } else if !self.kept.contains_key(&place.id) {
+                if self.written.contains(place.id) {
+                    batch.placed.push(place.id);
+                } else if !self.kept.contains_key(place.id) {
                     bytes += length;
-                    to_write.push(Writing { place, content, mode });
+                    to_write.push(place);
                 }
             }
+            batch.ready.reserve_exact(to_write.len());
             if let Err(error) = self.prepare(&to_write, &mut batch) {
                 self.forget(&batch.ready);
                 return Err(error);
             }
+            drop(to_write);
             self.put(&mut batch, observer)?;
             Places(self.hand().tree).settle(&batch.placed)?;
         }
@@ -276,20 +283,19 @@ impl<'a> Publishing<'a> {
     /// Writes outputs beside the places that they may be put into, durably.
     fn prepare<'p>(
         &mut self,
-        to_write: &[Writing<'p>],
+        to_write: &[Place<'p>],
         batch: &mut Batch<'p>,
     ) -> Result<(), MigrateError> {
         let (documents, hand, many) = (self.documents, self.hand(), to_write.len());
         let (mut left, stopped) = (to_write, AtomicBool::new(false));
         let portions = std::iter::from_fn(|| {
-            let portion = portion(left, |writing| &writing.place.id);
+            let portion = portion(left, |place| place.id);
             left = left.get(portion.len()..).unwrap_or_default();
             (!portion.is_empty() && !is_set(&stopped)).then_some(portion)
         });
         let objects = &*documents.objects;
-        let work = |portion: &[Writing<'p>]| {
-            let prepare =
-                |writing: &Writing<'p>| (writing.place, hand.prepare(*writing, objects, many));
+        let work = |portion: &[Place<'p>]| {
+            let prepare = |place: &Place<'p>| (*place, hand.prepare(*place, objects, many));
             portion.iter().map(prepare).collect::<Vec<_>>()
         };
         let mut met = Met::default();
@@ -298,7 +304,7 @@ impl<'a> Publishing<'a> {
             for (place, came) in portion {
                 match came {
                     Ok(Came::Done) => batch.ready.push(place),
-                    Ok(Came::Found) => batch.placed.push(place.id.as_str()),
+                    Ok(Came::Found) => batch.placed.push(place.id),
                     Ok(Came::Left(found)) => self.leave(place, found, &mut met),
                     Ok(Came::NotBegun) => {}
                     Err(error) => met.error = met.error.take().or(Some(error)),
@@ -308,7 +314,7 @@ impl<'a> Publishing<'a> {
             ControlFlow::Continue(())
         });
         self.ended(met)?;
-        let ids: Vec<&str> = batch.ready.iter().map(|place| place.id.as_str()).collect();
+        let ids: Vec<&str> = batch.ready.iter().map(|place| place.id).collect();
         Ok(Places(hand.tree).harden(&ids, many)?)
     }
 
@@ -323,15 +329,15 @@ impl<'a> Publishing<'a> {
         let Batch { ready, placed } = batch;
         let mut left = ready.as_slice();
         let portions = std::iter::from_fn(|| {
-            let portion = if is_set(&stopped) { &[] } else { portion(left, |place| &place.id) };
+            let portion = if is_set(&stopped) { &[] } else { portion(left, |place| place.id) };
             left = left.get(portion.len()..).unwrap_or_default();
             for place in portion {
-                observer.borrow_mut().reached(&Milestone::Publishing { object: &place.id });
+                observer.borrow_mut().reached(&Milestone::Publishing { object: place.id });
             }
             (!portion.is_empty()).then_some(portion)
         });
-        let work = |portion: &[&Place]| {
-            portion.iter().map(|place| hand.put(place, stops, &stopped)).collect::<Vec<_>>()
+        let work = |portion: &[Place<'_>]| {
+            portion.iter().map(|place| hand.put(*place, stops, &stopped)).collect::<Vec<_>>()
         };
         let mut met = Met::default();
         let mut taken = ready.iter();
@@ -339,11 +345,11 @@ impl<'a> Publishing<'a> {
             for (came, place) in portion.into_iter().zip(taken.by_ref()) {
                 match came {
                     Ok(Came::Done) => {
-                        observer.borrow_mut().reached(&Milestone::Published { object: &place.id });
-                        placed.push(&place.id);
+                        observer.borrow_mut().reached(&Milestone::Published { object: place.id });
+                        placed.push(place.id);
                     }
-                    Ok(Came::Found) => placed.push(&place.id),
-                    Ok(Came::Left(found)) => self.leave(place, found, &mut met),
+                    Ok(Came::Found) => placed.push(place.id),
+                    Ok(Came::Left(found)) => self.leave(*place, found, &mut met),
                     Ok(Came::NotBegun) => {}
                     Err(error) => met.error = met.error.take().or(Some(error)),
                 }
@@ -355,17 +361,17 @@ impl<'a> Publishing<'a> {
     }
 
     /// Removes what was prepared and is not put into its place. What cannot be removed is replaced by whoever goes on.
-    fn forget(&self, places: &[&Place]) {
+    fn forget(&self, places: &[Place<'_>]) {
         for place in places {
-            drop(Places(self.hand().tree).forget(&place.id));
+            drop(Places(self.hand().tree).forget(place.id));
         }
     }
 
     /// Takes note of a place that stays as it is, or of one more conflict where that is not wanted.
-    fn leave(&mut self, place: &Place, found: Option<Found>, met: &mut Met) {
+    fn leave(&mut self, place: Place<'_>, found: Option<Found>, met: &mut Met) {
         match self.documents.conflicts {
-            Conflicts::Stop => met.conflicts.push(place.id.clone()),
-            Conflicts::Keep => drop(self.kept.insert(place.id.clone(), found)),
+            Conflicts::Stop => met.conflicts.push(place.id.to_owned()),
+            Conflicts::Keep => drop(self.kept.insert(place.id.to_owned(), found)),
         }
     }
 
@@ -381,7 +387,7 @@ impl<'a> Publishing<'a> {
     }
 
     fn hand(&self) -> Hand<'a> {
-        Hand { tree: &self.documents.collection.tree, open: self.open }
+        Hand { tree: &self.documents.collection.tree, open: self.open, stamps: self.stamps }
     }
 }
 
@@ -426,12 +432,13 @@ impl From<Standing> for Came {
 struct Hand<'a> {
     tree: &'a Tree,
     open: &'a OpenRun,
+    stamps: &'a Stamps,
 }
 
 impl Hand<'_> {
     /// How a place stands; `None` where a killed job left something beside it.
-    fn look(self, place: &Place) -> Result<Option<Came>, MigrateError> {
-        match Places(self.tree).beside(&place.id)? {
+    fn look(self, place: Place<'_>) -> Result<Option<Came>, MigrateError> {
+        match Places(self.tree).beside(place.id)? {
             Beside::Nothing => self.stands(place).map(|standing| Some(standing.into())),
             _ => Ok(None),
         }
@@ -440,19 +447,19 @@ impl Hand<'_> {
     /// Writes an output, one of `many`, beside its place, if that holds what the run read.
     fn prepare(
         self,
-        writing: Writing<'_>,
+        place: Place<'_>,
         objects: &dyn Objects,
         many: usize,
     ) -> Result<Came, MigrateError> {
-        let (Writing { place, content, mode }, places) = (writing, Places(self.tree));
-        let untouched = place.stamp.is_some_and(|stamp| places.bears(&place.id, &stamp));
+        let places = Places(self.tree);
+        let untouched = places.bears_one_of(place.id, self.stamps);
         let came = if untouched { Came::Done } else { self.stands(place)?.into() };
-        if matches!(came, Came::Done) {
-            let bytes = objects.get(&content)?;
-            let output = Output { id: &place.id, bytes: &bytes, mode };
+        if let (Came::Done, ObjectState::Document { content, mode, .. }) = (&came, place.target) {
+            let bytes = objects.get(content)?;
+            let output = Output { id: place.id, bytes: &bytes, mode: *mode };
             let prepared = places.prepare(&output, many);
             if prepared.is_err() {
-                drop(places.forget(&place.id));
+                drop(places.forget(place.id));
             }
             prepared?;
         }
@@ -460,9 +467,14 @@ impl Hand<'_> {
     }
 
     /// Puts a prepared output into its place, unless everything was stopped; and stops everything if it cannot be put there.
-    fn put(self, place: &Place, stops: bool, stopped: &AtomicBool) -> Result<Came, MigrateError> {
+    fn put(
+        self,
+        place: Place<'_>,
+        stops: bool,
+        stopped: &AtomicBool,
+    ) -> Result<Came, MigrateError> {
         if is_set(stopped) {
-            drop(Places(self.tree).forget(&place.id));
+            drop(Places(self.tree).forget(place.id));
             return Ok(Came::NotBegun);
         }
         let came = self.exchange(place);
@@ -472,10 +484,10 @@ impl Hand<'_> {
         came
     }
 
-    fn exchange(self, place: &Place) -> Result<Came, MigrateError> {
-        let is_output = |found: &Found| content_of(&place.target) == Some(found.content);
+    fn exchange(self, place: Place<'_>) -> Result<Came, MigrateError> {
+        let is_output = |found: &Found| content_of(place.target) == Some(found.content);
         let replaced = |found: Option<&Found>| self.may_replace(place, found);
-        if Places(self.tree).put(&place.id, &is_output, &replaced)? {
+        if Places(self.tree).put(place.id, &is_output, &replaced)? {
             return Ok(Came::Done);
         }
         // Preparing the batch took its time: somebody wrote meanwhile, and perhaps took it back.
@@ -485,12 +497,12 @@ impl Hand<'_> {
         })
     }
 
-    fn stands(self, place: &Place) -> Result<Standing, MigrateError> {
+    fn stands(self, place: Place<'_>) -> Result<Standing, MigrateError> {
         stands(Places(self.tree), place, &|found| self.may_replace(place, found))
     }
 
-    fn may_replace(self, place: &Place, found: Option<&Found>) -> bool {
-        may_replace(self.open, found, place.source.as_ref())
+    fn may_replace(self, place: Place<'_>, found: Option<&Found>) -> bool {
+        may_replace(self.open, found, place.source)
     }
 }
 

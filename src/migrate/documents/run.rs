@@ -24,7 +24,7 @@ use super::plan::{
     Bound, DocumentsPlan, NamedDocument, PlannedDocument, PlannedLinks, PlannedRoute, Row, bound,
 };
 use super::prepared::Prepared;
-use super::publish::{Conflicts, Place, publish};
+use super::publish::{Before, Conflicts, publish};
 use super::rollback;
 use super::summary::Summary;
 use super::ways::Ways;
@@ -36,7 +36,7 @@ use crate::target::documents::{Found, Places, Stamp};
 
 /// Documents recorded together. One that was not recorded yet is worked on again on resuming. Every batch has the objects
 /// synced once, which on a busy machine takes longer than everything else; the threads work ahead of it as far meanwhile.
-const BATCH: usize = 4_000;
+const BATCH: usize = 2_000;
 
 /// Bytes of results after which they are recorded, however few documents they are of.
 const RECORDED_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -164,7 +164,7 @@ fn take_sources(documents: &mut Documents, plan: &DocumentsPlan) -> Result<Vec<u
             Some((found, stamp)) if changed.is_empty() => {
                 lengths.push(found.bytes.len() as u64);
                 objects.put_named(&Named::called(found.content, found.bytes))?;
-                stamps.insert(source.id.to_owned(), stamp);
+                stamps.insert(stamp);
             }
             Some(_) => {}
             None => changed.push(source.id.to_owned()),
@@ -263,8 +263,8 @@ fn record_sources(
 
 impl Subject for Documents {
     /// Documents have no locks: what was compared last before the commit is compared again, place by place, as each is
-    /// written. What is kept until then is what they are compared with.
-    type Live = Vec<Place>;
+    /// written. What is kept until then is what they are compared with, in the order of ids.
+    type Live = Vec<Before>;
 
     fn book(&self) -> &Ledger {
         &self.ledger
@@ -282,7 +282,7 @@ impl Subject for Documents {
         &mut self,
         signer: &dyn Signer,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<Place>, MigrateError> {
+    ) -> Result<Vec<Before>, MigrateError> {
         let open = self.open_run()?;
         match open.started.purpose {
             Purpose::Migrate => stage(self, &open, signer, observer)?,
@@ -294,7 +294,7 @@ impl Subject for Documents {
     fn publish(
         &mut self,
         signer: &dyn Signer,
-        live: Option<Vec<Place>>,
+        live: Option<Vec<Before>>,
         observer: &mut dyn Observer,
     ) -> Result<(), MigrateError> {
         publish(self, live, signer, observer)
@@ -312,15 +312,15 @@ fn stage(
         bound(&*documents.objects, open.started.plan)?;
     may_run_programs(policy.allow_programs, documents)?;
     documents.outside.parameters = policy.parameters();
-    let planned = PlannedDocuments::of(objects);
+    let (ids, planned) = Planned::of(objects);
     announce(documents, open, &routes, signer, observer)?;
     let ways = Ways::of(&routes, |digest| documents.prepared(digest))?;
     // What documents of the run refer to may need no migration itself; so that is looked at too.
-    let all = Work::of(documents, ways, &planned, links.as_ref())?;
+    let all = Work::of(documents, ways, (&ids, &planned), links.as_ref())?;
     let named = links.iter().flat_map(|links| &links.named);
     let named = named.map(|named| (named.id.as_str(), Source::named(named))).collect();
-    let (planned, pending, bytes, done) = (&planned, Vec::new(), 0, 0);
-    let mut staging = Staging { documents, planned, named, open, pending, bytes, done };
+    let (ids, pending, bytes, done) = (&ids, Vec::new(), 0, 0);
+    let mut staging = Staging { documents, ids, planned, named, open, pending, bytes, done };
     all.run(&mut staging, signer, observer)?;
     staging.flush(signer, observer)
 }
@@ -360,19 +360,56 @@ fn announce(
     if bodies.is_empty() { Ok(()) } else { documents.record(signer, bodies, observer) }
 }
 
-/// The documents of a plan, in the order of their ids.
-struct PlannedDocuments(Vec<PlannedDocument>);
+/// What a plan binds of one document.
+struct Due {
+    route: u64,
+    source: ContentHash,
+    mode: u32,
+    target: ContentHash,
+    lost: u64,
+    loss: CommitHash,
+}
 
-impl PlannedDocuments {
-    fn of(rows: Vec<Row>) -> Self {
-        let mut documents: Vec<PlannedDocument> = rows.into_iter().map(Into::into).collect();
-        documents.sort_unstable_by(|one, other| one.id.cmp(&other.id));
-        Self(documents)
+/// What a plan binds of the documents that were not taken yet, the first one last. They are taken in the order of their ids,
+/// and let go of: at the end of a run of many documents, memory is needed for what was recorded of them.
+struct Planned(Vec<Due>);
+
+impl Due {
+    fn source_of<'i>(&self, id: &'i str) -> Source<'i> {
+        Source { id, content: self.source, mode: self.mode }
+    }
+}
+
+impl Planned {
+    /// The ids in their order, and what is bound of each.
+    fn of(mut rows: Vec<Row>) -> (Vec<Box<str>>, Self) {
+        rows.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        let (mut ids, mut planned) =
+            (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        for Row(id, route, source, mode, target, lost, loss) in rows {
+            ids.push(id.into_boxed_str());
+            planned.push(Due { route, source, mode, target, lost, loss });
+        }
+        planned.reverse();
+        (ids, Self(planned))
     }
 
-    fn get(&self, id: &str) -> Option<&PlannedDocument> {
-        let place = self.0.binary_search_by(|planned| planned.id.as_str().cmp(id)).ok()?;
-        self.0.get(place)
+    /// Takes what is bound of `id`, one of all `ids` or none, and lets go of what is bound of those before it.
+    fn take(&mut self, ids: &[Box<str>], id: &str) -> Option<Due> {
+        while let Some(next) = ids.get(ids.len().checked_sub(self.0.len())?)
+            && **next <= *id
+        {
+            let due = self.0.pop();
+            if **next == *id {
+                return due;
+            }
+        }
+        None
+    }
+
+    /// Gives back the memory of what was taken.
+    fn shrink(&mut self) {
+        self.0.shrink_to_fit();
     }
 }
 
@@ -392,13 +429,11 @@ impl<'a> Work<'a> {
     fn of(
         documents: &Documents,
         mut ways: Ways,
-        planned: &'a PlannedDocuments,
+        (planned, due): (&'a [Box<str>], &Planned),
         bound: Option<&'a PlannedLinks>,
     ) -> Result<Self, MigrateError> {
-        let kinds = planned
-            .0
-            .iter()
-            .filter_map(|object| Some((object.id.as_str(), ways.kind(object.route)?)));
+        let kinds = planned.iter().zip(due.0.iter().rev());
+        let kinds = kinds.filter_map(|(id, due)| Some((&**id, ways.kind(due.route)?)));
         let mut ids: BTreeMap<&str, usize> = kinds.collect();
         if let Some(links) = bound {
             ids.extend(ways.take_in(links, |digest| documents.prepared(digest))?);
@@ -436,7 +471,9 @@ impl<'a> Work<'a> {
 
 struct Staging<'a> {
     documents: &'a mut Documents,
-    planned: &'a PlannedDocuments,
+    /// Ids of the planned documents.
+    ids: &'a [Box<str>],
+    planned: Planned,
     /// Documents that planned ones name.
     named: BTreeMap<&'a str, Source<'a>>,
     open: &'a OpenRun,
@@ -458,8 +495,8 @@ impl Staging<'_> {
         if self.open.migrated.contains(&summary.id) {
             return Ok(());
         }
-        let planned = self.planned.get(&summary.id);
-        let bound = planned.map(Source::planned);
+        let planned = self.planned.take(self.ids, &summary.id);
+        let bound = planned.as_ref().map(|due| due.source_of(&summary.id));
         let bound = bound.or_else(|| self.named.get(summary.id.as_str()).copied());
         if bound.is_some_and(|bound| !bound.is(&summary)) {
             let reason = format!("{} changed while the run was at work", summary.id);
@@ -500,8 +537,7 @@ impl Staging<'_> {
             .into(),
         );
         self.done += 1;
-        observer
-            .reached(&Milestone::Document { done: self.done, total: self.planned.0.len() as u64 });
+        observer.reached(&Milestone::Document { done: self.done, total: self.ids.len() as u64 });
         if self.pending.len() >= BATCH || self.bytes >= RECORDED_BYTES_MAX {
             self.flush(signer, observer)?;
         }
@@ -521,6 +557,7 @@ impl Staging<'_> {
             return Ok(());
         }
         self.documents.objects.sync()?;
+        self.planned.shrink();
         self.bytes = 0;
         let bodies = std::mem::take(&mut self.pending);
         self.documents.record(signer, bodies, observer)
@@ -533,13 +570,13 @@ fn commit(
     open: &OpenRun,
     signer: &dyn Signer,
     observer: &mut dyn Observer,
-) -> Result<Vec<Place>, MigrateError> {
+) -> Result<Vec<Before>, MigrateError> {
     let state = documents.ledger.state();
     let held = &state.store().objects;
     let (mut changed, mut places) = (Vec::new(), 0);
     let (tree, stamps) = (&documents.collection.tree, &documents.stamps);
     let look = |(id, _): (&String, &ObjectState)| {
-        if stamps.get(id).is_some_and(|stamp| Places(tree).bears(id, stamp)) {
+        if Places(tree).bears_one_of(id, stamps) {
             return Ok(true);
         }
         let found = Places(tree).look(id)?;
@@ -564,21 +601,12 @@ fn commit(
             reason: named("changed while the run was at work", &changed),
         });
     }
-    let mut stamps = std::mem::take(&mut documents.stamps);
-    let staged = state.store().staged.iter();
-    let targets = staged.map(|(id, target)| Place {
-        id: id.clone(),
-        source: held.get(id).cloned(),
-        target: target.clone(),
-        stamp: stamps.remove(id),
-    });
-    let targets = targets.collect();
+    let before = state.store().staged.keys().map(|id| held.get(id).cloned()).collect();
     let certificate = state.certificates().open_certificate();
     documents.objects.sync()?;
     let committed = RunCommitted { run: open.run, certificate, places, audit: None };
-    drop(stamps);
     documents.record(signer, vec![committed.into()], observer)?;
-    Ok(targets)
+    Ok(before)
 }
 
 /// Whether what stands in a place may be replaced: it is what the run read, or nothing, where a rollback was told to

@@ -21,7 +21,7 @@ const PORTION: usize = 32;
 
 /// Portions that are worked on, or done and not taken yet, where documents are small: as many documents as are recorded
 /// together, so that threads work on while that is done.
-const AHEAD: usize = 128;
+const AHEAD: usize = 64;
 
 /// The same for each thread, however large documents are.
 const AHEAD_MIN: usize = 3;

@@ -1,6 +1,6 @@
 //! The places of documents: what stands there, and how something else is put there, durably and whole or not at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File, Metadata};
 use std::hash::{Hash as _, Hasher as _};
 use std::io::{self, Read as _, Write as _};
@@ -32,18 +32,35 @@ pub struct Found {
     pub names: u64,
 }
 
-/// What the file system says of a file, by which it is known again as long as nobody writes to it, replaces it or changes
-/// its permissions. Whoever takes pains can give a file that was changed the stamp that it had; so it spares reading where
-/// the bytes are compared once more before anything is lost, and nowhere else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the file system says of the file in a place, by which it is known again there as long as nobody writes to it, replaces
+/// it or changes its permissions. Whoever takes pains can give a file that was changed the stamp that it had; so it spares
+/// reading where the bytes are compared once more before anything is lost, and nowhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp(
     /// A hash, since one is held for every document. It is not kept.
     u64,
 );
 
+/// The stamps of many places.
+#[derive(Debug, Default)]
+pub struct Stamps(HashSet<Stamp>);
+
+impl Stamps {
+    /// Remembers one.
+    pub fn insert(&mut self, stamp: Stamp) {
+        self.0.insert(stamp);
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
 impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
+    fn of(id: &str, metadata: &Metadata) -> Self {
         let mut hasher = SipHasher13::new();
+        id.hash(&mut hasher);
         let file = (metadata.dev(), metadata.ino(), metadata.mode(), metadata.len());
         let modified = (metadata.mtime(), metadata.mtime_nsec());
         let changed = (metadata.ctime(), metadata.ctime_nsec());
@@ -87,7 +104,8 @@ impl Places<'_> {
 
     /// The same with the stamp that it had right before it was read.
     pub fn look_and_stamp(&self, id: &str) -> Result<Option<(Found, Stamp)>, TreeError> {
-        look_at(&self.place(id)?)
+        let looked = look_at(&self.place(id)?)?;
+        Ok(looked.map(|(found, metadata)| (found, Stamp::of(id, &metadata))))
     }
 
     /// Where the document `id` lies. A folder on the way that is a link leads out of the tree, to files that are nobody's to
@@ -107,10 +125,14 @@ impl Places<'_> {
         Ok(self.0.path(id))
     }
 
-    /// Whether what stands in the place of `id` has this stamp. What cannot be told has not.
-    pub fn bears(&self, id: &str, stamp: &Stamp) -> bool {
+    /// Whether what stands in the place of `id` is what one of these stamps was taken of there. What cannot be told is not.
+    pub fn bears_one_of(&self, id: &str, stamps: &Stamps) -> bool {
+        if stamps.0.is_empty() {
+            return false;
+        }
         let Ok(path) = self.place(id) else { return false };
-        fs::symlink_metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == *stamp)
+        let found = fs::symlink_metadata(path);
+        found.is_ok_and(|metadata| stamps.0.contains(&Stamp::of(id, &metadata)))
     }
 
     /// Writes an output beside its place, one of `many`: durably if they are few, else [`Places::harden`] makes them durable
@@ -248,7 +270,7 @@ impl Places<'_> {
 }
 
 /// What stands at `path`, read no further than a document may be long, and how its file was right before.
-fn look_at(path: &Path) -> Result<Option<(Found, Stamp)>, TreeError> {
+fn look_at(path: &Path) -> Result<Option<(Found, Metadata)>, TreeError> {
     let io = |source| TreeError::Io { path: path.to_owned(), source };
     // What is exchanged in this moment for a link or a pipe is neither followed nor waited for.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -273,7 +295,7 @@ fn look_at(path: &Path) -> Result<Option<(Found, Stamp)>, TreeError> {
     }
     let (content, mode) = (ContentHash::of(&bytes), metadata.permissions().mode() & 0o7777);
     let found = Found { bytes, content, mode, names: metadata.nlink() };
-    Ok(Some((found, Stamp::of(&metadata))))
+    Ok(Some((found, metadata)))
 }
 
 /// Why something cannot be opened: sockets and devices cannot, and are no documents.
@@ -390,10 +412,18 @@ mod tests {
             let (found, stamp) = places.look_and_stamp("a").unwrap().unwrap();
             assert_eq!((found.bytes.as_slice(), found.mode), (b"one".as_slice(), 0o644));
             assert_eq!(found.content, ContentHash::of(b"one"));
-            assert!(places.bears("a", &stamp));
+            let mut stamps = Stamps::default();
+            assert!(!places.bears_one_of("a", &stamps));
+            stamps.insert(stamp);
+            assert!(places.bears_one_of("a", &stamps));
             touch();
-            assert!(!places.bears("a", &stamp));
+            assert!(!places.bears_one_of("a", &stamps));
         }
+        fs::write(&path, "one").unwrap();
+        let (_, stamp) = places.look_and_stamp("a").unwrap().unwrap();
+        let stamps = Stamps(HashSet::from([stamp]));
+        fs::hard_link(&path, folder.path().join("c")).unwrap();
+        assert!(!places.bears_one_of("c", &stamps), "the same file in another place");
     }
 
     #[test]

@@ -158,8 +158,8 @@ impl Matter for Kept {
         let tree = image::take(&snapshot, &mut self.objects).unwrap();
         ObjectState::Database {
             page_root: tree.root(),
-            rows: snapshot.content_hash().unwrap(),
-            schema: snapshot.schema_digest().unwrap(),
+            rows: snapshot.content_hash().unwrap().into(),
+            schema: snapshot.schema_digest().unwrap().into(),
         }
     }
 }

@@ -114,7 +114,7 @@ impl Growth {
             ContentHash::of(&seed)
         };
         let bytes = self.observed * GROWTH_BYTES;
-        let state = ObjectState::Log { content: hash(0), bytes, tail: hash(1) };
+        let state = ObjectState::Log { content: hash(0), bytes, tail: hash(1).into() };
         ObjectObserved { object: OBJECT.to_owned(), cause, state }.into()
     }
 }

@@ -169,7 +169,7 @@ fn differences(ours: &Value, package: &Value) -> Vec<(Class, String)> {
 }
 
 fn class(effect: &Effect) -> Class {
-    let names: Vec<&str> = effect.path.tokens().iter().map(String::as_str).collect();
+    let names: Vec<&str> = effect.path.tokens().iter().map(AsRef::as_ref).collect();
     match (names.as_slice(), &effect.before, &effect.after) {
         (["nbformat_minor"], _, _) => Class::Minor,
         ([.., "data" | "metadata", "pdf"], Some(_), None) => Class::Pdf,
