@@ -278,11 +278,12 @@ fn a_bundle_is_verified_by_a_stranger_with_nothing_but_itself_and_the_head() {
     assert!(read("README.md").contains(&head) && !read("README.md").contains('{'));
     assert!(read("SPEC.md").contains("## 12. Verification"));
 
-    let key = done(&place, &["key", "export", "--form", "hex"]).stdout;
+    let key = done(&place, &["key", "export", "--form", "hex", "--json"]).json();
+    let key = key["data"]["public_key"].as_str().unwrap();
     let files = data["files"].as_array().unwrap().iter().filter_map(Value::as_str);
     let files: Vec<&str> = files.collect();
     for proof in files.iter().filter(|file| file.starts_with("proofs/")) {
-        let said = done(&stranger, &["proof", "verify", proof, "--signer", key.trim(), "--json"]);
+        let said = done(&stranger, &["proof", "verify", proof, "--signer", key, "--json"]);
         assert_eq!(said.json()["data"]["kind"], "run.committed");
     }
     let certificates: Vec<Value> = files
