@@ -1,6 +1,7 @@
 //! `audit`: what an auditor asks a ledger: how many events there are and that none is missing, which of them to look at, and
 //! which stand out; and evidence to give away. Tells what there is; whether that is as it should be, people say.
 
+mod bundle;
 mod exceptions;
 mod population;
 mod report;
@@ -28,6 +29,8 @@ pub(super) enum Verb {
     Exceptions(exceptions::Arguments),
     /// Write the ledger as one page that verifies itself in a browser.
     Report(report::Arguments),
+    /// Write all that somebody needs who has neither ledger nor program, as one archive.
+    Bundle(bundle::Arguments),
 }
 
 /// Which events.
@@ -61,6 +64,7 @@ pub(super) enum Answered {
     Sample(sample::Drawn),
     Exceptions(exceptions::Found),
     Report(report::Written),
+    Bundle(bundle::Written),
 }
 
 pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Failure> {
@@ -74,6 +78,7 @@ pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Fail
             Ok(exceptions::run(arguments, context)?.map(Answered::Exceptions))
         }
         Verb::Report(arguments) => Ok(report::run(arguments, context)?.map(Answered::Report)),
+        Verb::Bundle(arguments) => Ok(bundle::run(arguments, context)?.map(Answered::Bundle)),
     }
 }
 
@@ -84,6 +89,7 @@ impl Answer for Answered {
             Self::Sample(drawn) => drawn.write(out, paint),
             Self::Exceptions(found) => found.write(out, paint),
             Self::Report(written) => written.write(out, paint),
+            Self::Bundle(written) => written.write(out, paint),
         }
     }
 }
