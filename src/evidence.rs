@@ -3,7 +3,6 @@
 //! Knows the ledger it is given; decides nothing about what may be appended.
 
 mod exceptions;
-mod package;
 mod population;
 mod proofs;
 mod report;
@@ -11,7 +10,6 @@ mod sample;
 mod tree;
 
 pub use exceptions::{Exception, Matter, exceptions};
-pub use package::{PACKAGE_FIRST, PackageError, Packaged, package};
 pub use population::{Boundary, Population, population};
 pub use proofs::{Consistency, EvidenceError, consistency, inclusion};
 pub use report::{REPORT_BEGINS, REPORT_EVENTS_MAX, ReportError, Reported, report};

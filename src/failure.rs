@@ -17,7 +17,7 @@ use crate::diagnostic::{
     SIGNER_UNKNOWN, STEP_FAILED, STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
-use crate::evidence::{EvidenceError, PackageError, ReportError, TreeError};
+use crate::evidence::{EvidenceError, ReportError, TreeError};
 use crate::ledger::{
     AppendError, CursorError, FoldError, KeyChangeError, LedgerError, PinError, Unsigned, notes,
 };
@@ -75,7 +75,6 @@ from_owned! {
     PinError,
     EvidenceError,
     ReportError,
-    PackageError,
     KeyChangeError,
     KeyError,
     HeadFileError,
@@ -326,18 +325,6 @@ impl From<&ReportError> for Failure {
             ReportError::Events(error) => error.into(),
             ReportError::Objects(error) => error.into(),
             ReportError::Write(_) => plainly(&IO, error),
-        }
-    }
-}
-
-impl From<&PackageError> for Failure {
-    fn from(error: &PackageError) -> Self {
-        match error {
-            PackageError::Evidence(error) => error.into(),
-            PackageError::Events(error) => error.into(),
-            PackageError::Report(error) => error.into(),
-            PackageError::Export(_) | PackageError::Write(_) => plainly(&IO, error),
-            PackageError::Json(_) => plainly(&INTERNAL, error),
         }
     }
 }

@@ -14,8 +14,8 @@ use super::super::output::{Answer, Done};
 use super::super::terminal::{Paint, plain};
 use super::super::words::count;
 use crate::diagnostic::{Failure, OBJECT_MISSING};
-use crate::evidence::{PACKAGE_FIRST, Packaged, package};
 use crate::objects::PackObjects;
+use crate::package::{PACKAGE_FIRST, Packaged, package};
 
 /// Where the name of an archive's first file begins.
 const NAME_AT: usize = 30;

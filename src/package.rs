@@ -9,8 +9,8 @@ use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use super::proofs::{EvidenceError, inclusion};
-use super::report::{REPORT_EVENTS_MAX, ReportError, report};
+use crate::diagnostic::{Failure, INTERNAL, IO};
+use crate::evidence::{EvidenceError, REPORT_EVENTS_MAX, ReportError, inclusion, report};
 use crate::export::{ExportError, export};
 use crate::ledger::{FoldError, Ledger};
 use crate::migrate::account::{CertificateView, RunSpan, certificate, spans};
@@ -25,8 +25,8 @@ const EVENTS_OF_SMALL_ARCHIVES_MAX: u64 = 40_000;
 /// Most objects of a run whose claims are listed.
 const CLAIMS_MAX: usize = 10_000;
 
-const VERIFIER: &str = include_str!("../../tools/verify/verify_export.py");
-const SPEC: &str = include_str!("../../ledger-format/SPEC.md");
+const VERIFIER: &str = include_str!("../tools/verify/verify_export.py");
+const SPEC: &str = include_str!("../ledger-format/SPEC.md");
 const README: &str = include_str!("package/README.md");
 
 /// A bundle that was written.
@@ -161,4 +161,17 @@ impl<W: Write + Seek> Archive<W> {
 
 fn written(error: ZipError) -> PackageError {
     PackageError::Write(error.into())
+}
+
+impl From<PackageError> for Failure {
+    fn from(error: PackageError) -> Self {
+        match error {
+            PackageError::Evidence(error) => error.into(),
+            PackageError::Events(error) => error.into(),
+            PackageError::Report(error) => error.into(),
+            PackageError::Export(error) => error.into(),
+            PackageError::Write(_) => Self::new(&IO, error.to_string()),
+            PackageError::Json(_) => Self::new(&INTERNAL, error.to_string()),
+        }
+    }
 }
