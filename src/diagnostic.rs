@@ -312,6 +312,9 @@ catalogue! {
     EXCEPTIONS_FOUND = 1516, Refused, Warn, false,
         "Events stand out that an auditor asks about: runs that nobody else agreed to, losses without a reason, suspect keys.",
         "Look at each: `glyph-ledger show SEQ`. Whether it was as it should be, people say.";
+    REPORT_TOO_LARGE = 1517, Unsupported, Error, false,
+        "A report would have more events than a browser shows.",
+        "Write the events for other programs: `glyph-ledger export -o FILE`.";
     BUNDLE_INVALID = 1518, Unverified, Fatal, false,
         "A certificate bundle is not as it was written: it was edited or cut off, contradicts itself, or its events do not bear it out.",
         "Get it again from whoever made it: `glyph-ledger migration certificate export RUN -o FILE`.";

@@ -11,18 +11,18 @@ use crate::contract::{ContractError, PathError, VersionError};
 use crate::diagnostic::{
     ALREADY_HERE, AUDIT_CHANGED, BOOKS_INVALID, BUNDLE_INVALID, BUSY, CONTRACT_INVALID,
     CURSOR_UNKNOWN, Code, EVENT_ILLEGAL, FOLDER_INVALID, Failure, INTERNAL, IO, KEY_EXPOSED,
-    KEY_INVALID, KEY_MISSING, KEY_REFUSED, KEY_ROLE_MISSING, KEY_UNKNOWN, LAYOUT_AMBIGUOUS, LEDGER_DAMAGED,
-    LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID,
-    MIGRATION_ABOVE_CURRENT, MIGRATION_BELOW_MINIMUM, MIGRATION_PATH_MISSING,
+    KEY_INVALID, KEY_MISSING, KEY_REFUSED, KEY_ROLE_MISSING, KEY_UNKNOWN, LAYOUT_AMBIGUOUS,
+    LEDGER_DAMAGED, LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL,
+    MANIFEST_INVALID, MIGRATION_ABOVE_CURRENT, MIGRATION_BELOW_MINIMUM, MIGRATION_PATH_MISSING,
     MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_TYPE, MIGRATION_VERSION_UNKNOWN,
     NEEDS_EXCLUSIVE, NO_RUN, OBJECT_DAMAGED, OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID,
-    POLICY_INVALID, REPLAY_DIVERGENCE, SIGNATURE_BAD, SIGNER_UNKNOWN, STEP_FAILED, STORE_INVALID,
-    USAGE,
+    POLICY_INVALID, REPLAY_DIVERGENCE, REPORT_TOO_LARGE, SIGNATURE_BAD, SIGNER_UNKNOWN,
+    STEP_FAILED, STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
 use crate::evidence::{
-    AttestError, CertifyError, EvidenceError, PublicationError, PublishedError, SubjectError,
-    TreeError,
+    AttestError, CertifyError, EvidenceError, PublicationError, PublishedError, ReportError,
+    SubjectError, TreeError,
 };
 use crate::ledger::{
     AppendError, CursorError, FoldError, KeyChangeError, LedgerError, PinError, Unsigned, notes,
@@ -86,6 +86,7 @@ from_owned! {
     CertifyError,
     AttestError,
     SubjectError,
+    ReportError,
     KeyChangeError,
     KeyError,
     HeadFileError,
@@ -417,6 +418,17 @@ impl From<&SubjectError> for Failure {
             SubjectError::Io { path, .. } => at_path(&IO, error, path),
             SubjectError::Database(error) => error.into(),
             SubjectError::Content(error) => error.into(),
+        }
+    }
+}
+
+impl From<&ReportError> for Failure {
+    fn from(error: &ReportError) -> Self {
+        match error {
+            ReportError::TooManyEvents => plainly(&REPORT_TOO_LARGE, error),
+            ReportError::Events(error) => error.into(),
+            ReportError::Objects(error) => error.into(),
+            ReportError::Write(_) => plainly(&IO, error),
         }
     }
 }

@@ -20,6 +20,7 @@ pub mod migrate;
 pub mod objects;
 pub mod operators;
 mod ordered;
+pub mod package;
 pub mod replay;
 pub mod schema;
 pub mod sql_folder;

@@ -1,8 +1,10 @@
 //! `audit`: what an auditor asks a ledger: how many events there are and that none is missing, which of them to look at, and
-//! which stand out. Tells what there is; whether that is as it should be, people say.
+//! which stand out; and evidence to give away. Tells what there is; whether that is as it should be, people say.
 
+mod bundle;
 mod exceptions;
 mod population;
+mod report;
 mod sample;
 
 use std::io::{self, Write};
@@ -25,6 +27,10 @@ pub(super) enum Verb {
     Sample(sample::Arguments),
     /// List what stands out: runs nobody else agreed to, losses without a reason, suspect keys.
     Exceptions(exceptions::Arguments),
+    /// Write the ledger as one page that verifies itself in a browser.
+    Report(report::Arguments),
+    /// Write all that somebody needs who has neither ledger nor program, as one archive.
+    Bundle(bundle::Arguments),
 }
 
 /// Which events.
@@ -57,6 +63,8 @@ pub(super) enum Answered {
     Population(Box<population::Counted>),
     Sample(sample::Drawn),
     Exceptions(exceptions::Found),
+    Report(report::Written),
+    Bundle(bundle::Written),
 }
 
 pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Failure> {
@@ -69,6 +77,8 @@ pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Fail
         Verb::Exceptions(arguments) => {
             Ok(exceptions::run(arguments, context)?.map(Answered::Exceptions))
         }
+        Verb::Report(arguments) => Ok(report::run(arguments, context)?.map(Answered::Report)),
+        Verb::Bundle(arguments) => Ok(bundle::run(arguments, context)?.map(Answered::Bundle)),
     }
 }
 
@@ -78,6 +88,8 @@ impl Answer for Answered {
             Self::Population(counted) => counted.write(out, paint),
             Self::Sample(drawn) => drawn.write(out, paint),
             Self::Exceptions(found) => found.write(out, paint),
+            Self::Report(written) => written.write(out, paint),
+            Self::Bundle(written) => written.write(out, paint),
         }
     }
 }

@@ -11,6 +11,6 @@ mod trail;
 
 pub use certificate::{CertificateView, ObjectCertificate, ReplayTuple, certificate, claimed};
 pub use report::{LossyEntry, MigrationReport, ObjectReplay, left_out, lost, report};
-pub use run::{RunOutcome, RunSpan, find_run};
+pub use run::{RunOutcome, RunSpan, find_run, spans};
 pub use trace::{Stage, Status, TraceRecord, trace};
 pub use trail::{STEPS_LISTED_MAX, Trail, TrailStep, trail};

@@ -449,8 +449,8 @@ impl Matter for Packed {
         let tree = image::take(&snapshot, &mut self.objects).unwrap();
         ObjectState::Database {
             page_root: tree.root(),
-            rows: snapshot.content_hash().unwrap(),
-            schema: snapshot.schema_digest().unwrap(),
+            rows: Box::new(snapshot.content_hash().unwrap()),
+            schema: Box::new(snapshot.schema_digest().unwrap()),
         }
     }
 }

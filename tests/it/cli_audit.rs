@@ -1,12 +1,13 @@
 //! What an auditor asks, through the program.
 
+use std::fs;
 use std::process::Command;
 
 use ledger_format::hash::NodeHash;
 use ledger_format::tree::verify_consistency;
 use serde_json::{Value, json};
 
-use crate::support::{Place, a_tree, apply_plan, check_answer, done, plan_all};
+use crate::support::{Place, a_tree, apply_plan, beside, check_answer, done, look, plan_all};
 
 /// How SPEC §15 says that a sample is drawn, written down once more.
 const DRAW: &str = r#"
@@ -235,4 +236,79 @@ fn what_a_suspect_key_signed_and_let_in_stands_out() {
     assert_eq!(suspects[1]["first"], json!(size));
     let told = place.run(&["audit", "exceptions"]).stdout;
     assert!(told.contains("suspect then") && told.contains("let in by key"), "{told}");
+}
+
+/// What a stranger has: the archive, unpacked by a program that is not ours, and no ledger.
+fn unpacked(archive: &std::path::Path) -> Place {
+    let stranger = Place::new();
+    let unpack = "import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])";
+    let work = stranger.work();
+    let status = Command::new("python3").args(["-c", unpack]).arg(archive).arg(&work).status();
+    assert!(status.unwrap().success());
+    stranger
+}
+
+#[test]
+fn a_bundle_is_verified_by_a_stranger_with_nothing_but_itself_and_the_head() {
+    let place = a_ledger();
+    apply(&place);
+    done(&place, &["undo"]);
+    let archive = beside(&place, "evidence.zip");
+    let answer = ask(&place, &["bundle", "-o", "../evidence.zip"]);
+    let data = &answer["data"];
+    assert_eq!((&data["runs"], &data["has_report"]), (&json!(2), &json!(true)));
+    let first = fs::read(&archive).unwrap();
+    // Made again it has the same bytes, also in the place of the earlier one.
+    ask(&place, &["bundle", "-o", "../evidence.zip"]);
+    assert_eq!(fs::read(&archive).unwrap(), first);
+
+    let stranger = unpacked(&archive);
+    let read = |name: &str| fs::read_to_string(stranger.work().join(name)).unwrap();
+    let population = ask(&place, &["population"]);
+    fs::write(stranger.work().join("known"), population["data"]["head"].as_str().unwrap()).unwrap();
+    let ledger = data["ledger"].as_str().unwrap();
+    let verified = Command::new("python3")
+        .args(["verify_export.py", "events.jsonl", "--trust", "known", "--ledger", ledger])
+        .current_dir(stranger.work())
+        .output()
+        .unwrap();
+    assert!(verified.status.success(), "{verified:?}");
+    assert_eq!(read("head"), population["data"]["head"].as_str().unwrap());
+    let head = format!("{}:{}", data["events"], data["root"].as_str().unwrap());
+    assert!(read("README.md").contains(&head) && !read("README.md").contains('{'));
+    assert!(read("SPEC.md").contains("## 12. Verification"));
+
+    let key = done(&place, &["key", "export", "--form", "hex", "--json"]).json();
+    let key = key["data"]["public_key"].as_str().unwrap();
+    let files = data["files"].as_array().unwrap().iter().filter_map(Value::as_str);
+    let files: Vec<&str> = files.collect();
+    for proof in files.iter().filter(|file| file.starts_with("proofs/")) {
+        let said = done(&stranger, &["proof", "verify", proof, "--signer", key, "--json"]);
+        assert_eq!(said.json()["data"]["kind"], "run.committed");
+    }
+    let certificates: Vec<Value> = files
+        .iter()
+        .filter(|file| file.starts_with("certificates/"))
+        .map(|file| serde_json::from_str(&read(file)).unwrap())
+        .collect();
+    assert_eq!(certificates.len(), 2);
+    assert!(certificates.iter().all(|one| one["recorded"] == one["recomputed"]));
+    let shown = look(&json!({"open": stranger.work().join("report.html"), "known": head}));
+    assert_eq!(shown["verdict"], "matches", "{shown}");
+    let all: String = files.iter().map(|file| read(file)).collect();
+    assert!(!all.contains("compliant"));
+}
+
+#[test]
+fn a_bundle_takes_no_other_file_s_place() {
+    let place = a_ledger();
+    for (name, bytes) in
+        [("mine.zip", &b"PK\x03\x04 another archive, of somebody else"[..]), ("a.txt", b"a")]
+    {
+        fs::write(beside(&place, name), bytes).unwrap();
+        assert_eq!(place.run(&["audit", "bundle", "-o", &format!("../{name}")]).exit, 2, "{name}");
+        assert_eq!(fs::read(beside(&place, name)).unwrap(), bytes);
+    }
+    assert_eq!(place.run(&["audit", "bundle", "-o", ".glyph-ledger/e.zip"]).exit, 2);
+    assert_eq!(place.run(&["audit", "bundle"]).exit, 2);
 }

@@ -131,6 +131,8 @@ mod readers;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
+mod report_browser;
+#[cfg(test)]
 mod run_state;
 #[cfg(test)]
 mod support;

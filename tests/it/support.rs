@@ -1,6 +1,7 @@
 //! What tests of the program need: a place of their own, the binary in an empty environment, and
 //! ledgers whose every hash is the same in every run.
 
+mod browser;
 mod documents;
 mod glyph_store;
 mod history;
@@ -10,6 +11,7 @@ mod schema;
 mod story;
 pub(crate) mod trace;
 
+pub(crate) use browser::look;
 pub(crate) use documents::{
     a_shelf, a_tree, apply_plan, beside, plan_all, set_contract, untouched,
 };

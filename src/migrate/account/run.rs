@@ -17,6 +17,8 @@ pub struct RunSpan {
     pub end: u64,
     /// How far it has come.
     pub outcome: RunOutcome,
+    /// Sequence number of its `run.committed` event, if it was committed.
+    pub committed: Option<u64>,
 }
 
 /// How far a run has come.
@@ -73,12 +75,13 @@ pub fn find_run(ledger: &Ledger, name: Option<&str>) -> Result<RunSpan, CursorEr
 }
 
 /// Every run of the ledger, in the order in which they began.
-pub(super) fn spans(ledger: &Ledger) -> Vec<RunSpan> {
+pub fn spans(ledger: &Ledger) -> Vec<RunSpan> {
     let runs = ledger.state().runs();
     let finished = runs.finished.iter().map(|run| RunSpan {
         run: run.run,
         first: run.started_seq,
         end: run.ended_seq + 1,
+        committed: run.outcome.committed_seq(),
         outcome: match run.outcome {
             Outcome::Published { .. } => RunOutcome::Published,
             Outcome::Aborted { .. } => RunOutcome::Aborted,
@@ -89,6 +92,10 @@ pub(super) fn spans(ledger: &Ledger) -> Vec<RunSpan> {
         run: run.run,
         first: run.started_seq,
         end: ledger.state().size(),
+        committed: match run.phase {
+            Phase::Staging => None,
+            Phase::Publishing { committed_seq, .. } => Some(committed_seq),
+        },
         outcome: match run.phase {
             Phase::Staging => RunOutcome::Open,
             Phase::Publishing { .. } => RunOutcome::Committed,

@@ -11,7 +11,7 @@ use super::{Finding, Tree};
 /// The layers, top first: the modules of the library under their names, and the two pure crates below them.
 const LAYERS: &[&[&str]] = &[
     &["cli"],
-    &["demo", "attacks"],
+    &["demo", "attacks", "package"],
     &["migrate", "trust", "verify", "export", "evidence", "replay", "failure", "operators"],
     &["ledger"],
     &["link"],

@@ -1,0 +1,79 @@
+//! `audit bundle`: all the evidence in one archive.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use ledger_format::hash::{LedgerId, NodeHash};
+use serde::Serialize;
+
+use super::super::context::Context;
+use super::super::documents;
+use super::super::new_file::NewFile;
+use super::super::output::{Answer, Done};
+use super::super::terminal::{Paint, plain};
+use super::super::words::count;
+use crate::diagnostic::{Failure, OBJECT_MISSING};
+use crate::objects::PackObjects;
+use crate::package::{PACKAGE_FIRST, Packaged, package};
+
+/// Where the name of an archive's first file begins.
+const NAME_AT: usize = 30;
+
+#[derive(Debug, Args)]
+pub(in super::super) struct Arguments {
+    /// The archive to write; an earlier bundle is written over
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+}
+
+#[derive(Serialize)]
+pub(in super::super) struct Written {
+    ledger: LedgerId,
+    file: PathBuf,
+    events: u64,
+    /// Root over all of them.
+    root: NodeHash,
+    /// Runs with certificate and proof.
+    runs: u64,
+    has_report: bool,
+    files: Vec<String>,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Written>, Failure> {
+    let file = arguments.output.as_path();
+    documents::must_lie_outside(file, context)?;
+    let output = NewFile::at(file, is_bundle)?;
+    let ledger = context.open()?;
+    let packs = PackObjects::open_read_only(&ledger.objects_dir())?;
+    let head = *ledger.head().head();
+    let packaged = output.make(0o600, |out| Ok(package(&ledger, &packs, BufWriter::new(out))?))?;
+    let Packaged { events, runs, has_report, files, missing } = packaged;
+    let (ledger, root, file) = (head.ledger, head.root, file.to_owned());
+    let done = Done::new(Written { ledger, file, events, root, runs, has_report, files })
+        .note("the reader compares it with the head, which should not come from whoever brings the archive");
+    Ok(match missing.first() {
+        Some(name) => {
+            let told =
+                format!("{} not kept, the first is {name}", count(missing.len() as u64, "object"));
+            let failure = Failure::new(&OBJECT_MISSING, told).next(["verify-chain", "--objects"]);
+            done.found(failure.not_done("the report in it tells without them"))
+        }
+        None => done,
+    })
+}
+
+fn is_bundle(bytes: &[u8]) -> bool {
+    let name = bytes.get(NAME_AT..NAME_AT + PACKAGE_FIRST.len());
+    bytes.starts_with(b"PK\x03\x04") && name == Some(PACKAGE_FIRST.as_bytes())
+}
+
+impl Answer for Written {
+    fn write(&self, out: &mut dyn Write, _: Paint) -> io::Result<()> {
+        let Self { file, events, root, runs, .. } = self;
+        let file = plain(&file.display().to_string());
+        writeln!(out, "{}, {} in {file}", count(*events, "event"), count(*runs, "run"))?;
+        self.files.iter().try_for_each(|file| writeln!(out, "  {file}"))?;
+        writeln!(out, "head to compare it with  {events}:{root}")
+    }
+}
