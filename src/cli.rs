@@ -5,8 +5,10 @@
 mod apply;
 mod approve;
 mod audit;
+mod bundle;
 mod care;
 mod certificate;
+mod certificate_export;
 mod check;
 mod completions;
 mod context;
@@ -20,6 +22,8 @@ mod explain;
 mod export;
 mod failure;
 mod globals;
+mod head_publish;
+mod head_verify;
 mod heads;
 mod images;
 mod inclusion;
@@ -114,12 +118,15 @@ enum Command {
     /// The states of databases that can be put back.
     #[command(subcommand)]
     Image(images::Verb),
-    /// Heads: the ledger's newest, and what is remembered of it outside.
+    /// Heads: the ledger's newest, for others to have, and what is remembered of it outside.
     #[command(subcommand)]
     Head(heads::Verb),
     /// Keys: your own, and those that the ledger knows.
     #[command(subcommand)]
     Key(keys::Verb),
+    /// Certificates, for whoever does not have the ledger.
+    #[command(subcommand)]
+    Bundle(bundle::Verb),
     /// What an auditor asks: how many events, which to look at, what stands out.
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -241,6 +248,7 @@ impl Command {
             Self::Image(verb) => output.finish(images::run(verb, context)),
             Self::Head(verb) => output.finish(heads::run(verb, context)),
             Self::Key(verb) => output.finish(keys::run(verb, context)),
+            Self::Bundle(verb) => output.finish(bundle::run(verb, context)),
             Self::Audit(verb) => output.finish(audit::run(verb, context)),
             Self::Export(arguments) => output.finish(export::run(arguments, context)),
             Self::Explain(arguments) => output.finish(Ok(explain::run(arguments))),
@@ -287,7 +295,7 @@ fn program_name(argv: &[OsString]) -> &'static str {
 }
 
 /// Commands whose verbs answer in one form under the command's own name.
-const WITH_VERBS: [&str; 5] = ["audit", "head", "image", "key", "proof"];
+const WITH_VERBS: [&str; 7] = ["audit", "bundle", "certificate", "head", "image", "key", "proof"];
 
 /// The name of the command proper: `plan` for `migration plan`, `proof` for `proof verify`.
 fn innermost(matches: &clap::ArgMatches) -> String {

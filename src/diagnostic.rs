@@ -312,6 +312,12 @@ catalogue! {
     EXCEPTIONS_FOUND = 1516, Refused, Warn, false,
         "Events stand out that an auditor asks about: runs that nobody else agreed to, losses without a reason, suspect keys.",
         "Look at each: `glyph-ledger show SEQ`. Whether it was as it should be, people say.";
+    BUNDLE_INVALID = 1518, Unverified, Fatal, false,
+        "A certificate bundle is not as it was written: it was edited or cut off, contradicts itself, or its events do not bear it out.",
+        "Get it again from whoever made it: `glyph-ledger migration certificate export RUN -o FILE`.";
+    SUBJECT_FOREIGN = 1519, Unverified, Error, false,
+        "A file is not one that the certificate is about.",
+        "Name the file as the run left it; the certificate lists its objects with their hashes.";
     KEY_MISSING = 1700, Unverified, Error, false,
         "There is no private key to sign with.",
         "Name it with --key FILE, or restore it; only `init` makes a new one.";

@@ -1,15 +1,25 @@
 //! Evidence for people who do not have the ledger, or do not trust whoever has it: proofs about single events and about what
-//! heads have to do with each other, and what an auditor asks: how many events there are, which to look at, what stands out.
-//! Knows the ledger it is given; decides nothing about what may be appended.
+//! heads have to do with each other, the whole of it as a folder that anybody may read, and what an auditor asks: how many events
+//! there are, which to look at, what stands out. Knows the ledger it is given; decides nothing about what may be appended.
 
+mod attested;
+mod certified;
 mod exceptions;
 mod population;
 mod proofs;
+mod publication;
+mod published;
 mod sample;
+mod subject;
 mod tree;
 
+pub use attested::{AttestError, Attested, Committed, RunEnd, attest};
+pub use certified::{Certified, CertifyError, CommittedRun, certify};
 pub use exceptions::{Exception, Matter, exceptions};
 pub use population::{Boundary, Population, population};
 pub use proofs::{Consistency, EvidenceError, consistency, inclusion};
+pub use publication::{Publication, PublicationError, publish};
+pub use published::{Published, PublishedError, verify_published};
 pub use sample::{SAMPLE_MAX, SEED_BYTES_MAX, Seed, draw};
+pub use subject::{Subject, SubjectError, find_subject};
 pub use tree::{StoredTree, TreeError};

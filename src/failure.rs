@@ -5,19 +5,25 @@
 use std::io;
 use std::path::Path;
 
+use ledger_format::bundle::BundleError;
+
 use crate::contract::{ContractError, PathError, VersionError};
 use crate::diagnostic::{
-    ALREADY_HERE, AUDIT_CHANGED, BOOKS_INVALID, BUSY, CONTRACT_INVALID, CURSOR_UNKNOWN, Code,
-    EVENT_ILLEGAL, FOLDER_INVALID, Failure, INTERNAL, IO, KEY_EXPOSED, KEY_INVALID, KEY_MISSING,
-    KEY_REFUSED, KEY_UNKNOWN, LAYOUT_AMBIGUOUS, LEDGER_DAMAGED, LEDGER_DIVERGED, LEDGER_FOREIGN,
-    LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID, MIGRATION_ABOVE_CURRENT,
-    MIGRATION_BELOW_MINIMUM, MIGRATION_PATH_MISSING, MIGRATION_VERSION_AMBIGUOUS,
-    MIGRATION_VERSION_TYPE, MIGRATION_VERSION_UNKNOWN, NEEDS_EXCLUSIVE, NO_RUN, OBJECT_DAMAGED,
-    OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID, POLICY_INVALID, SIGNATURE_BAD, SIGNER_UNKNOWN,
-    STEP_FAILED, STORE_INVALID, USAGE,
+    ALREADY_HERE, AUDIT_CHANGED, BOOKS_INVALID, BUNDLE_INVALID, BUSY, CONTRACT_INVALID,
+    CURSOR_UNKNOWN, Code, EVENT_ILLEGAL, FOLDER_INVALID, Failure, INTERNAL, IO, KEY_EXPOSED,
+    KEY_INVALID, KEY_MISSING, KEY_REFUSED, KEY_UNKNOWN, LAYOUT_AMBIGUOUS, LEDGER_DAMAGED,
+    LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID,
+    MIGRATION_ABOVE_CURRENT, MIGRATION_BELOW_MINIMUM, MIGRATION_PATH_MISSING,
+    MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_TYPE, MIGRATION_VERSION_UNKNOWN,
+    NEEDS_EXCLUSIVE, NO_RUN, OBJECT_DAMAGED, OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID,
+    POLICY_INVALID, REPLAY_DIVERGENCE, SIGNATURE_BAD, SIGNER_UNKNOWN, STEP_FAILED, STORE_INVALID,
+    USAGE,
 };
 use crate::effects::NoRandomness;
-use crate::evidence::{EvidenceError, TreeError};
+use crate::evidence::{
+    AttestError, CertifyError, EvidenceError, PublicationError, PublishedError, SubjectError,
+    TreeError,
+};
 use crate::ledger::{
     AppendError, CursorError, FoldError, KeyChangeError, LedgerError, PinError, Unsigned, notes,
 };
@@ -74,6 +80,12 @@ from_owned! {
     CursorError,
     PinError,
     EvidenceError,
+    TreeError,
+    PublicationError,
+    PublishedError,
+    CertifyError,
+    AttestError,
+    SubjectError,
     KeyChangeError,
     KeyError,
     HeadFileError,
@@ -308,11 +320,100 @@ impl From<&EvidenceError> for Failure {
                 at_event(&LEDGER_DAMAGED, error, *seq).next(["verify-chain"])
             }
             EvidenceError::Events(error) => error.into(),
-            EvidenceError::Tree(TreeError::Events(error)) => error.into(),
-            EvidenceError::Tree(TreeError::Io { path, .. }) => at_path(&IO, error, path),
-            EvidenceError::Tree(TreeError::Root) => {
-                plainly(&LEDGER_DAMAGED, error).next(["verify-chain"])
+            EvidenceError::Tree(error) => error.into(),
+        }
+    }
+}
+
+impl From<&TreeError> for Failure {
+    fn from(error: &TreeError) -> Self {
+        match error {
+            TreeError::Events(error) => error.into(),
+            TreeError::Io { path, .. } => at_path(&IO, error, path),
+            TreeError::Root => plainly(&LEDGER_DAMAGED, error).next(["verify-chain"]),
+        }
+    }
+}
+
+impl From<&PublicationError> for Failure {
+    fn from(error: &PublicationError) -> Self {
+        match error {
+            PublicationError::Taken { dir, .. } => at_path(&USAGE, error, dir),
+            PublicationError::Head { path, .. } => at_path(&LEDGER_DAMAGED, error, path),
+            PublicationError::Foreign { dir, .. } => at_path(&LEDGER_FOREIGN, error, dir),
+            PublicationError::Later { dir, .. } => at_path(&LEDGER_REGRESSED, error, dir),
+            PublicationError::Diverged { dir, .. } => at_path(&LEDGER_DIVERGED, error, dir),
+            PublicationError::Different { path } => at_path(&LEDGER_DIVERGED, error, path),
+            PublicationError::NotPublisher { .. } => {
+                plainly(&KEY_REFUSED, error).at("--log-key").next(["key", "list"])
             }
+            PublicationError::Events(error) => error.into(),
+            PublicationError::Tree(error) => error.into(),
+            PublicationError::Io { path, .. } => at_path(&IO, error, path),
+        }
+    }
+}
+
+impl From<&PublishedError> for Failure {
+    fn from(error: &PublishedError) -> Self {
+        match error {
+            PublishedError::Head(error) => error.into(),
+            PublishedError::Foreign { .. } => plainly(&LEDGER_FOREIGN, error),
+            PublishedError::Io { path, source } if source.kind() == io::ErrorKind::NotFound => {
+                at_path(&LEDGER_MISSING, error, path)
+            }
+            PublishedError::Io { path, .. } => at_path(&IO, error, path),
+            PublishedError::Differs { path, .. } => at_path(&LEDGER_DAMAGED, error, path),
+            PublishedError::Event { seq, .. } => at_event(&LEDGER_DAMAGED, error, *seq),
+            PublishedError::Illegal { seq, .. } => at_event(&EVENT_ILLEGAL, error, *seq),
+            PublishedError::Root { .. } => plainly(&LEDGER_DAMAGED, error),
+            PublishedError::Signer { .. } | PublishedError::Signature(_) => {
+                plainly(&SIGNATURE_BAD, error)
+            }
+        }
+    }
+}
+
+impl From<&CertifyError> for Failure {
+    fn from(error: &CertifyError) -> Self {
+        match error {
+            CertifyError::NoObjects { .. } => plainly(&USAGE, error),
+            CertifyError::NotSigner { .. } => plainly(&KEY_UNKNOWN, error).next(["key", "list"]),
+            CertifyError::Differs { .. } => plainly(&REPLAY_DIVERGENCE, error),
+            CertifyError::TooMany { .. } => plainly(&LOG_FULL, error),
+            CertifyError::Events(error) => error.into(),
+            CertifyError::Tree(error) => error.into(),
+        }
+    }
+}
+
+impl From<&AttestError> for Failure {
+    fn from(error: &AttestError) -> Self {
+        match error {
+            AttestError::Foreign { .. } => plainly(&LEDGER_FOREIGN, error),
+            AttestError::Illegal { seq, .. } => at_event(&EVENT_ILLEGAL, error, *seq),
+            AttestError::NoList => plainly(&USAGE, error).at("--claims"),
+            AttestError::Unauthorised { .. }
+            | AttestError::Head(_)
+            | AttestError::Bundle(BundleError::BadSignature | BundleError::OtherKey { .. }) => {
+                plainly(&SIGNATURE_BAD, error)
+            }
+            AttestError::Bundle(BundleError::Form(_))
+            | AttestError::Statement(_)
+            | AttestError::Unrelated { .. }
+            | AttestError::Missing { .. }
+            | AttestError::Certificate { .. }
+            | AttestError::List { .. } => plainly(&BUNDLE_INVALID, error),
+        }
+    }
+}
+
+impl From<&SubjectError> for Failure {
+    fn from(error: &SubjectError) -> Self {
+        match error {
+            SubjectError::Io { path, .. } => at_path(&IO, error, path),
+            SubjectError::Database(error) => error.into(),
+            SubjectError::Content(error) => error.into(),
         }
     }
 }

@@ -53,7 +53,13 @@ impl TreeHead {
     /// The checkpoint text: origin, size, root (c2sp.org/tlog-checkpoint, no extension lines).
     pub fn text(&self) -> String {
         let root = BASE64.encode(self.root.as_bytes());
-        format!("{ORIGIN_PREFIX}{}\n{}\n{root}\n", self.ledger, self.size)
+        format!("{}\n{}\n{root}\n", self.origin(), self.size)
+    }
+
+    /// The name of the log (c2sp.org/tlog-checkpoint).
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("{ORIGIN_PREFIX}{}", self.ledger)
     }
 
     /// Parses a checkpoint text; only the one form [`TreeHead::text`] writes.
@@ -106,6 +112,32 @@ impl SignedHead {
         Ok(self.note.verify(&actor_name(&self.signer), key)?)
     }
 
+    /// The same head with a second signature, by the ledger's log key under the name of the origin: what is published and shown to
+    /// witnesses.
+    #[must_use]
+    pub fn published(self, key: &VerifyingKey, sign: impl FnOnce(&[u8]) -> Signature) -> Self {
+        let note = self.note.also_signed(&self.head.origin(), key, sign);
+        Self { note, ..self }
+    }
+
+    /// Checks the log key's signature with `key`.
+    pub fn verify_published(&self, key: &VerifyingKey) -> Result<(), HeadError> {
+        Ok(self.note.verify(&self.head.origin(), key)?)
+    }
+
+    /// Whether somebody signed it under the name of the origin.
+    pub fn is_published(&self) -> bool {
+        let origin = self.head.origin();
+        self.note.signatures().iter().any(|line| line.name == origin)
+    }
+
+    /// The same head with the signatures that another note of it has; `None` if that is another head, or by another actor.
+    #[must_use]
+    pub fn with_signatures_of(self, other: &Self) -> Option<Self> {
+        let note = self.note.with_lines_of(&other.note)?;
+        (self.signer == other.signer).then_some(Self { note, ..self })
+    }
+
     /// What the head states.
     pub const fn head(&self) -> &TreeHead {
         &self.head
@@ -127,7 +159,9 @@ impl SignedHead {
     }
 }
 
-fn actor_name(actor: &KeyId) -> String {
+/// The name under which an actor signs.
+#[must_use]
+pub fn actor_name(actor: &KeyId) -> String {
     format!("{ACTOR_PREFIX}{actor}")
 }
 
@@ -170,6 +204,27 @@ mod tests {
         for bad in [vec![other.as_str()], vec![line, line], vec![&line.replace("r/", "r/x")]] {
             assert!(matches!(parsed(&bad), Err(HeadError::Form(_))), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_published_head_has_the_signature_of_the_log_key_once() {
+        let (key, log) = (SigningKey::from_bytes(&[7; 32]), SigningKey::from_bytes(&[8; 32]));
+        let signed = SignedHead::sign(head(), &key.verifying_key(), |text| key.sign(text));
+        assert!(!signed.is_published());
+        let publish =
+            |head: SignedHead| head.published(&log.verifying_key(), |text| log.sign(text));
+        let published = publish(signed.clone());
+        assert_eq!(publish(published.clone()), published);
+        let read = SignedHead::parse(&published.encode()).unwrap();
+        assert_eq!((read.is_published(), read.signer()), (true, signed.signer()));
+        assert_eq!(read.verify(&key.verifying_key()), Ok(()));
+        assert_eq!(read.verify_published(&log.verifying_key()), Ok(()));
+        assert!(read.verify_published(&key.verifying_key()).is_err());
+        assert!(signed.verify_published(&log.verifying_key()).is_err());
+        assert_eq!(signed.clone().with_signatures_of(&published), Some(published));
+        let later = TreeHead { size: 13, ..head() };
+        let later = SignedHead::sign(later, &key.verifying_key(), |text| key.sign(text));
+        assert_eq!(signed.with_signatures_of(&later), None);
     }
 
     #[test]

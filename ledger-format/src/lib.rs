@@ -4,6 +4,7 @@
 //! that is not defined. What it is given it checks; what it returns depends on nothing else.
 
 pub mod body;
+pub mod bundle;
 pub mod cbor;
 pub mod chain;
 pub mod column;
@@ -18,5 +19,6 @@ pub mod line;
 pub mod note;
 pub mod proof;
 mod row;
+pub mod statement;
 pub mod tile;
 pub mod tree;

@@ -6,6 +6,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 
+use crate::hash::hex;
+
 /// Largest note accepted, in bytes: a head is about 300, with a few cosignatures about 1,000.
 pub const NOTE_BYTES_MAX: usize = 3_500;
 
@@ -62,6 +64,37 @@ impl Note {
         let line =
             NoteSignature { name: name.to_owned(), key_hint: key_hint(name, key), signature };
         Self { text, signatures: vec![line] }
+    }
+
+    /// The same note with one more signature line under it. A line by that key under that name is there once.
+    #[must_use]
+    pub fn also_signed(
+        mut self,
+        name: &str,
+        key: &VerifyingKey,
+        sign: impl FnOnce(&[u8]) -> Signature,
+    ) -> Self {
+        let Self { signatures, .. } = Self::signed(self.text.clone(), name, key, sign);
+        for line in signatures {
+            if !self.signatures.contains(&line) {
+                self.signatures.push(line);
+            }
+        }
+        self
+    }
+
+    /// The same note with the lines of `other` that it does not have; `None` if that is under another text.
+    #[must_use]
+    pub fn with_lines_of(mut self, other: &Self) -> Option<Self> {
+        if self.text != other.text {
+            return None;
+        }
+        for line in &other.signatures {
+            if !self.signatures.contains(line) {
+                self.signatures.push(line.clone());
+            }
+        }
+        Some(self)
     }
 
     /// Parses the one form of the note that [`Note::encode`] writes.
@@ -131,6 +164,13 @@ impl Note {
             Err(NoteError::BadSignature { name: name.to_owned() })
         }
     }
+}
+
+/// A key as other software is told it: `name+hint+type and key` (c2sp.org/signed-note, "verifier key").
+#[must_use]
+pub fn verifier_key(name: &str, key: &VerifyingKey) -> String {
+    let typed = [&[SIGNATURE_TYPE_ED25519], key.as_bytes().as_slice()].concat();
+    format!("{name}+{}+{}", hex(&key_hint(name, key)), BASE64.encode(typed))
 }
 
 /// `SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key)[..4]`: the key id of c2sp.org/signed-note.

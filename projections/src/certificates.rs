@@ -121,6 +121,12 @@ impl Claim {
         CommitHash::of_encoded("migration_certificate", &self.encoded())
     }
 
+    /// The claim as a value with the fields of SPEC §8.5.
+    pub fn to_value(&self) -> Value {
+        // Canonical as it is written, so it reads back.
+        cbor::decode(&self.encoded(), cbor::EVENT_DEPTH_MAX).unwrap_or(Value::Null)
+    }
+
     /// The claim, written straight into its bytes: it is asked for once an object, and the way over a
     /// value takes longer than everything else that is done for one.
     fn encoded(&self) -> Vec<u8> {

@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::certificate_export::{self, Exported};
 use super::context::Context;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line, plain};
@@ -17,12 +18,28 @@ use crate::migrate::account::{CertificateView, ObjectCertificate, certificate};
 const LISTED_MAX: usize = 1_000;
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
     #[command(flatten)]
     which: WhichRun,
     /// Show what is claimed of this object alone
     #[arg(long, value_name = "ID")]
     object: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Write the certificate as one file that proves itself to whoever knows the ledger's id.
+    Export(certificate_export::Arguments),
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Answered {
+    Shown(Certified),
+    Exported(Exported),
 }
 
 #[derive(Serialize)]
@@ -33,7 +50,16 @@ pub(super) struct Certified {
     same: Option<bool>,
 }
 
-pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Certified>, Failure> {
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answered>, Failure> {
+    match &arguments.verb {
+        Some(Verb::Export(export)) => {
+            Ok(certificate_export::run(export, context)?.map(Answered::Exported))
+        }
+        None => Ok(show(arguments, context)?.map(Answered::Shown)),
+    }
+}
+
+fn show(arguments: &Arguments, context: &Context) -> Result<Done<Certified>, Failure> {
     let ledger = context.open()?;
     let span = arguments.which.find(&ledger)?;
     let object = arguments.object.as_deref();
@@ -52,6 +78,15 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Certi
         Some(failure) => done.found(failure),
         None => done,
     })
+}
+
+impl Answer for Answered {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        match self {
+            Self::Shown(shown) => shown.write(out, paint),
+            Self::Exported(exported) => exported.write(out, paint),
+        }
+    }
 }
 
 impl Answer for Certified {

@@ -7,6 +7,8 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ledger_format::hash::LedgerId;
+
 use super::failure;
 use super::globals::Globals;
 use crate::diagnostic::{Failure, NOTHING_HERE, USAGE};
@@ -56,6 +58,20 @@ impl Context {
             Ok(Located { dir, place, surroundings })
         } else {
             Err(nothing_at(&dir))
+        }
+    }
+
+    /// The ledger that a command without one is to hold something against: its id, or that of the folder named. None where nothing
+    /// was named.
+    pub(super) fn ledger_named(&self) -> Result<Option<LedgerId>, Failure> {
+        let Some(named) = &self.globals.ledger else { return Ok(None) };
+        match named.to_str().and_then(|text| text.parse().ok()) {
+            Some(id) => Ok(Some(id)),
+            None if is_folder(named)? => Ok(Some(read_identity(named)?.ledger())),
+            None => {
+                let told = "expected the ledger's id, 64 hexadecimal digits, or its folder";
+                Err(Failure::new(&USAGE, told).at("--ledger"))
+            }
         }
     }
 
@@ -234,7 +250,7 @@ impl Context {
     }
 
     /// The heads that the user named.
-    fn named(&self) -> Result<Vec<KnownHead>, Failure> {
+    pub(super) fn named(&self) -> Result<Vec<KnownHead>, Failure> {
         let Globals { trust, expect, .. } = &self.globals;
         let by = self.endorsement()?.map_or(KnownBy::Trust, |endorsed| {
             if endorsed.met { KnownBy::Witnesses } else { KnownBy::Unwitnessed }

@@ -1,4 +1,5 @@
-//! `head`: the signed head of the ledger, to be kept elsewhere; and what is remembered of the ledger outside of it.
+//! `head`: the signed head of the ledger, to be kept elsewhere; and what is remembered of the ledger outside of it. Publishing it, with
+//! the tree and the events, stands next door.
 
 use std::fs;
 use std::io::{self, Write};
@@ -11,6 +12,8 @@ use serde::Serialize;
 
 use super::context::{self, Context};
 use super::failure;
+use super::head_publish::{self, Published};
+use super::head_verify::{self, Verified};
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
@@ -25,6 +28,10 @@ pub(super) enum Verb {
     Show(Show),
     /// Remember the ledger as one that contains a head you know from elsewhere.
     Pin(Pin),
+    /// Bring a folder up to the newest head: the head, the tree in tiles and the events, for any web host to serve.
+    Publish(head_publish::Arguments),
+    /// Check such a folder, without the ledger; `--trust` and `--expect` name a head from elsewhere.
+    Verify(head_verify::Arguments),
     /// Forget what is remembered of a ledger. What you lose is evidence.
     Forget(Forget),
 }
@@ -58,6 +65,8 @@ pub(super) enum Answered {
     Shown(Shown),
     Pinned(Shown),
     Forgotten(Gone),
+    Published(Published),
+    Verified(Verified),
 }
 
 /// A head, and how the ledger is known here.
@@ -88,6 +97,8 @@ pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Fail
     match verb {
         Verb::Show(show) => show.run(context),
         Verb::Pin(pin) => pin.run(context),
+        Verb::Publish(publish) => Ok(head_publish::run(publish, context)?.map(Answered::Published)),
+        Verb::Verify(verify) => Ok(head_verify::run(verify, context)?.map(Answered::Verified)),
         Verb::Forget(forget) => forget.run(),
     }
 }
@@ -183,6 +194,8 @@ impl Answer for Answered {
                 writeln!(out, "  root    {}", pinned.root)?;
                 writeln!(out, "  known   {}", pinned.provenance)
             }
+            Self::Published(published) => published.write(out, paint),
+            Self::Verified(verified) => verified.write(out, paint),
             Self::Forgotten(gone) => {
                 writeln!(out, "{}", paint.strong(format_args!("forgot ledger {}", gone.ledger)))?;
                 for place in &gone.places {

@@ -9,7 +9,7 @@ mod run;
 mod trace;
 mod trail;
 
-pub use certificate::{CertificateView, ObjectCertificate, ReplayTuple, certificate};
+pub use certificate::{CertificateView, ObjectCertificate, ReplayTuple, certificate, claimed};
 pub use report::{LossyEntry, MigrationReport, ObjectReplay, left_out, lost, report};
 pub use run::{RunOutcome, RunSpan, find_run};
 pub use trace::{Stage, Status, TraceRecord, trace};

@@ -1,6 +1,8 @@
 //! Tests from outside: processes, files, whole jobs.
 
 #[cfg(test)]
+mod bundles;
+#[cfg(test)]
 mod cli_answers;
 #[cfg(test)]
 mod cli_audit;
@@ -118,6 +120,8 @@ mod log_kill;
 mod notebooks;
 #[cfg(test)]
 mod proofs;
+#[cfg(test)]
+mod publication;
 #[cfg(test)]
 mod readers;
 #[cfg(test)]

@@ -13,6 +13,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 import damage  # noqa: E402
+import verify_bundle as b  # noqa: E402
 import verify_export as v  # noqa: E402
 
 
@@ -20,7 +21,8 @@ def main(arguments):
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
         return 2
-    for name, check in (("cbor", cbor), ("hashes", hashes), ("events", events), ("proofs", roots), ("heads", heads)):
+    for name, check in (("cbor", cbor), ("hashes", hashes), ("events", events), ("proofs", roots), ("heads", heads),
+                        ("bundle", bundles)):
         with open(os.path.join(arguments[0], name + ".json"), encoding="utf-8") as file:
             right = 0
             for expected, actual in check(json.load(file)):
@@ -103,6 +105,18 @@ def heads(vectors):
     yield False, v.decode_point(three) is None or v.is_small(v.decode_point(three))
     for y in (v.P, v.P + 1, v.P + 3, 2, 1 | 1 << 255, v.P - 1 | 1 << 255):
         yield (y, None), (y, v.decode_point(y.to_bytes(32, "little")))
+
+
+def bundles(vectors):
+    data = vectors["bundle"].encode()
+    payload, signer, signature = b.read_bundle(data)
+    yield vectors["statement"].encode(), payload
+    yield bytes.fromhex(vectors["signed"]), b"DSSEv1 %d %s %d %s" % (len(b.TYPE), b.TYPE.encode(), len(payload), payload)
+    report = b.verify(data, vectors["ledger"])
+    yield (signer.hex(), 2), (report["signer"]["key"], report["objects"])
+    yield True, refused(b.verify, data, "0" * 64)
+    for at in range(0, len(data), 97):
+        yield (at, True), (at, refused(b.verify, data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]))
 
 
 def refused(function, *arguments):

@@ -42,6 +42,8 @@ const AUDIT_LINE: &str = "{\"event\":\"migrated\",\"to\":\"2\"}\n";
 pub(crate) struct History {
     pub(crate) events: Vec<(EventId, Vec<u8>)>,
     pub(crate) heads: Vec<SignedHead>,
+    /// What its run claims.
+    pub(crate) claims: Vec<Value>,
 }
 
 impl History {
@@ -81,13 +83,12 @@ pub(crate) fn history() -> Made<History> {
         writer.append(body.clone())?;
     }
     let [document, database] = &migrated;
-    let claims = vec![
-        claim(&started, &[], document).into(),
-        claim(&started, &[stand_in("edge")], database).into(),
-    ];
+    let claims =
+        vec![claim(&started, &[], document), claim(&started, &[stand_in("edge")], database)];
+    let hashes = claims.iter().map(|claim| CommitHash::of("migration_certificate", claim).into());
     writer.append(RunCommitted {
         run,
-        certificate: CommitHash::of("migration_run", &Value::Array(claims)),
+        certificate: CommitHash::of("migration_run", &Value::Array(hashes.collect())),
         places: 2,
         audit: Some(AuditAppend {
             object: AUDIT.into(),
@@ -98,6 +99,7 @@ pub(crate) fn history() -> Made<History> {
     })?;
     let all = [AUDIT_LINES, AUDIT_LINE].concat();
     writer.append(RunPublished { run, places: 2, audit: Some(log(&all, AUDIT_LINE)) })?;
+    writer.history.claims = claims;
     Ok(writer.history)
 }
 
@@ -250,7 +252,7 @@ struct Writer {
 
 impl Writer {
     fn new() -> Self {
-        let history = History { events: Vec::new(), heads: Vec::new() };
+        let history = History { events: Vec::new(), heads: Vec::new(), claims: Vec::new() };
         Self { chain: Chain::new(ledger()), history }
     }
 
@@ -343,8 +345,8 @@ fn migrated_database(run: EventId) -> ObjectMigrated {
     }
 }
 
-/// The hash of a claim (SPEC §8.5), from its fields.
-fn claim(started: &RunStarted, path: &[CommitHash], body: &ObjectMigrated) -> CommitHash {
+/// A claim (SPEC §8.5), from its fields.
+fn claim(started: &RunStarted, path: &[CommitHash], body: &ObjectMigrated) -> Value {
     let verdict = |verdict: &Verdict| match verdict {
         Verdict::True => "true",
         Verdict::False => "false",
@@ -361,7 +363,7 @@ fn claim(started: &RunStarted, path: &[CommitHash], body: &ObjectMigrated) -> Co
     } else {
         Value::Null
     };
-    let claim = map([
+    map([
         ("contract_digest", started.contract.map_or(Value::Null, Value::from)),
         ("object_kind", body.target.kind().into()),
         ("object_id", body.object.as_str().into()),
@@ -375,8 +377,7 @@ fn claim(started: &RunStarted, path: &[CommitHash], body: &ObjectMigrated) -> Co
         ("inputs_hash", inputs),
         ("verdicts", verdicts.into()),
         ("loss_hash", body.loss.into()),
-    ]);
-    CommitHash::of("migration_certificate", &claim)
+    ])
 }
 
 fn manifest(text: &str) -> ObjectState {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 use ed25519_dalek::Signer as _;
+use ledger_format::bundle::{Bundle, PAYLOAD_TYPE, pre_authentication_encoding};
 use ledger_format::cbor::{
     self, EVENT_DEPTH_MAX, Float, Integer, Map, VALUE_DEPTH_MAX, Value, map,
 };
@@ -16,6 +17,7 @@ use ledger_format::hash::{
 use ledger_format::head::{SignedHead, TreeHead};
 use ledger_format::json;
 use ledger_format::line::Line;
+use ledger_format::statement::{Claimed, Claims, ProvedEvent, Statement, certificate_of};
 use ledger_format::tree::{MemoryTree, prove_consistency, prove_inclusion, root};
 use serde_json::{Value as Json, json};
 
@@ -33,6 +35,7 @@ pub(crate) fn files() -> Made<Vec<(&'static str, String)>> {
         ("heads.json", pretty(&head_vectors())?),
         ("proofs.json", pretty(&proof_vectors()?)?),
         ("frames.json", pretty(&frame_vectors(&history)?)?),
+        ("bundle.json", pretty(&bundle_vector(&history)?)?),
         ("ledger.json", pretty(&ledger_vector(&history))?),
         ("ledger.jsonl", export(&history)?),
         ("ledger-flat.jsonl", flat_export(&history)?),
@@ -334,6 +337,39 @@ fn frame_vectors(history: &History) -> Made<Json> {
             { "offset": 8, "bytes": hex(&tiny.encode()) },
             { "offset": 8 + tiny.encode().len() + 8, "bytes": hex(&record.encode()) },
         ],
+    }))
+}
+
+/// Places of the events that bear the certificate of the run out.
+const EVIDENCE: [usize; 4] = [0, 6, 10, 11];
+
+fn bundle_vector(history: &History) -> Made<Json> {
+    let leaves = history.events.iter().map(|(id, _)| NodeHash::leaf(*id));
+    let (tree, size): (MemoryTree, _) = (leaves.collect(), history.events.len() as u64);
+    let head = history.heads.last().ok_or("no head")?.clone();
+    let proved = |seq: usize| {
+        let nodes = prove_inclusion(&tree, seq as u64, size)?;
+        Some(ProvedEvent { bytes: history.events.get(seq)?.1.clone(), nodes })
+    };
+    let claims: Option<Vec<Claimed>> = history.claims.iter().map(Claimed::new).collect();
+    let claims = claims.ok_or("not a claim")?;
+    let statement = Statement {
+        ledger: history::ledger(),
+        run: history.events.get(6).ok_or("no run")?.0,
+        certificate: certificate_of(&claims).ok_or("claims in disorder")?,
+        claims: Claims::of(claims),
+        head,
+        events: EVIDENCE.into_iter().map(proved).collect::<Option<_>>().ok_or("no proof")?,
+    };
+    let key = history::key();
+    let bundle = Bundle::sign(statement.encode(), &key.verifying_key(), |text| key.sign(text));
+    Ok(json!({
+        "about": "The certificate of the run in ledger.json as a bundle (SPEC 8.8), signed by that ledger's key: what is \
+                  signed, the statement, and the file.",
+        "ledger": statement.ledger,
+        "signed": hex(&pre_authentication_encoding(PAYLOAD_TYPE, &bundle.payload)),
+        "statement": String::from_utf8_lossy(&bundle.payload),
+        "bundle": String::from_utf8_lossy(&bundle.encode()),
     }))
 }
 

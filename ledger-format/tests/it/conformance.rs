@@ -3,7 +3,8 @@
 use conformance::{Draw, Suite, variant};
 use ed25519_dalek::{Signer as _, SigningKey};
 use ledger_format::body::{Body, possession_statement, shows_possession};
-use ledger_format::cbor::{self, Float, Integer, VALUE_DEPTH_MAX, Value};
+use ledger_format::bundle::Bundle;
+use ledger_format::cbor::{self, Float, Integer, Map, VALUE_DEPTH_MAX, Value};
 use ledger_format::event::Event;
 use ledger_format::frame::{FRAME_BYTES_MAX, Frame, HeadRecord};
 use ledger_format::hash::{
@@ -13,6 +14,8 @@ use ledger_format::head::{SignedHead, TreeHead};
 use ledger_format::json;
 use ledger_format::line::Line;
 use ledger_format::note::{NOTE_BYTES_MAX, Note};
+use ledger_format::statement::{Claimed, Claims, ProvedEvent, Statement, claims_list};
+use ledger_format::tile::entries_bytes;
 use ledger_format::tree::{
     Frontier, MemoryTree, prove_consistency, prove_inclusion, verify_consistency, verify_inclusion,
 };
@@ -48,9 +51,71 @@ fn every_encoding_is_the_recorded_one() {
         read_line,
     );
     keys(&mut suite);
+    certificates(&mut suite);
     trees(&mut suite);
     hashes(&mut suite);
     suite.finish();
+}
+
+/// What is certified of a run, and the file that carries it.
+fn certificates(suite: &mut Suite) {
+    suite.both_ways("statement", statement, Statement::encode, Statement::parse);
+    let bundle = |draw: &mut Draw| {
+        let key = SigningKey::from_bytes(&draw.array());
+        Bundle::sign(draw.bytes(500), &key.verifying_key(), |text| key.sign(text))
+    };
+    suite.both_ways("bundle", bundle, Bundle::encode, Bundle::parse);
+    suite.one_way("claims list", |draw| {
+        let claims: Vec<Claimed> = (0..draw.up_to(9)).map(|number| claim(draw, number)).collect();
+        claims_list(&claims).into_bytes()
+    });
+    suite.one_way("events of a tile", |draw| {
+        let events: Vec<Vec<u8>> = draw.list(12, |draw| draw.bytes(500));
+        entries_bytes(events.iter().map(Vec::as_slice)).unwrap()
+    });
+}
+
+fn statement(draw: &mut Draw) -> Statement {
+    let claims: Vec<Claimed> = (0..draw.up_to(4)).map(|number| claim(draw, number)).collect();
+    let claims = if draw.up_to(1) == 0 {
+        Claims::Here(claims)
+    } else {
+        let count = 1_001 + draw.up_to(1 << 20);
+        Claims::Listed { count, list: ContentHash::from_bytes(draw.array()) }
+    };
+    let event = |draw: &mut Draw| {
+        let nodes = draw.list(64, |draw| NodeHash::from_bytes(draw.array()));
+        ProvedEvent { bytes: draw.bytes(300), nodes }
+    };
+    Statement {
+        ledger: LedgerId::from_bytes(draw.array()),
+        run: EventId::from_bytes(draw.array()),
+        certificate: CommitHash::from_bytes(draw.array()),
+        claims,
+        head: signed_head(draw),
+        events: draw.list(5, event),
+    }
+}
+
+/// The claim of an object that stands behind those of lower numbers.
+fn claim(draw: &mut Draw, number: u64) -> Claimed {
+    let mut hash = || Value::Bytes(draw.array::<32>().to_vec());
+    let claim = cbor::map([
+        ("to", "2".into()),
+        ("from", "1".into()),
+        ("path", Value::Array((0..number % 3).map(|_| hash()).collect())),
+        ("verdicts", [("validates", "true")].into_iter().collect::<Map>().into()),
+        ("loss_hash", hash()),
+        ("object_id", format!("{number}.json").as_str().into()),
+        ("inputs_hash", if number.is_multiple_of(2) { Value::Null } else { hash() }),
+        ("object_kind", ["document", "database"][usize::from(number == 3)].into()),
+        ("operator_id", "operator".into()),
+        ("source_hash", hash()),
+        ("target_hash", hash()),
+        ("contract_digest", if number == 2 { Value::Null } else { hash() }),
+        ("migration_policy_hash", hash()),
+    ]);
+    Claimed::new(&claim).unwrap()
 }
 
 /// What a new key signs to show that somebody holds it.

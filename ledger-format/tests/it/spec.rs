@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use ledger_format::body::{Body, ROUTE_EDGES_MAX};
+use ledger_format::bundle::BUNDLE_BYTES_MAX;
 use ledger_format::cbor::{EVENT_DEPTH_MAX, VALUE_DEPTH_MAX};
 use ledger_format::column::{Column, Holds};
 use ledger_format::event::{AT_MS_MAX, EVENT_BYTES_MAX, FORMAT, SEQ_MAX};
@@ -14,6 +15,7 @@ use ledger_format::json::NUMBER_MAX;
 use ledger_format::line::{COLUMNS, LINE_BYTES_MAX, LINE_SCHEMA};
 use ledger_format::note::NOTE_BYTES_MAX;
 use ledger_format::proof::PROOF_BYTES_MAX;
+use ledger_format::statement::{CLAIMS_MAX, EVIDENCE_EVENTS_MAX};
 use ledger_format::tree::PROOF_NODES_MAX;
 
 use crate::{history, make};
@@ -34,6 +36,9 @@ fn the_limits_are_those_of_the_code() {
         ("ROUTE_EDGES_MAX", ROUTE_EDGES_MAX as i128),
         ("PROOF_NODES_MAX", PROOF_NODES_MAX as i128),
         ("PROOF_BYTES_MAX", PROOF_BYTES_MAX as i128),
+        ("CLAIMS_MAX", CLAIMS_MAX as i128),
+        ("EVIDENCE_EVENTS_MAX", EVIDENCE_EVENTS_MAX as i128),
+        ("BUNDLE_BYTES_MAX", BUNDLE_BYTES_MAX as i128),
         ("FRAME_BYTES_MAX", FRAME_BYTES_MAX as i128),
         ("LINE_BYTES_MAX", LINE_BYTES_MAX as i128),
         ("FLAT_LINE_BYTES_MAX", FLAT_LINE_BYTES_MAX as i128),

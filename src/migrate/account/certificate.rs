@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ledger_format::body::{Body, RunStarted};
 use ledger_format::cbor::Value;
 use ledger_format::hash::{CommitHash, EventId};
+use ledger_format::statement::Claimed;
 use projections::{Claim, Routes};
 use serde::Serialize;
 
@@ -84,6 +85,17 @@ pub fn certificate(
         objects: making.hashes.len() as u64,
         claims: making.claims.into_values().collect(),
     })
+}
+
+/// What a committed run claims of all of its objects, in the order of their ids, and the certificate that was recorded; nothing of a run that
+/// was not committed.
+pub fn claimed(
+    ledger: &Ledger,
+    span: &RunSpan,
+) -> Result<Option<(CommitHash, Vec<Claimed>)>, FoldError> {
+    let view = certificate(ledger, span, None, usize::MAX)?;
+    let claims = view.claims.iter().filter_map(|of| Claimed::new(&of.claim.to_value())).collect();
+    Ok(view.recorded.map(|recorded| (recorded, claims)))
 }
 
 #[derive(Default)]

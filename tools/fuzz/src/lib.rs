@@ -7,6 +7,7 @@
 // A target is a test: what does not hold ends in a panic, and libFuzzer keeps the input.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod certificate;
 mod contract;
 mod documents;
 mod files;
@@ -279,6 +280,15 @@ pub const TARGETS: &[Target] = &[
         heap_bytes: 128 * KIB,
         heap_bytes_per_byte: 512,
         input_bytes_max: 8 * KIB,
+    },
+    Target {
+        name: "certificate",
+        about: "certificate bundles: one file each, a statement with one spelling, and none that proves what its events do not",
+        check: certificate::file,
+        seeds: seeds::certificates,
+        heap_bytes: 256 * KIB,
+        heap_bytes_per_byte: 128,
+        input_bytes_max: 32 * KIB,
     },
     Target {
         name: "proof-file",

@@ -25,6 +25,7 @@ use crate::scratch;
 const CBOR: &str = include_str!("../../../ledger-format/vectors/cbor.json");
 const EVENTS: &str = include_str!("../../../ledger-format/vectors/events.json");
 const FRAMES: &str = include_str!("../../../ledger-format/vectors/frames.json");
+const CERTIFICATE: &str = include_str!("../../../ledger-format/vectors/bundle.json");
 const HEADS: &str = include_str!("../../../ledger-format/vectors/heads.json");
 const LEDGER: &str = include_str!("../../../ledger-format/vectors/ledger.json");
 const EXPORT: &str = include_str!("../../../ledger-format/vectors/ledger.jsonl");
@@ -105,6 +106,11 @@ pub(crate) fn heads() -> Vec<Vec<u8>> {
         items(&json(HEADS), "heads").iter().filter_map(|head| Some(head["text"].as_str()?.into())),
     );
     heads
+}
+
+pub(crate) fn certificates() -> Vec<Vec<u8>> {
+    let vector = json(CERTIFICATE);
+    ["bundle", "statement"].iter().filter_map(|part| Some(vector[part].as_str()?.into())).collect()
 }
 
 pub(crate) fn lines() -> Vec<Vec<u8>> {

@@ -1,0 +1,238 @@
+//! The judge of a published folder: whether its tiles and bundles are those of the history that its head closes. Has the folder and
+//! nothing else; derives everything from the events' bytes.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::VerifyingKey;
+use ledger_format::body::{Role, usable_key};
+use ledger_format::event::{EVENT_BYTES_MAX, Event, EventError};
+use ledger_format::hash::{EventId, HASH_BYTES, KeyId, LedgerId, NodeHash};
+use ledger_format::head::{HeadError, SignedHead};
+use ledger_format::tile::{TILE_WIDTH, Tile, entries, root_of, tile_bytes, tiles_of};
+use ledger_format::tree::Frontier;
+use projections::{Entry, Illegal, State};
+
+use super::publication::{CHECKPOINT, PublicationError, read_head};
+
+/// What a good folder holds.
+#[derive(Debug)]
+pub struct Published {
+    /// Its head.
+    pub head: SignedHead,
+    /// The public key that signed it.
+    pub signer: VerifyingKey,
+    /// The log key that signed it too, if one did that may publish heads.
+    pub log_key: Option<KeyId>,
+    /// The roots over as many events as the caller asked for, as far as there are so many.
+    pub roots: Vec<(u64, NodeHash)>,
+}
+
+/// A folder that is not what a head says.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishedError {
+    /// The head could not be read.
+    #[error(transparent)]
+    Head(#[from] PublicationError),
+    /// It is of another ledger.
+    #[error("the folder has ledger {there}, expected {expected}")]
+    Foreign {
+        /// The ledger there.
+        there: LedgerId,
+        /// The one that was expected.
+        expected: LedgerId,
+    },
+    /// A file that the head needs is missing or cannot be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        source: io::Error,
+    },
+    /// A file has other bytes than follow from the events.
+    #[error("{}: {reason}", path.display())]
+    Differs {
+        /// The file.
+        path: PathBuf,
+        /// How.
+        reason: &'static str,
+    },
+    /// Bytes that are no event.
+    #[error("event {seq}: {error}")]
+    Event {
+        /// Its place.
+        seq: u64,
+        /// What is wrong.
+        error: EventError,
+    },
+    /// An event that may not stand there.
+    #[error("event {seq}: {rule}")]
+    Illegal {
+        /// Its place.
+        seq: u64,
+        /// The rule.
+        rule: Illegal,
+    },
+    /// The events have another root than the head says.
+    #[error("the events have root {found}, the head over {size} says {stated}")]
+    Root {
+        /// The head's size.
+        size: u64,
+        /// The head's root.
+        stated: NodeHash,
+        /// The root of the events.
+        found: NodeHash,
+    },
+    /// The head is not signed by whoever signed the last event.
+    #[error("the head names {named}, its last event was signed by {actor}")]
+    Signer {
+        /// The actor that the head names.
+        named: KeyId,
+        /// The actor of the last event.
+        actor: KeyId,
+    },
+    /// The signature does not verify.
+    #[error(transparent)]
+    Signature(#[from] HeadError),
+}
+
+/// Judges the folder `dir`: of ledger `expected`, if one is. Says which roots the first so many events have.
+pub fn verify_published(
+    dir: &Path,
+    expected: Option<LedgerId>,
+    sizes: &[u64],
+) -> Result<Published, PublishedError> {
+    let head = read_head(&dir.join(CHECKPOINT))?;
+    let there = head.head().ledger;
+    if let Some(expected) = expected.filter(|expected| *expected != there) {
+        return Err(PublishedError::Foreign { there, expected });
+    }
+    let mut judge = Judge::new(dir, there, sizes);
+    for tile in tiles_of(head.head().size) {
+        if tile.level == 0 {
+            judge.leaves(tile)?;
+        } else {
+            judge.nodes(tile)?;
+        }
+    }
+    judge.end(head)
+}
+
+struct Judge<'a> {
+    dir: &'a Path,
+    state: State,
+    tree: Frontier,
+    /// Roots of the full tiles so far, by level, from those of leaves on.
+    rows: Vec<Vec<NodeHash>>,
+    actor: Option<KeyId>,
+    sizes: &'a [u64],
+    roots: Vec<(u64, NodeHash)>,
+}
+
+impl<'a> Judge<'a> {
+    fn new(dir: &'a Path, ledger: LedgerId, sizes: &'a [u64]) -> Self {
+        Self {
+            dir,
+            state: State::new(ledger),
+            tree: Frontier::new(),
+            rows: vec![Vec::new()],
+            actor: None,
+            sizes,
+            roots: Vec::new(),
+        }
+    }
+
+    /// A tile of leaves with its events.
+    fn leaves(&mut self, tile: Tile) -> Result<(), PublishedError> {
+        let path = self.dir.join(tile.entries_path());
+        let longest = (EVENT_BYTES_MAX as u64 + 2) * TILE_WIDTH;
+        let bytes = read(&path, longest)?;
+        let reason = "not the length-prefixed events that its name says";
+        let events = entries(&bytes, tile.width).ok_or(PublishedError::Differs { path, reason })?;
+        let mut hashes = Vec::with_capacity(events.len());
+        for bytes in events {
+            hashes.push(self.event(bytes)?);
+        }
+        self.compare(tile, &hashes)
+    }
+
+    fn event(&mut self, bytes: &[u8]) -> Result<NodeHash, PublishedError> {
+        let seq = self.state.size();
+        let event = Event::decode(bytes).map_err(|error| PublishedError::Event { seq, error })?;
+        let id = EventId::of(bytes);
+        let entry = Entry { event: &event, id };
+        self.state.apply(entry).map_err(|rule| PublishedError::Illegal { seq, rule })?;
+        self.actor = Some(event.actor);
+        let leaf = NodeHash::leaf(id);
+        self.tree.push(leaf);
+        if self.sizes.contains(&self.tree.size()) {
+            self.roots.push((self.tree.size(), self.tree.root()));
+        }
+        Ok(leaf)
+    }
+
+    /// A tile of roots of those below.
+    fn nodes(&mut self, tile: Tile) -> Result<(), PublishedError> {
+        let below = self.rows.get(tile.level as usize - 1).map(Vec::as_slice).unwrap_or_default();
+        let first = usize::try_from(tile.index * TILE_WIDTH).unwrap_or(usize::MAX);
+        let last = first.saturating_add(usize::try_from(tile.width).unwrap_or(usize::MAX));
+        let hashes = below.get(first..last).unwrap_or_default().to_vec();
+        self.compare(tile, &hashes)
+    }
+
+    /// The file of a tile with what it must hold; a full one has a root in the row above.
+    fn compare(&mut self, tile: Tile, hashes: &[NodeHash]) -> Result<(), PublishedError> {
+        let path = self.dir.join(tile.path());
+        let bytes = read(&path, TILE_WIDTH * HASH_BYTES as u64)?;
+        if bytes != tile_bytes(hashes) {
+            let reason = "other hashes than those of the events";
+            return Err(PublishedError::Differs { path, reason });
+        }
+        if tile.is_full() {
+            let level = tile.level as usize;
+            if self.rows.len() <= level {
+                self.rows.push(Vec::new());
+            }
+            if let Some(row) = self.rows.get_mut(level) {
+                row.push(root_of(hashes));
+            }
+        }
+        Ok(())
+    }
+
+    fn end(self, head: SignedHead) -> Result<Published, PublishedError> {
+        let (stated, found, size) = (head.head().root, self.tree.root(), head.head().size);
+        if stated != found {
+            return Err(PublishedError::Root { size, stated, found });
+        }
+        let named = head.signer();
+        let keys = self.state.keys();
+        let key = keys.known(&named).and_then(|known| usable_key(&known.public_key.0));
+        // The rules let nobody sign an event who may not sign, so whoever signed the last one may sign the head over it.
+        let signer = match (self.actor, key) {
+            (Some(actor), Some(key)) if actor == named => key,
+            (actor, _) => {
+                return Err(PublishedError::Signer { named, actor: actor.unwrap_or(named) });
+            }
+        };
+        head.verify(&signer)?;
+        let mut publishers = keys.iter().filter(|known| known.roles.contains(Role::Publish));
+        let log_key = publishers.find_map(|known| {
+            let key = usable_key(&known.public_key.0)?;
+            head.verify_published(&key).ok().map(|()| KeyId::of(&known.public_key.0))
+        });
+        Ok(Published { head, signer, log_key, roots: self.roots })
+    }
+}
+
+/// A file no longer than any of its kind.
+fn read(path: &Path, longest: u64) -> Result<Vec<u8>, PublishedError> {
+    let io = |source| PublishedError::Io { path: path.to_owned(), source };
+    if fs::metadata(path).map_err(io)?.len() > longest {
+        let reason = "longer than any file of its kind";
+        return Err(PublishedError::Differs { path: path.to_owned(), reason });
+    }
+    fs::read(path).map_err(io)
+}

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Verifies a published folder of a glyph ledger (tlog-tiles), without the program that made it.
+
+    python3 verify_tiles.py FOLDER
+    python3 verify_tiles.py FOLDER --trust head --ledger 6a50900c...
+
+Needs Python 3.9 or newer and verify_export.py beside it. Written from the format's document alone (ledger-format/SPEC.md §7.2 and
+§12.1).
+
+Exit status: 0 the folder is consistent (the answer says up to where it is complete); 1 it is damaged, forged or not the history
+that was expected; 2 not understood, or a file cannot be read.
+"""
+
+import argparse
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+import verify_export as v  # noqa: E402
+
+WIDTH = 256
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(
+        description="Verifies a published folder of a glyph ledger without the program that made it.",
+        epilog="Exit status: 0 consistent, 1 damaged or another history than expected, 2 not understood or unreadable.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("folder")
+    parser.add_argument("--trust", metavar="HEAD", help="file with a head known from elsewhere")
+    parser.add_argument("--ledger", metavar="ID", type=v.ledger_id, help="the ledger's id, as you know it")
+    options = parser.parse_args(arguments)
+    try:
+        trust = v.read_trust(options.trust) if options.trust else None
+    except (OSError, v.Fault) as error:
+        print("verify_tiles: --trust: %s" % error, file=sys.stderr)
+        return 2
+    try:
+        report = verify(options.folder, trust, options.ledger)
+    except FileNotFoundError as error:
+        report = {"ok": False, "fault": {"code": "missing", "cause": str(error)}}
+    except OSError as error:
+        print("verify_tiles: cannot read: %s" % error, file=sys.stderr)
+        return 2
+    except v.Fault as fault:
+        report = {"ok": False, "fault": {"code": fault.code, "cause": fault.cause}}
+    print(json.dumps(report))
+    return 0 if report["ok"] else 1
+
+
+def verify(folder, trust=None, ledger=None):
+    """§12.1; raises at the first fault."""
+    note = read(folder, "checkpoint", v.NOTE_BYTES)
+    head = v.read_note(note)
+    history = v.Verification(trust, ledger)
+    actor = None
+    row = []  # of the level at hand: the ids of all events, then the roots of all full tiles below
+    for name, width in names("entries", head.size):
+        for data in entries(read(folder, name, WIDTH * (v.EVENT_BYTES + 2)), width):
+            actor = event(history, data)
+            row.append(history.prev)
+    level = 0
+    while row:
+        for index, (name, width) in enumerate(names(str(level), len(row))):
+            hashes = row[index * WIDTH:index * WIDTH + width]
+            if read(folder, name, WIDTH * 32) != b"".join(hashes):
+                raise v.Fault("tile", "%s has other hashes than those of the events" % name)
+        row = [root(row[at:at + WIDTH]) for at in range(0, len(row) - WIDTH + 1, WIDTH)]
+        level += 1
+    if head.ledger != history.ledger or head.root != history.tree.root():
+        raise v.Fault("head", "the head is not over these events")
+    if head.actor != actor:
+        raise v.Fault("head", "the head is not signed by whoever signed the last event")
+    history.check_signature(head)
+    if trust is not None and trust.size > history.size:
+        history.check_trusted()
+        raise v.Fault("trust", "the folder ends before the trusted head")
+    return {"ok": True, "ledger": head.ledger.hex(), "events": history.size, "root": head.root.hex(),
+            "complete_to": history.complete_to}
+
+
+def event(history, data):
+    """Takes an event in as `verify_export` does one of a line, only that no batch is known."""
+    event = v.read_event(data)
+    event_id = v.sha256(b"\x00" + data)
+    if history.size == 0:
+        history.begin(event, event["body"])
+    history.link(event)
+    history.state.step(event, event["body"], event_id)
+    history.tree.append(event_id)
+    history.size += 1
+    history.prev, history.at = event_id, event["at"]
+    if history.trust is not None and history.trust.size == history.size:
+        history.compare_trusted()
+    return event["actor"]
+
+
+def names(level, count):
+    """The tiles of a level that has so many hashes, each with its width."""
+    for index in range((count + WIDTH - 1) // WIDTH):
+        digits = "%03d" % index
+        digits = digits.zfill((len(digits) + 2) // 3 * 3)
+        groups = [digits[at:at + 3] for at in range(0, len(digits), 3)]
+        path = "/".join(["x" + group for group in groups[:-1]] + groups[-1:])
+        width = min(WIDTH, count - index * WIDTH)
+        yield "tile/%s/%s%s" % (level, path, "" if width == WIDTH else ".p/%d" % width), width
+
+
+def entries(data, width):
+    found = []
+    while data:
+        length = int.from_bytes(data[:2], "big")
+        if len(data) < 2 + length:
+            raise v.Fault("bundle", "a bundle ends within an event")
+        found.append(data[2:2 + length])
+        data = data[2 + length:]
+    if len(found) != width:
+        raise v.Fault("bundle", "a bundle has %d events, its name says %d" % (len(found), width))
+    return found
+
+
+def root(hashes):
+    while len(hashes) > 1:
+        hashes = [v.sha256(b"\x01" + hashes[at] + hashes[at + 1]) for at in range(0, len(hashes), 2)]
+    return hashes[0]
+
+
+def read(folder, name, longest):
+    with open(os.path.join(folder, *name.split("/")), "rb") as file:
+        data = file.read(longest + 1)
+    if len(data) > longest:
+        raise v.Fault("tile", "%s is longer than any of its kind" % name)
+    return data
+
+
+if __name__ == "__main__":
+    sys.exit(main())
