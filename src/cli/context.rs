@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ledger_format::hash::LedgerId;
+use ledger_format::head::TreeHead;
 
 use super::failure;
 use super::globals::Globals;
-use crate::diagnostic::{Failure, NOTHING_HERE, USAGE};
+use crate::diagnostic::{
+    COMPLETENESS_NOT_PROVEN, Failure, LEDGER_DIVERGED, LEDGER_FOREIGN, NOTHING_HERE, USAGE,
+};
 use crate::effects::{KeySigner, SystemClock, SystemRandom};
 use crate::ledger::{KnownBy, KnownHead, Ledger, LedgerError, Pins as _, Surroundings, place_of};
 use crate::log::sled::{OpenError, read_identity};
@@ -259,6 +262,30 @@ impl Context {
         let trusted = trusted.map(|head| KnownHead::signed(by, head));
         let expected = expect.map(|stated| KnownHead::expected(stated.size, stated.root));
         Ok(trusted.into_iter().chain(expected).collect())
+    }
+
+    /// What the heads that the user named say of one that comes without its ledger. Two heads over different numbers of events say
+    /// nothing of each other.
+    pub(super) fn held_against(&self, head: &TreeHead) -> Result<Vec<Failure>, Failure> {
+        let against = |known: KnownHead| {
+            let (by, size) = (known.by, known.size);
+            if let Some(other) = known.ledger().filter(|other| *other != head.ledger) {
+                return Some(Failure::new(&LEDGER_FOREIGN, format!("{by} is of ledger {other}")));
+            }
+            if size != head.size {
+                let told = format!(
+                    "{by} is over {size} events and this head over {}: nothing here leads from one to the other",
+                    head.size
+                );
+                return Some(Failure::new(&COMPLETENESS_NOT_PROVEN, told));
+            }
+            let told = format!(
+                "{by} has root {}, this head over as many events {}",
+                known.root, head.root
+            );
+            (known.root != head.root).then(|| Failure::new(&LEDGER_DIVERGED, told))
+        };
+        Ok(self.named()?.into_iter().filter_map(against).collect())
     }
 
     /// What the user's policy makes of the head that they named, if there is one.

@@ -118,6 +118,7 @@ fn is_proof(bytes: &[u8]) -> bool {
 pub(super) fn verify(
     path: &Path,
     signer: Option<&VerifyingKey>,
+    context: &Context,
 ) -> Result<Done<Included>, Failure> {
     let place = path.display().to_string();
     let refused = |told: String| {
@@ -131,14 +132,18 @@ pub(super) fn verify(
     let proof = InclusionProof::parse(&bytes).map_err(|error| refused(error.to_string()))?;
     let included = Included { role: Role::Verified, ..Included::of(&proof)? };
     proof.leads_from(included.event).map_err(|error| refused(error.to_string()))?;
+    let held = context.held_against(proof.head.head())?.into_iter();
+    let held = held.map(|failure| failure.at(&place).not_done("the head is not to be believed"));
     let Some(key) = signer else {
         let told =
             format!("whose key {} is was not compared with anything", included.signer.short());
         let failure = Failure::new(&SIGNER_NOT_NAMED, told).at(&place);
-        return Ok(Done::new(included).found(failure.not_done("the signature was not looked at")));
+        let done = held.fold(Done::new(included), Done::found);
+        return Ok(done.found(failure.not_done("the signature was not looked at")));
     };
     let signed = proof.head.verify(key);
     let done = Done::new(Included { signed_by_named: Some(signed.is_ok()), ..included });
+    let done = held.fold(done, Done::found);
     Ok(match signed {
         Ok(()) => done,
         Err(error) => done.found(

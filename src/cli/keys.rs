@@ -434,7 +434,10 @@ impl Listed {
 impl Mine {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         writeln!(out, "{}", plain(&self.public_key))?;
-        writeln!(out, "{}", paint.faint(format_args!("key {}", self.key)))?;
+        // Alone, it is what other programs are given.
+        if self.file.is_some() || self.possession.is_some() {
+            writeln!(out, "{}", paint.faint(format_args!("key {}", self.key)))?;
+        }
         if let Some(file) = &self.file {
             writeln!(out, "written to {}", plain(&file.display().to_string()))?;
         }

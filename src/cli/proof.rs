@@ -82,7 +82,7 @@ fn verify(arguments: &Arguments, context: &Context) -> Result<Done<Answered>, Fa
         && inclusion::is_one(file)
     {
         let signer = signer.as_deref().map(public_key).transpose()?;
-        let done = inclusion::verify(file, signer.as_ref())?;
+        let done = inclusion::verify(file, signer.as_ref(), context)?;
         return Ok(done.map(|included| Answered::Event(Box::new(included))));
     }
     if signer.is_some() {

@@ -53,10 +53,10 @@ impl Paint {
     }
 }
 
-/// `text` without control characters, which a terminal would obey: they are shown as escapes. Lines
-/// stay lines.
+/// `text` without control characters, and without the marks that turn the direction of writing, which a terminal would obey: they
+/// are shown as escapes. Lines stay lines.
 pub(super) fn plain(text: &str) -> String {
-    let obeyed = |letter: char| letter.is_control() && letter != '\n';
+    let obeyed = |letter: char| (letter.is_control() && letter != '\n') || turns(letter);
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         if obeyed(letter) {
@@ -66,6 +66,12 @@ pub(super) fn plain(text: &str) -> String {
         }
     }
     out
+}
+
+/// Whether `letter` turns the direction in which a line is shown (Unicode Standard Annex 9, explicit formatting characters).
+const fn turns(letter: char) -> bool {
+    matches!(letter, '\u{200e}' | '\u{200f}' | '\u{61c}')
+        || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The same for what must stay on one line, such as the name of a file.
@@ -80,6 +86,7 @@ mod tests {
     #[test]
     fn control_characters_are_shown_not_obeyed() {
         assert_eq!(one_line("a\nb\t"), "a\\nb\\t");
+        assert_eq!(plain("gpj.\u{202e}exe\u{2066}"), "gpj.\\u{202e}exe\\u{2066}");
         assert_eq!(plain("a\u{1b}[2Jb\n\tc\u{9b}"), "a\\u{1b}[2Jb\n\\tc\\u{9b}");
     }
 

@@ -78,8 +78,21 @@ fn l7_a_certificate_is_verified_by_whoever_knows_the_ledgers_id() {
     assert!(said.contains(&expected), "{said}");
     let (exit, answer) = verified(&place, &[]);
     assert_eq!((exit, code(&answer)), (7, "SIGNER_NOT_NAMED"));
-    let (exit, answer) = verified(&place, &["--ledger", &id.replace('0', "1")]);
+    let first = if id.starts_with('0') { "1" } else { "0" };
+    let other = format!("{first}{}", &id[1..]);
+    let (exit, answer) = verified(&place, &["--ledger", &other]);
     assert_eq!((exit, code(&answer)), (3, "LEDGER_FOREIGN"));
+    // A head from elsewhere says something of one over as many events, and of no other.
+    let (root, bent) = (data["root"].as_str().unwrap(), "0".repeat(64));
+    for (stated, exit, code_told) in [
+        (format!("{size}:{root}"), 0, ""),
+        (format!("{size}:{bent}"), 3, "LEDGER_DIVERGED"),
+        (format!("{}:{root}", size - 1), 7, "COMPLETENESS_NOT_PROVEN"),
+    ] {
+        let (found, answer) = verified(&place, &["--ledger", &id, "--expect", &stated]);
+        assert_eq!(found, exit, "{answer}");
+        assert!(exit == 0 || code(&answer) == code_told, "{answer}");
+    }
     // The folder of a ledger says its id too.
     let bundle = file(&place).display().to_string();
     done(&place, &["bundle", "verify", &bundle, "--ledger", ".glyph-ledger"]);

@@ -42,6 +42,14 @@ fn l7_an_event_is_proved_to_somebody_who_has_no_ledger() {
         let (said, answer) = verify(&stranger, Some(&key));
         assert_eq!((said.exit, &answer["data"]["seq"]), (0, &seq.into()), "{said:?}");
         assert_eq!(answer["data"]["signed_by_named"], true);
+        let at = |root: &str| format!("{}:{root}", answer["data"]["size"]);
+        let root = answer["data"]["root"].as_str().unwrap().to_owned();
+        for (stated, exit) in [(at(&root), 0), (at(&"0".repeat(64)), 3), (format!("1:{root}"), 7)] {
+            let expected = ["--signer", &key, "--expect", &stated];
+            let said =
+                stranger.run(&[&["proof", "verify", "p.tlog-proof"], &expected[..]].concat());
+            assert_eq!(said.exit, exit, "{said:?}");
+        }
         let (said, _) = verify(&stranger, None);
         assert_eq!((said.exit, said.stdout.contains("SIGNER_NOT_NAMED")), (7, true), "{said:?}");
     }

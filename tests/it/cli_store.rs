@@ -55,6 +55,13 @@ fn m17_a_locked_run_of_a_store_needs_the_environment_of_the_last_run() {
     let mut other: Value = serde_json::from_str(&plan).unwrap();
     other["environment"]["lockfile"] = "00".repeat(32).into();
     fs::write(place.work().join("other.json"), other.to_string()).unwrap();
+    let refused = answer(&place, "apply", 3, &["apply", "other.json", "--locked"]);
+    assert_eq!(refused["diagnostics"][0]["code"], "PLAN_EDITED");
+    // As if it were made by another program: with the hash that what it tells has.
+    let said = refused["diagnostics"][0]["message"].as_str().unwrap();
+    let told = said.split("has the hash ").nth(1).unwrap().split(',').next().unwrap();
+    other["told"] = told.into();
+    fs::write(place.work().join("other.json"), other.to_string()).unwrap();
     let refused = answer(&place, "apply", 6, &["apply", "other.json", "--locked"]);
     let said = refused["diagnostics"][0]["message"].as_str().unwrap();
     assert!(said.contains("lockfile was \"0000"), "{said}");
