@@ -245,7 +245,9 @@ fn create(
         (0, Passed { root: NodeHash::empty_root(), head: None }),
         (1, Passed { root, head: Some(head.clone()) }),
     ]);
-    continues(&known, &passed, &state, &head)?;
+    // What a creation that failed left remembered is the head of no ledger; what the user names is meant.
+    let named = known.iter().filter(|known| known.by != KnownBy::Pin);
+    continues(named, &passed, &state, &head)?;
     let first = Batch { first_seq: 0, events: vec![bytes], head: head.clone() };
     // Remembered first: a head of a ledger that then is not made harms nobody, and one that is
     // made must not become known to its own creator by chance.
@@ -352,8 +354,8 @@ fn reaches(newest: &SignedHead, known: &KnownHead) -> Result<(), LedgerError> {
 }
 
 /// Refuses a ledger that contradicts what is known, and heads that no key of it signed.
-fn continues(
-    known: &[KnownHead],
+fn continues<'a>(
+    known: impl IntoIterator<Item = &'a KnownHead>,
     passed: &BTreeMap<u64, Passed>,
     state: &State,
     newest: &SignedHead,

@@ -89,8 +89,11 @@ fn l7_a_certificate_is_verified_by_whoever_knows_the_ledgers_id() {
         (format!("{size}:{bent}"), 3, "LEDGER_DIVERGED"),
         (format!("{}:{root}", size - 1), 7, "COMPLETENESS_NOT_PROVEN"),
     ] {
-        let (found, answer) = verified(&place, &["--ledger", &id, "--expect", &stated]);
-        assert_eq!(found, exit, "{answer}");
+        let bundle = file(&place).display().to_string();
+        let expect = ["--ledger", &id, "--expect", &stated, "--json"];
+        let said = place.run(&[&["bundle", "verify", &bundle], &expect[..]].concat());
+        let answer = said.json();
+        assert_eq!(said.exit, exit, "{answer}");
         assert!(exit == 0 || code(&answer) == code_told, "{answer}");
     }
     // The folder of a ledger says its id too.

@@ -96,6 +96,8 @@ function aboutEvent({ broken, body, kind }) {
       return `digest ${shortId(say("digest"))}`;
     case "store.adopted":
       return `${say("contract")} at version ${say("version")}`;
+    case "drift.accepted":
+      return `${say("object")} at version ${say("version")}: ${say("reason")}`;
     case "object.observed":
       return `${say("object")}, ${say("cause").replace("_", " ")}`;
     default:

@@ -86,6 +86,7 @@ const AROUND = {
   "key.revoked": (body) => `A key was revoked: ${body.get("reason")}`,
   "approvals.set": (body) => `Plans need the agreement of ${count(body.get("count"), "other")}`,
   "plan.approved": (body) => `Agreed to plan ${shortId(hex(body.get("plan")))}${body.has("reason") ? `: ${body.get("reason")}` : ""}`,
+  "drift.accepted": (body) => `${body.get("object")} as it was found is version ${body.get("version")} from here on: ${body.get("reason")}`,
   "object.pruned": (body) => `Images of ${body.get("object")} given up: ${body.get("reason")}`,
 };
 

@@ -3,8 +3,8 @@
 
 const KINDS = new Set([
   "ledger.created", "key.authorized", "key.rotated", "key.revoked", "approvals.set", "plan.approved", "store.adopted",
-  "object.observed", "object.pruned", "contract.frozen", "proof.recorded", "run.started", "run.route", "object.staged",
-  "object.migrated", "run.committed", "run.published", "run.aborted", "run.abandoned", "state.recorded",
+  "object.observed", "object.pruned", "drift.accepted", "contract.frozen", "proof.recorded", "run.started", "run.route",
+  "object.staged", "object.migrated", "run.committed", "run.published", "run.aborted", "run.abandoned", "state.recorded",
 ]);
 
 const FIELDS = ["at", "seq", "body", "kind", "prev", "actor", "format", "ledger"];
