@@ -14,6 +14,7 @@ use super::failure;
 use super::globals::Globals;
 use crate::diagnostic::{
     COMPLETENESS_NOT_PROVEN, Failure, LEDGER_DIVERGED, LEDGER_FOREIGN, NOTHING_HERE, USAGE,
+    WITNESSES_MISSING,
 };
 use crate::effects::{KeySigner, SystemClock, SystemRandom};
 use crate::ledger::{KnownBy, KnownHead, Ledger, LedgerError, Pins as _, Surroundings, place_of};
@@ -285,7 +286,12 @@ impl Context {
             );
             (known.root != head.root).then(|| Failure::new(&LEDGER_DIVERGED, told))
         };
-        Ok(self.named()?.into_iter().filter_map(against).collect())
+        let mut found: Vec<_> = self.named()?.into_iter().filter_map(against).collect();
+        if let Some(endorsed) = self.endorsement()?.filter(|endorsed| !endorsed.met) {
+            let told = format!("the policy is not met: {}", endorsed.missing());
+            found.push(Failure::new(&WITNESSES_MISSING, told));
+        }
+        Ok(found)
     }
 
     /// What the user's policy makes of the head that they named, if there is one.

@@ -145,3 +145,23 @@ fn l6_a_policy_may_name_the_log_and_one_that_is_none_is_refused() {
     // A policy is about a head.
     assert_eq!(place.run(&["verify-chain", "--witness-policy", "../policy"]).exit, 2);
 }
+
+#[test]
+fn l6_a_proof_is_held_against_a_head_that_too_few_witnesses_saw_and_says_so() {
+    let place = Place::new();
+    a_history(&place);
+    fs::write(beside(&place, "policy"), two_of_three()).unwrap();
+    let note = done(&place, &["head", "show"]).stdout;
+    let [one, two] = [1, 2].map(|number| cosignature(&note, number));
+    done(&place, &["proof", "inclusion", "2", "-o", "p.tlog-proof"]);
+    let key = done(&place, &["key", "export", "--form", "hex"]).stdout;
+    for (seen, exit, expected) in
+        [(format!("{one}{two}"), 0, vec![]), (one, 7, vec!["WITNESSES_MISSING"])]
+    {
+        fs::write(beside(&place, "head"), format!("{note}{seen}")).unwrap();
+        let proof = ["proof", "verify", "p.tlog-proof", "--signer", key.trim(), "--json"];
+        let against = ["--trust", "../head", "--witness-policy", "../policy"];
+        let said = place.run(&[&proof[..], &against[..]].concat());
+        assert_eq!((said.exit, codes(&said.json())), (exit, expected), "{said:?}");
+    }
+}
