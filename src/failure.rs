@@ -645,7 +645,12 @@ impl From<&PublishError> for Failure {
         match error {
             PublishError::Database(error) => error.into(),
             PublishError::Image(error) => error.into(),
-            PublishError::NeedsExclusive { .. } => plainly(&NEEDS_EXCLUSIVE, error),
+            PublishError::NeedsExclusive { .. } => {
+                plainly(&NEEDS_EXCLUSIVE, error).next(["undo", "--exclusive"])
+            }
+            PublishError::OtherEncoding { .. } => {
+                plainly(&NEEDS_EXCLUSIVE, error).next(["replay", "--out", "DIR"])
+            }
         }
     }
 }

@@ -35,6 +35,8 @@ mod contract_schema;
 #[cfg(test)]
 mod databases;
 #[cfg(test)]
+mod databases_alone;
+#[cfg(test)]
 mod databases_back;
 #[cfg(test)]
 mod databases_drift;
