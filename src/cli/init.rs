@@ -19,7 +19,10 @@ use super::terminal::{Paint, plain};
 use super::words::count;
 use super::{failure, job, keys};
 use crate::contract::load_file;
-use crate::diagnostic::{ALREADY_HERE, Failure, SIGNATURE_BAD, SIGNER_UNKNOWN, USAGE};
+use crate::diagnostic::{
+    ALREADY_HERE, BASELINE_DIFFERS, BASELINE_UNKNOWN, Code, Failure, SIGNATURE_BAD, SIGNER_UNKNOWN,
+    USAGE,
+};
 use crate::effects::{Signer, SystemRandom};
 use crate::ledger::{Begins, Ledger};
 use crate::migrate::documents::{Collection, Documents, OpenDocuments};
@@ -264,17 +267,41 @@ fn of_database(
     context: &Context,
 ) -> Result<Done<Initialised>, Failure> {
     let ledger = context.ledger_below(&arguments.folder);
+    // What stands in the way is the ledger that is there, and not what it says of the database now.
+    taken_into_care(arguments, (database, contract), begins, (&ledger, context)).map_err(
+        |failure| match Settings::are_in(&ledger) {
+            Ok(true) if NO_VERSION.contains(&failure.code) => in_care_already(&ledger),
+            _ => failure,
+        },
+    )
+}
+
+/// Codes that say that no version of the database was found, which one in care need not have.
+const NO_VERSION: [&Code; 2] = [&BASELINE_UNKNOWN, &BASELINE_DIFFERS];
+
+fn in_care_already(ledger: &Path) -> Failure {
+    let ledger = ledger.display().to_string();
+    let told = format!("the ledger at {ledger} is there already, and has a database in its care");
+    Failure::new(&ALREADY_HERE, told).at(ledger).next(["status"])
+}
+
+fn taken_into_care(
+    arguments: &Arguments,
+    (database, contract): (&Path, Option<&Path>),
+    begins: Begins,
+    (ledger, context): (&Path, &Context),
+) -> Result<Done<Initialised>, Failure> {
     let Chosen { migrations, baseline, layout, foreign_keys, believe_baseline, .. } =
         &arguments.chosen;
-    let mut settings = Settings::of(&ledger, database, migrations.as_deref(), contract)?;
-    let site = settings.site(&ledger)?;
-    must_be_free(&site, &ledger)?;
+    let mut settings = Settings::of(ledger, database, migrations.as_deref(), contract)?;
+    let site = settings.site(ledger)?;
+    must_be_free(&site, ledger)?;
     let surroundings = context.surroundings()?;
-    if let Some(held) = Settings::in_care(&ledger)?
+    if let Some(held) = Settings::in_care(ledger)?
         && let Some(keys) = foreign_keys
         && begins == Begins::default()
     {
-        return said_again(&held.said_again(&settings, *layout, *keys)?, &ledger, context);
+        return said_again(&held.said_again(&settings, *layout, *keys)?, ledger, context);
     }
     let mut baseline = baseline.as_ref().map(|version| {
         let (version, believed) = (version.clone(), *believe_baseline);
@@ -283,7 +310,7 @@ fn of_database(
     if let Some(baseline) = &baseline {
         settings = settings.believing(baseline);
     }
-    let folder = match settings.migrations(&ledger)? {
+    let folder = match settings.migrations(ledger)? {
         None => None,
         Some(dir) => {
             let options = FolderOptions {
@@ -305,16 +332,16 @@ fn of_database(
             Some(Read::of(recognised))
         }
     };
-    let described = settings.contract(&ledger)?;
+    let described = settings.contract(ledger)?;
     let (signer, key_created) = context.signer_or_new()?;
     let key = signer.key_id();
-    let open = OpenStore { site, ledger: ledger.clone(), contract: described, surroundings };
+    let open = OpenStore { site, ledger: ledger.to_owned(), contract: described, surroundings };
     let project = String::new();
     let signer = Arc::new(signer);
     let options = InitOptions { open: open.clone(), project, baseline, begins, signer };
     let (store, adoption) = match init(options, &mut SystemRandom) {
         // Making the ledger was cut short before it was written down what it was made with.
-        Err(MigrateError::AlreadyAdopted { .. }) if !Settings::are_in(&ledger)? => {
+        Err(MigrateError::AlreadyAdopted { .. }) if !Settings::are_in(ledger)? => {
             adopted_before(open)?
         }
         // There is no ledger yet whose status could be asked for.
@@ -329,7 +356,7 @@ fn of_database(
         }
         made => made?,
     };
-    settings.write(&ledger)?;
+    settings.write(ledger)?;
     in_care(&store, adoption, (key, key_created), folder, context)
 }
 

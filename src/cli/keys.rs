@@ -15,6 +15,7 @@ use super::context::Context;
 use super::failure;
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
+use super::reason;
 use super::terminal::{Paint, plain};
 use super::words::count;
 use crate::diagnostic::{Failure, KEY_INVALID, USAGE};
@@ -114,7 +115,7 @@ pub(super) struct Revoke {
     #[arg(value_name = "KEY_ID")]
     id: String,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason::said)]
     reason: String,
     /// The first event that its owner may not have signed, where that is known
     #[arg(long, value_name = "SEQ")]
