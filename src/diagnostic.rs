@@ -269,7 +269,8 @@ catalogue! {
         "Put the right ledger back. If the change was meant, move the store to another folder.";
     LEDGER_REGRESSED = 1502, Unverified, Fatal, false,
         "The ledger ends before a head that was seen earlier.",
-        "Restore the newer ledger; an older copy cannot be continued under the same id.";
+        "Restore the newer ledger. An older copy cannot be continued under the same id: where the newer one is lost, move the copy elsewhere and \
+         go on from it under a new id, with `glyph-ledger init --continues DIR`.";
     LEDGER_DIVERGED = 1503, Unverified, Fatal, false,
         "The ledger contradicts a head that was seen earlier: its history was changed.",
         "Keep both heads as evidence and restore the ledger that the earlier head belongs to.";

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use clap::Args;
 use ledger_format::body::{Continues, MIXED_VERSIONS, ObjectState, Origin};
 use ledger_format::hash::{KeyId, LedgerId};
+use ledger_format::head::{HeadError, SignedHead};
 use serde::Serialize;
 
-use super::context::Context;
+use super::context::{Context, must_agree_with_what_is_remembered};
 use super::databases::{Chosen, Settings, must_be_free};
 use super::documents::{self, Described, Settings as OfDocuments, Working};
 use super::output::{Answer, Done};
@@ -18,7 +19,10 @@ use super::terminal::{Paint, plain};
 use super::words::count;
 use super::{failure, job, keys};
 use crate::contract::load_file;
-use crate::diagnostic::{ALREADY_HERE, BASELINE_DIFFERS, BASELINE_UNKNOWN, Code, Failure, USAGE};
+use crate::diagnostic::{
+    ALREADY_HERE, BASELINE_DIFFERS, BASELINE_UNKNOWN, Code, Failure, SIGNATURE_BAD, SIGNER_UNKNOWN,
+    USAGE,
+};
 use crate::effects::{Signer, SystemRandom};
 use crate::ledger::{Begins, Ledger};
 use crate::migrate::documents::{Collection, Documents, OpenDocuments};
@@ -49,6 +53,9 @@ pub(super) struct Arguments {
     /// The ledger that the store had before and that cannot be gone on with: its folder, moved elsewhere, or a head of it
     #[arg(long, value_name = "DIR_OR_HEAD")]
     continues: Option<PathBuf>,
+    /// Of a head that --continues names, the public key that signed it, where that is not yours
+    #[arg(long, value_name = "PUBLIC_KEY", requires = "continues")]
+    continues_key: Option<String>,
     #[command(flatten)]
     chosen: Chosen,
     #[command(flatten)]
@@ -62,18 +69,41 @@ impl Arguments {
         let continues = self.continues.as_deref();
         Ok(Begins {
             recovery: recovery.map(|key| key.to_bytes()),
-            continues: continues.map(|before| predecessor(before, context)).transpose()?,
+            continues: continues.map(|before| self.predecessor(before, context)).transpose()?,
         })
     }
-}
 
-/// The ledger that `before`, its folder or a head of it, is of.
-fn predecessor(before: &Path, context: &Context) -> Result<Continues, Failure> {
-    if fs::metadata(before).map_err(failure::io(before))?.is_dir() {
-        return Ok(continued(before, context.surroundings()?.wait)?);
+    /// The ledger that `before`, its folder or a head of it, is of.
+    fn predecessor(&self, before: &Path, context: &Context) -> Result<Continues, Failure> {
+        if fs::metadata(before).map_err(failure::io(before))?.is_dir() {
+            return Ok(continued(before, context.surroundings()?.wait)?);
+        }
+        let head = read_head(before)?;
+        self.must_have_signed(&head, context)
+            .map_err(|refused| refused.at(before.display().to_string()))?;
+        must_agree_with_what_is_remembered(&head)?;
+        let head = head.head();
+        Ok(Continues { ledger: head.ledger, size: head.size, root: head.root })
     }
-    let head = *read_head(before)?.head();
-    Ok(Continues { ledger: head.ledger, size: head.size, root: head.root })
+
+    /// Refuses a head of another ledger that neither the user nor whom they name has signed. That this key was allowed to sign there is
+    /// for whoever has that ledger to say.
+    fn must_have_signed(&self, head: &SignedHead, context: &Context) -> Result<(), Failure> {
+        let key = match self.continues_key.as_deref() {
+            Some(named) => keys::public_key(named)?,
+            None => context.signer()?.public_key(),
+        };
+        let told = |code, error: HeadError| {
+            Failure::new(code, error.to_string()).not_done("no ledger was made")
+        };
+        head.verify(&key).map_err(|error| match error {
+            HeadError::OtherKey { .. } => {
+                let again = ["init", "--continues", "HEAD", "--continues-key", "PUBLIC_KEY"];
+                told(&SIGNER_UNKNOWN, error).next(again)
+            }
+            _ => told(&SIGNATURE_BAD, error),
+        })
+    }
 }
 
 #[derive(Serialize)]

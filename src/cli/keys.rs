@@ -406,7 +406,11 @@ impl Listed {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         for shown in &self.keys {
             let roles = shown.roles.join(", ");
-            let own = if shown.own { "  (the one that signs here)" } else { "" };
+            let own = match (shown.own, shown.ended) {
+                (false, _) => "",
+                (true, None) => "  (the one that signs here)",
+                (true, Some(_)) => "  (yours, which signs nothing here any more)",
+            };
             let line = format!("{}  {roles}, since event {}{own}", shown.key.short(), shown.since);
             match (shown.ended, shown.successor) {
                 (None, _) => writeln!(out, "{line}")?,
