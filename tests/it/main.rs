@@ -43,6 +43,8 @@ mod databases_drift;
 #[cfg(test)]
 mod databases_found;
 #[cfg(test)]
+mod databases_images;
+#[cfg(test)]
 mod databases_kill;
 #[cfg(test)]
 mod databases_processes;
