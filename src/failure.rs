@@ -670,9 +670,10 @@ impl From<&StepError> for Failure {
             StepError::TransactionLeftOpen { script } => {
                 plainly(&STEP_FAILED, error).at(script).next(["check"])
             }
-            StepError::ForeignKey { script, .. } => plainly(&OUTCOME_INVALID, error).at(script),
-            StepError::Broken { script, .. } => plainly(&OUTCOME_INVALID, error).at(script),
-            StepError::Integrity { .. } => plainly(&OUTCOME_INVALID, error),
+            StepError::ForeignKey { script, .. } | StepError::Broken { script, .. } => {
+                plainly(&OUTCOME_INVALID, error).at(script).next(["check"])
+            }
+            StepError::Integrity { .. } => plainly(&OUTCOME_INVALID, error).next(["check"]),
             StepError::Clock(_) => plainly(&INTERNAL, error),
             StepError::LogDisagrees { .. } => plainly(&INTERNAL, error),
             StepError::UnknownPage(error) => error.into(),

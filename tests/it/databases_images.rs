@@ -102,7 +102,8 @@ impl Application {
                 ));
             }
             let (version, any) = (format!("{to:04}"), Consent(Some(String::new())));
-            let plan = plan_to_apply(store, Some(&version), Policy::default(), &any).unwrap();
+            let plan =
+                plan_to_apply(store, Some(&version), Policy::default(), &any, INPUTS).unwrap();
             let consent = Consent((plan.lost() > 0).then(|| plan.id.to_string()));
             apply(store, &plan, &consent, INPUTS, &signer(), &mut Silent).unwrap();
             self.expected.push((store.ledger().state().size(), self.page_root()));
