@@ -9,7 +9,7 @@ use ledger_format::hash::{CommitHash, EventId, KeyId, LedgerId};
 use ledger_format::statement::{CLAIMS_MAX, Claims, claims_list, read_claims_list};
 use serde::Serialize;
 
-use super::context::Context;
+use super::context::{Context, with_cosignatures};
 use super::failure;
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
@@ -63,7 +63,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Expor
         return Err(Failure::new(&USAGE, told));
     };
     let run = CommittedRun { id: span.run, first: span.first, certificate, claims };
-    let certified = certify(&ledger, run, &signer)?;
+    let head = with_cosignatures(ledger.head())?;
+    let certified = certify(&ledger, run, &signer, &head)?;
     match (&certified.statement.claims, list_file, list) {
         (Claims::Listed { .. }, Some(file), Some(path)) => {
             write(file, path, claims_list(&certified.claims).as_bytes())?;

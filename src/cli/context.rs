@@ -1,6 +1,8 @@
 //! Where a command works: the store and the ledger, given or found upwards from the working
 //! directory, and the user's key and remembered heads. Looks and opens; decides nothing.
 
+mod known_heads;
+
 use std::env;
 use std::fs;
 use std::io::{self, IsTerminal as _};
@@ -8,22 +10,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ledger_format::hash::LedgerId;
-use ledger_format::head::TreeHead;
 
 use super::failure;
 use super::globals::Globals;
-use crate::diagnostic::{
-    COMPLETENESS_NOT_PROVEN, Failure, LEDGER_DIVERGED, LEDGER_FOREIGN, NOTHING_HERE, USAGE,
-    WITNESSES_MISSING,
-};
+use crate::diagnostic::{Failure, NOTHING_HERE, USAGE};
 use crate::effects::{KeySigner, SystemClock, SystemRandom};
-use crate::ledger::{KnownBy, KnownHead, Ledger, LedgerError, Pins as _, Surroundings, place_of};
+use crate::ledger::{Ledger, LedgerError, Pins as _, Surroundings, place_of};
 use crate::log::sled::{OpenError, read_identity};
 use crate::target::glyph_store::Layout;
-use crate::trust::{
-    Endorsement, FilePins, Home, KeyError, Policy, SEED_VARIABLE, create_key, key_of_seed,
-    load_key, read_head,
-};
+use crate::trust::{FilePins, Home, KeyError, SEED_VARIABLE, create_key, key_of_seed, load_key};
+
+pub(super) use known_heads::{cosigned_heads, latest_believed, with_cosignatures};
 
 /// Name of a ledger's folder outside of a `.glyph` store.
 pub(super) const LEDGER_FOLDER: &str = ".glyph-ledger";
@@ -251,54 +248,6 @@ impl Context {
         let pins = pins()?.naming(self.named()?);
         let (clock, pins) = (Arc::new(SystemClock), Arc::new(pins));
         Ok(Surroundings { clock, pins, wait: self.globals.wait() })
-    }
-
-    /// The heads that the user named.
-    pub(super) fn named(&self) -> Result<Vec<KnownHead>, Failure> {
-        let Globals { trust, expect, .. } = &self.globals;
-        let by = self.endorsement()?.map_or(KnownBy::Trust, |endorsed| {
-            if endorsed.met { KnownBy::Witnesses } else { KnownBy::Unwitnessed }
-        });
-        let trusted = trust.as_deref().map(read_head).transpose()?;
-        let trusted = trusted.map(|head| KnownHead::signed(by, head));
-        let expected = expect.map(|stated| KnownHead::expected(stated.size, stated.root));
-        Ok(trusted.into_iter().chain(expected).collect())
-    }
-
-    /// What the heads that the user named say of one that comes without its ledger. Two heads over different numbers of events say
-    /// nothing of each other.
-    pub(super) fn held_against(&self, head: &TreeHead) -> Result<Vec<Failure>, Failure> {
-        let against = |known: KnownHead| {
-            let (by, size) = (known.by, known.size);
-            if let Some(other) = known.ledger().filter(|other| *other != head.ledger) {
-                return Some(Failure::new(&LEDGER_FOREIGN, format!("{by} is of ledger {other}")));
-            }
-            if size != head.size {
-                let told = format!(
-                    "{by} is over {size} events and this head over {}: nothing here leads from one to the other",
-                    head.size
-                );
-                return Some(Failure::new(&COMPLETENESS_NOT_PROVEN, told));
-            }
-            let told = format!(
-                "{by} has root {}, this head over as many events {}",
-                known.root, head.root
-            );
-            (known.root != head.root).then(|| Failure::new(&LEDGER_DIVERGED, told))
-        };
-        let mut found: Vec<_> = self.named()?.into_iter().filter_map(against).collect();
-        if let Some(endorsed) = self.endorsement()?.filter(|endorsed| !endorsed.met) {
-            let told = format!("the policy is not met: {}", endorsed.missing());
-            found.push(Failure::new(&WITNESSES_MISSING, told));
-        }
-        Ok(found)
-    }
-
-    /// What the user's policy makes of the head that they named, if there is one.
-    pub(super) fn endorsement(&self) -> Result<Option<Endorsement>, Failure> {
-        let Globals { trust, witness_policy, .. } = &self.globals;
-        let (Some(head), Some(policy)) = (trust, witness_policy) else { return Ok(None) };
-        Ok(Some(Policy::read(policy)?.judge(&read_head(head)?)))
     }
 
     /// The same with a head that must be in the ledger as well.

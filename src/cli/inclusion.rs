@@ -86,7 +86,9 @@ pub(super) fn include(arguments: &Inclusion, context: &Context) -> Result<Done<I
     let ledger = context.open()?;
     let covered = ledger.resolve(&arguments.event)?;
     let nothing = || Failure::new(&CURSOR_UNKNOWN, "there is no event before the first");
-    let proof = inclusion(&ledger, covered.checked_sub(1).ok_or_else(nothing)?)?;
+    let seq = covered.checked_sub(1).ok_or_else(nothing)?;
+    let head = context.head_to_prove_under(&ledger, covered)?;
+    let proof = inclusion(&ledger, &head, seq)?;
     let role = match (&file, &arguments.output) {
         (Some(file), Some(path)) => {
             file.make(0o644, |out| out.write_all(&proof.encode()).map_err(failure::io(path)))?;
@@ -132,7 +134,7 @@ pub(super) fn verify(
     let proof = InclusionProof::parse(&bytes).map_err(|error| refused(error.to_string()))?;
     let included = Included { role: Role::Verified, ..Included::of(&proof)? };
     proof.leads_from(included.event).map_err(|error| refused(error.to_string()))?;
-    let held = context.held_against(proof.head.head())?.into_iter();
+    let held = context.held_against(&proof.head)?.into_iter();
     let held = held.map(|failure| failure.at(&place).not_done("the head is not to be believed"));
     let Some(key) = signer else {
         let told =

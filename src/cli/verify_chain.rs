@@ -17,11 +17,11 @@ use super::progress::Events;
 use super::terminal::{Paint, plain};
 use super::words::count;
 use super::{databases, documents, failure};
-use crate::diagnostic::{AUDIT_CHANGED, COMPLETENESS_NOT_PROVEN, Failure, WITNESSES_MISSING};
+use crate::diagnostic::{AUDIT_CHANGED, COMPLETENESS_NOT_PROVEN, Failure};
 use crate::effects::{Clock as _, SystemClock};
 use crate::ledger::{KnownHead, notes};
 use crate::objects::{GrowingPacks, MemoryObjects, Objects, ObjectsError};
-use crate::trust::{Endorsement, Home};
+use crate::trust::Home;
 use crate::verify::{
     Change, Compared, Fault, FolderReport, Folders, Live, Options, Outcome, Report, Signed,
     compare_live, verify_folder,
@@ -160,10 +160,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Judge
         remember(ledger, verdict.known_head.as_ref().map_or(0, |head| head.size))?;
     }
     let done = judged(Done::new(verdict), &found.report, &live);
-    Ok(match context.endorsement()?.filter(|endorsed| !endorsed.met) {
-        Some(endorsed) => done.found(unwitnessed(&endorsed)),
-        None => done,
-    })
+    let endorsed = context.endorsement()?;
+    Ok(endorsed.and_then(|endorsed| context.unmet(&endorsed)).into_iter().fold(done, Done::found))
 }
 
 /// The stored content in `dir`. Where it cannot be opened, there is none, unless it was `asked` for: a
@@ -234,12 +232,6 @@ fn judged(mut done: Done<Judgement>, report: &Report, live: &Live) -> Done<Judge
         done = done.found(failure);
     }
     done
-}
-
-fn unwitnessed(endorsed: &Endorsement) -> Failure {
-    let message = format!("the policy is not met: {}", endorsed.missing());
-    Failure::new(&WITNESSES_MISSING, message)
-        .not_done("the head was held against the ledger, and shows nobody that it is complete")
 }
 
 fn of_fault(fault: &Fault, good: u64) -> Failure {

@@ -142,3 +142,5 @@ mod verify_folder;
 mod verify_log;
 #[cfg(test)]
 mod verify_python;
+#[cfg(test)]
+mod witnesses_asked;

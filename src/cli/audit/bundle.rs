@@ -7,7 +7,7 @@ use clap::Args;
 use ledger_format::hash::{LedgerId, NodeHash};
 use serde::Serialize;
 
-use super::super::context::Context;
+use super::super::context::{Context, with_cosignatures};
 use super::super::documents;
 use super::super::new_file::NewFile;
 use super::super::output::{Answer, Done};
@@ -47,7 +47,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Writt
     let ledger = context.open()?;
     let packs = PackObjects::open_read_only(&ledger.objects_dir())?;
     let head = *ledger.head().head();
-    let packaged = output.make(0o600, |out| Ok(package(&ledger, &packs, BufWriter::new(out))?))?;
+    let signed = with_cosignatures(ledger.head())?;
+    let packaged =
+        output.make(0o600, |out| Ok(package(&ledger, &signed, &packs, BufWriter::new(out))?))?;
     let Packaged { events, runs, has_report, files, missing } = packaged;
     let (ledger, root, file) = (head.ledger, head.root, file.to_owned());
     let done = Done::new(Written { ledger, file, events, root, runs, has_report, files })
