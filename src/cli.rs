@@ -48,6 +48,7 @@ mod proof_folder;
 mod prove;
 mod prove_scripts;
 mod prove_tree;
+mod reason;
 mod replay;
 mod report;
 mod resume;

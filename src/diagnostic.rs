@@ -269,7 +269,8 @@ catalogue! {
         "Put the right ledger back. If the change was meant, move the store to another folder.";
     LEDGER_REGRESSED = 1502, Unverified, Fatal, false,
         "The ledger ends before a head that was seen earlier.",
-        "Restore the newer ledger; an older copy cannot be continued under the same id.";
+        "Restore the newer ledger. An older copy cannot be continued under the same id: where the newer one is lost, move the copy elsewhere and \
+         go on from it under a new id, with `glyph-ledger init --continues DIR`.";
     LEDGER_DIVERGED = 1503, Unverified, Fatal, false,
         "The ledger contradicts a head that was seen earlier: its history was changed.",
         "Keep both heads as evidence and restore the ledger that the earlier head belongs to.";
@@ -382,11 +383,11 @@ catalogue! {
         "Another process is at work on the ledger or the database.",
         "Wait for it and run the command again, or use --wait SECONDS.";
     PLAN_STALE = 1802, Busy, Error, false,
-        "The store is no longer what the plan was made for.",
-        "Make a new plan: `glyph-ledger plan`.";
+        "The store is no longer what the plan was made for, or what was looked at.",
+        "Make a new plan: `glyph-ledger plan`; of drift, look at it again: `glyph-ledger migration accept-drift --reason TEXT`.";
     CONFIRMATION_REQUIRED = 1803, Confirm, Error, false,
-        "The plan loses values, and that was not confirmed by typing its id.",
-        "Read the plan; then `glyph-ledger apply PLAN --accept-lossy PLAN_ID`.";
+        "A plan loses values, or drift is to be accepted, and that was not confirmed by typing its id.",
+        "Read what is told; then `glyph-ledger apply PLAN --accept-lossy PLAN_ID`, or the same command with `--yes ID`.";
     STEP_FAILED = 1804, Refused, Error, false,
         "A step of the migration failed. The store is as it was.",
         "Mend the step at the file and line named, then plan again.";

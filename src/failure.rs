@@ -240,7 +240,7 @@ impl From<&BatchError> for Failure {
 impl From<&AppendError> for Failure {
     fn from(error: &AppendError) -> Self {
         match error {
-            AppendError::Unauthorised { .. } => plainly(&KEY_UNKNOWN, error),
+            AppendError::Unauthorised { .. } => plainly(&KEY_UNKNOWN, error).next(["key", "list"]),
             AppendError::RoleMissing { .. } => {
                 plainly(&KEY_ROLE_MISSING, error).next(["key", "list"])
             }

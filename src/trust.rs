@@ -9,7 +9,7 @@ mod policy;
 mod public_key;
 mod witnessed;
 
-pub use head_file::{HEAD_BYTES_MAX, HeadFileError, Stated, read_head};
+pub use head_file::{HEAD_BYTES_MAX, HeadFileError, read_head};
 pub use home::{HOME_VARIABLE, Home, NoHome};
 pub use key_file::{KeyError, SEED_VARIABLE, create_key, key_of_seed, load_key};
 pub use pins::{FilePins, Forgotten};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::trust::Stated;
+use crate::ledger::Prefix;
 
 /// Longest wait for somebody else's lock, in seconds: a day. More is a slip of the finger.
 const WAIT_SECONDS_MAX: u64 = 24 * 60 * 60;
@@ -34,7 +34,7 @@ pub(super) struct Globals {
     pub(super) witness_policy: Option<PathBuf>,
     /// A head as somebody told it: with so many events the ledger must have had this root
     #[arg(long, global = true, value_name = "SIZE:ROOT")]
-    pub(super) expect: Option<Stated>,
+    pub(super) expect: Option<Prefix>,
     /// How long to wait for somebody else's lock
     #[arg(
         long,

@@ -203,7 +203,7 @@ struct Submission {
 
 impl Submission {
     fn prepare(context: &Context, log_key: Option<&dyn Signer>) -> Result<Self, Failure> {
-        let ledger = context.open()?;
+        let ledger = context.open_to_be_seen()?;
         let head = signed_by_log(&ledger, log_key)?;
         let tree = StoredTree::of(&ledger)?;
         let kept = cosigned_heads()?.all(&ledger.id())?;

@@ -20,7 +20,7 @@ use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
 use crate::diagnostic::{CURSOR_UNKNOWN, Failure, NOTHING_HERE, USAGE};
-use crate::ledger::{Cursor, Ledger, Provenance, notes};
+use crate::ledger::{Cursor, Ledger, Prefix, Provenance, notes};
 use crate::trust::{Forgotten, Home};
 
 #[derive(Debug, Subcommand)]
@@ -83,6 +83,8 @@ pub(super) struct Shown {
     /// As it was signed.
     note: String,
     provenance: &'static str,
+    /// With so many events it is known to be complete; null where that is not known of any number.
+    complete: Option<u64>,
     /// The file that was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<PathBuf>,
@@ -133,9 +135,13 @@ impl Show {
         let shown = Shown::of(&ledger, &head, self.output.clone());
         let told = format!("size:root  {}:{}", shown.size, shown.root);
         let known = match ledger.provenance() {
-            Provenance::OwnAppend => "known here from its beginning (own-append)",
-            Provenance::Explicit => "held against a head from elsewhere (explicit)",
-            Provenance::FirstUse => "remembered as it was found here (first-use)",
+            Provenance::OwnAppend(Prefix { size, .. }) => {
+                format!("known here from its beginning up to {} (own-append)", count(size, "event"))
+            }
+            Provenance::Explicit(Prefix { size, .. }) => {
+                format!("known from elsewhere up to {} (explicit)", count(size, "event"))
+            }
+            Provenance::FirstUse => "remembered as it was found here (first-use)".to_owned(),
         };
         Ok(Done::new(Answered::Shown(shown)).note(told).note(known))
     }
@@ -144,6 +150,10 @@ impl Show {
 impl Pin {
     fn run(&self, context: &Context) -> Result<Done<Answered>, Failure> {
         let mut ledger = match &self.head {
+            Some(_) if context.trusts_a_head() => {
+                let told = "two files with a head are named: one as HEAD, one with --trust";
+                return Err(Failure::new(&USAGE, told).not_done("nothing was remembered"));
+            }
             Some(head) => context.trusting(head).open()?,
             None if context.names_a_head() => context.open()?,
             None => {
@@ -151,8 +161,9 @@ impl Pin {
                 return Err(Failure::new(&USAGE, told).not_done("nothing was remembered"));
             }
         };
-        let pin = ledger.pin()?;
-        Ok(Done::new(Answered::Pinned(Shown::of(&ledger, &pin.head, None))).next(&["verify-chain"]))
+        ledger.pin()?;
+        let newest = ledger.head().clone();
+        Ok(Done::new(Answered::Pinned(Shown::of(&ledger, &newest, None))).next(&["verify-chain"]))
     }
 }
 
@@ -187,6 +198,7 @@ impl Shown {
             signer: head.signer(),
             note: String::from_utf8_lossy(&head.encode()).into_owned(),
             provenance: ledger.provenance().word(),
+            complete: ledger.provenance().complete().map(|complete| complete.size),
             file,
         }
     }
@@ -200,11 +212,12 @@ impl Answer for Answered {
                 Some(file) => writeln!(out, "written to {}", plain(&file.display().to_string())),
             },
             Self::Pinned(pinned) => {
-                let told = format!("remembered up to {}", count(pinned.size, "event"));
+                let complete = count(pinned.complete.unwrap_or_default(), "event");
+                let told = format!("remembered as complete up to {complete}");
                 writeln!(out, "{}", paint.strong(told))?;
                 writeln!(out, "  ledger  {}", pinned.ledger)?;
-                writeln!(out, "  root    {}", pinned.root)?;
-                writeln!(out, "  known   {}", pinned.provenance)
+                writeln!(out, "  known   {}", pinned.provenance)?;
+                writeln!(out, "  seen    {}, root {}", count(pinned.size, "event"), pinned.root)
             }
             Self::Published(published) => published.write(out, paint),
             Self::Verified(verified) => verified.write(out, paint),

@@ -13,6 +13,7 @@ use projections::{FinishedRun, Phase};
 use serde::Serialize;
 
 use super::context::Context;
+use super::diff::write_changes;
 use super::output::Answer;
 use super::plan::write_settings_left_out;
 use super::report::write_lost;
@@ -27,7 +28,9 @@ use crate::migrate::{
     Inputs, MigrateError, Milestone, Observer, OpenStore, Plan, RunReport, Store,
 };
 use crate::objects::Objects;
+use crate::replay::difference;
 use crate::target::glyph_store::{Layout, built_in_contract};
+use crate::target::sqlite::Changes;
 
 /// Name of the file in a ledger's folder that says which contract `init` was given.
 const CONTRACT_FILE: &str = "contract.path";
@@ -209,9 +212,20 @@ pub(super) struct RunAnswer {
     values_lost: u64,
     lossy: Vec<LossyEntry>,
     events: u64,
+    /// What left the store because changes were to be discarded; all of it stays kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken_out: Option<Box<TakenOut>>,
     /// Settings of the file that scripts asked for, and that stayed as they were.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<String>,
+}
+
+/// What left a database that went back over what no run had made.
+#[derive(Serialize)]
+struct TakenOut {
+    /// Where drift was accepted that went with it.
+    accepted: Vec<u64>,
+    changes: Changes,
 }
 
 /// Lost things that the answer of a run lists; `migration report` has the rest.
@@ -227,6 +241,23 @@ impl RunAnswer {
         let left_out = |span| left_out(ledger, objects, span).unwrap_or_default();
         let documents_left_out = span.map(left_out).unwrap_or_default();
         Self { documents_left_out, lossy, ..Self::from(report) }
+    }
+
+    /// The same of a run that discarded what was written since the ledger had `size` events.
+    pub(super) fn discarding(
+        &mut self,
+        size: u64,
+        ledger: &Ledger,
+        objects: &dyn Objects,
+    ) -> Result<(), Failure> {
+        let id = self.run.to_string();
+        let started = ledger.resolve(&Cursor::Run { id, before: true })?;
+        let accepted = ledger.state().runs().accepted.iter().map(|one| one.seq);
+        let accepted = accepted.filter(|seq| *seq >= size).collect();
+        let between = difference(ledger, objects, started, ledger.state().size())?;
+        let changes = between.objects.into_iter().find_map(|object| object.database);
+        self.taken_out = changes.map(|changes| Box::new(TakenOut { accepted, changes }));
+        Ok(())
     }
 
     /// The same of a run that carried out `plan`.
@@ -250,6 +281,7 @@ impl From<RunReport> for RunAnswer {
             values_lost: report.lost,
             lossy: Vec::new(),
             events: report.size,
+            taken_out: None,
             left_out: Vec::new(),
         }
     }
@@ -266,8 +298,21 @@ impl Answer for RunAnswer {
         writeln!(out, "  certificate  {}", self.certificate)?;
         writeln!(out, "  objects      {}", self.objects_migrated)?;
         write_documents_left_out(&self.documents_left_out, out)?;
-        write_lost("lost         ", self.values_lost, &self.lossy, out)?;
+        match &self.taken_out {
+            None => write_lost("lost         ", self.values_lost, &self.lossy, out)?,
+            Some(taken) => taken.write(out, paint)?,
+        }
         write_settings_left_out(&self.left_out, out)
+    }
+}
+
+impl TakenOut {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        writeln!(out, "  left the database, and stays kept in the ledger:")?;
+        for seq in &self.accepted {
+            writeln!(out, "    with it the drift that was accepted at event {seq}")?;
+        }
+        write_changes(&self.changes, out, paint)
     }
 }
 

@@ -15,6 +15,7 @@ use super::context::Context;
 use super::failure;
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
+use super::reason;
 use super::terminal::{Paint, plain};
 use super::words::count;
 use crate::diagnostic::{Failure, KEY_INVALID, USAGE};
@@ -114,7 +115,7 @@ pub(super) struct Revoke {
     #[arg(value_name = "KEY_ID")]
     id: String,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason::said)]
     reason: String,
     /// The first event that its owner may not have signed, where that is known
     #[arg(long, value_name = "SEQ")]
@@ -405,7 +406,11 @@ impl Listed {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         for shown in &self.keys {
             let roles = shown.roles.join(", ");
-            let own = if shown.own { "  (the one that signs here)" } else { "" };
+            let own = match (shown.own, shown.ended) {
+                (false, _) => "",
+                (true, None) => "  (the one that signs here)",
+                (true, Some(_)) => "  (yours, which signs nothing here any more)",
+            };
             let line = format!("{}  {roles}, since event {}{own}", shown.key.short(), shown.since);
             match (shown.ended, shown.successor) {
                 (None, _) => writeln!(out, "{line}")?,

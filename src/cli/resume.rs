@@ -11,6 +11,7 @@ use super::context::Context;
 use super::documents::{self, Contracts, Working};
 use super::job::{self, Bar, RunAnswer};
 use super::output::{Answer, Done};
+use super::reason;
 use super::terminal::{Paint, one_line};
 use super::words::count;
 use crate::diagnostic::{Failure, USAGE};
@@ -25,7 +26,7 @@ use crate::objects::Objects;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Give the run up instead, for this reason; what its places hold is recorded
-    #[arg(long, value_name = "REASON")]
+    #[arg(long, value_name = "REASON", value_parser = reason::said)]
     abandon: Option<String>,
     /// Leave documents that somebody changed since the run was committed as they are
     #[arg(long, conflicts_with = "abandon")]

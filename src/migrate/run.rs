@@ -43,7 +43,7 @@ pub struct Consent(
 );
 
 /// Fewest digits of a plan's id that count as having typed it.
-const CONSENT_DIGITS_MIN: usize = 12;
+pub(super) const CONSENT_DIGITS_MIN: usize = 12;
 
 /// A place in a run's life, in the order in which they are reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use ed25519_dalek::{Signer as _, SigningKey};
+use ledger_format::hash::{NodeHash, hex};
+use ledger_format::head::{SignedHead, TreeHead};
 use serde_json::{Value, json};
 
 use crate::support::{Place, Said, a_migrated_store, a_shelf, beside, check_answer, copy, done};
@@ -145,6 +148,47 @@ fn l6_work_goes_on_from_a_backup_under_a_new_id() {
         (3, "LEDGER_FOREIGN".to_owned()),
         "another one was here last"
     );
+}
+
+/// A first event names another ledger by its head. What nobody who is known signed is not named.
+#[test]
+fn l6_nobody_goes_on_from_a_head_that_a_stranger_signed() {
+    let place = a_book();
+    assert_eq!(init(&place, &[]).exit, 0);
+    let note = done(&place, &["head", "show"]).stdout;
+    let head = *SignedHead::parse(note.as_bytes()).unwrap().head();
+    let stranger = SigningKey::from_bytes(&[9; 32]);
+    let forged = |head: TreeHead, name: &str| {
+        let signed = SignedHead::sign(head, &stranger.verifying_key(), |text| stranger.sign(text));
+        fs::write(beside(&place, name), signed.encode()).unwrap();
+    };
+    forged(head, "forged.note");
+    forged(TreeHead { root: NodeHash::empty_root(), ..head }, "other.note");
+    fs::write(beside(&place, "true.note"), &note).unwrap();
+    fs::write(beside(&place, "bent.note"), note.replacen("\n2\n", "\n3\n", 1)).unwrap();
+    let strangers = hex(stranger.verifying_key().as_bytes());
+    let elsewhere = |arguments: &[&str]| init(&place, &[&["../new"], arguments].concat());
+    fs::create_dir(beside(&place, "new")).unwrap();
+    for (arguments, expected) in [
+        (&["--continues", "../forged.note"][..], "SIGNER_UNKNOWN"),
+        (&["--continues", "../true.note", "--continues-key", &strangers], "SIGNER_UNKNOWN"),
+        (&["--continues", "../bent.note"], "SIGNATURE_BAD"),
+        (&["--continues", "../other.note", "--continues-key", &strangers], "LEDGER_DIVERGED"),
+    ] {
+        let refused = elsewhere(arguments);
+        assert_eq!((refused.exit, code(&refused).as_str()), (3, expected), "{refused:?}");
+        assert_eq!(fs::read_dir(beside(&place, "new")).unwrap().count(), 0);
+    }
+    let made = elsewhere(&["--continues", "../true.note"]);
+    assert_eq!(made.exit, 0, "{made:?}");
+    // What is only said by the first event is told as that.
+    let ledger = beside(&place, "new/.glyph-ledger");
+    let ledger = ledger.to_str().unwrap();
+    let judged = done(&place, &["verify-chain", "--ledger", ledger, "--json"]).json();
+    check_answer("verify-chain", &judged);
+    assert_eq!(judged["data"]["continues"]["ledger"], head.ledger.to_string());
+    let told = done(&place, &["verify-chain", "--ledger", ledger]).stdout;
+    assert!(told.contains("which is not looked at"), "{told}");
 }
 
 #[test]

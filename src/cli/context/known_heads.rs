@@ -56,8 +56,13 @@ impl Context {
         Ok(found)
     }
 
-    /// What the user's policy makes of the head that they named, or of those kept of the ledger here, if there is one.
-    pub(in crate::cli) fn endorsement(&self) -> Result<Option<Endorsement>, Failure> {
+    /// That the head which the user named, or those kept of the ledger here, were seen by fewer witnesses than their policy asks for, if so.
+    pub(in crate::cli) fn unwitnessed(&self) -> Result<Option<Failure>, Failure> {
+        Ok(self.endorsement()?.and_then(|endorsed| self.unmet(&endorsed)))
+    }
+
+    /// What the user's policy makes of that head, if there is one.
+    fn endorsement(&self) -> Result<Option<Endorsement>, Failure> {
         let Some(policy) = self.policy()? else { return Ok(None) };
         Ok(Some(match self.trusted_or_kept()? {
             Some(head) => policy.judge(&head, latest_believed()),
