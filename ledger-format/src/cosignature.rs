@@ -23,7 +23,7 @@ const TIME_BYTES: usize = 8;
 
 /// The latest time that a cosignature may have, in seconds since the Unix epoch: the last second of the year 9999. Whoever has a clock
 /// believes less.
-pub const TIME_MAX: u64 = 253_402_300_799;
+pub const COSIGNED_AT_MAX: u64 = 253_402_300_799;
 
 /// A text that is no verifier key, or not one of the kind that is needed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,7 +107,7 @@ impl WitnessKey {
     }
 
     /// When the witness says that it saw the note, in seconds since the Unix epoch. Of several cosignatures by it one must hold, and be of
-    /// no later time than `latest`, or than [`TIME_MAX`].
+    /// no later time than `latest`, or than [`COSIGNED_AT_MAX`].
     pub fn seen(&self, note: &Note, latest: u64) -> Result<u64, CosignatureError> {
         let name = self.0.name.clone();
         let mut lines = note.signatures().iter().filter(|line| self.0.named_by(line)).peekable();
@@ -150,7 +150,7 @@ impl WitnessKey {
 }
 
 const fn is_believable(time: u64, latest: u64) -> bool {
-    time <= latest && time <= TIME_MAX
+    time <= latest && time <= COSIGNED_AT_MAX
 }
 
 /// What a witness signs, of the text of a note and the time.
@@ -301,7 +301,7 @@ mod tests {
     fn a_cosignature_of_a_time_to_come_says_nothing() {
         let (note, hint) = (note(), witness().0.hint);
         let text = note.split_once("\n\n").unwrap().0.to_owned() + "\n";
-        let later = [1_700_000_001, TIME_MAX, TIME_MAX + 1, 1 << 62, u64::MAX];
+        let later = [1_700_000_001, COSIGNED_AT_MAX, COSIGNED_AT_MAX + 1, 1 << 62, u64::MAX];
         let at = |time| line(&text, time, &cosigner(), hint);
         let judged = |lines: &str, latest| {
             let note = Note::parse(format!("{note}{lines}").as_bytes()).unwrap();
@@ -313,7 +313,7 @@ mod tests {
             assert_eq!(judged(&at(time), 1_700_000_000), (Err(future.clone()), 0), "{time}");
             // Without a clock, years of four digits are all that is believed.
             let (seen, kept) = judged(&at(time), u64::MAX);
-            let expected = if time <= TIME_MAX { (Ok(time), 1) } else { (Err(future), 0) };
+            let expected = if time <= COSIGNED_AT_MAX { (Ok(time), 1) } else { (Err(future), 0) };
             assert_eq!((seen, kept), expected, "{time}");
             // Beside one that counts it does no harm.
             let both = format!("{}{}", at(time), at(1_700_000_000));
