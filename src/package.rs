@@ -17,8 +17,8 @@ use crate::ledger::{FoldError, Ledger};
 use crate::migrate::account::{CertificateView, RunSpan, certificate, spans};
 use crate::objects::Objects;
 
-/// What every bundle begins with: the first file's header and name.
-pub const PACKAGE_FIRST: &str = "README.md";
+/// The first file of every bundle.
+const PACKAGE_FIRST: &str = "README.md";
 
 /// More events than that may fill an archive's four gigabytes: each has a line of 69,464 bytes at most.
 const EVENTS_OF_SMALL_ARCHIVES_MAX: u64 = 40_000;

@@ -25,7 +25,7 @@ use crate::migrate::account::claimed;
 pub(super) struct Arguments {
     #[command(flatten)]
     which: WhichRun,
-    /// Write the bundle to this file
+    /// Write the bundle to this file; an earlier bundle that nobody changed gives way
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Write the claims to this file, where there are more than a bundle holds
@@ -52,6 +52,9 @@ pub(super) struct Exported {
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Exported>, Failure> {
     let Arguments { which, output, claims: list } = arguments;
+    for path in output.iter().chain(list) {
+        context.must_lie_outside(path)?;
+    }
     let file = output.as_deref().map(|path| NewFile::at(path, is_bundle)).transpose()?;
     let list_file = list.as_deref().map(|path| NewFile::at(path, is_list)).transpose()?;
     let signer = context.signer()?;

@@ -374,6 +374,10 @@ fn working_directory() -> Result<PathBuf, Failure> {
 
 fn nothing_at(dir: &Path) -> Failure {
     let dir = dir.display().to_string();
+    if dir.parse::<LedgerId>().is_ok() {
+        let told = "this is the id of a ledger, and its folder is needed: --ledger DIR, or go to where it lies";
+        return Failure::new(&NOTHING_HERE, told).at(dir).next(["status", "--ledger", "DIR"]);
+    }
     Failure::new(&NOTHING_HERE, format!("no ledger here: looked for one in {dir}"))
         .at(dir)
         .next(["init"])

@@ -30,7 +30,7 @@ pub(super) struct Inclusion {
     /// The last event that this cursor covers
     #[arg(value_name = "CURSOR")]
     event: Cursor,
-    /// Write the proof to this file
+    /// Write the proof to this file; an earlier proof that nobody changed gives way
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -82,6 +82,9 @@ pub(super) struct Consistent {
 
 pub(super) fn include(arguments: &Inclusion, context: &Context) -> Result<Done<Included>, Failure> {
     let file = arguments.output.as_deref();
+    if let Some(file) = file {
+        context.must_lie_outside(file)?;
+    }
     let file = file.map(|file| NewFile::at(file, is_proof)).transpose()?;
     let ledger = context.open()?;
     let covered = ledger.resolve(&arguments.event)?;
@@ -113,7 +116,7 @@ pub(super) fn is_one(path: &Path) -> bool {
 }
 
 fn is_proof(bytes: &[u8]) -> bool {
-    bytes.starts_with(BEGINNING)
+    InclusionProof::parse(bytes).is_ok()
 }
 
 /// Whether a proof leads from its event to a head that `signer` signed.

@@ -21,6 +21,8 @@ mod cli_judge;
 #[cfg(test)]
 mod cli_keys;
 #[cfg(test)]
+mod cli_outputs;
+#[cfg(test)]
 mod cli_proofs;
 #[cfg(test)]
 mod cli_recovery;

@@ -15,14 +15,11 @@ use super::super::terminal::{Paint, plain};
 use super::super::words::count;
 use crate::diagnostic::{Failure, OBJECT_MISSING};
 use crate::objects::PackObjects;
-use crate::package::{PACKAGE_FIRST, Packaged, package};
-
-/// Where the name of an archive's first file begins.
-const NAME_AT: usize = 30;
+use crate::package::{Packaged, package};
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Arguments {
-    /// The archive to write; an earlier bundle is written over
+    /// The archive to write; nothing is ever written over
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
 }
@@ -43,7 +40,7 @@ pub(in super::super) struct Written {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Written>, Failure> {
     let file = arguments.output.as_path();
     documents::must_lie_outside(file, context)?;
-    let output = NewFile::at(file, is_bundle)?;
+    let output = NewFile::absent(file)?;
     let ledger = context.open()?;
     let packs = PackObjects::open_read_only(&ledger.objects_dir())?;
     let head = *ledger.head().head();
@@ -63,11 +60,6 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Writt
         }
         None => done,
     })
-}
-
-fn is_bundle(bytes: &[u8]) -> bool {
-    let name = bytes.get(NAME_AT..NAME_AT + PACKAGE_FIRST.len());
-    bytes.starts_with(b"PK\x03\x04") && name == Some(PACKAGE_FIRST.as_bytes())
 }
 
 impl Answer for Written {
