@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Place, a_migrated_store, beside, done};
+use crate::support::{Place, beside, done, migrate};
 
 /// Every command that writes its answer to a file, without the file.
 const WRITING: [&[&str]; 8] = [
@@ -11,7 +11,7 @@ const WRITING: [&[&str]; 8] = [
     &["export", "-o"],
     &["head", "show", "-o"],
     &["key", "export", "-o"],
-    &["plan", "--to", "2", "-o"],
+    &["plan", "--to", "3", "-o"],
     &["proof", "inclusion", "2", "-o"],
     &["migration", "certificate", "export", "-o"],
 ];
@@ -21,7 +21,8 @@ const GIVING_WAY: [&str; 3] = ["plan", "proof", "migration"];
 
 fn a_store() -> Place {
     let place = Place::new();
-    a_migrated_store(&place);
+    done(&place, &["init"]);
+    migrate(&place, "2");
     place
 }
 
