@@ -25,6 +25,7 @@ mod failure;
 mod globals;
 mod head_publish;
 mod head_verify;
+mod head_witness;
 mod heads;
 mod images;
 mod inclusion;

@@ -367,6 +367,15 @@ catalogue! {
     KEY_ROLE_MISSING = 1714, Unverified, Error, false,
         "The key is known in this ledger, and may not do this: its roles do not say so.",
         "Name a key that may with --key FILE: `glyph-ledger key list` shows what each may do.";
+    WITNESS_UNREACHABLE = 1715, Failed, Error, true,
+        "A witness did not answer, not in time, or says that it cannot now.",
+        "Ask again later; what other witnesses signed is kept.";
+    WITNESS_REFUSED = 1716, Refused, Error, false,
+        "A witness does not cosign the head: it does not know the ledger or its log key, or not the request.",
+        "Give the witness the ledger's origin and log key, and name that key: `glyph-ledger head witness URL --log-key FILE`.";
+    WITNESS_INVALID = 1717, Unverified, Error, false,
+        "What a witness answered is no cosignature of the head by the key that was named, or is of a time to come.",
+        "Compare the key with the one that the witness gives out, and the clock here with others; else do not rely on that witness.";
     IO = 1800, Failed, Error, true,
         "The operating system refused or failed.",
         "Mend what is named and run the command again.";

@@ -35,7 +35,7 @@ use crate::target::glyph_store::{AuditError, CreateError, ManifestError};
 use crate::target::sqlite::{
     ContentError, DatabaseError, ImageError, PublishError, StepError, UnknownPage,
 };
-use crate::trust::{HeadFileError, KeyError, NoHome, PolicyError};
+use crate::trust::{CosignedError, HeadFileError, KeyError, NoHome, PolicyError};
 
 /// Whether events were appended is not known.
 const IN_DOUBT: &str = "whether the events were appended shows on opening the ledger again";
@@ -79,6 +79,7 @@ from_owned! {
     AppendError,
     CursorError,
     PinError,
+    CosignedError,
     EvidenceError,
     TreeError,
     PublicationError,
@@ -274,6 +275,20 @@ impl From<&PinError> for Failure {
         match error {
             PinError::Io { path, .. } => at_path(&IO, error, path),
             PinError::Form { path, .. } => at_path(&PIN_INVALID, error, path),
+        }
+    }
+}
+
+impl From<&CosignedError> for Failure {
+    fn from(error: &CosignedError) -> Self {
+        match error {
+            CosignedError::Io { path, .. } => at_path(&IO, error, path),
+            CosignedError::Form { path, .. } | CosignedError::Misplaced { path } => {
+                at_path(&PIN_INVALID, error, path)
+            }
+            CosignedError::Other { path } => {
+                at_path(&LEDGER_DIVERGED, error, path).next(["verify-chain"])
+            }
         }
     }
 }

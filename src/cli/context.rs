@@ -1,6 +1,8 @@
 //! Where a command works: the store and the ledger, given or found upwards from the working
 //! directory, and the user's key and remembered heads. Looks and opens; decides nothing.
 
+mod known_heads;
+
 use std::env;
 use std::fs;
 use std::io::{self, IsTerminal as _};
@@ -8,24 +10,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ledger_format::hash::LedgerId;
-use ledger_format::head::{SignedHead, TreeHead};
+use ledger_format::head::SignedHead;
 
 use super::failure;
 use super::globals::Globals;
-use crate::diagnostic::{
-    COMPLETENESS_NOT_PROVEN, Failure, LEDGER_DIVERGED, LEDGER_FOREIGN, NOTHING_HERE, USAGE,
-    WITNESSES_MISSING,
-};
+use crate::diagnostic::{Failure, LEDGER_DIVERGED, NOTHING_HERE, USAGE};
 use crate::effects::{KeySigner, SystemClock, SystemRandom};
-use crate::ledger::{
-    KnownBy, KnownHead, Ledger, LedgerError, Pins as _, Surroundings, notes, place_of,
-};
+use crate::ledger::{Ledger, LedgerError, Pins as _, Surroundings, notes, place_of};
 use crate::log::sled::{OpenError, read_identity};
 use crate::target::glyph_store::Layout;
-use crate::trust::{
-    Endorsement, FilePins, Home, KeyError, Policy, SEED_VARIABLE, create_key, key_of_seed,
-    load_key, read_head,
-};
+use crate::trust::{FilePins, Home, KeyError, SEED_VARIABLE, create_key, key_of_seed, load_key};
+
+pub(super) use known_heads::{cosigned_heads, latest_believed, with_cosignatures};
 
 /// Name of a ledger's folder outside of a `.glyph` store.
 pub(super) const LEDGER_FOLDER: &str = ".glyph-ledger";
@@ -44,6 +40,12 @@ impl Context {
     /// The ledger, open. Nobody else has it open until it is dropped.
     pub(super) fn open(&self) -> Result<Ledger, Failure> {
         let Located { dir, place, surroundings } = self.locate()?;
+        Ok(Ledger::open(&dir, &place, surroundings)?)
+    }
+
+    /// The same for whoever asks witnesses: that too few have seen it is why.
+    pub(super) fn open_to_be_seen(&self) -> Result<Ledger, Failure> {
+        let Located { dir, place, surroundings } = self.locate_to_judge()?;
         Ok(Ledger::open(&dir, &place, surroundings)?)
     }
 
@@ -258,60 +260,6 @@ impl Context {
         Ok(Surroundings { clock, pins, wait: self.globals.wait() })
     }
 
-    /// The heads that the user named.
-    pub(super) fn named(&self) -> Result<Vec<KnownHead>, Failure> {
-        let Globals { trust, expect, .. } = &self.globals;
-        let by = self.endorsement()?.map_or(KnownBy::Trust, |endorsed| {
-            if endorsed.met { KnownBy::Witnesses } else { KnownBy::Unwitnessed }
-        });
-        let trusted = trust.as_deref().map(read_head).transpose()?;
-        let trusted = trusted.map(|head| KnownHead::signed(by, head));
-        let expected = expect.map(|stated| KnownHead::expected(stated.size, stated.root));
-        Ok(trusted.into_iter().chain(expected).collect())
-    }
-
-    /// What the heads that the user named say of one that comes without its ledger. Two heads over different numbers of events say
-    /// nothing of each other.
-    pub(super) fn held_against(&self, head: &TreeHead) -> Result<Vec<Failure>, Failure> {
-        let against = |known: KnownHead| {
-            let (by, size) = (known.by, known.size);
-            if let Some(other) = known.ledger().filter(|other| *other != head.ledger) {
-                return Some(Failure::new(&LEDGER_FOREIGN, format!("{by} is of ledger {other}")));
-            }
-            if size != head.size {
-                let told = format!(
-                    "{by} is over {size} events and this head over {}: nothing here leads from one to the other",
-                    head.size
-                );
-                return Some(Failure::new(&COMPLETENESS_NOT_PROVEN, told));
-            }
-            let told = format!(
-                "{by} has root {}, this head over as many events {}",
-                known.root, head.root
-            );
-            (known.root != head.root).then(|| Failure::new(&LEDGER_DIVERGED, told))
-        };
-        let mut found: Vec<_> = self.named()?.into_iter().filter_map(against).collect();
-        found.extend(self.unwitnessed()?);
-        Ok(found)
-    }
-
-    /// That the head which the user named was seen by fewer witnesses than their policy asks for, if so.
-    pub(super) fn unwitnessed(&self) -> Result<Option<Failure>, Failure> {
-        let unmet = self.endorsement()?.filter(|endorsed| !endorsed.met);
-        Ok(unmet.map(|endorsed| {
-            let told = format!("the policy is not met: {}", endorsed.missing());
-            Failure::new(&WITNESSES_MISSING, told)
-        }))
-    }
-
-    /// What the user's policy makes of the head that they named, if there is one.
-    fn endorsement(&self) -> Result<Option<Endorsement>, Failure> {
-        let Globals { trust, witness_policy, .. } = &self.globals;
-        let (Some(head), Some(policy)) = (trust, witness_policy) else { return Ok(None) };
-        Ok(Some(Policy::read(policy)?.judge(&read_head(head)?)))
-    }
-
     /// The same with a head that must be in the ledger as well.
     pub(super) fn trusting(&self, head: &Path) -> Self {
         let trust = Some(head.to_owned());
@@ -426,6 +374,10 @@ fn working_directory() -> Result<PathBuf, Failure> {
 
 fn nothing_at(dir: &Path) -> Failure {
     let dir = dir.display().to_string();
+    if dir.parse::<LedgerId>().is_ok() {
+        let told = "this is the id of a ledger, and its folder is needed: --ledger DIR, or go to where it lies";
+        return Failure::new(&NOTHING_HERE, told).at(dir).next(["status", "--ledger", "DIR"]);
+    }
     Failure::new(&NOTHING_HERE, format!("no ledger here: looked for one in {dir}"))
         .at(dir)
         .next(["init"])

@@ -28,8 +28,9 @@ pub(super) struct Globals {
     /// A file with a head that was kept elsewhere: the ledger must contain it
     #[arg(long, global = true, value_name = "HEAD")]
     pub(super) trust: Option<PathBuf>,
-    /// Which witnesses must have seen the head of --trust for it to count (c2sp.org/tlog-policy)
-    #[arg(long, global = true, value_name = "FILE", requires = "trust")]
+    /// Which witnesses must have seen a head for it to count (c2sp.org/tlog-policy): that of --trust; else those that `head witness`
+    /// kept, or the one in the file at hand
+    #[arg(long, global = true, value_name = "FILE")]
     pub(super) witness_policy: Option<PathBuf>,
     /// A head as somebody told it: with so many events the ledger must have had this root
     #[arg(long, global = true, value_name = "SIZE:ROOT")]

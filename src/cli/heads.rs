@@ -14,6 +14,7 @@ use super::context::{self, Context};
 use super::failure;
 use super::head_publish::{self, Published};
 use super::head_verify::{self, Verified};
+use super::head_witness::{self, Witnessed};
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
@@ -30,6 +31,8 @@ pub(super) enum Verb {
     Pin(Pin),
     /// Bring a folder up to the newest head: the head, the tree in tiles and the events, for any web host to serve.
     Publish(head_publish::Arguments),
+    /// Have witnesses cosign the newest head, each of which does only if it continues all they saw before; and keep what they signed.
+    Witness(head_witness::Arguments),
     /// Check such a folder, without the ledger; `--trust` and `--expect` name a head from elsewhere.
     Verify(head_verify::Arguments),
     /// Forget what is remembered of a ledger. What you lose is evidence.
@@ -67,6 +70,7 @@ pub(super) enum Answered {
     Forgotten(Gone),
     Published(Published),
     Verified(Verified),
+    Witnessed(Witnessed),
 }
 
 /// A head, and how the ledger is known here.
@@ -93,6 +97,8 @@ pub(super) struct Gone {
     provenance: Option<&'static str>,
     note: Option<String>,
     places: Vec<String>,
+    /// Heads of it that witnesses cosigned and that were kept.
+    cosigned: usize,
 }
 
 pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Failure> {
@@ -100,6 +106,7 @@ pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Fail
         Verb::Show(show) => show.run(context),
         Verb::Pin(pin) => pin.run(context),
         Verb::Publish(publish) => Ok(head_publish::run(publish, context)?.map(Answered::Published)),
+        Verb::Witness(witness) => Ok(head_witness::run(witness, context)?.map(Answered::Witnessed)),
         Verb::Verify(verify) => Ok(head_verify::run(verify, context)?.map(Answered::Verified)),
         Verb::Forget(forget) => forget.run(),
     }
@@ -107,6 +114,9 @@ pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Fail
 
 impl Show {
     fn run(&self, context: &Context) -> Result<Done<Answered>, Failure> {
+        if let Some(path) = &self.output {
+            context.must_lie_outside(path)?;
+        }
         let file = self.output.as_deref().map(NewFile::absent).transpose()?;
         let ledger = context.open()?;
         let head = match &self.at {
@@ -118,6 +128,7 @@ impl Show {
                 ledger.head_over(covered.checked_sub(1).ok_or_else(nothing)?)?
             }
         };
+        let head = context::with_cosignatures(&head)?;
         if let (Some(file), Some(path)) = (file, &self.output) {
             file.make(0o644, |out| out.write_all(&head.encode()).map_err(failure::io(path)))?;
         }
@@ -167,13 +178,14 @@ impl Forget {
             }
             _ => {}
         }
-        if pin.is_none() && places.is_empty() {
+        let cosigned = context::cosigned_heads()?.forget(&ledger)?;
+        if pin.is_none() && places.is_empty() && cosigned == 0 {
             let told = format!("nothing is remembered of ledger {ledger}");
             return Err(Failure::new(&NOTHING_HERE, told).at(home.pins().display().to_string()));
         }
         let provenance = pin.as_ref().map(|pin| pin.provenance.word());
         let note = notes(pin.as_ref().map(|pin| &pin.head)).pop();
-        Ok(Done::new(Answered::Forgotten(Gone { ledger, provenance, note, places })))
+        Ok(Done::new(Answered::Forgotten(Gone { ledger, provenance, note, places, cosigned })))
     }
 }
 
@@ -209,6 +221,7 @@ impl Answer for Answered {
             }
             Self::Published(published) => published.write(out, paint),
             Self::Verified(verified) => verified.write(out, paint),
+            Self::Witnessed(witnessed) => witnessed.write(out, paint),
             Self::Forgotten(gone) => {
                 writeln!(out, "{}", paint.strong(format_args!("forgot ledger {}", gone.ledger)))?;
                 for place in &gone.places {

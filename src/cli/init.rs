@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use ed25519_dalek::VerifyingKey;
 use ledger_format::body::{Continues, MIXED_VERSIONS, ObjectState, Origin};
 use ledger_format::hash::{KeyId, LedgerId};
 use ledger_format::head::{HeadError, SignedHead};
@@ -20,8 +21,8 @@ use super::words::count;
 use super::{failure, job, keys};
 use crate::contract::load_file;
 use crate::diagnostic::{
-    ALREADY_HERE, BASELINE_DIFFERS, BASELINE_UNKNOWN, Code, Failure, SIGNATURE_BAD, SIGNER_UNKNOWN,
-    USAGE,
+    ALREADY_HERE, BASELINE_DIFFERS, BASELINE_UNKNOWN, Code, Failure, KEY_REFUSED, SIGNATURE_BAD,
+    SIGNER_UNKNOWN, USAGE,
 };
 use crate::effects::{Signer, SystemRandom};
 use crate::ledger::{Begins, Ledger};
@@ -66,6 +67,9 @@ impl Arguments {
     /// What the ledger is to begin with.
     fn begins(&self, context: &Context) -> Result<Begins, Failure> {
         let recovery = self.recovery.as_deref().map(keys::public_key).transpose()?;
+        if let Some(recovery) = &recovery {
+            must_be_another(recovery, context)?;
+        }
         let continues = self.continues.as_deref();
         Ok(Begins {
             recovery: recovery.map(|key| key.to_bytes()),
@@ -518,6 +522,18 @@ fn of_documents(
         folder: None,
     };
     Ok(Done::new(answer).next(&["check"]).next(&["plan", "-o", "plan.json"]))
+}
+
+/// Refuses the key that signs as the one to recover with: lost, it would be lost for both. A key that is made now is another.
+fn must_be_another(recovery: &VerifyingKey, context: &Context) -> Result<(), Failure> {
+    // What is wrong with the user's own key is told when it is used.
+    let Ok(own) = context.signer() else { return Ok(()) };
+    if own.public_key() != *recovery {
+        return Ok(());
+    }
+    let told = "the key to recover with is the one that signs: lost, both would be lost";
+    let failure = Failure::new(&KEY_REFUSED, told).at("--recovery");
+    Err(failure.next(["key", "new", "RECOVERY_KEY"]))
 }
 
 /// What a ledger began with, as people are told.

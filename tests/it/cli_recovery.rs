@@ -84,10 +84,36 @@ fn l9_a_key_to_recover_with_is_said_when_the_ledger_is_made() {
     nothing_made(&init(&place, &["--recovery", &"00".repeat(32)]), 3, "KEY_INVALID");
     let own =
         [&INIT[..], &["--recovery", &recovery, "--key", "../recovery.pem", "--json"]].concat();
-    nothing_made(&place.run(&own), 3, "EVENT_ILLEGAL");
+    nothing_made(&place.run(&own), 6, "KEY_REFUSED");
+    // Nor a store.
+    let store = Place::new();
+    let own = a_key(&store, "own.pem");
+    let said = store.run(&["init", "--recovery", &own, "--key", "../own.pem", "--json"]);
+    assert_eq!((said.exit, code(&said).as_str()), (6, "KEY_REFUSED"), "{said:?}");
+    assert_eq!(fs::read_dir(store.work()).unwrap().count(), 0);
     assert_eq!(init(&place, &[]).exit, 0);
     let again = init(&place, &["--recovery", &recovery]);
     assert_eq!((again.exit, code(&again)), (2, "ALREADY_HERE".to_owned()), "{again:?}");
+}
+
+#[test]
+fn l9_the_key_to_recover_with_takes_over_from_nobody_and_who_rotates_it_is_warned() {
+    let place = a_book();
+    let recovery = a_key(&place, "recovery.pem");
+    assert_eq!(init(&place, &["--recovery", &recovery]).exit, 0);
+    a_key(&place, "new.pem");
+    let before = size(&place);
+    let said = place.run(&["key", "rotate", "../recovery.pem", "--json"]);
+    assert_eq!((said.exit, code(&said).as_str()), (6, "KEY_REFUSED"), "{said:?}");
+    let message = said.json()["diagnostics"][0]["message"].to_string();
+    assert!(message.contains("the key to recover with does not take over"), "{message}");
+    assert_eq!(size(&place), before);
+    let said = done(&place, &["key", "rotate", "../new.pem", "--key", "../recovery.pem"]);
+    assert!(said.stderr.contains("warning: it took over from the key to recover with"), "{said:?}");
+    // Any other is rotated without a word of that.
+    a_key(&place, "next.pem");
+    let said = done(&place, &["key", "rotate", "../next.pem"]);
+    assert!(!said.stderr.contains("warning"), "{said:?}");
 }
 
 /// Puts the older copy back over the ledger in `folder`, as somebody does with a backup, and then aside.

@@ -21,6 +21,8 @@ mod cli_judge;
 #[cfg(test)]
 mod cli_keys;
 #[cfg(test)]
+mod cli_outputs;
+#[cfg(test)]
 mod cli_proofs;
 #[cfg(test)]
 mod cli_recovery;
@@ -146,3 +148,5 @@ mod verify_folder;
 mod verify_log;
 #[cfg(test)]
 mod verify_python;
+#[cfg(test)]
+mod witnesses_asked;
