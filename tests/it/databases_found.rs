@@ -264,6 +264,39 @@ fn s5_what_a_crashed_application_left_is_read_as_sqlite_reads_it() {
 }
 
 #[test]
+fn s5_a_database_copied_with_its_log_from_under_a_writer_holds_what_was_committed() {
+    let from = scene();
+    let writer = Connection::open(database(&from)).unwrap();
+    let work = "PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = 5;
+        INSERT INTO t VALUES (5000, 'kept'); BEGIN; UPDATE t SET a = 'lost';";
+    writer.execute_batch(work).unwrap();
+    for in_care in [false, true] {
+        let place = scene();
+        if in_care {
+            done(&place, &INIT_COMMAND);
+        }
+        for name in ["app.db", "app.db-wal"] {
+            fs::copy(from.work().join(name), place.work().join(name)).unwrap();
+        }
+        let copied =
+            ["app.db", "app.db-wal"].map(|name| fs::read(place.work().join(name)).unwrap());
+        assert!(copied[1].len() > 20_000, "{} bytes of log", copied[1].len());
+        if !in_care {
+            done(&place, &INIT_COMMAND);
+        }
+        told(&place, "check", 0, &["check"]);
+        assert!(fs::read(database(&place)).unwrap() == copied[0]);
+        apply(&place);
+        assert_eq!(number(&place, "SELECT count(*) FROM t"), 2_001);
+        assert_eq!(number(&place, "SELECT count(*) FROM t WHERE a = 'lost'"), 0);
+        assert_eq!(number(&place, "SELECT count(*) FROM pragma_table_info('t')"), 3);
+        told(&place, "undo", 0, &["undo"]);
+        assert_eq!(number(&place, "SELECT count(*) FROM t"), 2_001);
+        told(&place, "verify-chain", 0, &["verify-chain", "--objects"]);
+    }
+}
+
+#[test]
 fn s5_a_read_only_file_or_folder_is_found_before_anything_is_recorded() {
     for mode in ["delete", "wal"] {
         for what in ["data/app.db", "data"] {
