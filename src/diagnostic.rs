@@ -211,8 +211,8 @@ catalogue! {
         "A database is not one that can be migrated: not SQLite, empty, or damaged; or a document is none: a link, too large.",
         "Restore a database from a backup or from the ledger (`glyph-ledger replay --out DIR`); leave such a document out (`glyph-ledger plan --leave-out GLOB`).";
     NEEDS_EXCLUSIVE = 1025, Unsupported, Error, false,
-        "The migration changes the database's page size, encoding or vacuum mode, which others may not see change.",
-        "Leave those settings out of the migration's scripts.";
+        "Going there changes the database's page size, vacuum mode or encoding, which others may not see change.",
+        "Close the database everywhere and give `--exclusive`; another encoding than it has is written by `glyph-ledger replay --out DIR` only.";
     MIGRATION_BELOW_MINIMUM = 1030, Unsupported, Error, false,
         "The object's version is older than the oldest one that the contract reads.",
         "Migrate it with a program that still reads that version.";
@@ -269,7 +269,8 @@ catalogue! {
         "Put the right ledger back. If the change was meant, move the store to another folder.";
     LEDGER_REGRESSED = 1502, Unverified, Fatal, false,
         "The ledger ends before a head that was seen earlier.",
-        "Restore the newer ledger; an older copy cannot be continued under the same id.";
+        "Restore the newer ledger. An older copy cannot be continued under the same id: where the newer one is lost, move the copy elsewhere and \
+         go on from it under a new id, with `glyph-ledger init --continues DIR`.";
     LEDGER_DIVERGED = 1503, Unverified, Fatal, false,
         "The ledger contradicts a head that was seen earlier: its history was changed.",
         "Keep both heads as evidence and restore the ledger that the earlier head belongs to.";
@@ -366,6 +367,15 @@ catalogue! {
     KEY_ROLE_MISSING = 1714, Unverified, Error, false,
         "The key is known in this ledger, and may not do this: its roles do not say so.",
         "Name a key that may with --key FILE: `glyph-ledger key list` shows what each may do.";
+    WITNESS_UNREACHABLE = 1715, Failed, Error, true,
+        "A witness did not answer, not in time, or says that it cannot now.",
+        "Ask again later; what other witnesses signed is kept.";
+    WITNESS_REFUSED = 1716, Refused, Error, false,
+        "A witness does not cosign the head: it does not know the ledger or its log key, or not the request.",
+        "Give the witness the ledger's origin and log key, and name that key: `glyph-ledger head witness URL --log-key FILE`.";
+    WITNESS_INVALID = 1717, Unverified, Error, false,
+        "What a witness answered is no cosignature of the head by the key that was named, or is of a time to come.",
+        "Compare the key with the one that the witness gives out, and the clock here with others; else do not rely on that witness.";
     IO = 1800, Failed, Error, true,
         "The operating system refused or failed.",
         "Mend what is named and run the command again.";
@@ -373,11 +383,11 @@ catalogue! {
         "Another process is at work on the ledger or the database.",
         "Wait for it and run the command again, or use --wait SECONDS.";
     PLAN_STALE = 1802, Busy, Error, false,
-        "The store is no longer what the plan was made for.",
-        "Make a new plan: `glyph-ledger plan`.";
+        "The store is no longer what the plan was made for, or what was looked at.",
+        "Make a new plan: `glyph-ledger plan`; of drift, look at it again: `glyph-ledger migration accept-drift --reason TEXT`.";
     CONFIRMATION_REQUIRED = 1803, Confirm, Error, false,
-        "The plan loses values, and that was not confirmed by typing its id.",
-        "Read the plan; then `glyph-ledger apply PLAN --accept-lossy PLAN_ID`.";
+        "A plan loses values, or drift is to be accepted, and that was not confirmed by typing its id.",
+        "Read what is told; then `glyph-ledger apply PLAN --accept-lossy PLAN_ID`, or the same command with `--yes ID`.";
     STEP_FAILED = 1804, Refused, Error, false,
         "A step of the migration failed. The store is as it was.",
         "Mend the step at the file and line named, then plan again.";

@@ -5,6 +5,7 @@
 mod attested;
 mod certified;
 mod exceptions;
+mod http;
 mod population;
 mod proofs;
 mod publication;
@@ -17,12 +18,13 @@ mod witness;
 
 pub use attested::{AttestError, Attested, Committed, RunEnd, attest};
 pub use certified::{Certified, CertifyError, CommittedRun, certify};
-pub use exceptions::{Exception, Matter, exceptions};
+pub use exceptions::{DriftSize, Exception, Matter, exceptions, measure_drift};
+pub use http::{HttpWire, PlainHttp, UrlError, WitnessUrl};
 pub use population::{Boundary, Population, population};
 pub use proofs::{Consistency, EvidenceError, consistency, inclusion};
-pub use publication::{Publication, PublicationError, publish};
+pub use publication::{Publication, PublicationError, publish, signed_by_log};
 pub use published::{Published, PublishedError, verify_published};
-pub use report::{REPORT_BEGINS, REPORT_EVENTS_MAX, ReportError, Reported, report};
+pub use report::{REPORT_EVENTS_MAX, ReportError, Reported, report};
 pub use sample::{SAMPLE_MAX, SEED_BYTES_MAX, Seed, draw};
 pub use subject::{Subject, SubjectError, find_subject};
 pub use tree::{StoredTree, TreeError};

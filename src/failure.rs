@@ -35,7 +35,7 @@ use crate::target::glyph_store::{AuditError, CreateError, ManifestError};
 use crate::target::sqlite::{
     ContentError, DatabaseError, ImageError, PublishError, StepError, UnknownPage,
 };
-use crate::trust::{HeadFileError, KeyError, NoHome, PolicyError};
+use crate::trust::{CosignedError, HeadFileError, KeyError, NoHome, PolicyError};
 
 /// Whether events were appended is not known.
 const IN_DOUBT: &str = "whether the events were appended shows on opening the ledger again";
@@ -79,6 +79,7 @@ from_owned! {
     AppendError,
     CursorError,
     PinError,
+    CosignedError,
     EvidenceError,
     TreeError,
     PublicationError,
@@ -239,7 +240,7 @@ impl From<&BatchError> for Failure {
 impl From<&AppendError> for Failure {
     fn from(error: &AppendError) -> Self {
         match error {
-            AppendError::Unauthorised { .. } => plainly(&KEY_UNKNOWN, error),
+            AppendError::Unauthorised { .. } => plainly(&KEY_UNKNOWN, error).next(["key", "list"]),
             AppendError::RoleMissing { .. } => {
                 plainly(&KEY_ROLE_MISSING, error).next(["key", "list"])
             }
@@ -274,6 +275,20 @@ impl From<&PinError> for Failure {
         match error {
             PinError::Io { path, .. } => at_path(&IO, error, path),
             PinError::Form { path, .. } => at_path(&PIN_INVALID, error, path),
+        }
+    }
+}
+
+impl From<&CosignedError> for Failure {
+    fn from(error: &CosignedError) -> Self {
+        match error {
+            CosignedError::Io { path, .. } => at_path(&IO, error, path),
+            CosignedError::Form { path, .. } | CosignedError::Misplaced { path } => {
+                at_path(&PIN_INVALID, error, path)
+            }
+            CosignedError::Other { path } => {
+                at_path(&LEDGER_DIVERGED, error, path).next(["verify-chain"])
+            }
         }
     }
 }
@@ -645,7 +660,12 @@ impl From<&PublishError> for Failure {
         match error {
             PublishError::Database(error) => error.into(),
             PublishError::Image(error) => error.into(),
-            PublishError::NeedsExclusive { .. } => plainly(&NEEDS_EXCLUSIVE, error),
+            PublishError::NeedsExclusive { .. } => {
+                plainly(&NEEDS_EXCLUSIVE, error).next(["undo", "--exclusive"])
+            }
+            PublishError::OtherEncoding { .. } => {
+                plainly(&NEEDS_EXCLUSIVE, error).next(["replay", "--out", "DIR"])
+            }
         }
     }
 }
@@ -665,9 +685,10 @@ impl From<&StepError> for Failure {
             StepError::TransactionLeftOpen { script } => {
                 plainly(&STEP_FAILED, error).at(script).next(["check"])
             }
-            StepError::ForeignKey { script, .. } => plainly(&OUTCOME_INVALID, error).at(script),
-            StepError::Broken { script, .. } => plainly(&OUTCOME_INVALID, error).at(script),
-            StepError::Integrity { .. } => plainly(&OUTCOME_INVALID, error),
+            StepError::ForeignKey { script, .. } | StepError::Broken { script, .. } => {
+                plainly(&OUTCOME_INVALID, error).at(script).next(["check"])
+            }
+            StepError::Integrity { .. } => plainly(&OUTCOME_INVALID, error).next(["check"]),
             StepError::Clock(_) => plainly(&INTERNAL, error),
             StepError::LogDisagrees { .. } => plainly(&INTERNAL, error),
             StepError::UnknownPage(error) => error.into(),

@@ -15,6 +15,7 @@ mod known;
 mod open;
 mod pins;
 mod place;
+mod prefix;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ pub use known::{KnownBy, KnownHead, Unsigned};
 pub use open::{LedgerError, Recovered};
 pub use pins::{MemoryPins, Pin, PinError, Pins, Provenance};
 pub use place::place_of;
+pub use prefix::Prefix;
 
 /// What a ledger needs from outside.
 #[derive(Clone)]
@@ -86,10 +88,13 @@ impl Ledger {
         self.provenance
     }
 
-    /// Remembers the newest head as one that the user vouches for: whoever opened the ledger held it against a head that they
-    /// know from elsewhere. A ledger that was appended to from here stays known by that.
+    /// Remembers that the user vouches for the heads that they named when they opened the ledger, which contains them. How far they
+    /// reach is how far it is known to be complete; what lies behind was only seen.
     pub fn pin(&mut self) -> Result<Pin, PinError> {
-        let provenance = self.provenance.max(Provenance::Explicit);
+        let named =
+            self.surroundings.pins.named().iter().filter(|known| known.shows_completeness());
+        let prefixes = named.map(|known| Prefix { size: known.size, root: known.root });
+        let provenance = prefixes.fold(self.provenance, Provenance::vouched);
         let pin = Pin { head: self.head.clone(), provenance };
         self.surroundings.pins.set(&pin)?;
         self.provenance = provenance;

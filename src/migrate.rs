@@ -44,7 +44,7 @@ pub use applied::failures;
 pub use baseline::Baseline;
 pub use check::{Tried, check};
 pub use continues::{ContinueError, continued};
-pub use drift::{AcceptedDrift, Drifted, accept_drift, drift_in_full, drifted};
+pub use drift::{AcceptedDrift, Drifted, accept_drift, drifted};
 pub use environment::Environment;
 pub use error::{ACCEPT_DRIFT, MigrateError};
 pub use folder::{FolderOptions, Recognised, recognise};

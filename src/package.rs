@@ -5,6 +5,7 @@
 use std::io::{self, Seek, Write};
 
 use ledger_format::hash::ContentHash;
+use ledger_format::head::SignedHead;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
@@ -16,8 +17,8 @@ use crate::ledger::{FoldError, Ledger};
 use crate::migrate::account::{CertificateView, RunSpan, certificate, spans};
 use crate::objects::Objects;
 
-/// What every bundle begins with: the first file's header and name.
-pub const PACKAGE_FIRST: &str = "README.md";
+/// The first file of every bundle.
+const PACKAGE_FIRST: &str = "README.md";
 
 /// More events than that may fill an archive's four gigabytes: each has a line of 69,464 bytes at most.
 const EVENTS_OF_SMALL_ARCHIVES_MAX: u64 = 40_000;
@@ -67,13 +68,14 @@ pub enum PackageError {
     Write(#[source] io::Error),
 }
 
-/// Writes the bundle of `ledger` to `out`.
+/// Writes the bundle of `ledger` under `signed` to `out`: its newest, with the cosignatures that it is to bring along.
 pub fn package(
     ledger: &Ledger,
+    signed: &SignedHead,
     objects: &dyn Objects,
     out: impl Write + Seek,
 ) -> Result<Packaged, PackageError> {
-    let head = *ledger.head().head();
+    let head = *signed.head();
     let mut archive = Archive {
         zip: ZipWriter::new(out),
         files: Vec::new(),
@@ -83,10 +85,10 @@ pub fn package(
     archive.text(PACKAGE_FIRST, &readme(ledger))?;
     archive.begin("events.jsonl")?;
     export(ledger.batches(0..head.size), &mut archive.zip)?;
-    archive.bytes("head", &ledger.head().encode())?;
+    archive.bytes("head", &signed.encode())?;
     for span in spans(ledger).into_iter().filter(|span| span.outcome.is_committed()) {
         packaged.runs += 1;
-        run(ledger, &span, &mut archive)?;
+        run(ledger, signed, &span, &mut archive)?;
     }
     if head.size <= REPORT_EVENTS_MAX {
         archive.begin("report.html")?;
@@ -112,6 +114,7 @@ fn readme(ledger: &Ledger) -> String {
 /// The certificate of a run, and the proof that it was recorded.
 fn run<W: Write + Seek>(
     ledger: &Ledger,
+    head: &SignedHead,
     span: &RunSpan,
     archive: &mut Archive<W>,
 ) -> Result<(), PackageError> {
@@ -120,7 +123,7 @@ fn run<W: Write + Seek>(
     json.push('\n');
     archive.text(&format!("certificates/{}.json", span.run), &json)?;
     if let Some(seq) = span.committed {
-        let proof = inclusion(ledger, seq)?;
+        let proof = inclusion(ledger, head, seq)?;
         archive.bytes(&format!("proofs/{}.tlog-proof", span.run), &proof.encode())?;
     }
     Ok(())

@@ -14,7 +14,9 @@ use projections::{Entry, Illegal, State, StateDigests};
 use crate::ledger::{FoldError, Ledger};
 use crate::verify::AuditRecords;
 
-pub use difference::{Difference, DifferenceError, ObjectDifference, difference};
+pub use difference::{
+    Difference, DifferenceError, How, ObjectDifference, Outside, accepted_drift, difference,
+};
 pub use images::{Checked, Damage, Image, Images, Since, Size, Sizes, Verification};
 pub use materialise::{MaterialiseError, Materialised, materialise};
 

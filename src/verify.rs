@@ -18,6 +18,7 @@ mod signature;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use ledger_format::body::Continues;
 use ledger_format::hash::{KeyId, LedgerId};
 use ledger_format::head::SignedHead;
 use projections::{KeyRing, State};
@@ -104,6 +105,8 @@ pub struct Report {
     pub signed: Vec<Signed>,
     /// The keys as far as they are known.
     pub keys: KeyRing,
+    /// The ledger that this one goes on from, by what its first event says.
+    pub continues: Option<Continues>,
 }
 
 /// A head that the ledger was held against.

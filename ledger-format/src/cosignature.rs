@@ -21,6 +21,10 @@ const SIGNER_ED25519: u8 = 0x01;
 /// Bytes of the time in front of a signature.
 const TIME_BYTES: usize = 8;
 
+/// The latest time that a cosignature may have, in seconds since the Unix epoch: the last second of the year 9999. Whoever has a clock
+/// believes less.
+pub const COSIGNED_AT_MAX: u64 = 253_402_300_799;
+
 /// A text that is no verifier key, or not one of the kind that is needed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VerifierKeyError {
@@ -71,6 +75,14 @@ pub enum CosignatureError {
         /// The witness.
         name: String,
     },
+    /// There is one of a time that has not come yet.
+    #[error("the cosignature by {name} is of {time} seconds after 1970, which lies in the future")]
+    Future {
+        /// The witness.
+        name: String,
+        /// The time that it states.
+        time: u64,
+    },
 }
 
 impl WitnessKey {
@@ -94,22 +106,33 @@ impl WitnessKey {
         &self.0.key
     }
 
-    /// When the witness says that it saw the note, in seconds since the Unix epoch. Of several cosignatures by it one must hold.
-    pub fn seen(&self, note: &Note) -> Result<u64, CosignatureError> {
-        let name = || self.0.name.clone();
+    /// When the witness says that it saw the note, in seconds since the Unix epoch. Of several cosignatures by it one must hold, and be of
+    /// no later time than `latest`, or than [`COSIGNED_AT_MAX`].
+    pub fn seen(&self, note: &Note, latest: u64) -> Result<u64, CosignatureError> {
+        let name = self.0.name.clone();
         let mut lines = note.signatures().iter().filter(|line| self.0.named_by(line)).peekable();
         if lines.peek().is_none() {
-            return Err(CosignatureError::Absent { name: name() });
+            return Err(CosignatureError::Absent { name });
         }
-        lines
-            .find_map(|line| self.time(note.text(), line))
-            .ok_or_else(|| CosignatureError::Bad { name: name() })
+        let times: Vec<u64> = lines.filter_map(|line| self.time(note.text(), line)).collect();
+        let mut believed = times.iter().filter(|time| is_believable(**time, latest));
+        match (believed.next(), times.first()) {
+            (Some(time), _) => Ok(*time),
+            (None, Some(time)) => Err(CosignatureError::Future { name, time: *time }),
+            (None, None) => Err(CosignatureError::Bad { name }),
+        }
     }
 
-    /// The cosignatures by it that hold.
-    pub fn lines<'a>(&'a self, note: &'a Note) -> impl Iterator<Item = &'a NoteSignature> {
-        let holds =
-            |line: &&NoteSignature| self.0.named_by(line) && self.time(note.text(), line).is_some();
+    /// The cosignatures by it that hold and are of no later time than `latest`.
+    pub fn lines<'a>(
+        &'a self,
+        note: &'a Note,
+        latest: u64,
+    ) -> impl Iterator<Item = &'a NoteSignature> {
+        let holds = move |line: &&NoteSignature| {
+            self.0.named_by(line)
+                && self.time(note.text(), line).is_some_and(|time| is_believable(time, latest))
+        };
         note.signatures().iter().filter(holds)
     }
 
@@ -117,13 +140,17 @@ impl WitnessKey {
     fn time(&self, text: &str, line: &NoteSignature) -> Option<u64> {
         let (time, signature) = line.signature.split_first_chunk::<TIME_BYTES>()?;
         let time = u64::from_be_bytes(*time);
-        // No time, or one beyond what the form allows, is no statement.
-        if time == 0 || i64::try_from(time).is_err() {
+        // No time is no statement of having seen it.
+        if time == 0 {
             return None;
         }
         let signature = Signature::from_slice(signature).ok()?;
         self.0.key.verify_strict(&statement(text, time), &signature).ok().map(|()| time)
     }
+}
+
+const fn is_believable(time: u64, latest: u64) -> bool {
+    time <= latest && time <= COSIGNED_AT_MAX
 }
 
 /// What a witness signs, of the text of a note and the time.
@@ -246,7 +273,7 @@ mod tests {
     }
 
     fn seen(note: &str) -> Result<u64, CosignatureError> {
-        witness().seen(&Note::parse(note.as_bytes()).unwrap())
+        witness().seen(&Note::parse(note.as_bytes()).unwrap(), u64::MAX)
     }
 
     #[test]
@@ -260,17 +287,38 @@ mod tests {
         let bad = line("another text\n", 1_700_000_000, &cosigner(), hint);
         assert_eq!(seen(&format!("{note}{good}{good}")), Ok(1_700_000_000));
         assert_eq!(seen(&format!("{note}{bad}{good}")), Ok(1_700_000_000));
-        for bad in [
-            bad,
-            line(&text, 0, &cosigner(), hint),
-            line(&text, u64::MAX, &cosigner(), hint),
-            line(&text, 1_700_000_000, &log(), hint),
-        ] {
+        for bad in
+            [bad, line(&text, 0, &cosigner(), hint), line(&text, 1_700_000_000, &log(), hint)]
+        {
             assert!(matches!(seen(&format!("{note}{bad}")), Err(CosignatureError::Bad { .. })));
         }
         // A line of another key under that name is nobody's business.
         let other = line(&text, 1_700_000_000, &cosigner(), [0; 4]);
         assert!(matches!(seen(&format!("{note}{other}")), Err(CosignatureError::Absent { .. })));
+    }
+
+    #[test]
+    fn a_cosignature_of_a_time_to_come_says_nothing() {
+        let (note, hint) = (note(), witness().0.hint);
+        let text = note.split_once("\n\n").unwrap().0.to_owned() + "\n";
+        let later = [1_700_000_001, COSIGNED_AT_MAX, COSIGNED_AT_MAX + 1, 1 << 62, u64::MAX];
+        let at = |time| line(&text, time, &cosigner(), hint);
+        let judged = |lines: &str, latest| {
+            let note = Note::parse(format!("{note}{lines}").as_bytes()).unwrap();
+            let kept = witness().lines(&note, latest).count();
+            (witness().seen(&note, latest), kept)
+        };
+        for time in later {
+            let future = CosignatureError::Future { name: NAME.to_owned(), time };
+            assert_eq!(judged(&at(time), 1_700_000_000), (Err(future.clone()), 0), "{time}");
+            // Without a clock, years of four digits are all that is believed.
+            let (seen, kept) = judged(&at(time), u64::MAX);
+            let expected = if time <= COSIGNED_AT_MAX { (Ok(time), 1) } else { (Err(future), 0) };
+            assert_eq!((seen, kept), expected, "{time}");
+            // Beside one that counts it does no harm.
+            let both = format!("{}{}", at(time), at(1_700_000_000));
+            assert_eq!(judged(&both, 1_700_000_000), (Ok(1_700_000_000), 1), "{time}");
+        }
     }
 
     #[test]

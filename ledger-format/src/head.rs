@@ -131,11 +131,19 @@ impl SignedHead {
         self.note.signatures().iter().any(|line| line.name == origin)
     }
 
-    /// The same head with the signatures that another note of it has; `None` if that is another head, or by another actor.
+    /// The same head with the signatures that another note of it has, of those who signed this one not; `None` if that is another head, or
+    /// by another actor.
     #[must_use]
     pub fn with_signatures_of(self, other: &Self) -> Option<Self> {
         let note = self.note.with_lines_of(&other.note)?;
         (self.signer == other.signer).then_some(Self { note, ..self })
+    }
+
+    /// The lines under it that are neither its actor's nor its log's: those of witnesses, and of whoever else signed.
+    pub fn cosignatures(&self) -> impl Iterator<Item = &NoteSignature> {
+        let origin = self.head.origin();
+        let lines = self.note.signatures().iter();
+        lines.filter(move |line| line.name != origin && !line.name.starts_with(ACTOR_PREFIX))
     }
 
     /// What the head states.

@@ -87,11 +87,17 @@ impl Note {
         signatures.into_iter().fold(self, Self::with_line)
     }
 
-    /// The same note with the lines of `other` that it does not have; `None` if that is under another text.
+    /// The same note with the lines of `other` by keys that it has no line of; `None` if that is under another text.
     #[must_use]
-    pub fn with_lines_of(self, other: &Self) -> Option<Self> {
-        (self.text == other.text)
-            .then(|| other.signatures.iter().cloned().fold(self, Self::with_line))
+    pub fn with_lines_of(mut self, other: &Self) -> Option<Self> {
+        if self.text != other.text {
+            return None;
+        }
+        let of = |line: &NoteSignature| (line.name.clone(), line.key_hint);
+        let ours: Vec<_> = self.signatures.iter().map(of).collect();
+        let theirs = other.signatures.iter().filter(|line| !ours.contains(&of(line)));
+        self.signatures.extend(theirs.cloned());
+        Some(self)
     }
 
     /// Parses the one form of the note that [`Note::encode`] writes.

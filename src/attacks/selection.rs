@@ -3,16 +3,15 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
 use ledger_format::hash::EventId;
 
 use super::{Attack, FolderAttack, FolderCopy, Row, Stored, Truth, selection, try_out};
-use crate::ledger::{MemoryPins, Pin, PinError, Pins as _, Provenance};
+use crate::ledger::{MemoryPins, Pin, PinError, Pins};
 use crate::log::ReadError;
 use crate::log::sled::{Anchor, OpenError, OpenOptions, SledLog, copy_for_reading, read_anchor};
 use crate::verify::{
-    Expectations, Folders, Options, Outcome, Unobserved, VerifyError, verify, verify_folder,
+    Expectations, Fault, Folders, Options, Unobserved, VerifyError, verify, verify_folder,
 };
 
 /// Events of the ledger that are bent in memory: its first ones. Each attack has them all judged.
@@ -34,8 +33,11 @@ pub struct Tried {
 #[derive(Debug, thiserror::Error)]
 pub enum SelectionError {
     /// The ledger is not good as it is.
-    #[error("the ledger is not good as it is")]
-    NotGood,
+    #[error("the ledger is not good as it is: {0}")]
+    NotGood(Box<Fault>),
+    /// There are no whole batches to bend.
+    #[error("the ledger holds no whole batch")]
+    Nothing,
     /// The ledger could not be copied.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -53,20 +55,19 @@ pub enum SelectionError {
     Io(#[from] io::Error),
 }
 
-/// Tries every kind of attack on copies of the ledger in `dir`, each in at most `ways` ways that are drawn from `seed`. The ledger
-/// itself is read under a shared lock while it is copied, and not touched.
+/// Tries every kind of attack on copies of the ledger in `at`, each in at most `ways` ways that are drawn from `seed`. The ledger
+/// must be the one that `pins` remember and the user named. It is read under a shared lock while it is copied, and not touched.
 pub fn try_selection(
-    dir: &Path,
-    wait: Duration,
+    at: Folders<'_>,
+    pins: &dyn Pins,
     ways: u64,
     seed: u64,
 ) -> Result<Tried, SelectionError> {
+    let Folders { dir, wait, .. } = at;
     // Told of the ledger itself, not of a copy.
-    let at = Folders { dir, place: dir, wait };
-    let nothing = MemoryPins::default();
-    let judged = verify_folder(at, &nothing, Options::default(), &mut Unobserved)?;
-    if judged.report.outcome == Outcome::Failed {
-        return Err(SelectionError::NotGood);
+    let judged = verify_folder(at, pins, Options::default(), &mut Unobserved)?;
+    if let Some(fault) = judged.report.first() {
+        return Err(SelectionError::NotGood(Box::new(fault.clone())));
     }
     let folder = tempfile::Builder::new().prefix("glyph-ledger-self-test.").tempdir()?;
     let options = OpenOptions { wait, ..OpenOptions::default() };
@@ -82,18 +83,18 @@ pub fn try_selection(
 }
 
 fn in_memory(log: &SledLog, ways: u64, seed: u64) -> Result<Tried, SelectionError> {
-    let whole = Stored::copy(log, EVENTS_MAX)?.ok_or(SelectionError::NotGood)?;
-    let last = whole.batches().pop().ok_or(SelectionError::NotGood)?;
-    let event = last.events.last().ok_or(SelectionError::NotGood)?;
+    let whole = Stored::copy(log, EVENTS_MAX)?.ok_or(SelectionError::Nothing)?;
+    let last = whole.batches().pop().ok_or(SelectionError::Nothing)?;
+    let event = last.events.last().ok_or(SelectionError::Nothing)?;
     let head = last.head;
     let events = head.head().size;
     let remembered = Expectations {
         anchor: Some(Anchor { head: head.clone(), last: EventId::of(event), last_at: 0 }),
-        pin: Some(Pin { head, provenance: Provenance::OwnAppend }),
+        pin: Some(Pin::own(head)),
         ..Expectations::default()
     };
     let report = verify(&whole, &remembered, Options::default(), &mut Unobserved)?;
-    let truth = Truth::of(&report).ok_or(SelectionError::NotGood)?;
+    let truth = Truth::of(&report).ok_or(SelectionError::Nothing)?;
     let rows = Attack::ALL.into_iter().map(|attack| {
         let numbers = selection(attack.ways(&whole), ways, seed);
         try_out(attack, &whole, &remembered, &truth, &numbers)
@@ -106,9 +107,9 @@ fn in_files(place: &Path, ways: u64, seed: u64) -> Result<Vec<Row>, SelectionErr
     let anchor = read_anchor(&dir)?.anchor;
     let pins = MemoryPins::default();
     pins.set_ledger_at(place, &anchor.head.head().ledger)?;
-    pins.set(&Pin { head: anchor.head, provenance: Provenance::OwnAppend })?;
+    pins.set(&Pin::own(anchor.head))?;
     let copy = FolderCopy { dir, place: place.to_owned(), pins };
-    let truth = Truth::of(&copy.judge()?).ok_or(SelectionError::NotGood)?;
+    let truth = Truth::of(&copy.judge()?).ok_or(SelectionError::Nothing)?;
     let bytes = fs::metadata(copy.dir.join("sled/db"))?.len();
     let affordable = (COPIED_BYTES_MAX / bytes.max(1)).clamp(1, ways.max(1));
     let try_out = |attack| {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
+use super::reason;
 use super::terminal::Paint;
 use super::words::count;
 use crate::diagnostic::Failure;
@@ -22,7 +23,7 @@ pub(super) struct Arguments {
     /// The plan: its file, or its id
     plan: String,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason::said)]
     reason: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use ledger_format::hash::{CommitHash, EventId, KeyId, LedgerId};
 use ledger_format::statement::{CLAIMS_MAX, Claims, claims_list, read_claims_list};
 use serde::Serialize;
 
-use super::context::Context;
+use super::context::{Context, with_cosignatures};
 use super::failure;
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
@@ -25,7 +25,7 @@ use crate::migrate::account::claimed;
 pub(super) struct Arguments {
     #[command(flatten)]
     which: WhichRun,
-    /// Write the bundle to this file
+    /// Write the bundle to this file; an earlier bundle that nobody changed gives way
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Write the claims to this file, where there are more than a bundle holds
@@ -52,6 +52,9 @@ pub(super) struct Exported {
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Exported>, Failure> {
     let Arguments { which, output, claims: list } = arguments;
+    for path in output.iter().chain(list) {
+        context.must_lie_outside(path)?;
+    }
     let file = output.as_deref().map(|path| NewFile::at(path, is_bundle)).transpose()?;
     let list_file = list.as_deref().map(|path| NewFile::at(path, is_list)).transpose()?;
     let signer = context.signer()?;
@@ -63,7 +66,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Expor
         return Err(Failure::new(&USAGE, told));
     };
     let run = CommittedRun { id: span.run, first: span.first, certificate, claims };
-    let certified = certify(&ledger, run, &signer)?;
+    let head = with_cosignatures(ledger.head())?;
+    let certified = certify(&ledger, run, &signer, &head)?;
     match (&certified.statement.claims, list_file, list) {
         (Claims::Listed { .. }, Some(file), Some(path)) => {
             write(file, path, claims_list(&certified.claims).as_bytes())?;

@@ -1,6 +1,8 @@
 //! Where a command works: the store and the ledger, given or found upwards from the working
 //! directory, and the user's key and remembered heads. Looks and opens; decides nothing.
 
+mod known_heads;
+
 use std::env;
 use std::fs;
 use std::io::{self, IsTerminal as _};
@@ -8,22 +10,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ledger_format::hash::LedgerId;
-use ledger_format::head::TreeHead;
+use ledger_format::head::SignedHead;
 
 use super::failure;
 use super::globals::Globals;
-use crate::diagnostic::{
-    COMPLETENESS_NOT_PROVEN, Failure, LEDGER_DIVERGED, LEDGER_FOREIGN, NOTHING_HERE, USAGE,
-    WITNESSES_MISSING,
-};
+use crate::diagnostic::{Failure, LEDGER_DIVERGED, NOTHING_HERE, USAGE};
 use crate::effects::{KeySigner, SystemClock, SystemRandom};
-use crate::ledger::{KnownBy, KnownHead, Ledger, LedgerError, Pins as _, Surroundings, place_of};
+use crate::ledger::{Ledger, LedgerError, Pins as _, Surroundings, notes, place_of};
 use crate::log::sled::{OpenError, read_identity};
 use crate::target::glyph_store::Layout;
-use crate::trust::{
-    Endorsement, FilePins, Home, KeyError, Policy, SEED_VARIABLE, create_key, key_of_seed,
-    load_key, read_head,
-};
+use crate::trust::{FilePins, Home, KeyError, SEED_VARIABLE, create_key, key_of_seed, load_key};
+
+pub(super) use known_heads::{cosigned_heads, latest_believed, with_cosignatures};
 
 /// Name of a ledger's folder outside of a `.glyph` store.
 pub(super) const LEDGER_FOLDER: &str = ".glyph-ledger";
@@ -45,6 +43,12 @@ impl Context {
         Ok(Ledger::open(&dir, &place, surroundings)?)
     }
 
+    /// The same for whoever asks witnesses: that too few have seen it is why.
+    pub(super) fn open_to_be_seen(&self) -> Result<Ledger, Failure> {
+        let Located { dir, place, surroundings } = self.locate_to_judge()?;
+        Ok(Ledger::open(&dir, &place, surroundings)?)
+    }
+
     /// Where the ledger is, or is known to have been.
     pub(super) fn locate(&self) -> Result<Located, Failure> {
         self.locate_at(self.ledger_dir()?)
@@ -52,17 +56,12 @@ impl Context {
 
     /// The same for a ledger whose folder is known.
     pub(super) fn locate_at(&self, dir: PathBuf) -> Result<Located, Failure> {
-        let surroundings = self.surroundings()?;
-        let place = place(&dir)?;
-        // A place known to have held a ledger is never "nothing here": opening says what is wrong.
-        let known = surroundings.pins.ledger_at(&place)?.is_some();
-        let is_one =
-            is_folder(&dir)? && !matches!(read_identity(&dir), Err(OpenError::Missing { .. }));
-        if known || is_one {
-            Ok(Located { dir, place, surroundings })
-        } else {
-            Err(nothing_at(&dir))
-        }
+        located(dir, self.surroundings()?)
+    }
+
+    /// The same for whoever judges a ledger, and tells by themselves what comes of the user's policy.
+    pub(super) fn locate_to_judge(&self) -> Result<Located, Failure> {
+        located(self.ledger_dir()?, self.surroundings_to_judge()?)
     }
 
     /// The ledger that a command without one is to hold something against: its id, or that of the folder named. None where nothing
@@ -246,59 +245,19 @@ impl Context {
         }
     }
 
-    /// The machine's clock, the user's remembered heads, and how long to wait.
+    /// The machine's clock, the user's remembered heads, and how long to wait. Refuses a head that fewer witnesses have seen than the
+    /// user's policy asks for: whoever names one wants it to count.
     pub(super) fn surroundings(&self) -> Result<Surroundings, Failure> {
+        match self.unwitnessed()? {
+            Some(unwitnessed) => Err(unwitnessed.not_done("the ledger was not opened")),
+            None => self.surroundings_to_judge(),
+        }
+    }
+
+    fn surroundings_to_judge(&self) -> Result<Surroundings, Failure> {
         let pins = pins()?.naming(self.named()?);
         let (clock, pins) = (Arc::new(SystemClock), Arc::new(pins));
         Ok(Surroundings { clock, pins, wait: self.globals.wait() })
-    }
-
-    /// The heads that the user named.
-    pub(super) fn named(&self) -> Result<Vec<KnownHead>, Failure> {
-        let Globals { trust, expect, .. } = &self.globals;
-        let by = self.endorsement()?.map_or(KnownBy::Trust, |endorsed| {
-            if endorsed.met { KnownBy::Witnesses } else { KnownBy::Unwitnessed }
-        });
-        let trusted = trust.as_deref().map(read_head).transpose()?;
-        let trusted = trusted.map(|head| KnownHead::signed(by, head));
-        let expected = expect.map(|stated| KnownHead::expected(stated.size, stated.root));
-        Ok(trusted.into_iter().chain(expected).collect())
-    }
-
-    /// What the heads that the user named say of one that comes without its ledger. Two heads over different numbers of events say
-    /// nothing of each other.
-    pub(super) fn held_against(&self, head: &TreeHead) -> Result<Vec<Failure>, Failure> {
-        let against = |known: KnownHead| {
-            let (by, size) = (known.by, known.size);
-            if let Some(other) = known.ledger().filter(|other| *other != head.ledger) {
-                return Some(Failure::new(&LEDGER_FOREIGN, format!("{by} is of ledger {other}")));
-            }
-            if size != head.size {
-                let told = format!(
-                    "{by} is over {size} events and this head over {}: nothing here leads from one to the other",
-                    head.size
-                );
-                return Some(Failure::new(&COMPLETENESS_NOT_PROVEN, told));
-            }
-            let told = format!(
-                "{by} has root {}, this head over as many events {}",
-                known.root, head.root
-            );
-            (known.root != head.root).then(|| Failure::new(&LEDGER_DIVERGED, told))
-        };
-        let mut found: Vec<_> = self.named()?.into_iter().filter_map(against).collect();
-        if let Some(endorsed) = self.endorsement()?.filter(|endorsed| !endorsed.met) {
-            let told = format!("the policy is not met: {}", endorsed.missing());
-            found.push(Failure::new(&WITNESSES_MISSING, told));
-        }
-        Ok(found)
-    }
-
-    /// What the user's policy makes of the head that they named, if there is one.
-    pub(super) fn endorsement(&self) -> Result<Option<Endorsement>, Failure> {
-        let Globals { trust, witness_policy, .. } = &self.globals;
-        let (Some(head), Some(policy)) = (trust, witness_policy) else { return Ok(None) };
-        Ok(Some(Policy::read(policy)?.judge(&read_head(head)?)))
     }
 
     /// The same with a head that must be in the ledger as well.
@@ -309,7 +268,12 @@ impl Context {
 
     /// Whether the user named a head.
     pub(super) const fn names_a_head(&self) -> bool {
-        self.globals.trust.is_some() || self.globals.expect.is_some()
+        self.trusts_a_head() || self.globals.expect.is_some()
+    }
+
+    /// Whether the user named a file with a head.
+    pub(super) const fn trusts_a_head(&self) -> bool {
+        self.globals.trust.is_some()
     }
 }
 
@@ -320,6 +284,15 @@ pub(super) struct Located {
     /// The name under which that folder is remembered.
     pub(super) place: PathBuf,
     pub(super) surroundings: Surroundings,
+}
+
+/// The ledger in `dir`, unless none is there or known to have been.
+fn located(dir: PathBuf, surroundings: Surroundings) -> Result<Located, Failure> {
+    let place = place(&dir)?;
+    // A place known to have held a ledger is never "nothing here": opening says what is wrong.
+    let known = surroundings.pins.ledger_at(&place)?.is_some();
+    let is_one = is_folder(&dir)? && !matches!(read_identity(&dir), Err(OpenError::Missing { .. }));
+    if known || is_one { Ok(Located { dir, place, surroundings }) } else { Err(nothing_at(&dir)) }
 }
 
 /// The place at or above `here` that is remembered to have held a ledger.
@@ -345,6 +318,25 @@ fn known_upwards(here: &Path) -> Result<PathBuf, Failure> {
 pub(super) fn pins() -> Result<FilePins, Failure> {
     let home = Home::from_environment()?;
     Ok(FilePins::new(home.pins(), home.places()))
+}
+
+/// Refuses a head of a ledger that contradicts what is remembered of it.
+pub(super) fn must_agree_with_what_is_remembered(head: &SignedHead) -> Result<(), Failure> {
+    let known = pins()?.get(&head.head().ledger)?;
+    let newest = known.as_ref().map(|pin| pin.head.head());
+    match newest.filter(|newest| newest.size == head.head().size) {
+        Some(newest) if newest.root != head.head().root => {
+            let told = format!(
+                "the head over {} events that is remembered of this ledger has root {}, this one {}",
+                newest.size,
+                newest.root,
+                head.head().root
+            );
+            let heads = known.iter().map(|pin| &pin.head).chain([head]);
+            Err(Failure::new(&LEDGER_DIVERGED, told).showing(notes(heads)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The name under which the folder `dir` is remembered.
@@ -382,6 +374,10 @@ fn working_directory() -> Result<PathBuf, Failure> {
 
 fn nothing_at(dir: &Path) -> Failure {
     let dir = dir.display().to_string();
+    if dir.parse::<LedgerId>().is_ok() {
+        let told = "this is the id of a ledger, and its folder is needed: --ledger DIR, or go to where it lies";
+        return Failure::new(&NOTHING_HERE, told).at(dir).next(["status", "--ledger", "DIR"]);
+    }
     Failure::new(&NOTHING_HERE, format!("no ledger here: looked for one in {dir}"))
         .at(dir)
         .next(["init"])

@@ -13,7 +13,7 @@ use crate::diagnostic::Failure;
 use crate::ledger::Cursor;
 use crate::migrate::must_be_kept;
 use crate::objects::PackObjects;
-use crate::replay::{Difference, difference};
+use crate::replay::{Difference, How, Outside, difference};
 use crate::target::sqlite::{Change, Changes, Declared, Kind, TableChanges};
 
 #[derive(Debug, Args)]
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Compa
 
 impl Answer for Compared {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        let Difference { from, to, objects, unchanged } = &self.difference;
+        let Difference { from, to, objects, unchanged, outside } = &self.difference;
         let [before, after] = self.sizes.map(|size| count(size, "event"));
         let versions = format!("{} -> {}", plain(from), plain(to));
         writeln!(out, "{}  ({before} -> {after})", paint.strong(versions))?;
@@ -57,8 +57,32 @@ impl Answer for Compared {
                 write_changes(changes, out, paint)?;
             }
         }
-        writeln!(out, "{} unchanged", count(*unchanged, "object"))
+        writeln!(out, "{} unchanged", count(*unchanged, "object"))?;
+        write_outside(outside, out, paint)
     }
+}
+
+/// Which part of all that no run made.
+fn write_outside(outside: &[Outside], out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    if outside.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{}", paint.strong("of that no run made"))?;
+    for Outside { seq, object, how } in outside {
+        match how {
+            How::DataChange => {
+                let before = seq.saturating_sub(1);
+                let object = one_line(object);
+                writeln!(out, "  rows of {object}, recorded at event {seq} (diff {before} {seq})")?;
+            }
+            How::DriftAccepted { reason, changes } => {
+                let (object, reason) = (one_line(object), one_line(reason));
+                writeln!(out, "  drift of {object}, accepted at event {seq}: {reason}")?;
+                write_changes(changes, out, paint)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What differs between two databases, for people.

@@ -35,7 +35,7 @@ pub(super) struct Arguments {
         conflicts_with_all = ["output", "from", "to"],
     )]
     schema: Option<Program>,
-    /// Write to this file instead of stdout
+    /// Write to this file instead of stdout; nothing is ever written over
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The first event to export: the last one that this cursor covers
@@ -118,7 +118,7 @@ fn write(arguments: &Arguments, context: &Context) -> Result<Written, Failure> {
     let output = arguments.output.as_deref();
     let output = output.map(|file| {
         documents::must_lie_outside(file, context)?;
-        Ok::<_, Failure>((file, NewFile::at(file, is_export)?))
+        Ok::<_, Failure>((file, NewFile::absent(file)?))
     });
     let output = output.transpose()?;
     let ledger = context.open()?;
@@ -162,10 +162,6 @@ fn to_stdout(ledger: &Ledger, seqs: Range<u64>, flat: bool) -> Result<Exported, 
 }
 
 /// Every line of an export, of either form, begins with its schema.
-fn is_export(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"{\"schema\":\"glyph-ledger/")
-}
-
 /// The file appears whole or not at all.
 fn to_file(
     ledger: &Ledger,

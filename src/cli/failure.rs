@@ -38,7 +38,10 @@ impl From<DemoError> for Failure {
 impl From<SelectionError> for Failure {
     fn from(error: SelectionError) -> Self {
         match error {
-            SelectionError::NotGood => plainly(&LEDGER_DAMAGED, &error).next(["verify-chain"]),
+            SelectionError::NotGood(ref fault) => {
+                plainly(fault.code(), &error).next(["verify-chain"])
+            }
+            SelectionError::Nothing => plainly(&LEDGER_DAMAGED, &error).next(["verify-chain"]),
             SelectionError::Open(error) => error.into(),
             SelectionError::Read(error) => error.into(),
             SelectionError::Verify(error) => error.into(),

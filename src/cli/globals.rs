@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::trust::Stated;
+use crate::ledger::Prefix;
 
 /// Longest wait for somebody else's lock, in seconds: a day. More is a slip of the finger.
 const WAIT_SECONDS_MAX: u64 = 24 * 60 * 60;
@@ -28,12 +28,13 @@ pub(super) struct Globals {
     /// A file with a head that was kept elsewhere: the ledger must contain it
     #[arg(long, global = true, value_name = "HEAD")]
     pub(super) trust: Option<PathBuf>,
-    /// Which witnesses must have seen the head of --trust for it to count (c2sp.org/tlog-policy)
-    #[arg(long, global = true, value_name = "FILE", requires = "trust")]
+    /// Which witnesses must have seen a head for it to count (c2sp.org/tlog-policy): that of --trust; else those that `head witness`
+    /// kept, or the one in the file at hand
+    #[arg(long, global = true, value_name = "FILE")]
     pub(super) witness_policy: Option<PathBuf>,
     /// A head as somebody told it: with so many events the ledger must have had this root
     #[arg(long, global = true, value_name = "SIZE:ROOT")]
-    pub(super) expect: Option<Stated>,
+    pub(super) expect: Option<Prefix>,
     /// How long to wait for somebody else's lock
     #[arg(
         long,

@@ -9,7 +9,7 @@ use ledger_format::head::actor_name;
 use ledger_format::note::verifier_key;
 use serde::Serialize;
 
-use super::context::Context;
+use super::context::{Context, with_cosignatures};
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Publi
     let log_key = log_key.as_deref().map(load_key).transpose()?;
     let log_key = log_key.as_ref().map(|key| key as &dyn Signer);
     let ledger = context.open()?;
-    let publication = publish(&ledger, dir, log_key)?;
+    let publication = publish(&ledger, dir, log_key, Some(&with_cosignatures(ledger.head())?))?;
     let published = Published::of(&publication, &ledger, log_key, dir.clone())?;
     let done = Done::new(published);
     Ok(if publication.head.is_published() {

@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verif
     let dir = &arguments.dir;
     let place = dir.display().to_string();
     let expected = context.ledger_named()?;
-    let known = context.named()?;
+    let known = context.named_elsewhere()?;
     let sizes: Vec<u64> = known.iter().map(|known| known.size).collect();
     let found = verify_published(dir, expected, &sizes)
         .map_err(|error| Failure::from(error).not_done(NOT_BELIEVED))?;
@@ -60,7 +60,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verif
     }
     let head = found.head.head();
     let counts = known.iter().filter(|known| known.by != KnownBy::Unwitnessed);
-    let complete_to = counts.map(|known| known.size).max();
+    let alone = context.endorsement_alone(&found.head)?;
+    let seen = alone.as_ref().filter(|endorsed| endorsed.met).map(|_| head.size);
+    let complete_to = counts.map(|known| known.size).chain(seen).max();
     let done = Done::new(Verified {
         ledger: head.ledger,
         ledger_known: expected.is_some(),
@@ -80,7 +82,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verif
         (None, None) => "internally consistent; whose ledger it is was not compared with anything",
     };
     let failure = Failure::new(&COMPLETENESS_NOT_PROVEN, told).at(place);
-    Ok(done.found(failure.not_done("nothing was compared with a head from elsewhere")))
+    let done = done.found(failure.not_done("nothing was compared with a head from elsewhere"));
+    let unmet = alone.and_then(|endorsed| context.unmet(&endorsed));
+    Ok(unmet.into_iter().fold(done, Done::found))
 }
 
 /// Whether the folder's history goes through a head that is known from elsewhere.

@@ -14,12 +14,13 @@ use super::context::{self, Context};
 use super::failure;
 use super::head_publish::{self, Published};
 use super::head_verify::{self, Verified};
+use super::head_witness::{self, Witnessed};
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
 use crate::diagnostic::{CURSOR_UNKNOWN, Failure, NOTHING_HERE, USAGE};
-use crate::ledger::{Cursor, Ledger, Provenance, notes};
+use crate::ledger::{Cursor, Ledger, Prefix, Provenance, notes};
 use crate::trust::{Forgotten, Home};
 
 #[derive(Debug, Subcommand)]
@@ -30,6 +31,8 @@ pub(super) enum Verb {
     Pin(Pin),
     /// Bring a folder up to the newest head: the head, the tree in tiles and the events, for any web host to serve.
     Publish(head_publish::Arguments),
+    /// Have witnesses cosign the newest head, each of which does only if it continues all they saw before; and keep what they signed.
+    Witness(head_witness::Arguments),
     /// Check such a folder, without the ledger; `--trust` and `--expect` name a head from elsewhere.
     Verify(head_verify::Arguments),
     /// Forget what is remembered of a ledger. What you lose is evidence.
@@ -67,6 +70,7 @@ pub(super) enum Answered {
     Forgotten(Gone),
     Published(Published),
     Verified(Verified),
+    Witnessed(Witnessed),
 }
 
 /// A head, and how the ledger is known here.
@@ -79,6 +83,8 @@ pub(super) struct Shown {
     /// As it was signed.
     note: String,
     provenance: &'static str,
+    /// With so many events it is known to be complete; null where that is not known of any number.
+    complete: Option<u64>,
     /// The file that was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<PathBuf>,
@@ -91,6 +97,8 @@ pub(super) struct Gone {
     provenance: Option<&'static str>,
     note: Option<String>,
     places: Vec<String>,
+    /// Heads of it that witnesses cosigned and that were kept.
+    cosigned: usize,
 }
 
 pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Failure> {
@@ -98,6 +106,7 @@ pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Fail
         Verb::Show(show) => show.run(context),
         Verb::Pin(pin) => pin.run(context),
         Verb::Publish(publish) => Ok(head_publish::run(publish, context)?.map(Answered::Published)),
+        Verb::Witness(witness) => Ok(head_witness::run(witness, context)?.map(Answered::Witnessed)),
         Verb::Verify(verify) => Ok(head_verify::run(verify, context)?.map(Answered::Verified)),
         Verb::Forget(forget) => forget.run(),
     }
@@ -105,6 +114,9 @@ pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Fail
 
 impl Show {
     fn run(&self, context: &Context) -> Result<Done<Answered>, Failure> {
+        if let Some(path) = &self.output {
+            context.must_lie_outside(path)?;
+        }
         let file = self.output.as_deref().map(NewFile::absent).transpose()?;
         let ledger = context.open()?;
         let head = match &self.at {
@@ -116,15 +128,20 @@ impl Show {
                 ledger.head_over(covered.checked_sub(1).ok_or_else(nothing)?)?
             }
         };
+        let head = context::with_cosignatures(&head)?;
         if let (Some(file), Some(path)) = (file, &self.output) {
             file.make(0o644, |out| out.write_all(&head.encode()).map_err(failure::io(path)))?;
         }
         let shown = Shown::of(&ledger, &head, self.output.clone());
         let told = format!("size:root  {}:{}", shown.size, shown.root);
         let known = match ledger.provenance() {
-            Provenance::OwnAppend => "known here from its beginning (own-append)",
-            Provenance::Explicit => "held against a head from elsewhere (explicit)",
-            Provenance::FirstUse => "remembered as it was found here (first-use)",
+            Provenance::OwnAppend(Prefix { size, .. }) => {
+                format!("known here from its beginning up to {} (own-append)", count(size, "event"))
+            }
+            Provenance::Explicit(Prefix { size, .. }) => {
+                format!("known from elsewhere up to {} (explicit)", count(size, "event"))
+            }
+            Provenance::FirstUse => "remembered as it was found here (first-use)".to_owned(),
         };
         Ok(Done::new(Answered::Shown(shown)).note(told).note(known))
     }
@@ -133,6 +150,10 @@ impl Show {
 impl Pin {
     fn run(&self, context: &Context) -> Result<Done<Answered>, Failure> {
         let mut ledger = match &self.head {
+            Some(_) if context.trusts_a_head() => {
+                let told = "two files with a head are named: one as HEAD, one with --trust";
+                return Err(Failure::new(&USAGE, told).not_done("nothing was remembered"));
+            }
             Some(head) => context.trusting(head).open()?,
             None if context.names_a_head() => context.open()?,
             None => {
@@ -140,8 +161,9 @@ impl Pin {
                 return Err(Failure::new(&USAGE, told).not_done("nothing was remembered"));
             }
         };
-        let pin = ledger.pin()?;
-        Ok(Done::new(Answered::Pinned(Shown::of(&ledger, &pin.head, None))).next(&["verify-chain"]))
+        ledger.pin()?;
+        let newest = ledger.head().clone();
+        Ok(Done::new(Answered::Pinned(Shown::of(&ledger, &newest, None))).next(&["verify-chain"]))
     }
 }
 
@@ -156,13 +178,14 @@ impl Forget {
             }
             _ => {}
         }
-        if pin.is_none() && places.is_empty() {
+        let cosigned = context::cosigned_heads()?.forget(&ledger)?;
+        if pin.is_none() && places.is_empty() && cosigned == 0 {
             let told = format!("nothing is remembered of ledger {ledger}");
             return Err(Failure::new(&NOTHING_HERE, told).at(home.pins().display().to_string()));
         }
         let provenance = pin.as_ref().map(|pin| pin.provenance.word());
         let note = notes(pin.as_ref().map(|pin| &pin.head)).pop();
-        Ok(Done::new(Answered::Forgotten(Gone { ledger, provenance, note, places })))
+        Ok(Done::new(Answered::Forgotten(Gone { ledger, provenance, note, places, cosigned })))
     }
 }
 
@@ -175,6 +198,7 @@ impl Shown {
             signer: head.signer(),
             note: String::from_utf8_lossy(&head.encode()).into_owned(),
             provenance: ledger.provenance().word(),
+            complete: ledger.provenance().complete().map(|complete| complete.size),
             file,
         }
     }
@@ -188,14 +212,16 @@ impl Answer for Answered {
                 Some(file) => writeln!(out, "written to {}", plain(&file.display().to_string())),
             },
             Self::Pinned(pinned) => {
-                let told = format!("remembered up to {}", count(pinned.size, "event"));
+                let complete = count(pinned.complete.unwrap_or_default(), "event");
+                let told = format!("remembered as complete up to {complete}");
                 writeln!(out, "{}", paint.strong(told))?;
                 writeln!(out, "  ledger  {}", pinned.ledger)?;
-                writeln!(out, "  root    {}", pinned.root)?;
-                writeln!(out, "  known   {}", pinned.provenance)
+                writeln!(out, "  known   {}", pinned.provenance)?;
+                writeln!(out, "  seen    {}, root {}", count(pinned.size, "event"), pinned.root)
             }
             Self::Published(published) => published.write(out, paint),
             Self::Verified(verified) => verified.write(out, paint),
+            Self::Witnessed(witnessed) => witnessed.write(out, paint),
             Self::Forgotten(gone) => {
                 writeln!(out, "{}", paint.strong(format_args!("forgot ledger {}", gone.ledger)))?;
                 for place in &gone.places {

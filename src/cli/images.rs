@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
+use super::reason;
 use super::terminal::{Paint, one_line, plain};
 use super::words::count;
 use crate::diagnostic::{CONFIRMATION_REQUIRED, Failure, OBJECT_DAMAGED};
@@ -41,7 +42,7 @@ pub(super) struct Prune {
     #[arg(long, value_name = "CURSOR")]
     keep: Cursor,
     /// Why, for whoever reads the history
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason::said)]
     reason: String,
     /// The id of what goes, as it is shown without this; at least its first twelve digits
     #[arg(long, value_name = "ID")]

@@ -30,7 +30,7 @@ pub(super) struct Inclusion {
     /// The last event that this cursor covers
     #[arg(value_name = "CURSOR")]
     event: Cursor,
-    /// Write the proof to this file
+    /// Write the proof to this file; an earlier proof that nobody changed gives way
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -82,11 +82,16 @@ pub(super) struct Consistent {
 
 pub(super) fn include(arguments: &Inclusion, context: &Context) -> Result<Done<Included>, Failure> {
     let file = arguments.output.as_deref();
+    if let Some(file) = file {
+        context.must_lie_outside(file)?;
+    }
     let file = file.map(|file| NewFile::at(file, is_proof)).transpose()?;
     let ledger = context.open()?;
     let covered = ledger.resolve(&arguments.event)?;
     let nothing = || Failure::new(&CURSOR_UNKNOWN, "there is no event before the first");
-    let proof = inclusion(&ledger, covered.checked_sub(1).ok_or_else(nothing)?)?;
+    let seq = covered.checked_sub(1).ok_or_else(nothing)?;
+    let head = context.head_to_prove_under(&ledger, covered)?;
+    let proof = inclusion(&ledger, &head, seq)?;
     let role = match (&file, &arguments.output) {
         (Some(file), Some(path)) => {
             file.make(0o644, |out| out.write_all(&proof.encode()).map_err(failure::io(path)))?;
@@ -111,7 +116,7 @@ pub(super) fn is_one(path: &Path) -> bool {
 }
 
 fn is_proof(bytes: &[u8]) -> bool {
-    bytes.starts_with(BEGINNING)
+    InclusionProof::parse(bytes).is_ok()
 }
 
 /// Whether a proof leads from its event to a head that `signer` signed.
@@ -132,7 +137,7 @@ pub(super) fn verify(
     let proof = InclusionProof::parse(&bytes).map_err(|error| refused(error.to_string()))?;
     let included = Included { role: Role::Verified, ..Included::of(&proof)? };
     proof.leads_from(included.event).map_err(|error| refused(error.to_string()))?;
-    let held = context.held_against(proof.head.head())?.into_iter();
+    let held = context.held_against(&proof.head)?.into_iter();
     let held = held.map(|failure| failure.at(&place).not_done("the head is not to be believed"));
     let Some(key) = signer else {
         let told =

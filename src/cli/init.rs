@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use ed25519_dalek::VerifyingKey;
 use ledger_format::body::{Continues, MIXED_VERSIONS, ObjectState, Origin};
 use ledger_format::hash::{KeyId, LedgerId};
+use ledger_format::head::{HeadError, SignedHead};
 use serde::Serialize;
 
-use super::context::Context;
+use super::context::{Context, must_agree_with_what_is_remembered};
 use super::databases::{Chosen, Settings, must_be_free};
 use super::documents::{self, Described, Settings as OfDocuments, Working};
 use super::output::{Answer, Done};
@@ -18,7 +20,10 @@ use super::terminal::{Paint, plain};
 use super::words::count;
 use super::{failure, job, keys};
 use crate::contract::load_file;
-use crate::diagnostic::{ALREADY_HERE, Failure, USAGE};
+use crate::diagnostic::{
+    ALREADY_HERE, BASELINE_DIFFERS, BASELINE_UNKNOWN, Code, Failure, KEY_REFUSED, SIGNATURE_BAD,
+    SIGNER_UNKNOWN, USAGE,
+};
 use crate::effects::{Signer, SystemRandom};
 use crate::ledger::{Begins, Ledger};
 use crate::migrate::documents::{Collection, Documents, OpenDocuments};
@@ -49,6 +54,9 @@ pub(super) struct Arguments {
     /// The ledger that the store had before and that cannot be gone on with: its folder, moved elsewhere, or a head of it
     #[arg(long, value_name = "DIR_OR_HEAD")]
     continues: Option<PathBuf>,
+    /// Of a head that --continues names, the public key that signed it, where that is not yours
+    #[arg(long, value_name = "PUBLIC_KEY", requires = "continues")]
+    continues_key: Option<String>,
     #[command(flatten)]
     chosen: Chosen,
     #[command(flatten)]
@@ -59,21 +67,47 @@ impl Arguments {
     /// What the ledger is to begin with.
     fn begins(&self, context: &Context) -> Result<Begins, Failure> {
         let recovery = self.recovery.as_deref().map(keys::public_key).transpose()?;
+        if let Some(recovery) = &recovery {
+            must_be_another(recovery, context)?;
+        }
         let continues = self.continues.as_deref();
         Ok(Begins {
             recovery: recovery.map(|key| key.to_bytes()),
-            continues: continues.map(|before| predecessor(before, context)).transpose()?,
+            continues: continues.map(|before| self.predecessor(before, context)).transpose()?,
         })
     }
-}
 
-/// The ledger that `before`, its folder or a head of it, is of.
-fn predecessor(before: &Path, context: &Context) -> Result<Continues, Failure> {
-    if fs::metadata(before).map_err(failure::io(before))?.is_dir() {
-        return Ok(continued(before, context.surroundings()?.wait)?);
+    /// The ledger that `before`, its folder or a head of it, is of.
+    fn predecessor(&self, before: &Path, context: &Context) -> Result<Continues, Failure> {
+        if fs::metadata(before).map_err(failure::io(before))?.is_dir() {
+            return Ok(continued(before, context.surroundings()?.wait)?);
+        }
+        let head = read_head(before)?;
+        self.must_have_signed(&head, context)
+            .map_err(|refused| refused.at(before.display().to_string()))?;
+        must_agree_with_what_is_remembered(&head)?;
+        let head = head.head();
+        Ok(Continues { ledger: head.ledger, size: head.size, root: head.root })
     }
-    let head = *read_head(before)?.head();
-    Ok(Continues { ledger: head.ledger, size: head.size, root: head.root })
+
+    /// Refuses a head of another ledger that neither the user nor whom they name has signed. That this key was allowed to sign there is
+    /// for whoever has that ledger to say.
+    fn must_have_signed(&self, head: &SignedHead, context: &Context) -> Result<(), Failure> {
+        let key = match self.continues_key.as_deref() {
+            Some(named) => keys::public_key(named)?,
+            None => context.signer()?.public_key(),
+        };
+        let told = |code, error: HeadError| {
+            Failure::new(code, error.to_string()).not_done("no ledger was made")
+        };
+        head.verify(&key).map_err(|error| match error {
+            HeadError::OtherKey { .. } => {
+                let again = ["init", "--continues", "HEAD", "--continues-key", "PUBLIC_KEY"];
+                told(&SIGNER_UNKNOWN, error).next(again)
+            }
+            _ => told(&SIGNATURE_BAD, error),
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -237,17 +271,41 @@ fn of_database(
     context: &Context,
 ) -> Result<Done<Initialised>, Failure> {
     let ledger = context.ledger_below(&arguments.folder);
+    // What stands in the way is the ledger that is there, and not what it says of the database now.
+    taken_into_care(arguments, (database, contract), begins, (&ledger, context)).map_err(
+        |failure| match Settings::are_in(&ledger) {
+            Ok(true) if NO_VERSION.contains(&failure.code) => in_care_already(&ledger),
+            _ => failure,
+        },
+    )
+}
+
+/// Codes that say that no version of the database was found, which one in care need not have.
+const NO_VERSION: [&Code; 2] = [&BASELINE_UNKNOWN, &BASELINE_DIFFERS];
+
+fn in_care_already(ledger: &Path) -> Failure {
+    let ledger = ledger.display().to_string();
+    let told = format!("the ledger at {ledger} is there already, and has a database in its care");
+    Failure::new(&ALREADY_HERE, told).at(ledger).next(["status"])
+}
+
+fn taken_into_care(
+    arguments: &Arguments,
+    (database, contract): (&Path, Option<&Path>),
+    begins: Begins,
+    (ledger, context): (&Path, &Context),
+) -> Result<Done<Initialised>, Failure> {
     let Chosen { migrations, baseline, layout, foreign_keys, believe_baseline, .. } =
         &arguments.chosen;
-    let mut settings = Settings::of(&ledger, database, migrations.as_deref(), contract)?;
-    let site = settings.site(&ledger)?;
-    must_be_free(&site, &ledger)?;
+    let mut settings = Settings::of(ledger, database, migrations.as_deref(), contract)?;
+    let site = settings.site(ledger)?;
+    must_be_free(&site, ledger)?;
     let surroundings = context.surroundings()?;
-    if let Some(held) = Settings::in_care(&ledger)?
+    if let Some(held) = Settings::in_care(ledger)?
         && let Some(keys) = foreign_keys
         && begins == Begins::default()
     {
-        return said_again(&held.said_again(&settings, *layout, *keys)?, &ledger, context);
+        return said_again(&held.said_again(&settings, *layout, *keys)?, ledger, context);
     }
     let mut baseline = baseline.as_ref().map(|version| {
         let (version, believed) = (version.clone(), *believe_baseline);
@@ -256,7 +314,7 @@ fn of_database(
     if let Some(baseline) = &baseline {
         settings = settings.believing(baseline);
     }
-    let folder = match settings.migrations(&ledger)? {
+    let folder = match settings.migrations(ledger)? {
         None => None,
         Some(dir) => {
             let options = FolderOptions {
@@ -278,16 +336,16 @@ fn of_database(
             Some(Read::of(recognised))
         }
     };
-    let described = settings.contract(&ledger)?;
+    let described = settings.contract(ledger)?;
     let (signer, key_created) = context.signer_or_new()?;
     let key = signer.key_id();
-    let open = OpenStore { site, ledger: ledger.clone(), contract: described, surroundings };
+    let open = OpenStore { site, ledger: ledger.to_owned(), contract: described, surroundings };
     let project = String::new();
     let signer = Arc::new(signer);
     let options = InitOptions { open: open.clone(), project, baseline, begins, signer };
     let (store, adoption) = match init(options, &mut SystemRandom) {
         // Making the ledger was cut short before it was written down what it was made with.
-        Err(MigrateError::AlreadyAdopted { .. }) if !Settings::are_in(&ledger)? => {
+        Err(MigrateError::AlreadyAdopted { .. }) if !Settings::are_in(ledger)? => {
             adopted_before(open)?
         }
         // There is no ledger yet whose status could be asked for.
@@ -302,7 +360,7 @@ fn of_database(
         }
         made => made?,
     };
-    settings.write(&ledger)?;
+    settings.write(ledger)?;
     in_care(&store, adoption, (key, key_created), folder, context)
 }
 
@@ -464,6 +522,18 @@ fn of_documents(
         folder: None,
     };
     Ok(Done::new(answer).next(&["check"]).next(&["plan", "-o", "plan.json"]))
+}
+
+/// Refuses the key that signs as the one to recover with: lost, it would be lost for both. A key that is made now is another.
+fn must_be_another(recovery: &VerifyingKey, context: &Context) -> Result<(), Failure> {
+    // What is wrong with the user's own key is told when it is used.
+    let Ok(own) = context.signer() else { return Ok(()) };
+    if own.public_key() != *recovery {
+        return Ok(());
+    }
+    let told = "the key to recover with is the one that signs: lost, both would be lost";
+    let failure = Failure::new(&KEY_REFUSED, told).at("--recovery");
+    Err(failure.next(["key", "new", "RECOVERY_KEY"]))
 }
 
 /// What a ledger began with, as people are told.

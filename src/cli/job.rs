@@ -13,13 +13,14 @@ use projections::{FinishedRun, Phase};
 use serde::Serialize;
 
 use super::context::Context;
+use super::diff::write_changes;
 use super::output::Answer;
 use super::plan::write_settings_left_out;
 use super::report::write_lost;
 use super::terminal::{Paint, one_line};
 use super::{databases, failure, interrupt, progress};
 use crate::contract::{Contract, load_file};
-use crate::diagnostic::{Failure, PLAN_STALE, USAGE};
+use crate::diagnostic::{Failure, NEEDS_EXCLUSIVE, PLAN_STALE, USAGE};
 use crate::effects::{Clock as _, Random as _, SystemClock, SystemRandom};
 use crate::ledger::{Cursor, Ledger};
 use crate::migrate::account::{LossyEntry, find_run, left_out, lost};
@@ -27,7 +28,9 @@ use crate::migrate::{
     Inputs, MigrateError, Milestone, Observer, OpenStore, Plan, RunReport, Store,
 };
 use crate::objects::Objects;
+use crate::replay::difference;
 use crate::target::glyph_store::{Layout, built_in_contract};
+use crate::target::sqlite::Changes;
 
 /// Name of the file in a ledger's folder that says which contract `init` was given.
 const CONTRACT_FILE: &str = "contract.path";
@@ -78,6 +81,32 @@ pub(super) fn open_by_ledger(context: &Context) -> Result<(Store, Option<String>
     Ok((store, Some(told)))
 }
 
+/// Who else may have a database open.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Alone {
+    /// Publish only while nobody else has the database open, and then whatever its page size or vacuum mode becomes
+    #[arg(long)]
+    exclusive: bool,
+}
+
+impl Alone {
+    /// Has runs of `store` publish so.
+    pub(super) const fn with(self, store: &mut Store) {
+        if self.exclusive {
+            store.publish_alone();
+        }
+    }
+
+    /// Refuses that where documents are in care.
+    pub(super) fn must_not(self) -> Result<(), Failure> {
+        if !self.exclusive {
+            return Ok(());
+        }
+        let told = "documents have no page layout: --exclusive is for databases";
+        Err(Failure::new(&USAGE, told).at("--exclusive"))
+    }
+}
+
 /// Refuses to hold writes where documents are in care, whose writers ask for no lock.
 pub(super) fn must_not_hold(hold_writes: bool) -> Result<(), Failure> {
     if !hold_writes {
@@ -112,6 +141,9 @@ pub(super) fn told(failure: Failure, store: &Store, size_before: u64) -> Failure
 /// The same, by the ledger alone.
 pub(super) fn told_of(failure: Failure, ledger: &Ledger, size_before: u64) -> Failure {
     match &ledger.state().runs().open {
+        Some(_) if failure.code == &NEEDS_EXCLUSIVE => Failure { next: Vec::new(), ..failure }
+            .not_done("the run is committed and not published everywhere yet")
+            .next(["migration", "resume", "--exclusive"]),
         Some(open) if open.phase == Phase::Staging => failure
             .not_done("the store was not touched; the run stays open")
             .next(["migration", "resume"]),
@@ -209,9 +241,20 @@ pub(super) struct RunAnswer {
     values_lost: u64,
     lossy: Vec<LossyEntry>,
     events: u64,
+    /// What left the store because changes were to be discarded; all of it stays kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken_out: Option<Box<TakenOut>>,
     /// Settings of the file that scripts asked for, and that stayed as they were.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<String>,
+}
+
+/// What left a database that went back over what no run had made.
+#[derive(Serialize)]
+struct TakenOut {
+    /// Where drift was accepted that went with it.
+    accepted: Vec<u64>,
+    changes: Changes,
 }
 
 /// Lost things that the answer of a run lists; `migration report` has the rest.
@@ -227,6 +270,23 @@ impl RunAnswer {
         let left_out = |span| left_out(ledger, objects, span).unwrap_or_default();
         let documents_left_out = span.map(left_out).unwrap_or_default();
         Self { documents_left_out, lossy, ..Self::from(report) }
+    }
+
+    /// The same of a run that discarded what was written since the ledger had `size` events.
+    pub(super) fn discarding(
+        &mut self,
+        size: u64,
+        ledger: &Ledger,
+        objects: &dyn Objects,
+    ) -> Result<(), Failure> {
+        let id = self.run.to_string();
+        let started = ledger.resolve(&Cursor::Run { id, before: true })?;
+        let accepted = ledger.state().runs().accepted.iter().map(|one| one.seq);
+        let accepted = accepted.filter(|seq| *seq >= size).collect();
+        let between = difference(ledger, objects, started, ledger.state().size())?;
+        let changes = between.objects.into_iter().find_map(|object| object.database);
+        self.taken_out = changes.map(|changes| Box::new(TakenOut { accepted, changes }));
+        Ok(())
     }
 
     /// The same of a run that carried out `plan`.
@@ -250,6 +310,7 @@ impl From<RunReport> for RunAnswer {
             values_lost: report.lost,
             lossy: Vec::new(),
             events: report.size,
+            taken_out: None,
             left_out: Vec::new(),
         }
     }
@@ -266,8 +327,21 @@ impl Answer for RunAnswer {
         writeln!(out, "  certificate  {}", self.certificate)?;
         writeln!(out, "  objects      {}", self.objects_migrated)?;
         write_documents_left_out(&self.documents_left_out, out)?;
-        write_lost("lost         ", self.values_lost, &self.lossy, out)?;
+        match &self.taken_out {
+            None => write_lost("lost         ", self.values_lost, &self.lossy, out)?,
+            Some(taken) => taken.write(out, paint)?,
+        }
         write_settings_left_out(&self.left_out, out)
+    }
+}
+
+impl TakenOut {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        writeln!(out, "  left the database, and stays kept in the ledger:")?;
+        for seq in &self.accepted {
+            writeln!(out, "    with it the drift that was accepted at event {seq}")?;
+        }
+        write_changes(&self.changes, out, paint)
     }
 }
 

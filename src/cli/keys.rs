@@ -15,9 +15,10 @@ use super::context::Context;
 use super::failure;
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
+use super::reason;
 use super::terminal::{Paint, plain};
 use super::words::count;
-use crate::diagnostic::{Failure, KEY_INVALID, USAGE};
+use crate::diagnostic::{Failure, KEY_INVALID, KEY_REFUSED, USAGE};
 use crate::effects::{Signer as _, SystemRandom};
 use crate::ledger::{KeyChange, Ledger, possession};
 use crate::trust::{
@@ -48,7 +49,7 @@ pub(super) enum Verb {
 
 #[derive(Debug, Args)]
 pub(super) struct New {
-    /// The file to make; nothing is ever written over
+    /// The file to make, outside of every store; nothing is ever written over
     file: PathBuf,
 }
 
@@ -114,7 +115,7 @@ pub(super) struct Revoke {
     #[arg(value_name = "KEY_ID")]
     id: String,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason::said)]
     reason: String,
     /// The first event that its owner may not have signed, where that is known
     #[arg(long, value_name = "SEQ")]
@@ -186,7 +187,7 @@ pub(super) struct Said {
 
 pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Failure> {
     match verb {
-        Verb::New(new) => make(new),
+        Verb::New(new) => make(new, context),
         Verb::List => list(context),
         Verb::Export(export) => export.run(context),
         Verb::Authorize(authorize) => authorize.run(context),
@@ -196,7 +197,8 @@ pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Fail
     }
 }
 
-fn make(new: &New) -> Result<Done<Answered>, Failure> {
+fn make(new: &New, context: &Context) -> Result<Done<Answered>, Failure> {
+    context.must_lie_outside(&new.file)?;
     NewFile::absent(&new.file)?;
     let signer = create_key(&new.file, &mut SystemRandom)?;
     let mine = Mine {
@@ -248,6 +250,7 @@ impl Export {
             Form::Hex => digits(&key) + "\n",
         };
         if let Some(file) = &self.output {
+            context.must_lie_outside(file)?;
             NewFile::absent(file)?
                 .make(0o644, |out| out.write_all(text.as_bytes()).map_err(failure::io(file)))?;
         }
@@ -280,9 +283,29 @@ impl Rotate {
         let new = load_key(&self.to)?;
         let (key, file) = (new.key_id(), self.to.display().to_string());
         let told = format!("key {} took over", key.short());
-        let done = said(context, KeyChange::Rotate { to: &new }, Some(key), told)?;
-        Ok(done.note(format!("from now on: --key {file}")))
+        let mut ledger = context.open()?;
+        let recovery = ledger.begins()?.recovery.map(|key| KeyId::of(&key));
+        must_not_be_the_last_resort(&key, recovery.as_ref())?;
+        let ended = context.signer()?.key_id();
+        let done = append(&mut ledger, context, KeyChange::Rotate { to: &new }, Some(key), told)?;
+        let done = done.note(format!("from now on: --key {file}"));
+        Ok(if recovery == Some(ended) {
+            done.note("warning: it took over from the key to recover with, and may administer and nothing else: keep it where that one lay. A working key that was lost is replaced by `key authorize` and `key revoke`")
+        } else {
+            done
+        })
     }
+}
+
+/// Refuses the key to recover with as the one that works from now on: it has lain where no machine reaches it, and would do so no more.
+fn must_not_be_the_last_resort(key: &KeyId, recovery: Option<&KeyId>) -> Result<(), Failure> {
+    if recovery != Some(key) {
+        return Ok(());
+    }
+    let told =
+        "the key to recover with does not take over: used every day, it is kept for no other";
+    let failure = Failure::new(&KEY_REFUSED, told).not_done("no event was appended");
+    Err(failure.next(["key", "new", "NEW_KEY"]))
 }
 
 impl Revoke {
@@ -405,7 +428,11 @@ impl Listed {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         for shown in &self.keys {
             let roles = shown.roles.join(", ");
-            let own = if shown.own { "  (the one that signs here)" } else { "" };
+            let own = match (shown.own, shown.ended) {
+                (false, _) => "",
+                (true, None) => "  (the one that signs here)",
+                (true, Some(_)) => "  (yours, which signs nothing here any more)",
+            };
             let line = format!("{}  {roles}, since event {}{own}", shown.key.short(), shown.since);
             match (shown.ended, shown.successor) {
                 (None, _) => writeln!(out, "{line}")?,

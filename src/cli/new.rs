@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     older: PathBuf,
     /// A document of the newer version, or its JSON Schema
     newer: PathBuf,
-    /// Write the contract to this file
+    /// Write the contract to this file; nothing is ever written over
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Name of the contract; else it is taken from the newer example's file name

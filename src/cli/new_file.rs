@@ -1,5 +1,6 @@
-//! Files that a command makes where its user says: whole or not at all, and never in the place of anything but an earlier
-//! answer of the same command. What else stands there may be a key, a remembered head or a device.
+//! Files that a command makes where its user says: whole or not at all, and over nothing. What stands there may be a key, a remembered
+//! head or a device, or an earlier answer that somebody wrote remarks into. An earlier answer gives way only where its own bytes
+//! show that it is as the command wrote it.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _};

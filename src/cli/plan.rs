@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     /// Version to migrate to; else the contract's current one
     #[arg(long, value_name = "VERSION")]
     to: Option<String>,
-    /// Write the plan to this file, for `apply`
+    /// Write the plan to this file, for `apply`; an earlier plan that nobody edited gives way
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Refuse a plan that loses anything

@@ -11,6 +11,7 @@ use super::context::Context;
 use super::documents::{self, Contracts, Working};
 use super::job::{self, Bar, RunAnswer};
 use super::output::{Answer, Done};
+use super::reason;
 use super::terminal::{Paint, one_line};
 use super::words::count;
 use crate::diagnostic::{Failure, USAGE};
@@ -25,7 +26,7 @@ use crate::objects::Objects;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Give the run up instead, for this reason; what its places hold is recorded
-    #[arg(long, value_name = "REASON")]
+    #[arg(long, value_name = "REASON", value_parser = reason::said)]
     abandon: Option<String>,
     /// Leave documents that somebody changed since the run was committed as they are
     #[arg(long, conflicts_with = "abandon")]
@@ -33,6 +34,8 @@ pub(super) struct Arguments {
     /// Refuse unless program, libraries, compiler and platform are exactly those that the run began with
     #[arg(long, conflicts_with = "abandon")]
     locked: bool,
+    #[command(flatten)]
+    alone: job::Alone,
     #[command(flatten)]
     working: Working,
 }
@@ -101,6 +104,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
         return Err(Failure::new(&USAGE, told).at("--keep-changes"));
     }
     let (mut store, noted) = job::open_by_ledger(context)?;
+    arguments.alone.with(&mut store);
     let size = store.ledger().state().size();
     if arguments.locked {
         must_be_locked(store.ledger(), store.objects())?;

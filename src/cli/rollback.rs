@@ -37,6 +37,8 @@ pub(super) struct How {
     /// Keep others from writing to the database from now on, and not from the commit on: for one that never pauses
     #[arg(long)]
     hold_writes: bool,
+    #[command(flatten)]
+    alone: job::Alone,
 }
 
 #[derive(Serialize)]
@@ -95,6 +97,7 @@ fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<Rol
         documents::open(context, &Working::default(), Contracts::Unneeded)?
     {
         job::must_not_hold(how.hold_writes)?;
+        how.alone.must_not()?;
         let ledger = documents.ledger();
         let size = size_at(to, ledger)?;
         let before = ledger.state().size();
@@ -107,7 +110,7 @@ fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<Rol
         let report =
             rollback_documents(&mut documents, size, changes, job::inputs()?, &signer, &mut bar)
                 .map_err(|error| job::told_of(asked(to, error), documents.ledger(), before))?;
-        return Ok(answer(report, "check"));
+        return Ok(answer(report, "check", |_| Ok(())));
     }
     if how.keep_changes {
         let told = "a store goes back as a whole: --keep-changes is for trees of documents";
@@ -115,6 +118,7 @@ fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<Rol
     }
     let (mut store, noted) = job::open_by_ledger(context)?;
     let size = size_at(to, store.ledger())?;
+    how.alone.with(&mut store);
     if how.hold_writes {
         store.hold_writes()?;
     }
@@ -123,7 +127,10 @@ fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<Rol
     bar.listen()?;
     let report = rollback(&mut store, size, options, job::inputs()?, &signer, &mut bar)
         .map_err(|error| job::told(asked(to, error), &store, before))?;
-    let done = answer(report, "status");
+    let discards = how.discard_changes;
+    let done = answer(report, "status", |run| {
+        if discards { run.discarding(size, store.ledger(), store.objects()) } else { Ok(()) }
+    });
     Ok(noted.into_iter().fold(done, Done::note))
 }
 
@@ -140,19 +147,27 @@ fn asked(to: Option<&Cursor>, error: MigrateError) -> Failure {
     failure
 }
 
-/// The answer; `look` is the command that says how things stand now.
-fn answer(report: Option<RunReport>, look: &str) -> Done<RolledBack> {
-    match report {
-        None => Done::new(RolledBack::Nothing { unchanged: true }),
-        Some(report) => {
-            let forward = format!("{}", report.run);
-            let forward = format!("run:{}^", forward.get(..12).unwrap_or(&forward));
-            Done::new(RolledBack::Run(Box::new(report.into()))).next(&[look]).next(&[
-                "migration",
-                "rollback",
-                "--to",
-                &forward,
-            ])
+/// The answer; `look` is the command that says how things stand now. The run has ended well, whether or not more can be told
+/// of it.
+fn answer(
+    report: Option<RunReport>,
+    look: &str,
+    tell_more: impl FnOnce(&mut RunAnswer) -> Result<(), Failure>,
+) -> Done<RolledBack> {
+    let Some(report) = report else {
+        return Done::new(RolledBack::Nothing { unchanged: true });
+    };
+    let forward = format!("{}", report.run);
+    let forward = format!("run:{}^", forward.get(..12).unwrap_or(&forward));
+    let mut run = RunAnswer::from(report);
+    let untold = tell_more(&mut run).err();
+    let done = Done::new(RolledBack::Run(Box::new(run))).next(&[look]);
+    let done = done.next(&["migration", "rollback", "--to", &forward]);
+    match untold {
+        None => done,
+        Some(failure) => {
+            let told = format!("what left the store could not be told: {}", failure.message);
+            done.note(told).next(&["diff", &forward, "@"])
         }
     }
 }

@@ -11,6 +11,7 @@ use super::terminal::Paint;
 use super::words::count;
 use crate::attacks::{Row, Tried, try_selection};
 use crate::diagnostic::{ATTACK_NOT_FOUND, Failure};
+use crate::verify::Folders;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -45,9 +46,10 @@ struct Tally {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<SelfTest>, Failure> {
-    let Located { dir, surroundings, .. } = context.locate()?;
+    let Located { dir, place, surroundings } = context.locate()?;
+    let at = Folders { dir: &dir, place: &place, wait: surroundings.wait };
     let Tried { events, rows } =
-        try_selection(&dir, surroundings.wait, arguments.ways, arguments.seed)?;
+        try_selection(at, &*surroundings.pins, arguments.ways, arguments.seed)?;
     let mistaken: Vec<_> = rows.iter().flat_map(|row| row.mistaken.clone()).collect();
     let attacks: Vec<_> = rows.into_iter().map(Tally::of).collect();
     let sum = |of: fn(&Tally) -> u64| attacks.iter().map(of).sum::<u64>();

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
+use ledger_format::body::Continues;
 use ledger_format::hash::{KeyId, LedgerId, NodeHash};
 use ledger_format::head::{SignedHead, TreeHead};
 use serde::Serialize;
@@ -17,11 +18,11 @@ use super::progress::Events;
 use super::terminal::{Paint, plain};
 use super::words::count;
 use super::{databases, documents, failure};
-use crate::diagnostic::{AUDIT_CHANGED, COMPLETENESS_NOT_PROVEN, Failure, WITNESSES_MISSING};
+use crate::diagnostic::{AUDIT_CHANGED, COMPLETENESS_NOT_PROVEN, Failure};
 use crate::effects::{Clock as _, SystemClock};
 use crate::ledger::{KnownHead, notes};
 use crate::objects::{GrowingPacks, MemoryObjects, Objects, ObjectsError};
-use crate::trust::{Endorsement, Home};
+use crate::trust::Home;
 use crate::verify::{
     Change, Compared, Fault, FolderReport, Folders, Live, Options, Outcome, Report, Signed,
     compare_live, verify_folder,
@@ -61,6 +62,8 @@ pub(super) struct Judgement {
     read_to_end: bool,
     live: LiveVerdict,
     salvaged: Option<u64>,
+    /// The ledger that this one goes on from, by what its first event says.
+    continues: Option<Continues>,
 }
 
 #[derive(Serialize)]
@@ -142,7 +145,7 @@ struct Differs {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Judgement>, Failure> {
-    let Located { dir, place, surroundings } = context.locate()?;
+    let Located { dir, place, surroundings } = context.locate_to_judge()?;
     let objects = objects_in(&dir.join("objects"), arguments.objects)?;
     let objects = objects.as_deref();
     let options = Options {
@@ -160,10 +163,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Judge
         remember(ledger, verdict.known_head.as_ref().map_or(0, |head| head.size))?;
     }
     let done = judged(Done::new(verdict), &found.report, &live);
-    Ok(match context.endorsement()?.filter(|endorsed| !endorsed.met) {
-        Some(endorsed) => done.found(unwitnessed(&endorsed)),
-        None => done,
-    })
+    let shown = "the head was held against the ledger, and shows nobody that it is complete";
+    let unwitnessed = context.unwitnessed()?.map(|found| found.not_done(shown));
+    Ok(unwitnessed.into_iter().fold(done, Done::found))
 }
 
 /// The stored content in `dir`. Where it cannot be opened, there is none, unless it was `asked` for: a
@@ -214,7 +216,7 @@ fn remember(ledger: &LedgerId, size: u64) -> Result<(), Failure> {
 /// Adds what is wrong, and what is not proven.
 fn judged(mut done: Done<Judgement>, report: &Report, live: &Live) -> Done<Judgement> {
     for fault in &report.faults {
-        done = done.found(of_fault(fault, report.good_size()));
+        done = done.found(of_fault(fault));
     }
     if let Live::Differs(differences) = live {
         for difference in differences.iter().filter(|found| is_evidence(&found.change)) {
@@ -236,13 +238,7 @@ fn judged(mut done: Done<Judgement>, report: &Report, live: &Live) -> Done<Judge
     done
 }
 
-fn unwitnessed(endorsed: &Endorsement) -> Failure {
-    let message = format!("the policy is not met: {}", endorsed.missing());
-    Failure::new(&WITNESSES_MISSING, message)
-        .not_done("the head was held against the ledger, and shows nobody that it is complete")
-}
-
-fn of_fault(fault: &Fault, good: u64) -> Failure {
+fn of_fault(fault: &Fault) -> Failure {
     let failure = Failure::new(fault.code(), fault.to_string())
         .not_done("nothing was changed; the ledger is not to be trusted beyond what is named good")
         .showing(fault.evidence());
@@ -252,15 +248,7 @@ fn of_fault(fault: &Fault, good: u64) -> Failure {
         }
         _ => fault.seq().map(|seq| format!("event {seq}")),
     };
-    let failure = place.into_iter().fold(failure, Failure::at);
-    // Everything before the first fault can still be had.
-    match good {
-        0 => failure,
-        good => {
-            let last = (good - 1).to_string();
-            failure.next(["replay", "--to", &last])
-        }
-    }
+    place.into_iter().fold(failure, Failure::at).next(["explain", fault.code().id])
 }
 
 /// Whether a difference contradicts what the ledger promises to keep, rather than being somebody's
@@ -307,6 +295,7 @@ impl Judgement {
             faults: report.faults.iter().map(Found::of).collect(),
             live: LiveVerdict::of(live),
             salvaged: salvage.as_ref().map(|salvage| salvage.size),
+            continues: report.continues.clone(),
         }
     }
 }
@@ -431,6 +420,13 @@ impl Answer for Judgement {
         writeln!(out, "{head}")?;
         if let Some(ledger) = &self.ledger {
             writeln!(out, "  ledger      {ledger}")?;
+        }
+        if let Some(Continues { ledger, size, .. }) = &self.continues {
+            let events = count(*size, "event");
+            writeln!(
+                out,
+                "  goes on     from {events} of ledger {ledger}, which is not looked at"
+            )?;
         }
         match &self.good {
             Some(good) => {

@@ -88,7 +88,11 @@ pub(super) fn summary(body: &Body) -> String {
 
 /// `1 event`, `2 events`.
 pub(super) fn count(number: u64, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+    match number {
+        1 => format!("1 {thing}"),
+        _ if thing.ends_with('s') => format!("{number} {thing}es"),
+        _ => format!("{number} {thing}s"),
+    }
 }
 
 /// A time in milliseconds since the Unix epoch as RFC 3339 has it, in UTC.

@@ -4,6 +4,7 @@
 use ledger_format::body::{Body, Role};
 use ledger_format::bundle::Bundle;
 use ledger_format::hash::{CommitHash, EventId, KeyId};
+use ledger_format::head::SignedHead;
 use ledger_format::statement::{
     Claimed, Claims, EVIDENCE_EVENTS_MAX, ProvedEvent, Statement, certificate_of,
 };
@@ -72,11 +73,12 @@ pub enum CertifyError {
     Tree(#[from] TreeError),
 }
 
-/// Certifies a committed run under the newest head.
+/// Certifies a committed run under `head`, the ledger's newest as whoever signed it signed it.
 pub fn certify(
     ledger: &Ledger,
     run: CommittedRun,
     signer: &dyn Signer,
+    head: &SignedHead,
 ) -> Result<Certified, CertifyError> {
     let key = signer.key_id();
     if !ledger.state().keys().may(&key, Role::Append) {
@@ -93,7 +95,7 @@ pub fn certify(
         run: run.id,
         certificate: run.certificate,
         claims: Claims::of(run.claims.clone()),
-        head: ledger.head().clone(),
+        head: head.clone(),
         events: events(ledger, &run)?,
     };
     let sign = |text: &[u8]| signer.sign(text);

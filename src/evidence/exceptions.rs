@@ -2,6 +2,7 @@
 //! losses that nobody gave a reason for; what keys signed that are suspect. Tells what stands in the events and judges nothing:
 //! all of it may be as it should be.
 
+mod drift;
 mod keys;
 mod runs;
 
@@ -13,6 +14,8 @@ use serde::Serialize;
 use crate::ledger::{FoldError, Ledger};
 use keys::Suspicion;
 use runs::Runs;
+
+pub use drift::{DriftSize, measure_drift};
 
 /// Something to look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -92,6 +95,20 @@ pub enum Matter {
         /// Digest of the contract.
         contract: CommitHash,
     },
+    /// A structure of a database became what the ledger has of it, and no run made it.
+    DriftAccepted {
+        /// The database.
+        object: String,
+        /// The version that it was said to have.
+        version: String,
+        /// Why, as it was given.
+        reason: String,
+        /// The key that accepted it.
+        actor: KeyId,
+        /// How much differed; none where that was not measured, or images of it were pruned.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        size: Option<DriftSize>,
+    },
     /// A key signed events from the one on since which its owner may not have been who signed; or a key did that such a one
     /// let in.
     SuspectKey {
@@ -119,6 +136,7 @@ impl Matter {
             Self::LossyWithoutReason { .. } => "lossy_without_reason",
             Self::Abandoned { .. } => "abandoned",
             Self::ProofFailed { .. } => "proof_failed",
+            Self::DriftAccepted { .. } => "drift_accepted",
             Self::SuspectKey { .. } => "suspect_key",
         }
     }

@@ -1,6 +1,7 @@
 //! Proofs about events and heads: that an event is in the tree of the newest head, that one tree is the beginning of another.
 
 use ledger_format::hash::NodeHash;
+use ledger_format::head::SignedHead;
 use ledger_format::proof::InclusionProof;
 use ledger_format::tree::{prove_consistency, prove_inclusion, root};
 use serde::Serialize;
@@ -56,9 +57,12 @@ pub struct Consistency {
     pub nodes: Vec<NodeHash>,
 }
 
-/// That event `seq` is in the tree of the newest head; with the event's bytes, so that they need not be had otherwise.
-pub fn inclusion(ledger: &Ledger, seq: u64) -> Result<InclusionProof, EvidenceError> {
-    let head = ledger.head();
+/// That event `seq` is in the tree of `head`, one of the ledger's; with the event's bytes, so that they need not be had otherwise.
+pub fn inclusion(
+    ledger: &Ledger,
+    head: &SignedHead,
+    seq: u64,
+) -> Result<InclusionProof, EvidenceError> {
     let size = head.head().size;
     let beyond = || EvidenceError::Beyond { asked: seq, size };
     if seq >= size {

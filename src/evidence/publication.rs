@@ -120,21 +120,24 @@ pub enum PublicationError {
     },
 }
 
-/// Brings `dir` up to the newest head of `ledger`; also signed by its log key, if that is given. Whoever reads the folder meanwhile
-/// finds the head that was there before, and all that it needs.
+/// Brings `dir` up to the newest head of `ledger`; also signed by its log key, if that is given, and with the cosignatures of `seen`, if
+/// that is the same head. Whoever reads the folder meanwhile finds the head that was there before, and all that it needs.
 pub fn publish(
     ledger: &Ledger,
     dir: &Path,
     log_key: Option<&dyn Signer>,
+    seen: Option<&SignedHead>,
 ) -> Result<Publication, PublicationError> {
     let before = standing(dir)?;
     let tree = StoredTree::of(ledger)?;
     if let Some(before) = &before {
         continues(before, ledger, &tree, dir)?;
     }
-    let mut head = signed(ledger, log_key)?;
-    if let Some(more) = before.as_ref().and_then(|before| head.clone().with_signatures_of(before)) {
-        head = more;
+    let mut head = signed_by_log(ledger, log_key)?;
+    for other in seen.into_iter().chain(&before) {
+        if let Some(more) = head.clone().with_signatures_of(other) {
+            head = more;
+        }
     }
     let mut folder = Folder { dir, written: 0, touched: BTreeSet::new() };
     if before.as_ref() != Some(&head) {
@@ -212,7 +215,11 @@ fn continues(
     }
 }
 
-fn signed(ledger: &Ledger, log_key: Option<&dyn Signer>) -> Result<SignedHead, PublicationError> {
+/// The newest head of `ledger`, signed by its log key too, if that is given: under the ledger's own name, by which others know it.
+pub fn signed_by_log(
+    ledger: &Ledger,
+    log_key: Option<&dyn Signer>,
+) -> Result<SignedHead, PublicationError> {
     let head = ledger.head().clone();
     let Some(signer) = log_key else { return Ok(head) };
     let key = signer.key_id();

@@ -51,6 +51,8 @@ pub struct Asked<'a> {
     pub key: &'a WitnessKey,
     /// The size of the head that it is known to have cosigned last; 0 where nothing is known.
     pub known: u64,
+    /// The latest time that is believed of a cosignature, in seconds since the Unix epoch.
+    pub latest: u64,
 }
 
 /// A head with the cosignature of a witness.
@@ -90,7 +92,7 @@ pub enum WitnessError {
         /// Events here.
         ours: u64,
     },
-    /// It says no.
+    /// It says no, or not now.
     #[error("the witness {name} answers {status}: {meaning}")]
     Refused {
         /// The witness.
@@ -137,6 +139,10 @@ pub fn cosign(
         match weigh(head, asked, old, &answer)? {
             Weighed::Cosigned(cosigned) => return Ok(cosigned),
             Weighed::Seen(theirs) if old == first && theirs != old => old = theirs,
+            // It was asked with the size that it has, which is ours too: its head has another root.
+            Weighed::Seen(theirs) if theirs == old && old == ours => {
+                return Err(WitnessError::Fork { name: asked.key.name().to_owned(), theirs, ours });
+            }
             Weighed::Seen(_) => {
                 let (name, status) = (asked.key.name().to_owned(), answer.status);
                 let reason = "names the size that it was asked with, or another one each time";
@@ -180,18 +186,25 @@ fn weigh(
         return Err(nonsense("says more than any answer needs"));
     }
     match status {
-        200 => Ok(Weighed::Cosigned(believed(head, asked.key, &answer.body)?)),
+        200 => Ok(Weighed::Cosigned(believed(head, asked, &answer.body)?)),
         409 => {
-            let theirs = size_of(answer).ok_or_else(|| nonsense("does not name a size"))?;
+            let theirs = match size_of(answer) {
+                Some(theirs) => theirs,
+                // Nothing says that it names a size where sizes agree and roots do not.
+                None if old == ours => old,
+                None => return Err(nonsense("does not name a size")),
+            };
             if theirs > ours {
                 return Err(WitnessError::Ahead { name, theirs, ours });
             }
             Ok(Weighed::Seen(theirs))
         }
         422 => Err(WitnessError::Fork { name, theirs: old, ours }),
+        300..=399 => refused("it points elsewhere, which is not followed"),
         400 => refused("it does not take the request"),
-        403 => refused("it does not know the log key that signed the head"),
-        404 => refused("it does not know the ledger"),
+        403 => refused("it does not know a log key that signed the head"),
+        404 => refused("it does not know the ledger, or does not answer at that address"),
+        429 => refused("it was asked too often"),
         500..=599 => refused("it fails"),
         _ => refused("it says neither yes nor no"),
     }
@@ -206,10 +219,11 @@ fn size_of(answer: &WireAnswer) -> Option<u64> {
 }
 
 /// The head with those lines of an answer that the witness's key signed. Lines of others are nobody's business.
-fn believed(head: &SignedHead, key: &WitnessKey, lines: &[u8]) -> Result<Cosigned, WitnessError> {
+fn believed(head: &SignedHead, asked: Asked<'_>, lines: &[u8]) -> Result<Cosigned, WitnessError> {
+    let Asked { key, latest, .. } = asked;
     let together = SignedHead::parse(&[head.encode().as_slice(), lines].concat())?;
-    let seen = key.seen(together.note())?;
-    let lines = key.lines(together.note()).cloned();
+    let seen = key.seen(together.note(), latest)?;
+    let lines = key.lines(together.note(), latest).cloned();
     Ok(Cosigned { head: lines.fold(head.clone(), SignedHead::with_line), seen })
 }
 
@@ -263,7 +277,7 @@ mod tests {
 
         fn ask(&self, size: u64, known: u64, wire: &dyn Wire) -> Result<Cosigned, WitnessError> {
             let key = witness_key();
-            let asked = Asked { url: URL, key: &key, known };
+            let asked = Asked { url: URL, key: &key, known, latest: 1_800_000_000 };
             let prove = |old| Ok(prove_consistency(&self.tree, old, size).unwrap());
             cosign(&self.head(size), asked, prove, wire)
         }
@@ -303,7 +317,11 @@ mod tests {
                 0 => proof.is_empty(),
                 old => verify_consistency(old, &last_root, size, &found, &proof),
             };
-            if !continues || (old == size && last_root != found) {
+            if old == size && last_root != found {
+                let content_type = Some(SIZE_TYPE.to_owned());
+                return Some(WireAnswer { content_type, ..says(409, &format!("{last}\n")) });
+            }
+            if !continues {
                 return Some(says(422, ""));
             }
             self.last.set(Some((size, found)));
@@ -350,7 +368,10 @@ mod tests {
         let (ledger, witness) = (Ledger::new(1, 40), Conforming::default());
         let key = witness_key();
         let first = ledger.ask(7, 0, &witness).unwrap();
-        assert_eq!((first.seen, key.seen(first.head.note())), (1_700_000_000, Ok(1_700_000_000)));
+        assert_eq!(
+            (first.seen, key.seen(first.head.note(), u64::MAX)),
+            (1_700_000_000, Ok(1_700_000_000))
+        );
         // Nothing but that line was added, and the head is still one.
         assert_eq!(first.head.note().signatures().len(), 3);
         assert_eq!(SignedHead::parse(&first.head.encode()), Ok(first.head));
@@ -390,9 +411,15 @@ mod tests {
         let asks = |answers: Vec<WireAnswer>| ledger.ask(20, 0, &bent(answers)).unwrap_err();
         let sized =
             |text: &str| WireAnswer { content_type: Some(SIZE_TYPE.to_owned()), ..says(409, text) };
-        for (status, told) in
-            [(500, "fails"), (403, "log key"), (404, "ledger"), (400, "request"), (302, "neither")]
-        {
+        for (status, told) in [
+            (500, "fails"),
+            (403, "log key"),
+            (404, "ledger"),
+            (400, "request"),
+            (302, "elsewhere"),
+            (429, "often"),
+            (201, "neither"),
+        ] {
             let refused = asks(vec![says(status, "")]);
             assert!(matches!(refused, WitnessError::Refused { .. }), "{refused}");
             assert!(refused.to_string().contains(told), "{refused}");
@@ -417,6 +444,8 @@ mod tests {
             cosigned("another\n", 1_700_000_000, 8),
             cosigned(&text, 0, 8),
             cosigned(&text, 1_700_000_000, 6),
+            cosigned(&text, 1_800_000_001, 8),
+            cosigned(&text, 1 << 62, 8),
         ] {
             let refused = asks(vec![says(200, &lines)]);
             assert!(matches!(refused, WitnessError::Cosignature(_)), "{refused}");

@@ -9,7 +9,7 @@ use ledger_format::hash::{EventId, KeyId};
 use ledger_format::head::{SignedHead, TreeHead};
 use projections::{Entry, Illegal};
 
-use super::{Ledger, Pin, PinError, Recorded, cache, open};
+use super::{Ledger, Pin, PinError, Prefix, Recorded, cache, open};
 use crate::effects::Signer;
 use crate::log::{self, BATCH_EVENTS_MAX, Batch};
 use crate::ordered::{Crew, in_order};
@@ -136,7 +136,8 @@ impl Ledger {
     }
 
     /// Remembers the newest head outside of the ledger: once an append, however many batches it has.
-    fn remember(&self) -> Result<(), PinError> {
+    fn remember(&mut self) -> Result<(), PinError> {
+        self.provenance = self.provenance.appended(Prefix::from(self.head.head()));
         let (head, provenance) = (self.head.clone(), self.provenance);
         self.surroundings.pins.set(&Pin { head, provenance })
     }
@@ -339,7 +340,7 @@ mod tests {
         let mut ledger = Ledger::open(&dir, place, surroundings(&creator)).unwrap();
         ledger.append(&signer, vec![observed("b")]).unwrap();
         let pin = creator.get(&id).unwrap().unwrap();
-        assert_eq!((pin.head.head().size, pin.provenance), (3, Provenance::OwnAppend));
+        assert_eq!((pin.head.head().size, &pin), (3, &Pin::own(pin.head.clone())));
     }
 
     /// Bodies that are encoded on several threads come in their order, and one that cannot be encoded tells its place.

@@ -82,9 +82,24 @@ impl KnownHead {
         Self { by: KnownBy::Expect, size, root, note: None }
     }
 
+    /// Whether a ledger that contains it shows that nothing up to it is missing. Of a pin that depends on how it came to be.
+    pub const fn shows_completeness(&self) -> bool {
+        matches!(self.by, KnownBy::Trust | KnownBy::Expect | KnownBy::Witnesses) && self.size > 0
+    }
+
     /// The ledger that it is of, where it says so.
     pub fn ledger(&self) -> Option<LedgerId> {
         self.note.as_ref().map(|note| note.head().ledger)
+    }
+}
+
+impl KnownHead {
+    /// How far a pin shows a ledger to be complete, where that is less far than what was seen.
+    pub(crate) fn complete(pin: &Pin) -> Option<Self> {
+        let complete = pin.provenance.complete()?;
+        let seen = pin.head.head().size;
+        let (size, root) = (complete.size, complete.root);
+        (size < seen).then_some(Self { by: KnownBy::Pin, size, root, note: None })
     }
 }
 

@@ -251,11 +251,12 @@ fn create(
     let first = Batch { first_seq: 0, events: vec![bytes], head: head.clone() };
     // Remembered first: a head of a ledger that then is not made harms nobody, and one that is
     // made must not become known to its own creator by chance.
-    surroundings.pins.set(&Pin { head: head.clone(), provenance: Provenance::OwnAppend })?;
+    let pin = Pin::own(head.clone());
+    surroundings.pins.set(&pin)?;
     let log = write(&identity, &first, state.chain().frontier())?;
     surroundings.pins.set_ledger_at(place, &ledger)?;
     let dir = dir.to_owned();
-    let provenance = Provenance::OwnAppend;
+    let provenance = pin.provenance;
     let (recovered, recorded_size) = (None, 0);
     Ok(Ledger { dir, log, state, head, surroundings, recovered, recorded_size, provenance })
 }

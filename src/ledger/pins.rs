@@ -9,45 +9,73 @@ use std::sync::Mutex;
 use ledger_format::hash::LedgerId;
 use ledger_format::head::SignedHead;
 
-use super::KnownHead;
+use super::{KnownHead, Prefix};
 
 /// How a pin came to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provenance {
     /// Seen for the first time: detects going back from here, proves no completeness.
     FirstUse,
-    /// Named by the user.
-    Explicit,
-    /// Appended from here.
-    OwnAppend,
+    /// The user named a head: so far nothing is missing.
+    Explicit(Prefix),
+    /// Made here: so far nothing is missing.
+    OwnAppend(Prefix),
 }
 
 impl Provenance {
-    /// Every provenance, weakest first.
-    pub const ALL: [Self; 3] = [Self::FirstUse, Self::Explicit, Self::OwnAppend];
-
     /// The word in pin files and reports.
     pub const fn word(self) -> &'static str {
         match self {
             Self::FirstUse => "first-use",
-            Self::Explicit => "explicit",
-            Self::OwnAppend => "own-append",
+            Self::Explicit(_) => "explicit",
+            Self::OwnAppend(_) => "own-append",
         }
     }
 
-    /// Whether a pin of this kind can show a ledger to be complete.
-    pub const fn proves_completeness(self) -> bool {
-        matches!(self, Self::Explicit | Self::OwnAppend)
+    /// How far a pin of this kind shows a ledger to be complete. What was seen behind that may be cut off behind what was seen.
+    pub const fn complete(self) -> Option<Prefix> {
+        match self {
+            Self::FirstUse => None,
+            Self::Explicit(prefix) | Self::OwnAppend(prefix) => Some(prefix),
+        }
+    }
+
+    /// The same after an append from here, which leads up to `head`. It does not make the past of a ledger better known that was found.
+    #[must_use]
+    pub const fn appended(self, head: Prefix) -> Self {
+        match self {
+            Self::FirstUse => Self::FirstUse,
+            Self::Explicit(_) => Self::Explicit(head),
+            Self::OwnAppend(_) => Self::OwnAppend(head),
+        }
+    }
+
+    /// The same for a user who vouches for `head`, which the ledger contains.
+    #[must_use]
+    pub const fn vouched(self, head: Prefix) -> Self {
+        match self {
+            Self::Explicit(known) | Self::OwnAppend(known) if known.size >= head.size => self,
+            Self::FirstUse | Self::Explicit(_) => Self::Explicit(head),
+            Self::OwnAppend(_) => Self::OwnAppend(head),
+        }
     }
 }
 
-/// A remembered head.
+/// What is remembered of a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
-    /// The head.
+    /// The newest head seen.
     pub head: SignedHead,
-    /// How it came to be remembered.
+    /// How the user came to know the ledger, and how far.
     pub provenance: Provenance,
+}
+
+impl Pin {
+    /// Of a head that was made here, as all before it.
+    pub fn own(head: SignedHead) -> Self {
+        let provenance = Provenance::OwnAppend(Prefix::from(head.head()));
+        Self { head, provenance }
+    }
 }
 
 /// A pin that cannot be read or written.

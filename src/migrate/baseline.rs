@@ -55,18 +55,20 @@ pub(super) fn of(
     }
 }
 
-/// The version of a database that drifted: the one it states, or was given; else the one that it had `before`.
+/// The version of a database that drifted: the one it states, or was given; else the one that it had `before`. Another
+/// one than that is held against the structure, as where a database comes into care.
 pub(super) fn or_before(
     contract: &Contract,
     stated: Option<String>,
-    given: Option<&str>,
+    given: Option<&Baseline>,
     before: &str,
+    database: &LiveDatabase,
 ) -> Result<String, MigrateError> {
-    match (stated, given) {
-        (Some(stated), Some(given)) if stated != given => Err(disagree(contract, stated, given)),
-        (Some(stated), _) => Ok(stated),
-        (None, Some(given)) => known(contract, given.to_owned()),
-        (None, None) => Ok(before.to_owned()),
+    match given {
+        Some(given) if stated.is_some() || given.version != before => {
+            of(contract, stated, Some(given.clone()), database)
+        }
+        _ => Ok(stated.unwrap_or_else(|| before.to_owned())),
     }
 }
 

@@ -62,6 +62,7 @@ fn plans_and_what_they_bind_are_as_recorded() {
             to: draw.text(1),
             recorded: commit(draw),
             found: commit(draw),
+            pages: commit(draw),
         };
         drift::id_of(ledger, contract, &drifted).as_bytes().to_vec()
     });

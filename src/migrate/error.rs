@@ -368,6 +368,16 @@ pub enum MigrateError {
         /// What has to be typed.
         id: CommitHash,
     },
+    /// What drifted is not what was named.
+    #[error(
+        "{object} is not as it was looked at: it changed since {typed} was told, or that is the id of something else"
+    )]
+    DriftMoved {
+        /// The database.
+        object: String,
+        /// What was typed.
+        typed: String,
+    },
     /// Going back would take a structure away that was accepted.
     #[error(
         "the structure of {object} that was accepted at event {seq} goes away with that: it stays kept and can be brought back"
@@ -523,6 +533,7 @@ fn told(error: &MigrateError) -> Failure {
         | MigrateError::AcceptedGoes { object, .. }
         | MigrateError::SchemaDrift { object, .. }
         | MigrateError::Pruned { object, .. }
+        | MigrateError::DriftMoved { object, .. }
         | MigrateError::DriftUnconfirmed { object, .. } => of_database(object, error),
         MigrateError::Refused { named, .. } => of_refused(named, error),
         MigrateError::DocumentsChanged { .. } => plainly(&DOCUMENT_CHANGED, error)
@@ -587,7 +598,7 @@ fn told(error: &MigrateError) -> Failure {
             let frozen = format!("frozen:{frozen}");
             plainly(&CONTRACT_EDITED, error).at(name).next(["contract", "diff", &frozen, name])
         }
-        MigrateError::Outcome { .. } => plainly(&OUTCOME_INVALID, error),
+        MigrateError::Outcome { .. } => plainly(&OUTCOME_INVALID, error).next(["check"]),
         MigrateError::Diverged { object, .. } => plainly(&REPLAY_DIVERGENCE, error).at(object),
         MigrateError::Conflict { place, .. } => plainly(&PUBLISH_CONFLICT, error)
             .at(place)
@@ -607,6 +618,15 @@ fn of_database(object: &str, error: &MigrateError) -> Failure {
         MigrateError::DriftUnconfirmed { .. } => {
             plainly(&CONFIRMATION_REQUIRED, error).at(object).next(ACCEPT_DRIFT)
         }
+        MigrateError::DriftMoved { .. } => plainly(&PLAN_STALE, error)
+            .at(object)
+            .not_done("nothing was accepted")
+            .next(ACCEPT_DRIFT),
+        MigrateError::AcceptedGoes { seq, .. } => plainly(&DOCUMENT_CHANGED, error)
+            .at(object)
+            .not_done("nothing was written")
+            .next(["diff", &seq.saturating_sub(1).to_string(), &seq.to_string()])
+            .next(["undo", "--discard-changes"]),
         MigrateError::Pruned { .. } => {
             plainly(&IMAGE_PRUNED, error).at(object).next(["image", "list"])
         }

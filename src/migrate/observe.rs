@@ -113,7 +113,7 @@ impl LiveDatabase {
     }
 
     /// The same where its pages are known to be `tree`.
-    fn keep(
+    pub(super) fn keep(
         &self,
         tree: &PageTree,
         objects: &mut dyn Objects,

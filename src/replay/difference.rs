@@ -2,9 +2,10 @@
 //! that it compares into a temporary folder, and nothing else.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 
-use ledger_format::body::ObjectState;
+use ledger_format::body::{Body, Cause, DriftAccepted, ObjectObserved, ObjectState};
 use ledger_format::hash::CommitHash;
 use serde::Serialize;
 
@@ -23,6 +24,35 @@ pub struct Difference {
     pub objects: Vec<ObjectDifference>,
     /// Objects that are the same.
     pub unchanged: u64,
+    /// What in between no run did, in order. It is part of all the rest.
+    pub outside: Vec<Outside>,
+}
+
+/// What the ledger has of a database and no run made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outside {
+    /// The event that says so.
+    pub seq: u64,
+    /// The database.
+    pub object: String,
+    /// How it came about.
+    #[serde(flatten)]
+    pub how: How,
+}
+
+/// How something came about that no run made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "how", rename_all = "snake_case")]
+pub enum How {
+    /// Rows were written.
+    DataChange,
+    /// Drift was accepted.
+    DriftAccepted {
+        /// Why.
+        reason: String,
+        /// What differed.
+        changes: Changes,
+    },
 }
 
 /// An object that differs.
@@ -84,6 +114,7 @@ pub fn difference(
             return Err(DifferenceError::NothingYet { size });
         }
     }
+    let outside = outside(ledger, objects, from.min(to)..from.max(to))?;
     let (old, new) = (old.store(), new.store());
     let ids = old.objects.keys().chain(new.objects.keys()).collect::<BTreeSet<_>>();
     let mut found = Difference {
@@ -91,11 +122,54 @@ pub fn difference(
         to: new.version.clone(),
         objects: Vec::new(),
         unchanged: 0,
+        outside,
     };
     for id in ids {
         match one(id, old.objects.get(id), new.objects.get(id), objects)? {
             Some(difference) => found.objects.push(difference),
             None => found.unchanged += 1,
+        }
+    }
+    Ok(found)
+}
+
+/// What accepted drift made of the database, if event `seq` says that some was accepted.
+pub fn accepted_drift(
+    ledger: &Ledger,
+    objects: &dyn Objects,
+    seq: u64,
+) -> Result<Option<Changes>, DifferenceError> {
+    let Body::DriftAccepted(accepted) = ledger.event(seq)?.event.body else { return Ok(None) };
+    let before = ledger.state_at(seq)?;
+    let before = before.store().objects.get(&accepted.object).and_then(ObjectState::page_root);
+    databases(&accepted.object, before, accepted.state.page_root(), objects).map(Some)
+}
+
+fn outside(
+    ledger: &Ledger,
+    objects: &dyn Objects,
+    seqs: Range<u64>,
+) -> Result<Vec<Outside>, DifferenceError> {
+    let mut found = Vec::new();
+    ledger.each_event::<FoldError>(seqs, |recorded| {
+        let seq = recorded.event.seq;
+        match recorded.event.body {
+            Body::DriftAccepted(DriftAccepted { object, reason, .. }) => {
+                let how = How::DriftAccepted { reason, changes: Changes::default() };
+                found.push(Outside { seq, object, how });
+            }
+            Body::ObjectObserved(ObjectObserved {
+                object,
+                cause: Cause::DataChange,
+                state: ObjectState::Database { .. },
+            }) => found.push(Outside { seq, object, how: How::DataChange }),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    for Outside { seq, how, .. } in &mut found {
+        if let How::DriftAccepted { changes, .. } = how {
+            *changes = accepted_drift(ledger, objects, *seq)?.unwrap_or_default();
         }
     }
     Ok(found)

@@ -60,6 +60,11 @@ impl Home {
         self.state.join("verified").join(ledger.to_string())
     }
 
+    /// The folder of heads that witnesses cosigned.
+    pub fn witnessed(&self) -> PathBuf {
+        self.state.join("witnessed")
+    }
+
     /// The folder of the index from places to ledgers.
     pub fn places(&self) -> PathBuf {
         self.state.join("places")

@@ -11,7 +11,7 @@ use ledger_format::hash::{ContentHash, LedgerId};
 use ledger_format::head::SignedHead;
 
 use crate::effects::{KernelSyncs, syncs};
-use crate::ledger::{KnownHead, Pin, PinError, Pins, Provenance};
+use crate::ledger::{KnownHead, Pin, PinError, Pins, Prefix, Provenance};
 
 /// Pins as files in the user's state folder, one a ledger and one a place.
 #[derive(Debug, Clone)]
@@ -145,19 +145,49 @@ impl Pins for FilePins {
     }
 }
 
-/// A pin as its file has it: its provenance on a line, then the note.
+/// A pin as its file has it: on a line its provenance, and how far the ledger is known to be complete unless that is up to the head; then
+/// the head's note.
 fn encode(pin: &Pin) -> Vec<u8> {
-    let mut bytes = format!("{}\n", pin.provenance.word()).into_bytes();
+    let seen = Prefix::from(pin.head.head());
+    let word = pin.provenance.word();
+    let line = match pin.provenance.complete().filter(|complete| *complete != seen) {
+        None => format!("{word}\n"),
+        Some(complete) => format!("{word} {complete}\n"),
+    };
+    let mut bytes = line.into_bytes();
     bytes.extend(pin.head.encode());
     bytes
 }
 
 fn parse(text: &str) -> Result<Pin, String> {
-    let (word, note) = text.split_once('\n').ok_or("it has one line only")?;
-    let provenance = Provenance::ALL.into_iter().find(|known| known.word() == word);
-    let provenance = provenance.ok_or("its first line is no provenance")?;
+    let (line, note) = text.split_once('\n').ok_or("it has one line only")?;
     let head = SignedHead::parse(note.as_bytes()).map_err(|error| error.to_string())?;
+    let provenance = parse_provenance(line, Prefix::from(head.head()))?;
     Ok(Pin { head, provenance })
+}
+
+fn parse_provenance(line: &str, seen: Prefix) -> Result<Provenance, &'static str> {
+    let (word, complete) = match line.split_once(' ') {
+        None => (line, seen),
+        Some((word, told)) => (word, complete(told, seen)?),
+    };
+    let known = [Provenance::Explicit(complete), Provenance::OwnAppend(complete)];
+    let first_use = Provenance::FirstUse;
+    if line == first_use.word() {
+        return Ok(first_use);
+    }
+    let found = known.into_iter().find(|known| known.word() == word);
+    found.ok_or("its first line is no provenance")
+}
+
+/// How far the ledger is known to be complete, where its head was seen further on.
+fn complete(told: &str, seen: Prefix) -> Result<Prefix, &'static str> {
+    let complete: Prefix = told.parse()?;
+    if complete.size < seen.size && complete.to_string() == told {
+        Ok(complete)
+    } else {
+        Err("its first line names no events before its head")
+    }
 }
 
 fn read(path: &Path) -> Result<Option<String>, PinError> {
@@ -196,7 +226,7 @@ mod tests {
         let ledger = LedgerId::of(key.verifying_key().as_bytes(), &[1; 16]);
         let head = TreeHead { ledger, size: 3, root: NodeHash::empty_root() };
         let head = SignedHead::sign(head, &key.verifying_key(), |text| key.sign(text));
-        Pin { head, provenance: Provenance::OwnAppend }
+        Pin::own(head)
     }
 
     #[test]

@@ -138,14 +138,28 @@ impl Policy {
         &self.witnesses
     }
 
-    /// What it makes of a head. That the ledger's own key signed that is not its business.
-    pub fn judge(&self, head: &SignedHead) -> Endorsement {
+    /// What it makes of a head, where no cosignature of a later time than `latest` is believed, in seconds since the Unix epoch. That the
+    /// ledger's own key signed the head is not its business.
+    pub fn judge(&self, head: &SignedHead, latest: u64) -> Endorsement {
         let note = head.note();
-        let seen: Vec<_> = self
-            .witnesses
-            .iter()
-            .map(|witness| (witness.name.clone(), witness.key.seen(note)))
-            .collect();
+        let by_log = self.logs.is_empty() || self.logs.iter().any(|log| log.signed(note));
+        self.weigh(by_log, |witness| witness.key.seen(note, latest))
+    }
+
+    /// What it makes of a ledger of which no head is known that anybody saw.
+    pub fn judge_nothing(&self) -> Endorsement {
+        let absent =
+            |witness: &Witness| CosignatureError::Absent { name: witness.key.name().to_owned() };
+        self.weigh(self.logs.is_empty(), |witness| Err(absent(witness)))
+    }
+
+    fn weigh(
+        &self,
+        by_log: bool,
+        seen: impl Fn(&Witness) -> Result<u64, CosignatureError>,
+    ) -> Endorsement {
+        let seen: Vec<_> =
+            self.witnesses.iter().map(|witness| (witness.name.clone(), seen(witness))).collect();
         let mut holding: BTreeSet<&str> =
             seen.iter().filter(|(_, seen)| seen.is_ok()).map(|(name, _)| name.as_str()).collect();
         // A group names only what stands before it.
@@ -155,7 +169,6 @@ impl Policy {
                 holding.insert(name);
             }
         }
-        let by_log = self.logs.is_empty() || self.logs.iter().any(|log| log.signed(note));
         let quorum = self.quorum == NONE || holding.contains(self.quorum.as_str());
         Endorsement { met: by_log && quorum, by_log, seen }
     }

@@ -40,7 +40,9 @@ pub(super) fn heads(expectations: &Expectations) -> impl Iterator<Item = KnownHe
     let Expectations { anchor, pin, named, .. } = expectations;
     let anchor =
         anchor.iter().map(|anchor| KnownHead::signed(KnownBy::Anchor, anchor.head.clone()));
-    anchor.chain(pin.iter().map(KnownHead::from)).chain(named.iter().cloned())
+    let seen = pin.iter().map(KnownHead::from);
+    let complete = pin.iter().filter_map(KnownHead::complete);
+    anchor.chain(seen).chain(complete).chain(named.iter().cloned())
 }
 
 /// What came of it.
@@ -66,7 +68,7 @@ pub(super) fn compare(expectations: &Expectations, found: &Found<'_>) -> Compari
             Verdict::Unknown => {}
             Verdict::Agrees => {
                 let newer = complete.as_ref().is_none_or(|held| held.size < known.size);
-                if newer && proves_completeness(known.by, expectations) {
+                if newer && shows_completeness(&known, expectations) {
                     complete = Some(known);
                 }
             }
@@ -142,12 +144,8 @@ fn against(known: &KnownHead, found: &Found<'_>) -> Verdict {
 }
 
 /// The anchor lies in the store: whoever replaces the store replaces it too.
-fn proves_completeness(by: KnownBy, expectations: &Expectations) -> bool {
-    match by {
-        KnownBy::Anchor | KnownBy::Unwitnessed => false,
-        KnownBy::Pin => {
-            expectations.pin.as_ref().is_some_and(|pin| pin.provenance.proves_completeness())
-        }
-        KnownBy::Trust | KnownBy::Expect | KnownBy::Witnesses => true,
-    }
+fn shows_completeness(known: &KnownHead, expectations: &Expectations) -> bool {
+    let complete = expectations.pin.as_ref().and_then(|pin| pin.provenance.complete());
+    let pinned = known.by == KnownBy::Pin && complete.is_some_and(|to| known.size <= to.size);
+    pinned || known.shows_completeness()
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use ledger_format::body::Body;
+use ledger_format::body::{Body, Continues};
 use ledger_format::chain::Chain;
 use ledger_format::hash::{EventId, NodeHash};
 use ledger_format::head::SignedHead;
@@ -48,6 +48,7 @@ pub(super) struct Judge<'a> {
     audit: AuditRecords,
     /// Who signed what of the events that a head vouches for.
     signed: Vec<Signed>,
+    continues: Option<Continues>,
 }
 
 /// What is wrong with an event at its place.
@@ -82,6 +83,7 @@ impl<'a> Judge<'a> {
             objects: options.objects.map(ObjectCheck::new),
             audit: AuditRecords::default(),
             signed: Vec::new(),
+            continues: None,
         }
     }
 
@@ -184,6 +186,7 @@ impl<'a> Judge<'a> {
             heard_all: self.heard_all,
             signed: self.signed,
             keys: self.keys,
+            continues: self.continues,
         }
     }
 
@@ -260,8 +263,9 @@ impl<'a> Judge<'a> {
             if let Err(rule) = state.apply(Entry { event, id: decoded.id }) {
                 return Some((seq, Wrong::Place(kind, rule.to_string())));
             }
-            if seq == 0 {
+            if let Body::LedgerCreated(body) = &event.body {
                 self.keys = state.keys().clone();
+                self.continues.clone_from(&body.continues);
             }
             if event.actor != actor {
                 let (named, signed) = (event.actor.short(), actor.short());

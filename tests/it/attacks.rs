@@ -16,7 +16,7 @@ use glyph_ledger::attacks::{
 };
 use glyph_ledger::diagnostic::{Failure, LEDGER_DAMAGED, PIN_INVALID};
 use glyph_ledger::export::{ExportReport, export, verify_export};
-use glyph_ledger::ledger::{MemoryPins, Pin, Pins as _, Provenance};
+use glyph_ledger::ledger::{MemoryPins, Pin, Pins as _};
 use glyph_ledger::log::sled::{Anchor, AnchorReading, OpenOptions, SledLog, read_anchor};
 use glyph_ledger::log::{Batch, ReadLog as _};
 use glyph_ledger::objects::{GrowingPacks, Objects as _, PackObjects};
@@ -195,7 +195,7 @@ impl Known {
         let last = EventId::of(log.batches.last().unwrap().events.last().unwrap());
         let remembered = Expectations {
             anchor: Some(Anchor { head: head.clone(), last, last_at: 0 }),
-            pin: Some(Pin { head, provenance: Provenance::OwnAppend }),
+            pin: Some(Pin::own(head)),
             ..Expectations::default()
         };
         let stored = Stored::copy(log, u64::MAX).unwrap().unwrap();

@@ -24,6 +24,17 @@ const OPENING: [&[&str]; 9] = [
     &["verify-chain"],
 ];
 
+/// Commands that open a ledger and append nothing.
+const READING: [&[&str]; 7] = [
+    &["log"],
+    &["status"],
+    &["plan"],
+    &["key", "list"],
+    &["head", "show"],
+    &["replay"],
+    &["audit", "population"],
+];
+
 fn a_ledger() -> Place {
     a_tree(&[("one.json", r#"{"v": 1, "titel": "a"}"#)])
 }
@@ -161,11 +172,27 @@ fn l6_a_head_from_elsewhere_makes_a_ledger_known() {
     let pinned = done(&place, &["head", "pin", "--expect", &stated(&first), "--json"]).json();
     check_answer("head", &pinned);
     assert_eq!(pinned["data"]["provenance"], "explicit");
-    let verified = done(&place, &["verify-chain", "--json"]).json();
-    assert_eq!(
-        (&verified["data"]["known_by"], &verified["data"]["size"]),
-        (&"pin".into(), &3.into())
-    );
+    // It vouches for no more than it covers, however often what lies behind is seen.
+    assert_eq!(complete_up_to(&place), Some(2));
+    for arguments in READING {
+        assert_eq!(place.run(arguments).exit, 0, "{arguments:?}");
+    }
+    assert_eq!(complete_up_to(&place), Some(2));
+    let shown = head(&place, "seen.note");
+    assert_eq!((&shown["provenance"], &shown["complete"]), (&"explicit".into(), &2.into()));
+    // What is appended from here is known; a head that covers less takes nothing away.
+    done(&place, &["key", "approvals", "1"]);
+    assert_eq!(complete_up_to(&place), Some(4));
+    done(&place, &["head", "pin", "../first.note"]);
+    assert_eq!(complete_up_to(&place), Some(4));
+    // One over no events is every ledger's.
+    let nothing = format!("0:{}", NodeHash::empty_root());
+    for verb in [&["verify-chain"][..], &["head", "pin"], &["log"]] {
+        let said = place.run(&[verb, &["--expect", &nothing]].concat());
+        assert!(said.exit == 2 && said.stderr.contains("0 events"), "{said:?}");
+    }
+    let twice = ["head", "pin", "../first.note", "--trust", "../first.note"];
+    refused(&place, &twice, 2, "USAGE");
     forget_everything(&place);
     done(&place, &["head", "pin", "../first.note"]);
     done(&place, &["verify-chain"]);
@@ -174,6 +201,47 @@ fn l6_a_head_from_elsewhere_makes_a_ledger_known() {
     head(&place, "first.note");
     let pinned = done(&place, &["head", "pin", "../first.note", "--json"]).json();
     assert_eq!(pinned["data"]["provenance"], "own-append");
+    assert_eq!(complete_up_to(&place), Some(2));
+}
+
+/// Whoever made a ledger and reads what somebody else put behind it knows that it is there, and not whether that is all.
+#[test]
+fn l6_reading_makes_nothing_better_known() {
+    let place = a_ledger();
+    assert_eq!(complete_up_to(&place), Some(2));
+    let home = beside(&place, "theirs");
+    copy(&place.home().join("config"), &home.join("config"));
+    let theirs = |arguments: &[&str]| {
+        place.said_by(place.command(arguments).env("GLYPH_LEDGER_HOME", &home))
+    };
+    assert_eq!(theirs(&["key", "approvals", "0"]).exit, 0);
+    for arguments in READING {
+        assert_eq!(place.run(arguments).exit, 0, "{arguments:?}");
+        assert_eq!(complete_up_to(&place), Some(2));
+    }
+    // A pin that says otherwise of what is in the ledger contradicts it.
+    let ledger = head(&place, "newest.note")["ledger"].as_str().unwrap().to_owned();
+    let file = place.home().join("state/pins").join(&ledger);
+    let pin = fs::read_to_string(&file).unwrap();
+    let line = pin.lines().next().unwrap();
+    assert!(line.starts_with("own-append 2:"), "{line}");
+    fs::write(&file, pin.replacen("own-append 2:", "own-append 1:", 1)).unwrap();
+    refused(&place, &["verify-chain"], 3, "LEDGER_DIVERGED");
+    for bent in ["own-append 3:", "own-append 0:", "own-append 02:", "first-use 2:"] {
+        fs::write(&file, pin.replacen("own-append 2:", bent, 1)).unwrap();
+        refused(&place, &["verify-chain"], 3, "PIN_INVALID");
+    }
+}
+
+/// With so many events the ledger is found complete; `None` where that is not proven.
+fn complete_up_to(place: &Place) -> Option<u64> {
+    let said = place.run(&["verify-chain", "--json"]);
+    let judged = said.json();
+    match said.exit {
+        0 => judged["data"]["known_head"]["size"].as_u64(),
+        7 => None,
+        _ => panic!("{said:?}"),
+    }
 }
 
 #[test]

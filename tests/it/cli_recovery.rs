@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use ed25519_dalek::{Signer as _, SigningKey};
+use ledger_format::hash::{NodeHash, hex};
+use ledger_format::head::{SignedHead, TreeHead};
 use serde_json::{Value, json};
 
 use crate::support::{Place, Said, a_migrated_store, a_shelf, beside, check_answer, copy, done};
@@ -81,10 +84,36 @@ fn l9_a_key_to_recover_with_is_said_when_the_ledger_is_made() {
     nothing_made(&init(&place, &["--recovery", &"00".repeat(32)]), 3, "KEY_INVALID");
     let own =
         [&INIT[..], &["--recovery", &recovery, "--key", "../recovery.pem", "--json"]].concat();
-    nothing_made(&place.run(&own), 3, "EVENT_ILLEGAL");
+    nothing_made(&place.run(&own), 6, "KEY_REFUSED");
+    // Nor a store.
+    let store = Place::new();
+    let own = a_key(&store, "own.pem");
+    let said = store.run(&["init", "--recovery", &own, "--key", "../own.pem", "--json"]);
+    assert_eq!((said.exit, code(&said).as_str()), (6, "KEY_REFUSED"), "{said:?}");
+    assert_eq!(fs::read_dir(store.work()).unwrap().count(), 0);
     assert_eq!(init(&place, &[]).exit, 0);
     let again = init(&place, &["--recovery", &recovery]);
     assert_eq!((again.exit, code(&again)), (2, "ALREADY_HERE".to_owned()), "{again:?}");
+}
+
+#[test]
+fn l9_the_key_to_recover_with_takes_over_from_nobody_and_who_rotates_it_is_warned() {
+    let place = a_book();
+    let recovery = a_key(&place, "recovery.pem");
+    assert_eq!(init(&place, &["--recovery", &recovery]).exit, 0);
+    a_key(&place, "new.pem");
+    let before = size(&place);
+    let said = place.run(&["key", "rotate", "../recovery.pem", "--json"]);
+    assert_eq!((said.exit, code(&said).as_str()), (6, "KEY_REFUSED"), "{said:?}");
+    let message = said.json()["diagnostics"][0]["message"].to_string();
+    assert!(message.contains("the key to recover with does not take over"), "{message}");
+    assert_eq!(size(&place), before);
+    let said = done(&place, &["key", "rotate", "../new.pem", "--key", "../recovery.pem"]);
+    assert!(said.stderr.contains("warning: it took over from the key to recover with"), "{said:?}");
+    // Any other is rotated without a word of that.
+    a_key(&place, "next.pem");
+    let said = done(&place, &["key", "rotate", "../next.pem"]);
+    assert!(!said.stderr.contains("warning"), "{said:?}");
 }
 
 /// Puts the older copy back over the ledger in `folder`, as somebody does with a backup, and then aside.
@@ -145,6 +174,47 @@ fn l6_work_goes_on_from_a_backup_under_a_new_id() {
         (3, "LEDGER_FOREIGN".to_owned()),
         "another one was here last"
     );
+}
+
+/// A first event names another ledger by its head. What nobody who is known signed is not named.
+#[test]
+fn l6_nobody_goes_on_from_a_head_that_a_stranger_signed() {
+    let place = a_book();
+    assert_eq!(init(&place, &[]).exit, 0);
+    let note = done(&place, &["head", "show"]).stdout;
+    let head = *SignedHead::parse(note.as_bytes()).unwrap().head();
+    let stranger = SigningKey::from_bytes(&[9; 32]);
+    let forged = |head: TreeHead, name: &str| {
+        let signed = SignedHead::sign(head, &stranger.verifying_key(), |text| stranger.sign(text));
+        fs::write(beside(&place, name), signed.encode()).unwrap();
+    };
+    forged(head, "forged.note");
+    forged(TreeHead { root: NodeHash::empty_root(), ..head }, "other.note");
+    fs::write(beside(&place, "true.note"), &note).unwrap();
+    fs::write(beside(&place, "bent.note"), note.replacen("\n2\n", "\n3\n", 1)).unwrap();
+    let strangers = hex(stranger.verifying_key().as_bytes());
+    let elsewhere = |arguments: &[&str]| init(&place, &[&["../new"], arguments].concat());
+    fs::create_dir(beside(&place, "new")).unwrap();
+    for (arguments, expected) in [
+        (&["--continues", "../forged.note"][..], "SIGNER_UNKNOWN"),
+        (&["--continues", "../true.note", "--continues-key", &strangers], "SIGNER_UNKNOWN"),
+        (&["--continues", "../bent.note"], "SIGNATURE_BAD"),
+        (&["--continues", "../other.note", "--continues-key", &strangers], "LEDGER_DIVERGED"),
+    ] {
+        let refused = elsewhere(arguments);
+        assert_eq!((refused.exit, code(&refused).as_str()), (3, expected), "{refused:?}");
+        assert_eq!(fs::read_dir(beside(&place, "new")).unwrap().count(), 0);
+    }
+    let made = elsewhere(&["--continues", "../true.note"]);
+    assert_eq!(made.exit, 0, "{made:?}");
+    // What is only said by the first event is told as that.
+    let ledger = beside(&place, "new/.glyph-ledger");
+    let ledger = ledger.to_str().unwrap();
+    let judged = done(&place, &["verify-chain", "--ledger", ledger, "--json"]).json();
+    check_answer("verify-chain", &judged);
+    assert_eq!(judged["data"]["continues"]["ledger"], head.ledger.to_string());
+    let told = done(&place, &["verify-chain", "--ledger", ledger]).stdout;
+    assert!(told.contains("which is not looked at"), "{told}");
 }
 
 #[test]

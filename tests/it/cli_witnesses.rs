@@ -4,36 +4,22 @@ use std::fs;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use ed25519_dalek::{Signer as _, SigningKey};
-use ledger_format::cosignature::{WitnessKey, statement};
+use ed25519_dalek::Signer as _;
 use ledger_format::note::Note;
 use serde_json::Value;
 
+use crate::support::witness::{SEEN_AT, cosigned_at, witness_key, witness_secret};
 use crate::support::{Place, a_history, beside, check_answer, copy, done};
-
-const SEEN_AT: u64 = 1_700_000_000;
-
-fn key(number: u8) -> SigningKey {
-    SigningKey::from_bytes(&[number; 32])
-}
-
-fn witness(number: u8) -> WitnessKey {
-    WitnessKey::new(&format!("witness.example/w{number}"), key(number).verifying_key()).unwrap()
-}
 
 /// What the witness answers with: its signature line over the text of a note.
 fn cosignature(note: &str, number: u8) -> String {
     let text = Note::parse(note.as_bytes()).unwrap().text().to_owned();
-    let (witness, hint) = (witness(number), witness(number).to_string());
-    let hint = ledger_format::hash::unhex(hint.split('+').nth(1).unwrap()).unwrap();
-    let signature = key(number).sign(&statement(&text, SEEN_AT)).to_bytes();
-    let blob = [hint.as_slice(), &SEEN_AT.to_be_bytes(), &signature].concat();
-    format!("\u{2014} {} {}\n", witness.name(), BASE64.encode(blob))
+    cosigned_at(&text, number, SEEN_AT)
 }
 
 /// Two of three must have seen a head.
 fn two_of_three() -> String {
-    let line = |number: u8| format!("witness W{number} {}\n", witness(number));
+    let line = |number: u8| format!("witness W{number} {}\n", witness_key(number));
     let lines: String = (1..4).map(line).collect();
     format!("{lines}group any-two 2 W1 W2 W3\nquorum any-two\n")
 }
@@ -113,7 +99,7 @@ fn l6_a_policy_may_name_the_log_and_one_that_is_none_is_refused() {
     let (place, note) = a_ledger();
     let origin = note.lines().next().unwrap().to_owned();
     let text = Note::parse(note.as_bytes()).unwrap().text().to_owned();
-    let log = key(9);
+    let log = witness_secret(9);
     let published = Note::signed(text, &origin, &log.verifying_key(), |text| log.sign(text));
     let published = String::from_utf8(published.encode()).unwrap();
     let line = published.split_once("\n\n").unwrap().1;
@@ -142,8 +128,11 @@ fn l6_a_policy_may_name_the_log_and_one_that_is_none_is_refused() {
         ]);
         assert_eq!((said.exit, codes(&said.json())), (2, vec!["POLICY_INVALID"]), "{bad}");
     }
-    // A policy is about a head.
-    assert_eq!(place.run(&["verify-chain", "--witness-policy", "../policy"]).exit, 2);
+    // Without a head, and none kept here, nobody saw one.
+    fs::write(beside(&place, "policy"), two_of_three()).unwrap();
+    let said = place.run(&["verify-chain", "--witness-policy", "../policy", "--json"]);
+    assert!(codes(&said.json()).contains(&"WITNESSES_MISSING"), "{said:?}");
+    assert_eq!(said.exit, 7);
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn code(answer: &Value) -> &str {
 
 /// Looks, and accepts what was seen.
 fn accept(place: &Place, more: &[&str]) -> Value {
-    let seen = told(place, "accept-drift", 0, &[&ACCEPT[..], more].concat());
+    let seen = told(place, "accept-drift", 5, &[&ACCEPT[..], more].concat());
     let id = seen["data"]["id"].as_str().unwrap();
     told(place, "accept-drift", 0, &[&ACCEPT[..], more, &["--yes", &id[..12]]].concat())
 }
@@ -50,7 +50,6 @@ fn all_agree(place: &Place) {
 #[test]
 fn s10_a_structure_made_by_hand_is_told_and_accepted_by_its_id() {
     let place = in_care();
-    let recorded = page_root(&database(&place));
     sql(&place, "CREATE INDEX by_name ON users(name); ALTER TABLE users DROP COLUMN note;");
     sql(&place, "CREATE TABLE other(a); INSERT INTO other VALUES (1), (2); DELETE FROM log;");
     let drifted = page_root(&database(&place));
@@ -63,7 +62,11 @@ fn s10_a_structure_made_by_hand_is_told_and_accepted_by_its_id() {
     }
 
     // Told, and nothing done.
-    let seen = told(&place, "accept-drift", 0, &ACCEPT)["data"].clone();
+    let seen = told(&place, "accept-drift", 5, &ACCEPT);
+    let again = seen["next"][0]["argv"].as_array().unwrap().clone();
+    let seen = seen["data"].clone();
+    let id = seen["id"].as_str().unwrap();
+    assert_eq!(again.last().unwrap(), &id[..12], "{again:?}");
     let changes = &seen["changes"];
     let declared = changes["declared"].as_array().unwrap();
     let named = |one: &Value| format!("{} {}", one["change"].as_str().unwrap(), one["name"]);
@@ -79,19 +82,34 @@ fn s10_a_structure_made_by_hand_is_told_and_accepted_by_its_id() {
     assert_eq!((rows("other"), rows("log")), ((None, Some(2)), (Some(3), Some(0))), "{seen}");
     assert_eq!((&seen["from"], &seen["to"]), (&json!("0002"), &json!("0002")));
     let wrong = [&ACCEPT[..], &["--yes", "000000000000"]].concat();
-    let refused = told(&place, "accept-drift", 5, &wrong);
-    assert_eq!(code(&refused), "CONFIRMATION_REQUIRED");
-    let id = seen["id"].as_str().unwrap();
+    assert_eq!(code(&told(&place, "accept-drift", 8, &wrong)), "PLAN_STALE");
+    for none in ["", " \t"] {
+        let unsaid = ["migration", "accept-drift", "--reason", none, "--yes", &id[..12]];
+        assert_eq!(code(&told(&place, "accept-drift", 2, &unsaid)), "USAGE");
+    }
     let short = [&ACCEPT[..], &["--yes", &id[..11]]].concat();
     told(&place, "accept-drift", 5, &short);
     assert_eq!(done(&place, &["log", "--json"]).stdout, events);
     assert_eq!(page_root(&database(&place)), drifted);
 
-    // Another structure than the one that was looked at is not accepted; other rows are.
-    sql(&place, "CREATE TABLE more(a);");
+    // What was not looked at is not accepted: no other structure, no other row, no other setting.
     let yes = [&ACCEPT[..], &["--yes", &id[..12]]].concat();
-    assert_eq!(code(&told(&place, "accept-drift", 5, &yes)), "CONFIRMATION_REQUIRED");
-    sql(&place, "DROP TABLE more; INSERT INTO other VALUES (3);");
+    for since in [
+        "CREATE TABLE more(a);",
+        "DROP TABLE more; INSERT INTO other VALUES (3);",
+        "DELETE FROM other WHERE a = 1;",
+        "PRAGMA user_version = 7;",
+    ] {
+        sql(&place, since);
+        let stale = told(&place, "accept-drift", 8, &yes);
+        assert_eq!(code(&stale), "PLAN_STALE", "{since}");
+        assert_eq!(stale["next"][0]["argv"].as_array().unwrap()[1..], ACCEPT, "{stale}");
+    }
+    assert_eq!(done(&place, &["log", "--json"]).stdout, events);
+    let seen = told(&place, "accept-drift", 5, &ACCEPT)["data"].clone();
+    let setting = json!([{"name": "user_version", "before": "0", "after": "7"}]);
+    assert_eq!(seen["changes"]["settings"], setting);
+    let yes = [&ACCEPT[..], &["--yes", &seen["id"].as_str().unwrap()[..12]]].concat();
     let accepted = told(&place, "accept-drift", 0, &yes)["data"].clone();
     let taken = page_root(&database(&place));
     let log = done(&place, &["log", "--json"]).json();
@@ -111,15 +129,62 @@ fn s10_a_structure_made_by_hand_is_told_and_accepted_by_its_id() {
     let again = told(&place, "replay", 0, &["replay", "--recompute"]);
     assert_eq!(again["ok"], true);
 
+    all_agree(&place);
+}
+
+#[test]
+fn s10_accepted_drift_is_told_apart_from_what_runs_did() {
+    let place = in_care();
+    let recorded = page_root(&database(&place));
+    sql(&place, "CREATE TABLE other(a); INSERT INTO other VALUES (1), (2); DELETE FROM log;");
+    sql(&place, "PRAGMA user_version = 7;");
+    let accepted = accept(&place, &[])["data"].clone();
+    let taken = page_root(&database(&place));
+    let seq = &accepted["accepted"];
+    let (at, before) = (seq.to_string(), (seq.as_u64().unwrap() - 1).to_string());
+
+    // Whoever asks what the last run did is told what of it the run did not do.
+    let compared = told(&place, "diff", 0, &["diff", "@-1", "@"])["data"].clone();
+    let outside = compared["outside"].as_array().unwrap();
+    assert_eq!(outside.len(), 1, "{outside:?}");
+    assert_eq!((&outside[0]["seq"], &outside[0]["how"]), (seq, &json!("drift_accepted")));
+    let alone = told(&place, "diff", 0, &["diff", &before, &at])["data"].clone();
+    assert_eq!(outside[0]["changes"], alone["objects"][0]["database"]);
+    let said = done(&place, &["diff", "@-1", "@"]).stdout;
+    let (_, no_run) = said.split_once("of that no run made\n").unwrap();
+    assert!(no_run.contains(&format!("accepted at event {at}: {}", ACCEPT[3])), "{said}");
+    assert!(no_run.contains("other: none -> 2 rows"), "{said}");
+    assert!(!no_run.contains("users"), "{said}");
+    let run_alone = told(&place, "diff", 0, &["diff", "@-1", &before])["data"].clone();
+    assert_eq!(run_alone["outside"], json!([]));
+
+    let standing_out = told(&place, "audit", 6, &["audit", "exceptions", "--from", &at]);
+    let exceptions = standing_out["data"]["exceptions"].as_array().unwrap();
+    let size = json!({"declared": 1, "rows_added": 2, "rows_removed": 3, "rows_changed": 0,
+        "settings": 1});
+    assert_eq!(exceptions.len(), 1, "{exceptions:?}");
+    assert_eq!((&exceptions[0]["seq"], &exceptions[0]["size"]), (seq, &size), "{exceptions:?}");
+    assert_eq!(exceptions[0]["reason"], ACCEPT[3]);
+    // Whoever takes the database into care once more is told that it is.
+    for more in [&[][..], &["--baseline", "0002"]] {
+        let refused = told(&place, "init", 2, &[&INIT_COMMAND[..], more].concat());
+        assert_eq!(code(&refused), "ALREADY_HERE");
+    }
+
     // Back to before it takes it away, which is said; it stays kept.
-    let before = (accepted["accepted"].as_u64().unwrap() - 1).to_string();
     let back = ["migration", "rollback", "--to", &before];
     let refused = told(&place, "rollback", 6, &back);
     let message = refused["diagnostics"][0]["message"].as_str().unwrap();
     assert!(message.contains("accepted at event"), "{message}");
+    assert_eq!(refused["next"][0]["argv"].as_array().unwrap()[1..], ["diff", &before, &at]);
     assert_eq!(page_root(&database(&place)), taken);
     let gone = told(&place, "rollback", 0, &[&back[..], &["--discard-changes"]].concat());
     assert_eq!(page_root(&database(&place)), recorded);
+    let taken_out = &gone["data"]["taken_out"];
+    assert_eq!(taken_out["accepted"], json!([seq]), "{gone}");
+    let tables = taken_out["changes"]["tables"].as_array().unwrap();
+    let other = tables.iter().find(|table| table["table"] == "other").unwrap();
+    assert_eq!((&other["rows_before"], &other["rows_after"]), (&json!(2), &Value::Null));
     let forward = gone["next"][1]["argv"].as_array().unwrap().last().unwrap().clone();
     told(&place, "rollback", 0, &["migration", "rollback", "--to", forward.as_str().unwrap()]);
     assert_eq!(page_root(&database(&place)), taken);
@@ -130,6 +195,12 @@ fn s10_a_structure_made_by_hand_is_told_and_accepted_by_its_id() {
 fn s10_a_migration_done_by_hand_is_accepted_with_the_version_it_leads_to() {
     let place = in_care();
     sql(&place, "ALTER TABLE users ADD COLUMN mail TEXT DEFAULT 'none';");
+    // What it is said to have gone through must have made it, as where it came into care.
+    let nothing = [&ACCEPT[..], &["--baseline", "none"]].concat();
+    let differs = told(&place, "accept-drift", 2, &nothing);
+    assert_eq!(code(&differs), "BASELINE_DIFFERS", "{differs}");
+    let believed = [&nothing[..], &["--believe-baseline"]].concat();
+    assert_eq!(told(&place, "accept-drift", 5, &believed)["data"]["to"], "none");
     let unknown = [&ACCEPT[..], &["--baseline", "9"]].concat();
     assert_eq!(code(&told(&place, "accept-drift", 4, &unknown)), "MIGRATION_VERSION_UNKNOWN");
     let accepted = accept(&place, &["--baseline", "0003"])["data"].clone();

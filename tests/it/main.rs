@@ -21,6 +21,8 @@ mod cli_judge;
 #[cfg(test)]
 mod cli_keys;
 #[cfg(test)]
+mod cli_outputs;
+#[cfg(test)]
 mod cli_proofs;
 #[cfg(test)]
 mod cli_recovery;
@@ -35,11 +37,15 @@ mod contract_schema;
 #[cfg(test)]
 mod databases;
 #[cfg(test)]
+mod databases_alone;
+#[cfg(test)]
 mod databases_back;
 #[cfg(test)]
 mod databases_drift;
 #[cfg(test)]
 mod databases_found;
+#[cfg(test)]
+mod databases_images;
 #[cfg(test)]
 mod databases_kill;
 #[cfg(test)]
@@ -142,3 +148,5 @@ mod verify_folder;
 mod verify_log;
 #[cfg(test)]
 mod verify_python;
+#[cfg(test)]
+mod witnesses_asked;

@@ -10,6 +10,7 @@ mod place;
 mod schema;
 mod story;
 pub(crate) mod trace;
+pub(crate) mod witness;
 
 pub(crate) use browser::look;
 pub(crate) use documents::{

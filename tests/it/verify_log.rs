@@ -1,7 +1,7 @@
 //! Attacks on a stored history, each bent in memory byte by byte: what the judge says and names.
 
 use glyph_ledger::diagnostic;
-use glyph_ledger::ledger::{KnownBy, KnownHead, Pin, Provenance};
+use glyph_ledger::ledger::{KnownBy, KnownHead, Pin, Prefix, Provenance};
 use glyph_ledger::log::sled::Anchor;
 use glyph_ledger::objects::{MemoryObjects, Objects as _};
 use glyph_ledger::verify::{Expectations, Fault, Options, Outcome, Report, Unobserved, verify};
@@ -52,9 +52,10 @@ fn a_whole_ledger_is_complete_as_far_as_it_is_known_from_outside() {
     assert_eq!((report.outcome, report.size, report.batches), (Outcome::ConsistentOnly, 64, 8));
     assert_eq!(report.good.as_ref(), Some(log.head()));
     assert_eq!(report.state.unwrap().size(), 64);
+    let whole = Prefix::from(log.head().head());
     for (expectations, by) in [
-        (pinned(&log, Provenance::OwnAppend), Some(KnownBy::Pin)),
-        (pinned(&log, Provenance::Explicit), Some(KnownBy::Pin)),
+        (pinned(&log, Provenance::OwnAppend(whole)), Some(KnownBy::Pin)),
+        (pinned(&log, Provenance::Explicit(whole)), Some(KnownBy::Pin)),
         (pinned(&log, Provenance::FirstUse), None),
         (anchored(&log), None),
         (

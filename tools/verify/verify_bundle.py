@@ -6,8 +6,9 @@
 Needs Python 3.9 or newer and verify_export.py beside it. Written from the format's document alone (ledger-format/SPEC.md §8.8 and
 §12.2).
 
-Exit status: 0 the bundle proves what it says (the answer says what that is, and what it is not); 1 it proves nothing, or is of
-another ledger or file than expected; 2 not understood, or a file cannot be read.
+Exit status, as of the program: 0 the bundle proves what it says (the answer says what that is, and what it is not); 7 nothing is wrong
+with it, and whose ledger it is was not compared (--ledger), or its claims were not there to look at (--claims); 3 it proves nothing, or
+is of another ledger or file than expected; 2 not understood; 1 a file cannot be read.
 """
 
 import argparse
@@ -37,7 +38,8 @@ TEXTS = ("to", "from", "object_id", "object_kind", "operator_id")
 def main(arguments=None):
     parser = argparse.ArgumentParser(
         description="Verifies a certificate bundle of a glyph ledger.",
-        epilog="Exit status: 0 it proves what it says, 1 it does not, 2 not understood or unreadable.",
+        epilog="Exit status: 0 it proves what it says, 7 it was not compared with all that it takes (--ledger, --claims), "
+               "3 it does not, 2 not understood, 1 unreadable.",
         allow_abbrev=False,
     )
     parser.add_argument("bundle")
@@ -51,7 +53,7 @@ def main(arguments=None):
         subject = hashlib.sha256(read(options.subject)).hexdigest() if options.subject else None
     except OSError as error:
         print("verify_bundle: cannot read: %s" % error, file=sys.stderr)
-        return 2
+        return v.UNREADABLE
     try:
         report = verify(data, options.ledger, listed)
         if subject is not None and subject not in report["documents"]:
@@ -60,7 +62,14 @@ def main(arguments=None):
     except v.Fault as fault:
         report = {"ok": False, "fault": {"code": fault.code, "cause": fault.cause}}
     print(json.dumps(report))
-    return 0 if report["ok"] else 1
+    if not report["ok"]:
+        return v.REFUSED
+    missing = [told for told, there in (
+        ("whose ledger it is was not compared with anything: --ledger", options.ledger is not None),
+        ("of the objects nothing was seen: --claims", report["claims_seen"])) if not there]
+    for told in missing:
+        print("verify_bundle: %s" % told, file=sys.stderr)
+    return v.NOT_PROVEN if missing else v.DONE
 
 
 def read(path):

@@ -12,9 +12,10 @@ what may come when, states, heads, the tree, CBOR, Ed25519.
 It reads the export line by line. Memory grows with the number of objects and runs that the history tells of, not with
 the number of events.
 
-Exit status: 0 the export is consistent (the answer says what was checked, and what was not); 1 it is damaged, forged or
-not the history that was expected (the answer names line, event, cause, and how much still stands); 2 not understood, or
-the file cannot be read.
+Exit status, as of the program: 0 the export is consistent, and complete as far as the trusted head covers (the answer says what was
+checked, and what was not); 7 it is consistent, and completeness is not proven, for want of a head from elsewhere; 3 it is damaged, forged
+or not the history that was expected (the answer names line, event, cause, and how much still stands); 2 not understood; 1 a
+file cannot be read.
 """
 
 import argparse
@@ -39,6 +40,15 @@ ROUTE_EDGES = 64
 RENAMED_MOST = 16
 
 MIXED = "mixed"  # the version of every open store, §6.2
+
+# Exit statuses, those of the program.
+DONE = 0
+UNREADABLE = 1
+NOT_UNDERSTOOD = 2  # also argparse's
+REFUSED = 3
+NOT_PROVEN = 7
+EPILOG = ("Exit status: 0 consistent, and complete as far as the trusted head covers; 7 consistent, completeness not proven; "
+          "3 damaged or another history than expected; 2 not understood; 1 unreadable.")
 
 FAULTS_SHOWN = 100  # with --keep-going; the rest is counted
 
@@ -88,24 +98,31 @@ def main(arguments=None):
                 report = verify(export, trust, options.ledger, options.keep_going)
     except OSError as error:
         print("verify_export: cannot read: %s" % error, file=sys.stderr)
-        return 2
+        return UNREADABLE
     except Fault as fault:  # of the trusted head's file: nothing was verified yet
         print("verify_export: --trust %s is not a head: %s" % (options.trust, fault.cause), file=sys.stderr)
-        return 2
+        return NOT_UNDERSTOOD
     try:
         print(json.dumps(report, ensure_ascii=True) if options.json else in_words(report), flush=True)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):  # else nobody reads on; the verdict stays the exit status
             print("verify_export: cannot write the answer: %s" % error, file=sys.stderr)
-            return 2
-    return 0 if report["ok"] else 1
+            return UNREADABLE
+    return status(report["ok"], report["complete_to"])
+
+
+def status(ok, complete_to):
+    """The exit status of a verdict."""
+    if not ok:
+        return REFUSED
+    return DONE if complete_to is not None else NOT_PROVEN
 
 
 def read_options(arguments):
     parser = argparse.ArgumentParser(
         description="Verifies an export of a glyph ledger (JSON lines) without the program that made it.",
-        epilog="Exit status: 0 consistent, 1 damaged or another history than expected, 2 not understood or unreadable.",
+        epilog=EPILOG,
         allow_abbrev=False,
     )
     parser.add_argument("export", help="the export's file; - for standard input")
@@ -152,7 +169,8 @@ def in_words(report):
     else:
         out.append("still good: nothing; no head before the fault verifies")
     out.append("complete up to %d events, by the trusted head" % report["complete_to"]
-               if report["complete_to"] is not None else "completeness: not shown")
+               if report["complete_to"] is not None
+               else "completeness: not proven%s" % ("; name a head from elsewhere: --trust" if report["ok"] else ""))
     out.append("checked%s:" % ("" if report["ok"] else ", of what is still good"))
     out.extend("  - " + line for line in report["checked"])
     out.append("not checked:")

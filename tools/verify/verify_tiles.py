@@ -7,8 +7,9 @@
 Needs Python 3.9 or newer and verify_export.py beside it. Written from the format's document alone (ledger-format/SPEC.md §7.2 and
 §12.1).
 
-Exit status: 0 the folder is consistent (the answer says up to where it is complete); 1 it is damaged, forged or not the history
-that was expected; 2 not understood, or a file cannot be read.
+Exit status, as of the program: 0 the folder is consistent, and complete as far as the trusted head covers; 7 it is consistent, and
+completeness is not proven, for want of a head from elsewhere; 3 it is damaged, forged or not the history that was expected; 2 not
+understood; 1 a file cannot be read, or there is no head.
 """
 
 import argparse
@@ -26,7 +27,7 @@ WIDTH = 256
 def main(arguments=None):
     parser = argparse.ArgumentParser(
         description="Verifies a published folder of a glyph ledger without the program that made it.",
-        epilog="Exit status: 0 consistent, 1 damaged or another history than expected, 2 not understood or unreadable.",
+        epilog=v.EPILOG,
         allow_abbrev=False,
     )
     parser.add_argument("folder")
@@ -35,20 +36,29 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         trust = v.read_trust(options.trust) if options.trust else None
-    except (OSError, v.Fault) as error:
+    except OSError as error:
         print("verify_tiles: --trust: %s" % error, file=sys.stderr)
-        return 2
+        return v.UNREADABLE
+    except v.Fault as fault:
+        print("verify_tiles: --trust %s is not a head: %s" % (options.trust, fault.cause), file=sys.stderr)
+        return v.NOT_UNDERSTOOD
     try:
         report = verify(options.folder, trust, options.ledger)
     except FileNotFoundError as error:
         report = {"ok": False, "fault": {"code": "missing", "cause": str(error)}}
+        if not os.path.exists(os.path.join(options.folder, "checkpoint")):
+            print("verify_tiles: cannot read: %s" % error, file=sys.stderr)
+            return v.UNREADABLE
     except OSError as error:
         print("verify_tiles: cannot read: %s" % error, file=sys.stderr)
-        return 2
+        return v.UNREADABLE
     except v.Fault as fault:
         report = {"ok": False, "fault": {"code": fault.code, "cause": fault.cause}}
     print(json.dumps(report))
-    return 0 if report["ok"] else 1
+    status = v.status(report["ok"], report.get("complete_to"))
+    if status == v.NOT_PROVEN:
+        print("verify_tiles: consistent; completeness not proven: name a head from elsewhere, --trust", file=sys.stderr)
+    return status
 
 
 def verify(folder, trust=None, ledger=None):

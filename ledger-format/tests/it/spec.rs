@@ -7,6 +7,7 @@ use ledger_format::body::{Body, ROUTE_EDGES_MAX};
 use ledger_format::bundle::BUNDLE_BYTES_MAX;
 use ledger_format::cbor::{EVENT_DEPTH_MAX, VALUE_DEPTH_MAX};
 use ledger_format::column::{Column, Holds};
+use ledger_format::cosignature::COSIGNED_AT_MAX;
 use ledger_format::event::{AT_MS_MAX, EVENT_BYTES_MAX, FORMAT, SEQ_MAX};
 use ledger_format::flat::{FLAT_LINE_BYTES_MAX, FLAT_SCHEMA, TYPES_SCHEMA, flat_columns};
 use ledger_format::frame::FRAME_BYTES_MAX;
@@ -33,6 +34,7 @@ fn the_limits_are_those_of_the_code() {
         ("AT_MS_MAX", AT_MS_MAX.into()),
         ("NUMBER_MAX", NUMBER_MAX),
         ("NOTE_BYTES_MAX", NOTE_BYTES_MAX as i128),
+        ("COSIGNED_AT_MAX", COSIGNED_AT_MAX.into()),
         ("ROUTE_EDGES_MAX", ROUTE_EDGES_MAX as i128),
         ("PROOF_NODES_MAX", PROOF_NODES_MAX as i128),
         ("PROOF_BYTES_MAX", PROOF_BYTES_MAX as i128),

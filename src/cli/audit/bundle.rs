@@ -7,7 +7,7 @@ use clap::Args;
 use ledger_format::hash::{LedgerId, NodeHash};
 use serde::Serialize;
 
-use super::super::context::Context;
+use super::super::context::{Context, with_cosignatures};
 use super::super::documents;
 use super::super::new_file::NewFile;
 use super::super::output::{Answer, Done};
@@ -15,14 +15,11 @@ use super::super::terminal::{Paint, plain};
 use super::super::words::count;
 use crate::diagnostic::{Failure, OBJECT_MISSING};
 use crate::objects::PackObjects;
-use crate::package::{PACKAGE_FIRST, Packaged, package};
-
-/// Where the name of an archive's first file begins.
-const NAME_AT: usize = 30;
+use crate::package::{Packaged, package};
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Arguments {
-    /// The archive to write; an earlier bundle is written over
+    /// The archive to write; nothing is ever written over
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
 }
@@ -43,11 +40,13 @@ pub(in super::super) struct Written {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Written>, Failure> {
     let file = arguments.output.as_path();
     documents::must_lie_outside(file, context)?;
-    let output = NewFile::at(file, is_bundle)?;
+    let output = NewFile::absent(file)?;
     let ledger = context.open()?;
     let packs = PackObjects::open_read_only(&ledger.objects_dir())?;
     let head = *ledger.head().head();
-    let packaged = output.make(0o600, |out| Ok(package(&ledger, &packs, BufWriter::new(out))?))?;
+    let signed = with_cosignatures(ledger.head())?;
+    let packaged =
+        output.make(0o600, |out| Ok(package(&ledger, &signed, &packs, BufWriter::new(out))?))?;
     let Packaged { events, runs, has_report, files, missing } = packaged;
     let (ledger, root, file) = (head.ledger, head.root, file.to_owned());
     let done = Done::new(Written { ledger, file, events, root, runs, has_report, files })
@@ -61,11 +60,6 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Writt
         }
         None => done,
     })
-}
-
-fn is_bundle(bytes: &[u8]) -> bool {
-    let name = bytes.get(NAME_AT..NAME_AT + PACKAGE_FIRST.len());
-    bytes.starts_with(b"PK\x03\x04") && name == Some(PACKAGE_FIRST.as_bytes())
 }
 
 impl Answer for Written {

@@ -12,7 +12,8 @@ use super::super::terminal::{Paint, one_line};
 use super::super::words::count;
 use super::Within;
 use crate::diagnostic::{EXCEPTIONS_FOUND, Failure};
-use crate::evidence::{Exception, Matter, exceptions};
+use crate::evidence::{DriftSize, Exception, Matter, exceptions, measure_drift};
+use crate::objects::PackObjects;
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Arguments {
@@ -32,7 +33,11 @@ pub(in super::super) struct Found {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Found>, Failure> {
     let ledger = context.open()?;
     let seqs = arguments.within.seqs(&ledger)?;
-    let exceptions = exceptions(&ledger, &seqs)?;
+    let mut exceptions = exceptions(&ledger, &seqs)?;
+    if exceptions.iter().any(|one| matches!(one.matter, Matter::DriftAccepted { .. })) {
+        let packs = PackObjects::open_read_only(&ledger.objects_dir())?;
+        measure_drift(&ledger, &packs, &mut exceptions);
+    }
     let failure = exceptions.first().map(|first| {
         let told = count(exceptions.len() as u64, "exception");
         Failure::new(&EXCEPTIONS_FOUND, told)
@@ -59,6 +64,13 @@ impl Answer for Found {
         }
         Ok(())
     }
+}
+
+/// How much drift changed, in words.
+fn sized(size: DriftSize) -> String {
+    let DriftSize { declared, rows_added, rows_removed, rows_changed, settings } = size;
+    let rows = format!("rows: {rows_added} new, {rows_removed} gone, {rows_changed} changed");
+    format!("{}, {rows}, {}", count(declared, "declaration"), count(settings, "setting"))
 }
 
 /// In words.
@@ -88,6 +100,11 @@ fn told(matter: &Matter) -> String {
         }
         Matter::ProofFailed { object, contract } => {
             format!("{object}: contract {} does not keep what it promises", contract.short())
+        }
+        Matter::DriftAccepted { object, version, reason, actor, size } => {
+            let size = size.map_or_else(|| "not measured".to_owned(), sized);
+            let actor = actor.short();
+            format!("{object}, at version {version}, by key {actor}: {reason} ({size})")
         }
         Matter::SuspectKey { key, suspect, first, last, events } => {
             let (events, key) = (count(*events, "event"), key.short());

@@ -14,12 +14,12 @@ use super::super::terminal::{Paint, plain};
 use super::super::words::count;
 use super::super::{documents, failure};
 use crate::diagnostic::{Failure, OBJECT_MISSING};
-use crate::evidence::{REPORT_BEGINS, ReportError, Reported, report};
+use crate::evidence::{ReportError, Reported, report};
 use crate::objects::PackObjects;
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Arguments {
-    /// The page to write; an earlier report is written over
+    /// The page to write; nothing is ever written over
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
 }
@@ -40,7 +40,7 @@ pub(in super::super) struct Written {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Written>, Failure> {
     let file = arguments.output.as_path();
     documents::must_lie_outside(file, context)?;
-    let output = NewFile::at(file, |bytes| bytes.starts_with(REPORT_BEGINS))?;
+    let output = NewFile::absent(file)?;
     let ledger = context.open()?;
     let packs = PackObjects::open_read_only(&ledger.objects_dir())?;
     let head = *ledger.head().head();

@@ -67,6 +67,12 @@ impl Runs {
                 found.push(Exception { seq: at, matter: Matter::Abandoned { run, reason } });
                 self.finish(found);
             }
+            Body::DriftAccepted(body) => {
+                let (object, version) = (body.object.clone(), body.version.clone());
+                let (reason, actor) = (body.reason.clone(), by);
+                let matter = Matter::DriftAccepted { object, version, reason, actor, size: None };
+                found.push(Exception { seq: at, matter });
+            }
             Body::ProofRecorded(body) if !body.pass => {
                 let (object, contract) = (body.object.clone(), body.contract);
                 found.push(Exception { seq: at, matter: Matter::ProofFailed { object, contract } });

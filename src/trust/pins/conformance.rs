@@ -8,7 +8,7 @@ use ledger_format::hash::{LedgerId, NodeHash};
 use ledger_format::head::{SignedHead, TreeHead};
 
 use super::{encode, parse};
-use crate::ledger::{Pin, Provenance};
+use crate::ledger::{Pin, Prefix, Provenance};
 
 #[test]
 fn pins_and_keys_are_written_as_recorded() {
@@ -21,14 +21,22 @@ fn pins_and_keys_are_written_as_recorded() {
 }
 
 fn pin(draw: &mut Draw) -> Pin {
-    let provenance = variant!(draw, Provenance {
-        FirstUse => Provenance::FirstUse,
-        Explicit => Provenance::Explicit,
-        OwnAppend => Provenance::OwnAppend,
-    });
     let (ledger, root) = (LedgerId::from_bytes(draw.array()), NodeHash::from_bytes(draw.array()));
     let key = SigningKey::from_bytes(&[draw.byte() % 3; 32]);
     let head = TreeHead { ledger, size: draw.number(), root };
     let head = SignedHead::sign(head, &key.verifying_key(), |text| key.sign(text));
+    let complete = complete(draw, Prefix::from(head.head()));
+    let provenance = variant!(draw, Provenance {
+        FirstUse => Provenance::FirstUse,
+        Explicit => Provenance::Explicit(complete),
+        OwnAppend => Provenance::OwnAppend(complete),
+    });
     Pin { head, provenance }
+}
+
+/// What was seen, or a beginning of it.
+fn complete(draw: &mut Draw, seen: Prefix) -> Prefix {
+    let size = draw.number() % seen.size.max(1);
+    let prefix = Prefix { size, root: NodeHash::from_bytes(draw.array()) };
+    if size == 0 || draw.byte().is_multiple_of(2) { seen } else { prefix }
 }

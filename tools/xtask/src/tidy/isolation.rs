@@ -1,4 +1,4 @@
-//! What only one place may name: the store engine, and `unsafe`; and what the pure crates must not name at all.
+//! What only one place may name: the store engine, the network, and `unsafe`; and what the pure crates must not name at all.
 //!
 //! Each rule is an absence that a module doc promises. Code for tests may name what pure code may not: it reads vectors
 //! from files.
@@ -9,6 +9,10 @@ use super::{Finding, Tree};
 /// The only folder whose files may name the store engine.
 const ENGINE_FOLDER: &str = "src/log/sled";
 const ENGINE: &str = "sled";
+
+/// The only file that may open a connection to another machine.
+const NETWORK_FILE: &str = "src/evidence/http.rs";
+const NETWORK: &str = "ureq";
 
 /// The only crate that may hold unsafe code.
 const UNSAFE_CRATE: &str = "src/target/sqlite/recorded-vfs/";
@@ -27,6 +31,10 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         for named in source.paths() {
             if named.names_crate(ENGINE) && !in_engine_folder(path) {
                 findings.push(Finding::new(path, named.line, format!("only {ENGINE_FOLDER} may name `{ENGINE}`; a module of that name is `self::{ENGINE}`")));
+            }
+            if named.names_crate(NETWORK) && path != NETWORK_FILE {
+                let told = format!("only {NETWORK_FILE} may name `{NETWORK}`");
+                findings.push(Finding::new(path, named.line, told));
             }
             if let Some(word) = unsafe_word(&named).filter(|_| !path.starts_with(UNSAFE_CRATE)) {
                 findings.push(Finding::new(
@@ -128,6 +136,7 @@ mod tests {
                 "mod sled; pub use self::sled::SledLog; fn f() { let sled = 1; let path = root.join(\"sled\"); }",
             ),
             ("src/log/sled/open.rs", "use sled::Db;"),
+            ("src/evidence/http.rs", "use ureq::Agent;"),
             ("src/log/sled.rs", "fn f(db: &sled::Db) {}"),
             ("src/ledger.rs", "use std::{fs, time}; use std::collections::HashMap; /* unsafe */"),
         ]);
@@ -149,6 +158,15 @@ mod tests {
                 ("tests/it/main.rs", 1, "sled"),
             ],
         );
+    }
+
+    #[test]
+    fn the_network_is_named_in_one_file() {
+        let tree = Tree::of(&[
+            ("src/cli.rs", "\nfn f() { ureq::get(\"\") }"),
+            ("src/http.rs", "use ureq;"),
+        ]);
+        assert_found(&check(&tree), &[("src/cli.rs", 2, "ureq"), ("src/http.rs", 1, "ureq")]);
     }
 
     #[test]
