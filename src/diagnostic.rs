@@ -211,8 +211,8 @@ catalogue! {
         "A database is not one that can be migrated: not SQLite, empty, or damaged; or a document is none: a link, too large.",
         "Restore a database from a backup or from the ledger (`glyph-ledger replay --out DIR`); leave such a document out (`glyph-ledger plan --leave-out GLOB`).";
     NEEDS_EXCLUSIVE = 1025, Unsupported, Error, false,
-        "The migration changes the database's page size, encoding or vacuum mode, which others may not see change.",
-        "Leave those settings out of the migration's scripts.";
+        "Going there changes the database's page size, vacuum mode or encoding, which others may not see change.",
+        "Close the database everywhere and give `--exclusive`; another encoding than it has is written by `glyph-ledger replay --out DIR` only.";
     MIGRATION_BELOW_MINIMUM = 1030, Unsupported, Error, false,
         "The object's version is older than the oldest one that the contract reads.",
         "Migrate it with a program that still reads that version.";

@@ -660,7 +660,12 @@ impl From<&PublishError> for Failure {
         match error {
             PublishError::Database(error) => error.into(),
             PublishError::Image(error) => error.into(),
-            PublishError::NeedsExclusive { .. } => plainly(&NEEDS_EXCLUSIVE, error),
+            PublishError::NeedsExclusive { .. } => {
+                plainly(&NEEDS_EXCLUSIVE, error).next(["undo", "--exclusive"])
+            }
+            PublishError::OtherEncoding { .. } => {
+                plainly(&NEEDS_EXCLUSIVE, error).next(["replay", "--out", "DIR"])
+            }
         }
     }
 }
@@ -680,9 +685,10 @@ impl From<&StepError> for Failure {
             StepError::TransactionLeftOpen { script } => {
                 plainly(&STEP_FAILED, error).at(script).next(["check"])
             }
-            StepError::ForeignKey { script, .. } => plainly(&OUTCOME_INVALID, error).at(script),
-            StepError::Broken { script, .. } => plainly(&OUTCOME_INVALID, error).at(script),
-            StepError::Integrity { .. } => plainly(&OUTCOME_INVALID, error),
+            StepError::ForeignKey { script, .. } | StepError::Broken { script, .. } => {
+                plainly(&OUTCOME_INVALID, error).at(script).next(["check"])
+            }
+            StepError::Integrity { .. } => plainly(&OUTCOME_INVALID, error).next(["check"]),
             StepError::Clock(_) => plainly(&INTERNAL, error),
             StepError::LogDisagrees { .. } => plainly(&INTERNAL, error),
             StepError::UnknownPage(error) => error.into(),

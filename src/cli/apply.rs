@@ -92,14 +92,15 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Appli
         store.hold_writes()?;
     }
     let consent = Consent(accept_lossy.clone());
+    let inputs = fixed.inputs()?;
     let plan = match loaded {
         Some(plan) => plan,
-        None => plan_to_apply(&mut store, None, Policy::default(), &consent)?,
+        None => plan_to_apply(&mut store, None, Policy::default(), &consent, inputs)?,
     };
     let size = store.ledger().state().size();
     let mut bar = Bar::new(context);
     bar.listen()?;
-    match apply(&mut store, &plan, &consent, fixed.inputs()?, &signer, &mut bar) {
+    match apply(&mut store, &plan, &consent, inputs, &signer, &mut bar) {
         Ok(report) => {
             let answer = RunAnswer::of(report, store.ledger(), store.objects());
             Ok(done(answer.with_plan(&plan)))

@@ -20,7 +20,7 @@ use super::report::write_lost;
 use super::terminal::{Paint, one_line};
 use super::{databases, failure, interrupt, progress};
 use crate::contract::{Contract, load_file};
-use crate::diagnostic::{Failure, PLAN_STALE, USAGE};
+use crate::diagnostic::{Failure, NEEDS_EXCLUSIVE, PLAN_STALE, USAGE};
 use crate::effects::{Clock as _, Random as _, SystemClock, SystemRandom};
 use crate::ledger::{Cursor, Ledger};
 use crate::migrate::account::{LossyEntry, find_run, left_out, lost};
@@ -81,6 +81,32 @@ pub(super) fn open_by_ledger(context: &Context) -> Result<(Store, Option<String>
     Ok((store, Some(told)))
 }
 
+/// Who else may have a database open.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Alone {
+    /// Publish only while nobody else has the database open, and then whatever its page size or vacuum mode becomes
+    #[arg(long)]
+    exclusive: bool,
+}
+
+impl Alone {
+    /// Has runs of `store` publish so.
+    pub(super) const fn with(self, store: &mut Store) {
+        if self.exclusive {
+            store.publish_alone();
+        }
+    }
+
+    /// Refuses that where documents are in care.
+    pub(super) fn must_not(self) -> Result<(), Failure> {
+        if !self.exclusive {
+            return Ok(());
+        }
+        let told = "documents have no page layout: --exclusive is for databases";
+        Err(Failure::new(&USAGE, told).at("--exclusive"))
+    }
+}
+
 /// Refuses to hold writes where documents are in care, whose writers ask for no lock.
 pub(super) fn must_not_hold(hold_writes: bool) -> Result<(), Failure> {
     if !hold_writes {
@@ -115,6 +141,9 @@ pub(super) fn told(failure: Failure, store: &Store, size_before: u64) -> Failure
 /// The same, by the ledger alone.
 pub(super) fn told_of(failure: Failure, ledger: &Ledger, size_before: u64) -> Failure {
     match &ledger.state().runs().open {
+        Some(_) if failure.code == &NEEDS_EXCLUSIVE => Failure { next: Vec::new(), ..failure }
+            .not_done("the run is committed and not published everywhere yet")
+            .next(["migration", "resume", "--exclusive"]),
         Some(open) if open.phase == Phase::Staging => failure
             .not_done("the store was not touched; the run stays open")
             .next(["migration", "resume"]),

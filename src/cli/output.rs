@@ -96,7 +96,7 @@ impl<A> Done<A> {
 pub(super) struct Output {
     program: &'static str,
     command: String,
-    /// The command again, waiting for whoever is in its way.
+    /// The command again.
     again: Vec<String>,
     json: bool,
     quiet: bool,
@@ -113,11 +113,7 @@ impl Output {
         arguments: &[OsString],
         globals: &Globals,
     ) -> Self {
-        let mut again: Vec<String> =
-            arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        if !again.iter().any(|word| word.starts_with("--wait")) {
-            again.extend(WAIT_AGAIN.map(str::to_owned));
-        }
+        let again = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         Self {
             program,
             command,
@@ -227,8 +223,12 @@ impl Output {
         let mut lines = vec![format!("{head}: {}", plain(message))];
         lines.extend(place.iter().map(|place| format!("  at: {}", one_line(place))));
         lines.push(format!("  not done: {not_done}"));
-        lines.extend(commands("  ", &self.after(failure)));
-        lines.push(format!("  more: {} explain {}", self.program, code.id));
+        let more = format!("{} explain {}", self.program, code.id);
+        let next = self.after(failure);
+        lines.extend(commands("  ", &next));
+        if !next.iter().any(|command| command.to_string() == more) {
+            lines.push(format!("  more: {more}"));
+        }
         to_stderr(&lines.join("\n"));
         if !evidence.is_empty() {
             to_stderr("  evidence, to be kept and shown:");
@@ -239,13 +239,28 @@ impl Output {
         }
     }
 
-    /// The commands to run after a failure. Whoever only was in the way is waited for.
+    /// The commands to run after a failure. Whoever only was in the way is waited for; what keeps a file from being read or
+    /// written is mended and the same done again; of all else that has no next step there is more to read.
     fn after(&self, failure: &Failure) -> Vec<Next> {
-        if failure.code == &BUSY && failure.next.is_empty() {
-            let program = iter::once(self.program.to_owned());
-            return vec![Next { argv: program.chain(self.again.iter().cloned()).collect() }];
+        let called = |words: &[String]| {
+            let argv = iter::once(self.program.to_owned()).chain(words.iter().cloned()).collect();
+            vec![Next { argv }]
+        };
+        match failure.next.as_slice() {
+            [] if failure.code == &BUSY => called(&self.waiting()),
+            [] if failure.code == &IO => called(&self.again),
+            [] => called(&["explain".to_owned(), failure.code.id.to_owned()]),
+            next => next.iter().map(|words| self.next(words)).collect(),
         }
-        failure.next.iter().map(|words| self.next(words)).collect()
+    }
+
+    /// The command again, waiting for whoever is in its way.
+    fn waiting(&self) -> Vec<String> {
+        let mut again = self.again.clone();
+        if !again.iter().any(|word| word.starts_with("--wait")) {
+            again.extend(WAIT_AGAIN.map(str::to_owned));
+        }
+        again
     }
 
     fn next(&self, words: &[String]) -> Next {

@@ -35,6 +35,8 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "abandon")]
     locked: bool,
     #[command(flatten)]
+    alone: job::Alone,
+    #[command(flatten)]
     working: Working,
 }
 
@@ -102,6 +104,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
         return Err(Failure::new(&USAGE, told).at("--keep-changes"));
     }
     let (mut store, noted) = job::open_by_ledger(context)?;
+    arguments.alone.with(&mut store);
     let size = store.ledger().state().size();
     if arguments.locked {
         must_be_locked(store.ledger(), store.objects())?;

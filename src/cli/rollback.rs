@@ -37,6 +37,8 @@ pub(super) struct How {
     /// Keep others from writing to the database from now on, and not from the commit on: for one that never pauses
     #[arg(long)]
     hold_writes: bool,
+    #[command(flatten)]
+    alone: job::Alone,
 }
 
 #[derive(Serialize)]
@@ -95,6 +97,7 @@ fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<Rol
         documents::open(context, &Working::default(), Contracts::Unneeded)?
     {
         job::must_not_hold(how.hold_writes)?;
+        how.alone.must_not()?;
         let ledger = documents.ledger();
         let size = size_at(to, ledger)?;
         let before = ledger.state().size();
@@ -115,6 +118,7 @@ fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<Rol
     }
     let (mut store, noted) = job::open_by_ledger(context)?;
     let size = size_at(to, store.ledger())?;
+    how.alone.with(&mut store);
     if how.hold_writes {
         store.hold_writes()?;
     }

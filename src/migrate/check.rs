@@ -6,7 +6,7 @@ use super::loss::{self, LossSummary};
 use super::observe::LiveDatabase;
 use super::plan::{PlannedStep, scratch_folder};
 use super::rehearsal::rehearse_on;
-use super::run::Subject as _;
+use super::run::{Inputs, Subject as _};
 use super::space;
 use super::store::Store;
 use crate::contract::way;
@@ -49,7 +49,8 @@ pub fn check(store: &Store, to: Option<&str>) -> Result<Tried, MigrateError> {
         let scratch = scratch_folder(store)?;
         let mut copy = live.copy(scratch.path())?;
         let object = store.site.database_id();
-        let rehearsed = rehearse_on(&mut copy, &store.contract, object, &edges, |_, _| Ok(()))?;
+        let rehearsed =
+            rehearse_on(&mut copy, (&store.contract, object), &edges, Inputs::NONE, |_, _| Ok(()))?;
         copy.check_integrity()?;
         (loss, steps) = (rehearsed.loss.summary, rehearsed.steps);
     }

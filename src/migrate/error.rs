@@ -598,7 +598,7 @@ fn told(error: &MigrateError) -> Failure {
             let frozen = format!("frozen:{frozen}");
             plainly(&CONTRACT_EDITED, error).at(name).next(["contract", "diff", &frozen, name])
         }
-        MigrateError::Outcome { .. } => plainly(&OUTCOME_INVALID, error),
+        MigrateError::Outcome { .. } => plainly(&OUTCOME_INVALID, error).next(["check"]),
         MigrateError::Diverged { object, .. } => plainly(&REPLAY_DIVERGENCE, error).at(object),
         MigrateError::Conflict { place, .. } => plainly(&PUBLISH_CONFLICT, error)
             .at(place)

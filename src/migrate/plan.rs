@@ -17,7 +17,7 @@ use super::error::MigrateError;
 use super::loss::{self, LossSummary};
 use super::observe::{LiveDatabase, VERSION_ROW, document};
 use super::rehearsal::{Keeping, Rehearsed, Stage, rehearse};
-use super::run::{Consent, Subject as _};
+use super::run::{Consent, Inputs, Subject as _};
 use super::space;
 use super::store::{Store, read_manifest};
 use crate::contract::{Contract, Format, way};
@@ -342,30 +342,31 @@ pub(super) fn must_be_whole(
 /// Plans the way to version `to`, newer or older (the contract's current one if `None`): looks at the live store and
 /// runs every step on a scratch copy to measure what it loses. Appends nothing.
 pub fn plan(store: &mut Store, to: Option<&str>, policy: Policy) -> Result<Plan, MigrateError> {
-    make(store, to, policy, Keeping::Nothing)
+    make(store, to, policy, (Keeping::Nothing, Inputs::NONE))
 }
 
-/// The same for who applies the plan right away under `consent`. What the steps
-/// make is kept, as long as they lose nothing that was not accepted: the run has no need to do them again if they read neither
-/// clock nor chance and the live store is as it was.
+/// The same for who applies the plan right away under `consent` and with `inputs`. What the steps
+/// make is kept, as long as they lose nothing that was not accepted: the run has no need to do them again if it sees the same
+/// clock and chance and the live store is as it was.
 pub fn plan_to_apply(
     store: &mut Store,
     to: Option<&str>,
     policy: Policy,
     consent: &Consent,
+    inputs: Inputs,
 ) -> Result<Plan, MigrateError> {
     let keeping = match consent.0 {
         Some(_) => Keeping::Everything,
         None => Keeping::WhatLosesNothing,
     };
-    make(store, to, policy, keeping)
+    make(store, to, policy, (keeping, inputs))
 }
 
 fn make(
     store: &mut Store,
     to: Option<&str>,
     policy: Policy,
-    keeping: Keeping,
+    rehearsing: (Keeping, Inputs),
 ) -> Result<Plan, MigrateError> {
     store.must_be_idle()?;
     store.rehearsal = None;
@@ -386,7 +387,7 @@ fn make(
     let edges = way(&contract, &from, &to)?;
     let Rehearsed { loss, steps, ids_changed } = match stage {
         Some(stage) if !edges.is_empty() => {
-            rehearse(store, stage, &observation.database_state, &edges, keeping)?
+            rehearse(store, stage, &observation.database_state, &edges, rehearsing)?
         }
         _ => Rehearsed::default(),
     };

@@ -32,7 +32,7 @@ pub(super) struct Live {
 impl Live {
     /// Locks the live store and reads it.
     pub(super) fn lock(store: &Store) -> Result<Self, MigrateError> {
-        let database = Publisher::begin(&store.site.database(), store.wait)?;
+        let database = Publisher::begin(&store.site.database(), store.wait, store.access)?;
         let tree = database.page_tree()?;
         Ok(Self { database, tree })
     }
@@ -361,7 +361,7 @@ fn publish_database(
     let object = store.site.database_id();
     observer.reached(&Milestone::Publishing { object });
     let target = image::load(target, &*store.objects)?;
-    database.write(&tree, &target, &*store.objects)?;
+    database.write(&tree, &target, &*store.objects, &store.ledger.work_dir())?;
     database.commit()?;
     observer.reached(&Milestone::Published { object });
     Ok(())

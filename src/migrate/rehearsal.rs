@@ -1,5 +1,5 @@
 //! A plan's steps, run on a scratch copy, and what is kept of that for the run that carries the plan out in the same process.
-//! Such a run takes over what was made of the very same pages by the same scripts, if none of them reads clock or chance: doing
+//! Such a run takes over what was made of the very same pages by the same scripts under the same clock and seed: doing
 //! it again could come to nothing else. Whether the live database still has these pages it finds out as every run does.
 
 use std::collections::VecDeque;
@@ -11,10 +11,10 @@ use tempfile::TempDir;
 use super::error::MigrateError;
 use super::loss::MeasuredLoss;
 use super::plan::{PlannedId, PlannedStep, asked_for, exemptions, script};
-use super::stage::reads_inputs;
+use super::run::Inputs;
 use super::store::Store;
 use crate::contract::{Contract, Edge};
-use crate::target::sqlite::{Loss, PageTree, StepInputs, StepOutcome, Watch, WorkCopy};
+use crate::target::sqlite::{Loss, PageTree, StepOutcome, Watch, WorkCopy};
 
 /// What the steps did on a scratch copy.
 #[derive(Default)]
@@ -50,6 +50,8 @@ pub(super) struct Rehearsal {
     /// What the database was before the steps.
     source: ObjectState,
     before: PageTree,
+    /// The clock and chance that the steps saw.
+    inputs: Inputs,
     /// The root after each step, and what it lost.
     steps: VecDeque<(CommitHash, Loss)>,
     /// What the database holds after the last one.
@@ -62,13 +64,14 @@ pub(super) fn rehearse(
     mut stage: Stage,
     source: &ObjectState,
     edges: &[Edge],
-    keeping: Keeping,
+    (keeping, inputs): (Keeping, Inputs),
 ) -> Result<Rehearsed, MigrateError> {
     let (contract, object) = (store.contract.clone(), store.site.database_id().to_owned());
     let before = stage.copy.page_tree().clone();
-    let mut kept = keeping != Keeping::Nothing && !reads_inputs(&contract, edges, &stage.copy)?;
+    let mut kept = keeping != Keeping::Nothing;
     let mut steps = VecDeque::new();
-    let rehearsed = rehearse_on(&mut stage.copy, &contract, &object, edges, |copy, done| {
+    let copy = &mut stage.copy;
+    let rehearsed = rehearse_on(copy, (&contract, &object), edges, inputs, |copy, done| {
         kept &= keeping == Keeping::Everything || done.loss.is_lossless();
         if kept {
             copy.store(&mut *store.objects)?;
@@ -76,7 +79,7 @@ pub(super) fn rehearse(
         }
         Ok(())
     })?;
-    if !kept || reads_inputs(&contract, edges, &stage.copy)? {
+    if !kept {
         stage.copy.check_integrity()?;
         return Ok(rehearsed);
     }
@@ -86,17 +89,17 @@ pub(super) fn rehearse(
         let (from, to) = (first.from.clone(), last.to.clone());
         let (contract, source) = (contract.digest(), source.clone());
         store.rehearsal =
-            Some(Rehearsal { stage, contract, from, to, source, before, steps, content });
+            Some(Rehearsal { stage, contract, from, to, source, before, inputs, steps, content });
     }
     Ok(rehearsed)
 }
 
-/// Runs the edges' steps on `copy`, and looks at what comes of each.
+/// Runs the edges' steps on `copy` under some clock and seed, and looks at what comes of each.
 pub(super) fn rehearse_on(
     copy: &mut WorkCopy,
-    contract: &Contract,
-    object: &str,
+    (contract, object): (&Contract, &str),
     edges: &[Edge],
+    inputs: Inputs,
     mut look: impl FnMut(&mut WorkCopy, &StepOutcome) -> Result<(), MigrateError>,
 ) -> Result<Rehearsed, MigrateError> {
     let mut rehearsed = Rehearsed::default();
@@ -104,8 +107,7 @@ pub(super) fn rehearse_on(
     let exemptions = exemptions(contract);
     for edge in edges {
         for sql in edge.sql() {
-            // What is lost does not hang on clock or chance; the run records its own.
-            let inputs = StepInputs::of_step(0, &[0; 32], object, steps.len() as u64);
+            let inputs = inputs.of_step(object, steps.len() as u64)?;
             let done = copy.run_step(&script(contract, sql), &inputs, &exemptions)?;
             loss.add(edge, &done.loss)?;
             ids_changed.extend(PlannedId::all_of(&done.loss));
@@ -134,7 +136,8 @@ impl Rehearsal {
     /// Whether a run begins where this began, and does the same.
     pub(super) fn is_of(&self, started: &RunStarted, source: &ObjectState) -> bool {
         let asked = (started.contract, &started.from, &started.to, source);
-        asked == (Some(self.contract), &self.from, &self.to, &self.source)
+        let inputs = Inputs { clock_ms: started.clock_ms, seed: started.seed.0 };
+        asked == (Some(self.contract), &self.from, &self.to, &self.source) && inputs == self.inputs
     }
 
     /// The next step's root and loss.

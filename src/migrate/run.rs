@@ -24,7 +24,7 @@ use crate::contract::Bundle;
 use crate::effects::Signer;
 use crate::ledger::Ledger;
 use crate::target::glyph_store::manifest_version;
-use crate::target::sqlite::Publisher;
+use crate::target::sqlite::{Publisher, StepInputs};
 
 /// The clock and randomness that a run's steps see, recorded with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,22 @@ pub struct Inputs {
     pub clock_ms: u64,
     /// Seed of all randomness.
     pub seed: [u8; 32],
+}
+
+impl Inputs {
+    /// Those of a rehearsal that nobody carries out: what is lost does not hang on clock or chance.
+    pub(super) const NONE: Self = Self { clock_ms: 0, seed: [0; 32] };
+
+    /// What step `step` of `object` sees of them.
+    pub(super) fn of_step(&self, object: &str, step: u64) -> Result<StepInputs, MigrateError> {
+        let clock_ms = i64::try_from(self.clock_ms).map_err(|_| MigrateError::Outcome {
+            check: format!(
+                "the clock of the run, {} ms, is beyond what SQL can tell",
+                self.clock_ms
+            ),
+        })?;
+        Ok(StepInputs::of_step(clock_ms, &self.seed, object, step))
+    }
 }
 
 /// Whether the operator has accepted a plan's loss, by typing its id.

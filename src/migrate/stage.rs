@@ -16,7 +16,7 @@ use super::loss::{self, MeasuredLoss};
 use super::observe::{LiveDatabase, document_state};
 use super::plan::{exemptions, loss_bound, script};
 use super::rehearsal::Rehearsal;
-use super::run::{Milestone, Observer, Subject as _};
+use super::run::{Inputs, Milestone, Observer, Subject as _};
 use super::stated;
 use super::store::Store;
 use crate::contract::{Bundle, Contract, Edge, way};
@@ -432,13 +432,7 @@ pub(super) fn step_inputs(
     object: &str,
     step: u64,
 ) -> Result<StepInputs, MigrateError> {
-    let clock_ms = i64::try_from(started.clock_ms).map_err(|_| MigrateError::Outcome {
-        check: format!(
-            "the clock of the run, {} ms, is beyond what SQL can tell",
-            started.clock_ms
-        ),
-    })?;
-    Ok(StepInputs::of_step(clock_ms, &started.seed.0, object, step))
+    Inputs { clock_ms: started.clock_ms, seed: started.seed.0 }.of_step(object, step)
 }
 
 /// Words of SQL that read the clock or draw at random.

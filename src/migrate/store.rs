@@ -16,6 +16,7 @@ use crate::ledger::{Ledger, Surroundings, place_of};
 use crate::objects::{Objects, PackObjects};
 use crate::target::Site;
 use crate::target::glyph_store::{Layout, Manifest, manifest_version};
+use crate::target::sqlite::Access;
 
 /// What is needed to open a store.
 #[derive(Clone)]
@@ -36,6 +37,8 @@ pub struct Store {
     pub(super) rehearsal: Option<Rehearsal>,
     /// The locks on the live store, for the run that begins under them.
     pub(super) held: Option<Live>,
+    /// Who else may have the database open while a run publishes.
+    pub(super) access: Access,
     pub(super) site: Site,
     pub(super) contract: Contract,
     // Closed before the ledger is: who waits for the ledger finds the objects free.
@@ -68,7 +71,17 @@ impl Store {
         let Some(digest) = under_way.or(last) else { return Ok(None) };
         let objects = open_objects(&ledger)?;
         let (site, contract) = (site.into(), frozen_contract(&ledger, &*objects, digest)?);
-        Ok(Some(Self { site, contract, objects, ledger, wait, held: None, rehearsal: None }))
+        let access = Access::default();
+        Ok(Some(Self {
+            site,
+            contract,
+            objects,
+            ledger,
+            wait,
+            held: None,
+            access,
+            rehearsal: None,
+        }))
     }
 
     /// A store with a ledger that the caller has opened, on a log of his own for one. Looks at the
@@ -104,7 +117,8 @@ impl Store {
             return Err(MigrateError::OtherContract { adopted, offered });
         }
         let objects = open_objects(&ledger)?;
-        Ok(Self { rehearsal: None, held: None, site, contract, objects, ledger, wait })
+        let access = Access::default();
+        Ok(Self { rehearsal: None, held: None, access, site, contract, objects, ledger, wait })
     }
 
     /// Keeps everybody else from writing to the database until the next run has published, or the store is closed. Who never
@@ -112,6 +126,11 @@ impl Store {
     pub fn hold_writes(&mut self) -> Result<(), MigrateError> {
         self.held = Some(Live::lock(self)?);
         Ok(())
+    }
+
+    /// Has runs publish only while nobody else has the database open, and then whatever its page layout becomes.
+    pub const fn publish_alone(&mut self) {
+        self.access = Access::Alone;
     }
 
     /// The ledger.

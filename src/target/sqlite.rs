@@ -7,6 +7,7 @@
 //! Knows databases and objects. Knows no ledger, no event, no command line and no clock.
 //! SPEC §8.4 and §9 define every hash made here.
 
+mod alone;
 mod authority;
 mod btree;
 mod changes;
@@ -49,7 +50,7 @@ pub use loss::{
 };
 pub use page::{Chunkwise, Layout, PageSize, PageSource, Pages};
 pub use page_tree::{PageTree, UnknownPage};
-pub use publish::{Known, PublishError, Publisher, Standing, recognise};
+pub use publish::{Access, Known, PublishError, Publisher, Standing, recognise};
 pub use running::Transactions;
 pub use script::Script;
 pub use snapshot::{Snapshot, Watch};

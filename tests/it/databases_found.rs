@@ -121,6 +121,7 @@ fn assert_refused(answer: &Value, code: &str, said: &str) {
     assert_eq!(found[0]["code"], code, "{answer}");
     let message = found[0]["message"].as_str().unwrap();
     assert!(message.contains(said), "{said}: {message}");
+    assert!(!answer["next"].as_array().unwrap().is_empty(), "{answer}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::databases::{INIT_COMMAND, an_application, database, page_root};
 use crate::support::{Place, beside, copy, done, not_shown};
 
 /// Set: kill at every call; else at some.
-const EVERYWHERE: &str = "GLYPH_LEDGER_KILL_EVERYWHERE";
+pub(crate) const EVERYWHERE: &str = "GLYPH_LEDGER_KILL_EVERYWHERE";
 
 /// Calls to kill at, and how many of them to pass over from one point to the next.
 const CALLS: [(&str, usize); 4] =
@@ -138,7 +138,7 @@ fn planned() -> Place {
 }
 
 /// Keeps everything as it is, to come back to.
-fn keep(place: &Place) {
+pub(crate) fn keep(place: &Place) {
     for (from, kept) in [(place.work(), "work-kept"), (place.home(), "home-kept")] {
         let kept = beside(place, kept);
         let _none_yet = fs::remove_dir_all(&kept);
@@ -146,7 +146,7 @@ fn keep(place: &Place) {
     }
 }
 
-fn reset(place: &Place) {
+pub(crate) fn reset(place: &Place) {
     for (to, kept) in [(place.work(), "work-kept"), (place.home(), "home-kept")] {
         fs::remove_dir_all(&to).unwrap();
         copy(&beside(place, kept), &to);
@@ -168,7 +168,7 @@ fn killed(place: &Place, call: &str, nth: usize) -> bool {
     killed_at(place, &apply(place), call, nth)
 }
 
-fn killed_at(place: &Place, words: &[String], call: &str, nth: usize) -> bool {
+pub(crate) fn killed_at(place: &Place, words: &[String], call: &str, nth: usize) -> bool {
     let program = place.command(&[]);
     let mut command = Command::new("strace");
     command

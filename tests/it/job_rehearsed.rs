@@ -5,8 +5,8 @@ use std::fs;
 
 use glyph_ledger::diagnostic;
 use glyph_ledger::migrate::{
-    Consent, MigrateError, Milestone, Observer, Plan, Policy, RunReport, Silent, Store, apply,
-    plan_to_apply,
+    Consent, Inputs, MigrateError, Milestone, Observer, Plan, Policy, RunReport, Silent, Store,
+    apply, plan_to_apply,
 };
 
 use crate::job_scene::{INPUTS, Scene, accept, migrate, signer};
@@ -16,7 +16,7 @@ const LABEL: (&[u8], &[u8]) = (b"code,test,slow", b"edit,in,place!");
 
 fn rehearse(store: &mut Store) -> Plan {
     let consent = Consent(Some("whatever is lost".to_owned()));
-    plan_to_apply(store, Some("3"), Policy::default(), &consent).unwrap()
+    plan_to_apply(store, Some("3"), Policy::default(), &consent, INPUTS).unwrap()
 }
 
 fn carry_out(
@@ -59,6 +59,21 @@ fn a_run_that_takes_over_writes_the_very_events_of_one_that_does_it_again() {
     drop(store);
     migrate(&mut other.open().unwrap(), "3", &mut Silent).unwrap();
     assert_eq!(scene.outcome(), other.outcome());
+}
+
+#[test]
+fn steps_that_saw_another_clock_or_chance_are_done_again() {
+    let other = [(INPUTS.clock_ms + 1, INPUTS.seed), (INPUTS.clock_ms, [6; 32])];
+    for (clock_ms, seed) in other {
+        let home = tempfile::tempdir().unwrap();
+        let scene = Scene::at_version_2(home.path());
+        let mut store = scene.open().unwrap();
+        let plan = rehearse(&mut store);
+        let mut folders = Folders(&scene, Vec::new());
+        let inputs = Inputs { clock_ms, seed };
+        apply(&mut store, &plan, &accept(&plan), inputs, &signer(), &mut folders).unwrap();
+        assert!(!folders.1[0].starts_with("scratch."), "{:?}", folders.1);
+    }
 }
 
 #[test]

@@ -37,11 +37,15 @@ mod contract_schema;
 #[cfg(test)]
 mod databases;
 #[cfg(test)]
+mod databases_alone;
+#[cfg(test)]
 mod databases_back;
 #[cfg(test)]
 mod databases_drift;
 #[cfg(test)]
 mod databases_found;
+#[cfg(test)]
+mod databases_images;
 #[cfg(test)]
 mod databases_kill;
 #[cfg(test)]

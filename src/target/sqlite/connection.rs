@@ -56,6 +56,14 @@ impl Guest {
         &self.connection
     }
 
+    pub(super) const fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    pub(super) const fn wait(&self) -> Duration {
+        self.wait
+    }
+
     /// Refuses a database that can only be read. SQLite itself begins such a transaction all the same, and
     /// finds out with the first page that it writes.
     pub(super) fn must_be_writable(&self) -> Result<(), DatabaseError> {

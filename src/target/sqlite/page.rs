@@ -1,6 +1,7 @@
 //! Pages: their size, the bytes of page 1 that belong to the file's life and not to its content,
 //! and the header fields that cannot change page by page. Knows bytes, no file and no connection.
 
+use std::fmt;
 use std::ops::Range;
 
 use ledger_format::hash::ContentHash;
@@ -191,6 +192,24 @@ impl Layout {
             incremental: big_endian(first_page, 64) != 0,
             encoding: big_endian(first_page, 56).max(UTF_8),
         }
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { page_size, reserved, auto_vacuum, incremental, encoding } = self;
+        let encoding = match encoding {
+            2 => "UTF-16le",
+            3 => "UTF-16be",
+            _ => "UTF-8",
+        };
+        let vacuum = match (auto_vacuum, incremental) {
+            (false, _) => "none",
+            (true, false) => "full",
+            (true, true) => "incremental",
+        };
+        write!(f, "page_size {page_size}, auto_vacuum {vacuum}, encoding {encoding}")?;
+        if *reserved == 0 { Ok(()) } else { write!(f, ", {reserved} bytes reserved in each page") }
     }
 }
 

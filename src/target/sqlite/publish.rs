@@ -4,12 +4,16 @@
 //! Only pages that differ are written, through the `sqlite_dbpage` table: the highest first, page 1
 //! last, keeping what belongs to the file's life. Then the schema cookie moves on, so that every
 //! connection reads the schema again. The commit is durable when it returns.
+//!
+//! What others read once and keep, such as the page size, changes only where nobody else has the database open ([`Access`]).
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use ledger_format::hash::CommitHash;
 
+use super::alone::{self, Mode};
 use super::connection::{Guest, GuestPages};
 use super::image::{self, ImageError};
 use super::page::{Layout, keep_life};
@@ -27,10 +31,16 @@ pub enum PublishError {
     Image(#[from] ImageError),
     /// The image differs in what other connections read once and keep: only a database nobody else
     /// has open can change it.
-    #[error(
-        "the page layout would change from {live:?} to {target:?}: nobody else may have it open"
-    )]
+    #[error("the page layout would change from {live} to {target}: nobody else may have it open")]
     NeedsExclusive {
+        /// The live database's layout.
+        live: Layout,
+        /// The image's layout.
+        target: Layout,
+    },
+    /// A connection decides on an encoding once: none can write a database of another one and read it.
+    #[error("the encoding would change from {live} to {target}, which no database does in place")]
+    OtherEncoding {
         /// The live database's layout.
         live: Layout,
         /// The image's layout.
@@ -38,24 +48,40 @@ pub enum PublishError {
     },
 }
 
+/// Who else may have a live database open while it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// Anybody: its page layout stays.
+    #[default]
+    Shared,
+    /// Nobody.
+    Alone,
+}
+
 /// The write lock on a live database. Dropped without [`Publisher::commit`], nothing was written.
 #[derive(Debug)]
 pub struct Publisher {
     guest: Guest,
+    /// Of one that is alone: the mode that the database is put back to.
+    alone: Option<Mode>,
 }
 
 impl Publisher {
     /// Takes the write lock on the database at `path`, waiting up to `wait` for it. Readers go on;
     /// other writers wait until the publisher is gone.
-    pub fn begin(path: &Path, wait: Duration) -> Result<Self, PublishError> {
+    pub fn begin(path: &Path, wait: Duration, access: Access) -> Result<Self, PublishError> {
         let guest = Guest::open(path, wait)?;
         guest.must_be_writable()?;
-        guest.run(|connection| {
-            // FULL would not sync the folder after a rollback journal is deleted.
-            connection.pragma_update(None, "synchronous", "EXTRA")?;
-            connection.execute_batch("BEGIN IMMEDIATE")
-        })?;
-        Ok(Self { guest })
+        // FULL would not sync the folder after a rollback journal is deleted.
+        guest.run(|connection| connection.pragma_update(None, "synchronous", "EXTRA"))?;
+        let alone = match access {
+            Access::Alone => Some(alone::begin(&guest)?),
+            Access::Shared => {
+                guest.run(|connection| connection.execute_batch("BEGIN IMMEDIATE"))?;
+                None
+            }
+        };
+        Ok(Self { guest, alone })
     }
 
     /// Refuses a database that no publisher could write to, without taking a lock.
@@ -80,22 +106,32 @@ impl Publisher {
         target: &PageTree,
         objects: &dyn Objects,
     ) -> Result<(), PublishError> {
-        self.page_one(live, target, objects).map(|_| ())
+        match self.page_one(live, target, objects) {
+            Err(PublishError::NeedsExclusive { .. }) if self.alone.is_some() => Ok(()),
+            checked => checked.map(|_| ()),
+        }
     }
 
     /// Turns the database, which has the pages of `live`, into the image `target`; returns the
-    /// number of pages written. After an error the publisher can only be dropped.
+    /// number of pages written. Whole files are written into `folder` for it where the page layout changes. After an error
+    /// the publisher can only be dropped.
     pub fn write(
         &mut self,
         live: &PageTree,
         target: &PageTree,
         objects: &dyn Objects,
+        folder: &Path,
     ) -> Result<u32, PublishError> {
         let differing = live.diff(target);
         if differing.is_empty() {
             return Ok(0);
         }
-        let page_one = self.page_one(live, target, objects)?;
+        let page_one = match self.page_one(live, target, objects) {
+            Err(PublishError::NeedsExclusive { .. }) if self.alone.is_some() => {
+                return self.replace(target, objects, folder);
+            }
+            page_one => page_one?,
+        };
         let lock_page = target.page_size().lock_page();
         let mut written = 1;
         for number in differing.into_iter().rev().filter(|number| ![1, lock_page].contains(number))
@@ -113,6 +149,27 @@ impl Publisher {
         Ok(written)
     }
 
+    /// Turns the database into the image `target` as a whole.
+    fn replace(
+        &mut self,
+        target: &PageTree,
+        objects: &dyn Objects,
+        folder: &Path,
+    ) -> Result<u32, PublishError> {
+        fs::create_dir_all(folder).map_err(DatabaseError::io(folder))?;
+        let file = folder.join(WHOLE);
+        image::materialise(&target.root(), objects, &file)?;
+        let replaced = alone::replace(&mut self.guest, &file);
+        // Whatever became of it, nobody needs the file; one that stays is in the way of nothing.
+        let _ = fs::remove_file(&file);
+        replaced?;
+        if self.page_tree()?.root() != target.root() {
+            let (path, message) = (self.guest.path().to_owned(), "not what was written to it");
+            return Err(DatabaseError::Corrupt { path, message: message.to_owned() }.into());
+        }
+        Ok(target.page_count())
+    }
+
     /// Makes what a process killed in between may have committed durable: a commit of its own
     /// changes no page that counts and syncs all that went before it.
     pub fn affirm(self) -> Result<(), PublishError> {
@@ -121,9 +178,13 @@ impl Publisher {
     }
 
     /// Makes what was written the database, durably.
-    pub fn commit(self) -> Result<(), PublishError> {
+    pub fn commit(mut self) -> Result<(), PublishError> {
         self.guest.close_as_an_owner()?;
-        Ok(self.guest.run(|connection| connection.execute_batch("COMMIT"))?)
+        // A database that was replaced as a whole is so already.
+        if !self.guest.connection().is_autocommit() {
+            self.guest.run(|connection| connection.execute_batch("COMMIT"))?;
+        }
+        self.alone.take().map_or(Ok(()), |mode| Ok(alone::end(&self.guest, mode)?))
     }
 
     /// Page 1 of `target` with the life of the live file.
@@ -140,6 +201,9 @@ impl Publisher {
         let living = self.guest.read_page(1)?;
         let from = Layout::of(live.page_size(), &living);
         let to = Layout::of(target.page_size(), &page);
+        if from.encoding != to.encoding {
+            return Err(PublishError::OtherEncoding { live: from, target: to });
+        }
         if from != to {
             return Err(PublishError::NeedsExclusive { live: from, target: to });
         }
@@ -174,6 +238,18 @@ impl Publisher {
         })
     }
 }
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        if let Some(mode) = self.alone.take() {
+            // Failing leaves another mode or a lock that goes with the connection, and the same content.
+            let _ = alone::end(&self.guest, mode);
+        }
+    }
+}
+
+/// Name of the file that a database is replaced by.
+const WHOLE: &str = "whole.db";
 
 /// A state of a database that a run knows of: where it began, or where it was to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,6 +300,7 @@ mod tests {
         dir: tempfile::TempDir,
         objects: MemoryObjects,
         source: PageTree,
+        access: Access,
     }
 
     fn scene(setup: &str) -> Scene {
@@ -232,7 +309,7 @@ mod tests {
         database(&live, setup);
         let mut objects = MemoryObjects::new();
         let source = image::take(&Snapshot::open(&live, WAIT).unwrap(), &mut objects).unwrap();
-        Scene { dir, objects, source }
+        Scene { dir, objects, source, access: Access::Shared }
     }
 
     impl Scene {
@@ -250,9 +327,10 @@ mod tests {
         }
 
         fn publish(&self, target: &PageTree) -> Result<u32, PublishError> {
-            let mut publisher = Publisher::begin(&self.live(), WAIT)?;
+            let mut publisher = Publisher::begin(&self.live(), WAIT, self.access)?;
             let live = publisher.page_tree()?;
-            let written = publisher.write(&live, target, &self.objects)?;
+            let folder = self.dir.path().join("work");
+            let written = publisher.write(&live, target, &self.objects, &folder)?;
             publisher.commit()?;
             Ok(written)
         }
@@ -346,7 +424,7 @@ mod tests {
         let mut scene = scene(&format!("PRAGMA journal_mode=wal; {ROWS}"));
         let target = scene.migrated(&scene.source.clone(), GROW);
         database(&scene.live(), "UPDATE t SET v = 'late' WHERE id = 3");
-        let publisher = Publisher::begin(&scene.live(), WAIT).unwrap();
+        let publisher = Publisher::begin(&scene.live(), WAIT, Access::Shared).unwrap();
         assert_ne!(publisher.page_tree().unwrap(), scene.source);
         assert_ne!(publisher.page_tree().unwrap(), target);
         drop(publisher);
@@ -359,8 +437,8 @@ mod tests {
             let mut scene = scene(&format!("PRAGMA journal_mode={mode}; {ROWS}"));
             let target = scene.migrated(&scene.source.clone(), &format!("{GROW}{SHRINK}"));
             let before = std::fs::read(scene.live()).unwrap();
-            let mut publisher = Publisher::begin(&scene.live(), WAIT).unwrap();
-            publisher.write(&scene.source, &target, &scene.objects).unwrap();
+            let mut publisher = Publisher::begin(&scene.live(), WAIT, Access::Shared).unwrap();
+            publisher.write(&scene.source, &target, &scene.objects, scene.dir.path()).unwrap();
             drop(publisher);
             assert_eq!(std::fs::read(scene.live()).unwrap(), before, "{mode}");
             assert_eq!(scene.live_root(), scene.source.root());
@@ -372,12 +450,13 @@ mod tests {
         let mut scene = scene(ROWS);
         let target = scene.migrated(&scene.source.clone(), GROW);
         let writer = owner(&scene.live(), "BEGIN IMMEDIATE");
-        let refused = Publisher::begin(&scene.live(), Duration::ZERO);
+        let refused = Publisher::begin(&scene.live(), Duration::ZERO, Access::Shared);
         assert!(matches!(refused, Err(PublishError::Database(DatabaseError::Busy { .. }))));
         drop(writer);
         let reader = owner(&scene.live(), "BEGIN; SELECT * FROM t;");
-        let mut publisher = Publisher::begin(&scene.live(), Duration::ZERO).unwrap();
-        publisher.write(&scene.source, &target, &scene.objects).unwrap();
+        let mut publisher =
+            Publisher::begin(&scene.live(), Duration::ZERO, Access::Shared).unwrap();
+        publisher.write(&scene.source, &target, &scene.objects, scene.dir.path()).unwrap();
         let refused = publisher.commit();
         assert!(matches!(refused, Err(PublishError::Database(DatabaseError::Busy { .. }))));
         drop(reader);
@@ -386,18 +465,107 @@ mod tests {
 
     #[test]
     fn another_page_layout_is_refused_by_name() {
-        for other in
-            ["PRAGMA page_size=1024;", "PRAGMA auto_vacuum=full;", "PRAGMA encoding='UTF-16';"]
-        {
+        for (other, access) in [
+            ("PRAGMA page_size=1024;", Access::Shared),
+            ("PRAGMA auto_vacuum=full;", Access::Shared),
+            ("PRAGMA encoding='UTF-16';", Access::Shared),
+            ("PRAGMA encoding='UTF-16';", Access::Alone),
+        ] {
             let mut scene = scene(ROWS);
+            scene.access = access;
             let elsewhere = scene.dir.path().join("other.db");
             database(&elsewhere, &format!("{other}{ROWS}"));
             let snapshot = Snapshot::open(&elsewhere, WAIT).unwrap();
             let target = image::take(&snapshot, &mut scene.objects).unwrap();
             let refused = scene.publish(&target);
-            assert!(matches!(refused, Err(PublishError::NeedsExclusive { .. })), "{other}");
+            let named = match &refused {
+                Err(PublishError::NeedsExclusive { .. }) => !other.contains("encoding"),
+                Err(PublishError::OtherEncoding { .. }) => other.contains("encoding"),
+                _ => false,
+            };
+            assert!(named, "{other}: {refused:?}");
             assert_eq!(scene.live_root(), scene.source.root());
         }
+    }
+
+    /// Every mode of the journal, each with each other page layout.
+    fn layouts() -> impl Iterator<Item = (&'static str, &'static str)> {
+        ["wal", "delete", "truncate", "persist"].into_iter().flat_map(|mode| {
+            [
+                "PRAGMA page_size=1024;",
+                "PRAGMA page_size=65536;",
+                "PRAGMA auto_vacuum=full;",
+                "PRAGMA auto_vacuum=incremental; PRAGMA page_size=512;",
+            ]
+            .map(|other| (mode, other))
+        })
+    }
+
+    #[test]
+    fn who_is_alone_changes_the_page_layout_there_and_back() {
+        for (mode, other) in layouts() {
+            let mut scene = scene(&format!("PRAGMA journal_mode={mode}; {ROWS}"));
+            scene.access = Access::Alone;
+            let elsewhere = scene.dir.path().join("other.db");
+            database(&elsewhere, &format!("{other}{ROWS} DELETE FROM t WHERE id % 3 = 0;"));
+            let snapshot = Snapshot::open(&elsewhere, WAIT).unwrap();
+            let target = image::take(&snapshot, &mut scene.objects).unwrap();
+            let grown = scene.migrated(&target, GROW);
+            let before: String = sql(&scene.live(), "PRAGMA journal_mode");
+            for target in [&target, &grown, &scene.source, &grown, &scene.source] {
+                scene.publish(target).unwrap();
+                assert_eq!(scene.live_root(), target.root(), "{mode} {other}");
+                assert_eq!(sql::<String>(&scene.live(), "PRAGMA integrity_check"), "ok");
+                assert_eq!(sql::<String>(&scene.live(), "PRAGMA journal_mode"), before);
+                let bytes = std::fs::metadata(scene.live()).unwrap().len();
+                let page = u64::from(target.page_size().bytes());
+                assert_eq!(bytes, page * u64::from(target.page_count()), "{mode} {other}");
+            }
+            assert!(!scene.dir.path().join("work").join(WHOLE).exists());
+        }
+    }
+
+    #[test]
+    fn who_is_not_alone_is_busy_and_changes_nothing() {
+        for (mode, others) in
+            [("wal", ""), ("wal", "BEGIN; SELECT * FROM t;"), ("delete", "BEGIN; SELECT * FROM t;")]
+        {
+            let scene = scene(&format!("PRAGMA journal_mode={mode}; {ROWS}"));
+            let before = std::fs::read(scene.live()).unwrap();
+            let other = owner(&scene.live(), &format!("SELECT count(*) FROM t; {others}"));
+            let refused = Publisher::begin(&scene.live(), Duration::ZERO, Access::Alone);
+            let busy = matches!(refused, Err(PublishError::Database(DatabaseError::Busy { .. })));
+            assert!(busy, "{mode} {others}: {refused:?}");
+            assert_eq!(sql::<String>(&scene.live(), "PRAGMA journal_mode"), mode);
+            drop((refused, other));
+            assert_eq!(std::fs::read(scene.live()).unwrap(), before, "{mode} {others}");
+        }
+    }
+
+    #[test]
+    fn nobody_writes_between_what_was_compared_and_the_whole_that_replaces_it() {
+        let mut scene = scene(ROWS);
+        let elsewhere = scene.dir.path().join("other.db");
+        database(&elsewhere, &format!("PRAGMA page_size=1024; {ROWS}"));
+        let snapshot = Snapshot::open(&elsewhere, WAIT).unwrap();
+        let target = image::take(&snapshot, &mut scene.objects).unwrap();
+        // One that has it open and does nothing is not seen, and goes on with the new pages.
+        let idle = owner(&scene.live(), "SELECT count(*) FROM t");
+        let write = "UPDATE t SET v = 'late' WHERE id = 1";
+        let mut publisher = Publisher::begin(&scene.live(), WAIT, Access::Alone).unwrap();
+        idle.busy_timeout(Duration::ZERO).unwrap();
+        assert!(idle.execute_batch(write).is_err());
+        let reads = "SELECT count(*) FROM t WHERE v LIKE 'value %'";
+        assert_eq!(idle.query_row(reads, [], |row| row.get::<_, i64>(0)).unwrap(), 5000);
+        let live = publisher.page_tree().unwrap();
+        let folder = scene.dir.path().join("work");
+        publisher.write(&live, &target, &scene.objects, &folder).unwrap();
+        assert!(idle.execute_batch(write).is_err());
+        publisher.commit().unwrap();
+        assert_eq!(scene.live_root(), target.root());
+        idle.execute_batch(write).unwrap();
+        assert_eq!(sql::<i64>(&scene.live(), reads), 4999);
+        assert_eq!(sql::<String>(&scene.live(), "PRAGMA integrity_check"), "ok");
     }
 
     #[test]
