@@ -19,7 +19,7 @@ mod witness;
 pub use attested::{AttestError, Attested, Committed, RunEnd, attest};
 pub use certified::{Certified, CertifyError, CommittedRun, certify};
 pub use exceptions::{DriftSize, Exception, Matter, exceptions, measure_drift};
-pub use http::{HttpWire, PlainHttp, UrlError, WitnessUrl};
+pub use http::{Authorities, HttpWire, NoAuthority, PlainHttp, UrlError, WitnessUrl};
 pub use population::{Boundary, Population, population};
 pub use proofs::{Consistency, EvidenceError, consistency, inclusion};
 pub use publication::{Publication, PublicationError, publish, signed_by_log};

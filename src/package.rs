@@ -6,15 +6,20 @@ use std::io::{self, Seek, Write};
 
 use ledger_format::hash::ContentHash;
 use ledger_format::head::SignedHead;
+use ledger_format::statement::{Claims, claims_list};
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::diagnostic::{Failure, INTERNAL, IO};
-use crate::evidence::{EvidenceError, REPORT_EVENTS_MAX, ReportError, inclusion, report};
+use crate::effects::Signer;
+use crate::evidence::{
+    CertifyError, CommittedRun, EvidenceError, REPORT_EVENTS_MAX, ReportError, certify, inclusion,
+    report,
+};
 use crate::export::{ExportError, export};
 use crate::ledger::{FoldError, Ledger};
-use crate::migrate::account::{CertificateView, RunSpan, certificate, spans};
+use crate::migrate::account::{CertificateView, RunSpan, certificate, claimed, spans};
 use crate::objects::Objects;
 
 /// The first file of every bundle.
@@ -27,8 +32,12 @@ const EVENTS_OF_SMALL_ARCHIVES_MAX: u64 = 40_000;
 const CLAIMS_MAX: usize = 10_000;
 
 const VERIFIER: &str = include_str!("../tools/verify/verify_export.py");
+const BUNDLE_VERIFIER: &str = include_str!("../tools/verify/verify_bundle.py");
 const SPEC: &str = include_str!("../ledger-format/SPEC.md");
 const README: &str = include_str!("package/README.md");
+
+/// What the table of files says where certificates were signed.
+const CERTIFIED_ROWS: &str = include_str!("package/certified.md");
 
 /// A bundle that was written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -57,6 +66,9 @@ pub enum PackageError {
     /// The lines.
     #[error(transparent)]
     Export(#[from] ExportError),
+    /// A signed certificate.
+    #[error(transparent)]
+    Certify(#[from] CertifyError),
     /// The page.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -68,10 +80,12 @@ pub enum PackageError {
     Write(#[source] io::Error),
 }
 
-/// Writes the bundle of `ledger` under `signed` to `out`: its newest, with the cosignatures that it is to bring along.
+/// Writes the bundle of `ledger` under `signed` to `out`: its newest, with the cosignatures that it is to bring along. Where there is a
+/// `certifier`, it signs the certificate of each committed run, so that each can be given away alone.
 pub fn package(
     ledger: &Ledger,
     signed: &SignedHead,
+    certifier: Option<&dyn Signer>,
     objects: &dyn Objects,
     out: impl Write + Seek,
 ) -> Result<Packaged, PackageError> {
@@ -82,13 +96,16 @@ pub fn package(
         large: head.size > EVENTS_OF_SMALL_ARCHIVES_MAX,
     };
     let mut packaged = Packaged { events: head.size, ..Packaged::default() };
-    archive.text(PACKAGE_FIRST, &readme(ledger))?;
+    archive.text(PACKAGE_FIRST, &readme(ledger, certifier.is_some()))?;
     archive.begin("events.jsonl")?;
     export(ledger.batches(0..head.size), &mut archive.zip)?;
     archive.bytes("head", &signed.encode())?;
     for span in spans(ledger).into_iter().filter(|span| span.outcome.is_committed()) {
         packaged.runs += 1;
         run(ledger, signed, &span, &mut archive)?;
+        if let Some(signer) = certifier {
+            certified(ledger, signed, signer, &span, &mut archive)?;
+        }
     }
     if head.size <= REPORT_EVENTS_MAX {
         archive.begin("report.html")?;
@@ -96,15 +113,19 @@ pub fn package(
         (packaged.has_report, packaged.missing) = (true, written.missing);
     }
     archive.text("verify_export.py", VERIFIER)?;
+    if certifier.is_some() {
+        archive.text("verify_bundle.py", BUNDLE_VERIFIER)?;
+    }
     archive.text("SPEC.md", SPEC)?;
     packaged.files = archive.finish()?;
     Ok(packaged)
 }
 
-fn readme(ledger: &Ledger) -> String {
+fn readme(ledger: &Ledger, is_certified: bool) -> String {
     let head = ledger.head();
     let (size, root) = (head.head().size, head.head().root);
     README
+        .replace("{certified}\n", if is_certified { CERTIFIED_ROWS } else { "" })
         .replace("{ledger}", &ledger.id().to_string())
         .replace("{size}", &size.to_string())
         .replace("{root}", &root.to_string())
@@ -127,6 +148,30 @@ fn run<W: Write + Seek>(
         archive.bytes(&format!("proofs/{}.tlog-proof", span.run), &proof.encode())?;
     }
     Ok(())
+}
+
+/// The certificate of a run as a signed file, and the list of its claims, where a bundle has no room for them. A run without objects has none.
+fn certified<W: Write + Seek>(
+    ledger: &Ledger,
+    head: &SignedHead,
+    signer: &dyn Signer,
+    span: &RunSpan,
+    archive: &mut Archive<W>,
+) -> Result<(), PackageError> {
+    let Some((certificate, claims)) = claimed(ledger, span)? else { return Ok(()) };
+    if claims.is_empty() {
+        return Ok(());
+    }
+    let run = CommittedRun { id: span.run, first: span.first, certificate, claims };
+    let certified = certify(ledger, run, signer, head)?;
+    let name = format!("certificates/{}", span.run);
+    archive.bytes(&format!("{name}.sigstore.json"), &certified.bundle.encode())?;
+    match &certified.statement.claims {
+        Claims::Listed { .. } => {
+            archive.text(&format!("{name}.claims.jsonl"), &claims_list(&certified.claims))
+        }
+        Claims::Here(_) => Ok(()),
+    }
 }
 
 /// An archive in the making.
@@ -171,6 +216,7 @@ impl From<PackageError> for Failure {
         match error {
             PackageError::Evidence(error) => error.into(),
             PackageError::Events(error) => error.into(),
+            PackageError::Certify(error) => error.into(),
             PackageError::Report(error) => error.into(),
             PackageError::Export(error) => error.into(),
             PackageError::Write(_) => Self::new(&IO, error.to_string()),

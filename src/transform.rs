@@ -44,4 +44,4 @@ pub use parameters::Parameters;
 pub use programs::Programs;
 pub(crate) use step::given;
 pub use step::*;
-pub use steps::{Attempt, StepError, Trouble, apply, attempt};
+pub use steps::{Attempt, StepError, Trouble, apply, apply_unnoted, attempt};

@@ -1,7 +1,8 @@
 //! `head witness`: has witnesses cosign the newest head, and keeps what they signed.
 
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read as _, Write};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ledger_format::cosignature::WitnessKey;
@@ -22,11 +23,14 @@ use crate::diagnostic::{
 };
 use crate::effects::Signer;
 use crate::evidence::{
-    Asked, EvidenceError, HttpWire, PlainHttp, StoredTree, Wire, WitnessError, WitnessUrl, cosign,
-    signed_by_log,
+    Asked, Authorities, EvidenceError, HttpWire, PlainHttp, StoredTree, Wire, WitnessError,
+    WitnessUrl, cosign, signed_by_log,
 };
 use crate::ledger::notes;
 use crate::trust::{Policy, load_key};
+
+/// As much of a file with certificates is read, in bytes: all that a browser believes is a fifth of it.
+const AUTHORITY_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What did not happen with a witness that gave no cosignature.
 const NOT_COSIGNED: &str = "nothing of this witness was kept";
@@ -56,6 +60,9 @@ pub(super) struct Arguments {
     /// Ask other machines without encryption too (`http://`): who listens can keep a head from being cosigned, and no more
     #[arg(long)]
     plain_http: bool,
+    /// Believe the authorities whose certificates stand in this file (PEM), instead of those that browsers believe
+    #[arg(long, value_name = "FILE")]
+    authority: Option<PathBuf>,
 }
 
 /// A head, and which witnesses cosigned it.
@@ -97,10 +104,14 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Witne
         context.must_lie_outside(path)?;
     }
     let file = arguments.output.as_deref().map(NewFile::absent).transpose()?;
+    let authorities = arguments
+        .authority
+        .as_deref()
+        .map_or_else(|| Ok(Authorities::default()), authorities_in)?;
     let log_key = arguments.log_key.as_deref().map(load_key).transpose()?;
     let submission = Submission::prepare(context, log_key.as_ref().map(|key| key as &dyn Signer))?;
 
-    let wire = HttpWire::new(arguments.timeout);
+    let wire = HttpWire::new(arguments.timeout, &authorities);
     let (head, asked, refusals) = submission.ask_all(&witnesses, &wire);
     let cosigned = asked.iter().any(|one| one.seen.is_some());
     let head = if cosigned { cosigned_heads()?.keep(&head)? } else { with_cosignatures(&head)? };
@@ -127,6 +138,15 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Witne
 
 fn witness_key(text: &str) -> Result<WitnessKey, String> {
     WitnessKey::parse(text).map_err(|error| error.to_string())
+}
+
+/// The authorities that a file names.
+fn authorities_in(path: &Path) -> Result<Authorities, Failure> {
+    let mut text = Vec::new();
+    let file = File::open(path).map_err(failure::io(path))?;
+    file.take(AUTHORITY_BYTES_MAX).read_to_end(&mut text).map_err(failure::io(path))?;
+    Authorities::of_pem(&text)
+        .map_err(|error| nobody_asked(&error.to_string(), &path.display().to_string()))
 }
 
 impl Arguments {

@@ -46,6 +46,8 @@ pub struct Document {
     pub value: Value,
     /// How it is written.
     pub form: Form,
+    /// Whether it is known that what was read is what would be written.
+    is_as_written: bool,
 }
 
 /// How a document is written.
@@ -84,30 +86,36 @@ impl Form {
 }
 
 impl Document {
+    /// A new document.
+    pub const fn new(value: Value, form: Form) -> Self {
+        Self { value, form, is_as_written: false }
+    }
+
     /// Reads a document of `format`.
     pub fn read(format: Format, bytes: &[u8]) -> Result<Self, ReadError> {
         acceptable(format, bytes)?;
         match format {
             Format::Json => {
                 let json = json::read(bytes)?;
-                Ok(Self { value: json.value, form: Form::Json(json.style) })
+                let is_as_written = json.is_as_written;
+                Ok(Self { value: json.value, form: Form::Json(json.style), is_as_written })
             }
             Format::Jsonl => {
                 let lines = jsonl::read(bytes)?;
-                Ok(Self { value: lines.value, form: Form::Jsonl(lines.style) })
+                Ok(Self::new(lines.value, Form::Jsonl(lines.style)))
             }
             Format::Yaml => {
                 let yaml = yaml::read(bytes)?;
-                Ok(Self { value: yaml.value, form: Form::Yaml(yaml.style) })
+                Ok(Self::new(yaml.value, Form::Yaml(yaml.style)))
             }
-            Format::Cbor => Ok(Self { value: cbor::read(bytes)?, form: Form::Cbor }),
+            Format::Cbor => Ok(Self::new(cbor::read(bytes)?, Form::Cbor)),
         }
     }
 
     /// The same form with another value.
     #[must_use]
     pub fn with(&self, value: Value) -> Self {
-        Self { value, form: self.form.clone() }
+        Self::new(value, self.form.clone())
     }
 
     /// The bytes of the value in its form.
@@ -127,7 +135,7 @@ impl Document {
             return yaml::lost_form(original, &self.value, style);
         }
         if let Form::Json(style) = &self.form
-            && json::writes(&self.value, style, original)
+            && (self.is_as_written || json::writes(&self.value, style, original))
         {
             return Vec::new();
         }
@@ -256,7 +264,7 @@ mod tests {
         let map: Map = [("a", Value::text("on")), ("b", 1.into())].into_iter().collect();
         let value = Value::from(vec![map.into(), Value::Null]);
         for format in FORMATS {
-            let document = Document { value: value.clone(), form: Form::of_new(format) };
+            let document = Document::new(value.clone(), Form::of_new(format));
             let bytes = document.write().unwrap();
             let back = Document::read(format, &bytes).unwrap();
             assert_eq!((&back.value, back.form.format()), (&value, format));

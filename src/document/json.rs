@@ -3,7 +3,10 @@
 //! Refused, with their place: what is not UTF-8, a byte order mark, two equal names in one object, half a surrogate pair,
 //! nesting deeper than [`DEPTH_MAX`], and all that the RFC does not allow.
 
+mod laid;
 mod lost;
+mod names;
+mod plain;
 mod read;
 mod style;
 mod verbatim;
@@ -12,8 +15,9 @@ mod write;
 use super::Value;
 
 pub(super) use lost::lost_form;
+pub(super) use names::Names;
 pub use read::{JsonError, Reason, read};
-pub(super) use read::{Keys, place, read_sharing};
+pub(super) use read::{place, read_sharing};
 pub use style::{Escapes, Style};
 pub(super) use verbatim::Verbatim;
 pub use write::write;
@@ -29,6 +33,8 @@ pub struct Json {
     pub value: Value,
     /// How it is written, as far as a few rules can tell.
     pub style: Style,
+    /// Whether it is known that writing this again gives exactly the text that was read. Where it is not, it may.
+    pub(super) is_as_written: bool,
 }
 
 impl Json {
@@ -111,6 +117,22 @@ mod tests {
         }
     }
 
+    quickcheck! {
+        fn what_is_known_to_stand_as_written_does(value: Value, style: Style, changes: Vec<(usize, u8)>) -> bool {
+            let mut text = write(&value, &style).unwrap();
+            let read = |text: &str| read::read_walked(text);
+            let known = read(&text).unwrap().is_as_written;
+            let doubtful = text.contains("\\u") || (style.newline == "\r\n" && style.indent.is_none());
+            assert!(known || doubtful, "{text}");
+            changes.iter().all(|(at, change)| {
+                let at = (0..=at % (text.len() + 1)).rev().find(|at| text.is_char_boundary(*at));
+                text.insert_str(at.unwrap(), [" ", "\n", "\r\n", "  ", "\t", "\\/", "\\u0041"][*change as usize % 7]);
+                read(&text).is_ok_and(|json| !json.is_as_written || json.keeps_form_of(text.as_bytes()))
+                    || read(&text).is_err()
+            })
+        }
+    }
+
     #[test]
     fn m16_styles_that_people_use_are_kept() {
         for text in [
@@ -130,6 +152,12 @@ mod tests {
         ] {
             let json = read(text.as_bytes()).unwrap();
             assert_eq!(write(&json.value, &json.style).unwrap(), text);
+            let known = read::read_walked(text).unwrap().is_as_written;
+            assert_eq!(
+                known,
+                !text.contains("\\u") && text != "{\"a\":1,\"b\":[1,2]}\r\n",
+                "{text}"
+            );
         }
     }
 
@@ -161,6 +189,7 @@ mod tests {
         ] {
             let json = read(text.as_bytes()).unwrap();
             assert!(!json.keeps_form_of(text.as_bytes()), "{text}");
+            assert!(!json.is_as_written, "{text}");
         }
     }
 }

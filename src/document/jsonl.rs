@@ -2,7 +2,7 @@
 //!
 //! Nothing written is a list without values. Refused, with their place: an empty line, and what is refused in JSON.
 
-use super::json::{self, Escapes, JsonError, Keys, Reason};
+use super::json::{self, Escapes, JsonError, Names, Reason};
 use super::{Unwritable, Value, WriteError};
 
 /// A text of lines: its values, and how they are written.
@@ -49,7 +49,7 @@ impl Default for Style {
 pub fn read(text: &[u8]) -> Result<Jsonl, JsonError> {
     let mut style = Style { runs: Vec::new(), last: LastLine::Ended };
     let mut values = Vec::new();
-    let mut keys = Keys::default();
+    let mut names = Names::default();
     for (number, line) in (1..).zip(text.split_inclusive(|byte| *byte == b'\n')) {
         let (line, newline) = cut(line);
         if newline.is_none() {
@@ -58,7 +58,7 @@ pub fn read(text: &[u8]) -> Result<Jsonl, JsonError> {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Err(JsonError { line: number, column: 1, reason: Reason::EmptyLine });
         }
-        let read = json::read_sharing(line, &mut keys);
+        let read = json::read_sharing(line, &mut names);
         let mut json = read.map_err(|error| JsonError { line: number, ..error })?;
         json.style.newline = newline.unwrap_or("\n");
         style.push(json.style);

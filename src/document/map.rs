@@ -62,6 +62,12 @@ impl Map {
         if self.contains(&key) {
             return Err(value);
         }
+        self.push_new(key, value);
+        Ok(())
+    }
+
+    /// The same under a name that is known to be new.
+    pub(super) fn push_new(&mut self, key: Key, value: Value) {
         if let Some(index) = &mut self.index {
             index.0.insert(Arc::clone(&key), self.entries.len());
         }
@@ -73,7 +79,14 @@ impl Map {
         if self.index.is_none() && self.entries.len() >= INDEXED_FROM {
             self.index_all();
         }
-        Ok(())
+    }
+
+    /// Whether something stands under `key`, where equal names are one in memory, as they are while a document is read.
+    pub(super) fn contains_shared(&self, key: &Key) -> bool {
+        match &self.index {
+            Some(index) => index.0.contains_key(key),
+            None => self.entries.iter().any(|(name, _)| Arc::ptr_eq(name, key)),
+        }
     }
 
     /// Puts `value` under `key`: in the place of what stood there, which is returned, or behind all others.

@@ -14,6 +14,11 @@ impl Number {
         (length(digits.as_bytes())? == digits.len()).then(|| Self(digits.into()))
     }
 
+    /// The number that `text` begins with.
+    pub(super) fn at_beginning(text: &str) -> Option<Self> {
+        Some(Self(text.get(..length(text.as_bytes())?)?.into()))
+    }
+
     /// The digits as written.
     pub fn digits(&self) -> &str {
         &self.0

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ureq::Agent;
 use ureq::http::Uri;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::witness::{ANSWER_BYTES_MAX, Wire, WireAnswer, WireError};
 
@@ -28,6 +29,15 @@ pub enum PlainHttp {
     /// Anywhere. What is sent is no secret and what comes back is signed, so whoever listens can only keep a head from being cosigned.
     Anywhere,
 }
+
+/// Whose certificates are believed: of the authorities that browsers know, or of those alone that the user named.
+#[derive(Debug, Clone, Default)]
+pub struct Authorities(Option<Vec<Certificate<'static>>>);
+
+/// A text that names no authority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected certificates of authorities in PEM, and nothing else")]
+pub struct NoAuthority;
 
 /// Where a witness answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +64,27 @@ pub enum UrlError {
 pub struct HttpWire {
     agent: Agent,
     seconds: u64,
+}
+
+impl Authorities {
+    /// Those whose certificates stand in a text in PEM.
+    pub fn of_pem(text: &[u8]) -> Result<Self, NoAuthority> {
+        let mut named = Vec::new();
+        for item in parse_pem(text) {
+            match item {
+                Ok(PemItem::Certificate(certificate)) => named.push(certificate),
+                _ => return Err(NoAuthority),
+            }
+        }
+        if named.is_empty() { Err(NoAuthority) } else { Ok(Self(Some(named))) }
+    }
+
+    fn roots(&self) -> RootCerts {
+        match &self.0 {
+            None => RootCerts::WebPki,
+            Some(named) => RootCerts::new_with_certs(named),
+        }
+    }
 }
 
 impl WitnessUrl {
@@ -112,8 +143,8 @@ fn is_loopback(host: &str) -> bool {
 }
 
 impl HttpWire {
-    /// Asks, and waits for so many seconds for a whole answer.
-    pub fn new(seconds: u64) -> Self {
+    /// Asks whom `authorities` vouch for, and waits for so many seconds for a whole answer.
+    pub fn new(seconds: u64, authorities: &Authorities) -> Self {
         let whole = Duration::from_secs(seconds);
         let connect = Duration::from_secs(CONNECT_SECONDS_MAX);
         let config = Agent::config_builder()
@@ -125,6 +156,7 @@ impl HttpWire {
             .max_response_header_size(HEADER_BYTES_MAX)
             .max_idle_connections(0)
             .proxy(None)
+            .tls_config(TlsConfig::builder().root_certs(authorities.roots()).build())
             .user_agent(concat!("glyph-ledger/", env!("CARGO_PKG_VERSION")))
             .build();
         Self { agent: config.new_agent(), seconds }
@@ -194,6 +226,16 @@ mod tests {
         }
         let url: WitnessUrl = "https://witness.example/submit//".parse().unwrap();
         assert_eq!(url.as_str(), "https://witness.example/submit");
+    }
+
+    #[test]
+    fn what_names_no_authority_is_refused() {
+        let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let key = certificate.replace("CERTIFICATE", "PRIVATE KEY");
+        assert!(Authorities::of_pem(certificate.as_bytes()).is_ok());
+        for bad in ["", "hello", &certificate[..40], &key, &format!("{certificate}{key}")] {
+            assert_eq!(Authorities::of_pem(bad.as_bytes()).err(), Some(NoAuthority), "{bad}");
+        }
     }
 
     #[test]

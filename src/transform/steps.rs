@@ -120,6 +120,17 @@ pub fn apply(
     }
 }
 
+/// Applies `steps` to `document` as [`apply`] does, and takes no note of what they change.
+pub fn apply_unnoted(
+    steps: &[Step],
+    programs: &Programs,
+    document: &mut Value,
+) -> Result<(), StepError> {
+    let mut work = Work { effects: None, refusals: Vec::new(), base: Vec::new(), programs };
+    work.steps(steps, document)?;
+    work.refusals.into_iter().next().map_or(Ok(()), Err)
+}
+
 /// What came of applying steps, be the document refused or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
@@ -133,20 +144,36 @@ pub struct Attempt {
 
 /// Applies `steps` to `document` as [`apply`] does, and goes on behind every refusal that allows it ([`Step::Ensure`]). A document that was refused is of no use afterwards.
 pub fn attempt(steps: &[Step], programs: &Programs, document: &mut Value) -> Attempt {
-    let (effects, refusals) = (Vec::new(), Vec::new());
+    let (effects, refusals) = (Some(Vec::new()), Vec::new());
     let mut work = Work { effects, refusals, base: Vec::new(), programs };
     let stopped = work.steps(steps, document).err();
     let complete = stopped.is_none();
     work.refusals.extend(stopped);
-    Attempt { effects: work.effects, refusals: work.refusals, complete }
+    Attempt { effects: work.effects.unwrap_or_default(), refusals: work.refusals, complete }
 }
 
 struct Work<'a> {
     programs: &'a Programs,
-    effects: Vec<Effect>,
+    /// What was changed; none where no note is taken of it.
+    effects: Option<Vec<Effect>>,
     refusals: Vec<StepError>,
     /// Where in the document the value stands that steps are applied to.
-    base: Vec<EcoString>,
+    base: Vec<Token>,
+}
+
+/// A token of a pointer, spelt where somebody asks for it.
+enum Token {
+    Name(EcoString),
+    Element(usize),
+}
+
+impl Token {
+    fn spelt(&self) -> EcoString {
+        match self {
+            Self::Name(name) => name.clone(),
+            Self::Element(place) => eco_format!("{place}"),
+        }
+    }
 }
 
 impl Work<'_> {
@@ -189,11 +216,10 @@ impl Work<'_> {
         if !map.contains(name) {
             return self.absent(&step.path, step.optional);
         }
-        let to = beside(above, &step.to);
         if !map.rename(name, step.to.as_str().into()) {
-            return Err(self.refuse(&to, Trouble::Taken));
+            return Err(self.refuse(&beside(above, &step.to), Trouble::Taken));
         }
-        self.moved(&step.path, &to);
+        self.note(|work| work.moved(&step.path, &beside(above, &step.to)));
         Ok(())
     }
 
@@ -215,9 +241,9 @@ impl Work<'_> {
         };
         let Some(value) = value else { return self.absent(&step.from, step.optional) };
         if takes {
-            self.moved(&step.from, &step.to);
+            self.note(|work| work.moved(&step.from, &step.to));
         } else {
-            self.note(Effect::added(self.place(&step.to), value.clone(), None));
+            self.note(|work| Effect::added(work.place(&step.to), value.clone(), None));
         }
         self.put(&step.to, root, value)
     }
@@ -227,7 +253,8 @@ impl Work<'_> {
             return Ok(());
         }
         let value = self.value(&step.into(), root)?;
-        self.note(Effect::added(self.place(&step.path), value.clone(), step.reason.clone()));
+        let reason = || step.reason.clone();
+        self.note(|work| Effect::added(work.place(&step.path), value.clone(), reason()));
         self.put(&step.path, root, value)
     }
 
@@ -238,8 +265,10 @@ impl Work<'_> {
             return Ok(());
         }
         let before = std::mem::replace(stands, value.clone());
-        let effect = Effect::changed(self.place(&step.path), before, value, false);
-        self.note(Effect { reason: step.reason.clone(), ..effect });
+        self.note(|work| {
+            let effect = Effect::changed(work.place(&step.path), before, value, false);
+            Effect { reason: step.reason.clone(), ..effect }
+        });
         Ok(())
     }
 
@@ -258,9 +287,10 @@ impl Work<'_> {
             }
         }
         for (key, value) in added {
-            let place = self.place(&step.path.below(&key));
-            let reason = step.reason.as_ref().map(|reason| reason.replace("{key}", &key));
-            self.note(Effect::added(place, value, reason));
+            self.note(|work| {
+                let reason = step.reason.as_ref().map(|reason| reason.replace("{key}", &key));
+                Effect::added(work.place(&step.path.below(&key)), value, reason)
+            });
         }
         Ok(())
     }
@@ -273,7 +303,7 @@ impl Work<'_> {
             return Err(self.refuse(&step.path, Trouble::Unequal));
         }
         if let Some(value) = map.remove(name) {
-            self.note(Effect::removed(self.place(&step.path), value));
+            self.note(|work| Effect::removed(work.place(&step.path), value));
         }
         Ok(())
     }
@@ -317,7 +347,7 @@ impl Work<'_> {
         }
         outer.set(name, inner.into());
         for (from, to) in &moved {
-            self.moved(from, to);
+            self.note(|work| work.moved(from, to));
         }
         Ok(())
     }
@@ -348,7 +378,7 @@ impl Work<'_> {
             moved.push((step.path.below(key), to));
         }
         for (from, to) in &moved {
-            self.moved(from, to);
+            self.note(|work| work.moved(from, to));
         }
         Ok(())
     }
@@ -357,7 +387,7 @@ impl Work<'_> {
         let Some(stands) = step.path.get_mut(root) else { return self.absent(&step.path, false) };
         let inner = std::mem::replace(stands, Value::Null);
         *stands = [(&step.key, inner)].into_iter().collect::<Map>().into();
-        self.moved(&step.path, &step.path.below(&step.key));
+        self.note(|work| work.moved(&step.path, &step.path.below(&step.key)));
         Ok(())
     }
 
@@ -375,7 +405,7 @@ impl Work<'_> {
             return self.absent(&step.path.below(&step.key), false);
         };
         *stands = inner;
-        self.moved(&step.path.below(&step.key), &step.path);
+        self.note(|work| work.moved(&step.path.below(&step.key), &step.path));
         Ok(())
     }
 
@@ -384,15 +414,16 @@ impl Work<'_> {
             return self.absent(&step.path, step.optional);
         };
         let outer = self.base.len();
-        self.base.extend(step.path.tokens().iter().cloned());
+        self.base.extend(step.path.tokens().iter().cloned().map(Token::Name));
         let done = match stands {
             Value::List(values) => {
                 let mut values = values.make_mut().iter_mut().enumerate();
-                values.try_for_each(|(place, value)| self.at(eco_format!("{place}"), step, value))
+                values.try_for_each(|(place, value)| self.at(Token::Element(place), step, value))
             }
             Value::Map(map) => {
                 let mut entries = Arc::make_mut(map).iter_mut();
-                entries.try_for_each(|(key, value)| self.at((&**key).into(), step, value))
+                entries
+                    .try_for_each(|(key, value)| self.at(Token::Name((&**key).into()), step, value))
             }
             other => {
                 let trouble =
@@ -405,7 +436,7 @@ impl Work<'_> {
     }
 
     /// Takes the steps of `step` on the element `token`.
-    fn at(&mut self, token: EcoString, step: &Each, value: &mut Value) -> Result<(), StepError> {
+    fn at(&mut self, token: Token, step: &Each, value: &mut Value) -> Result<(), StepError> {
         self.base.push(token);
         let done = self.steps(&step.steps, value);
         self.base.pop();
@@ -457,8 +488,10 @@ impl Work<'_> {
             && let Some(stands) = step.at.get_mut(root)
         {
             let before = std::mem::replace(stands, value.clone());
-            let effect = Effect::changed(self.place(&step.at), before, value, true);
-            self.note(Effect { derived: true, ..effect });
+            self.note(|work| {
+                let effect = Effect::changed(work.place(&step.at), before, value, true);
+                Effect { derived: true, ..effect }
+            });
         }
         Ok(())
     }
@@ -480,12 +513,14 @@ impl Work<'_> {
         let value = self.value(&step.into(), root)?;
         let reason = step.reason.clone();
         let Some(stands) = step.path.get_mut(root) else {
-            self.note(Effect::added(self.place(&step.path), value.clone(), reason));
+            self.note(|work| Effect::added(work.place(&step.path), value.clone(), reason));
             return self.put(&step.path, root, value);
         };
         let before = std::mem::replace(stands, value.clone());
-        let effect = Effect::changed(self.place(&step.path), before, value, false);
-        self.note(Effect { reason, ..effect });
+        self.note(|work| {
+            let effect = Effect::changed(work.place(&step.path), before, value, false);
+            Effect { reason, ..effect }
+        });
         let refusal = self.refuse(&step.path, Trouble::Required(step.message.clone()));
         self.refusals.push(refusal);
         Ok(())
@@ -517,18 +552,22 @@ impl<'a> From<&'a Ensure> for Source<'a> {
 
 /// What operations have in common.
 impl Work<'_> {
-    fn note(&mut self, effect: Effect) {
-        self.effects.push(effect);
+    /// Takes note of what was changed, where that is asked for.
+    fn note(&mut self, effect: impl FnOnce(&Self) -> Effect) {
+        if self.effects.is_some() {
+            let effect = effect(self);
+            self.effects.get_or_insert_default().push(effect);
+        }
     }
 
-    fn moved(&mut self, from: &Pointer, to: &Pointer) {
-        self.note(Effect::moved(self.place(from), self.place(to)));
+    fn moved(&self, from: &Pointer, to: &Pointer) -> Effect {
+        Effect::moved(self.place(from), self.place(to))
     }
 
     fn change(&mut self, path: &Pointer, stands: &mut Value, value: Value, returns: bool) {
         if *stands != value {
             let before = std::mem::replace(stands, value.clone());
-            self.note(Effect::changed(self.place(path), before, value, returns));
+            self.note(|work| Effect::changed(work.place(path), before, value, returns));
         }
     }
 
@@ -536,7 +575,9 @@ impl Work<'_> {
     fn replace(&mut self, path: &Pointer, stands: &mut Value, value: Value) {
         let before = std::mem::replace(stands, value);
         let (base, identity) = (self.place(path), self.programs.identity());
-        self.effects.extend(difference_below(&base, &before, stands, identity));
+        if let Some(effects) = &mut self.effects {
+            effects.extend(difference_below(&base, &before, stands, identity));
+        }
     }
 
     /// What a step puts: the value it names, or what its program or its groups make of the document.
@@ -626,7 +667,7 @@ impl Work<'_> {
 
     /// `path`, which is meant from the value at hand, as seen from the root.
     fn place(&self, path: &Pointer) -> Pointer {
-        self.base.iter().chain(path.tokens()).cloned().collect()
+        self.base.iter().map(Token::spelt).chain(path.tokens().iter().cloned()).collect()
     }
 
     fn refuse(&self, path: &Pointer, trouble: Trouble) -> StepError {

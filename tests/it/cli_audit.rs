@@ -300,6 +300,39 @@ fn a_bundle_is_verified_by_a_stranger_with_nothing_but_itself_and_the_head() {
 }
 
 #[test]
+fn certificates_in_a_bundle_are_signed_where_that_is_asked_for_and_verify_alone() {
+    let place = a_ledger();
+    apply(&place);
+    done(&place, &["undo"]);
+    let answer = ask(&place, &["bundle", "-o", "../evidence.zip", "--certify"]);
+    let files = answer["data"]["files"].as_array().unwrap().iter().filter_map(Value::as_str);
+    let signed: Vec<&str> = files.filter(|file| file.ends_with(".sigstore.json")).collect();
+    assert_eq!(signed.len(), 2);
+    let stranger = unpacked(&beside(&place, "evidence.zip"));
+    let ledger = answer["data"]["ledger"].as_str().unwrap();
+    let readme = fs::read_to_string(stranger.work().join("README.md")).unwrap();
+    assert!(readme.contains("verify_bundle.py") && !readme.contains('{'), "{readme}");
+    for (id, exit) in [(ledger, 0), (&"0".repeat(64)[..], 3)] {
+        for file in &signed {
+            let ours = stranger.run(&["bundle", "verify", file, "--ledger", id]);
+            assert_eq!(ours.exit, exit, "{ours:?}");
+            let theirs = Command::new("python3")
+                .args(["verify_bundle.py", file, "--ledger", id])
+                .current_dir(stranger.work())
+                .output()
+                .unwrap();
+            assert_eq!(theirs.status.code(), Some(exit), "{theirs:?}");
+        }
+    }
+    // With a key that may not sign here no archive is made.
+    done(&place, &["key", "new", "../other.pem"]);
+    let refused =
+        place.run(&["audit", "bundle", "-o", "../x.zip", "--certify", "--key", "../other.pem"]);
+    assert_eq!(refused.exit, 3, "{refused:?}");
+    assert!(!beside(&place, "x.zip").exists());
+}
+
+#[test]
 fn a_bundle_takes_no_other_file_s_place() {
     let place = a_ledger();
     for (name, bytes) in

@@ -10,7 +10,9 @@ use ledger_format::hash::unhex;
 use ledger_format::head::SignedHead;
 use serde_json::Value;
 
-use crate::support::witness::{Conforming, Listening, Reply, SEEN_AT, cosigned_at, witness_key};
+use crate::support::witness::{
+    AUTHORITY, Conforming, Listening, Reply, SEEN_AT, cosigned_at, witness_key,
+};
 use crate::support::{Place, Said, a_history, beside, check_answer, copy, done};
 
 /// More than any answer needs.
@@ -421,6 +423,26 @@ fn l6_a_witness_that_stalls_is_waited_for_as_long_as_was_said() {
     let gone = Listening::new(|_| Reply::says(500, "")).url();
     let said = ask(&place, &gone, 1, &[]);
     assert_eq!((said.exit, codes(&said.json())), (1, vec!["WITNESS_UNREACHABLE"]), "{said:?}");
+}
+
+#[test]
+fn l6_an_encrypted_witness_is_believed_by_the_authority_that_was_named_and_by_no_other() {
+    let (place, _) = a_ledger();
+    let note = done(&place, &["head", "show"]).stdout;
+    let text = note.split_once("\n\n").unwrap().0.to_owned() + "\n";
+    let witness = Listening::encrypted(move |_| Reply::says(200, &cosigned_at(&text, 1, SEEN_AT)));
+    let unknown = ask(&place, &witness.url(), 1, &[]);
+    let answer = unknown.json();
+    assert_eq!((unknown.exit, codes(&answer)), (1, vec!["WITNESS_UNREACHABLE"]), "{answer:#}");
+    let message = answer["diagnostics"][0]["message"].as_str().unwrap();
+    assert!(message.contains("UnknownIssuer"), "{message}");
+    assert!(kept(&place).is_empty() && witness.requests().is_empty());
+    fs::write(beside(&place, "authority.pem"), AUTHORITY).unwrap();
+    let said = ask(&place, &witness.url(), 1, &["--authority", "../authority.pem"]);
+    assert_eq!((said.exit, kept(&place).len()), (0, 1), "{said:?}");
+    fs::write(beside(&place, "authority.pem"), "hello").unwrap();
+    let said = ask(&place, &witness.url(), 1, &["--authority", "../authority.pem"]);
+    assert_eq!((said.exit, codes(&said.json())), (2, vec!["USAGE"]), "{said:?}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::super::output::{Answer, Done};
 use super::super::terminal::{Paint, plain};
 use super::super::words::count;
 use crate::diagnostic::{Failure, OBJECT_MISSING};
+use crate::effects::Signer;
 use crate::objects::PackObjects;
 use crate::package::{Packaged, package};
 
@@ -22,6 +23,9 @@ pub(in super::super) struct Arguments {
     /// The archive to write; nothing is ever written over
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
+    /// Sign the certificate of each committed run with your key too, so that each can be given away alone
+    #[arg(long)]
+    certify: bool,
 }
 
 #[derive(Serialize)]
@@ -41,12 +45,14 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Writt
     let file = arguments.output.as_path();
     documents::must_lie_outside(file, context)?;
     let output = NewFile::absent(file)?;
+    let signer = arguments.certify.then(|| context.signer()).transpose()?;
+    let signer = signer.as_ref().map(|key| key as &dyn Signer);
     let ledger = context.open()?;
     let packs = PackObjects::open_read_only(&ledger.objects_dir())?;
     let head = *ledger.head().head();
     let signed = with_cosignatures(ledger.head())?;
-    let packaged =
-        output.make(0o600, |out| Ok(package(&ledger, &signed, &packs, BufWriter::new(out))?))?;
+    let packaged = output
+        .make(0o600, |out| Ok(package(&ledger, &signed, signer, &packs, BufWriter::new(out))?))?;
     let Packaged { events, runs, has_report, files, missing } = packaged;
     let (ledger, root, file) = (head.ledger, head.root, file.to_owned());
     let done = Done::new(Written { ledger, file, events, root, runs, has_report, files })

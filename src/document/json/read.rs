@@ -1,13 +1,13 @@
 //! Reading a JSON text.
 
-use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
 
 use ecow::EcoString;
 
-use super::super::number;
-use super::super::{Key, List, Map, Number, Value};
+use super::super::{List, Map, Number, Value};
+use super::laid::Laid;
+use super::names::Names;
+use super::plain::plain_length;
 use super::style::{Seen, line_and_indent};
 use super::verbatim::{Found, Layout, VERBATIM_FROM, Verbatim};
 use super::{DEPTH_MAX, Json};
@@ -70,28 +70,25 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Every name seen in one document, so that equal names share their memory.
-pub(in super::super) type Keys = HashSet<Key>;
-
 /// Reads the one value of `text`.
 pub fn read(text: &[u8]) -> Result<Json, JsonError> {
-    read_sharing(text, &mut Keys::default())
+    read_sharing(text, &mut Names::default())
 }
 
 /// Reads the one value of `text`, which has names in common with other texts.
-pub(in super::super) fn read_sharing(text: &[u8], keys: &mut Keys) -> Result<Json, JsonError> {
+pub(in super::super) fn read_sharing(text: &[u8], names: &mut Names) -> Result<Json, JsonError> {
     let text = match std::str::from_utf8(text) {
         Ok(text) => text,
         Err(error) => return Err(located(text, error.valid_up_to(), Reason::NotUtf8)),
     };
-    let mut reader = Reader::new(text, keys);
+    let mut reader = Reader::new(text, names);
     reader.document().map_err(|Wrong(reason)| located(text.as_bytes(), reader.at, reason))
 }
 
 /// Reads the one value of `text`, which was looked at before: no list of it stays text.
 pub(super) fn read_walked(text: &str) -> Result<Json, JsonError> {
-    let mut keys = Keys::default();
-    let mut reader = Reader { walked: text.len(), ..Reader::new(text, &mut keys) };
+    let mut names = Names::default();
+    let mut reader = Reader { walked: text.len(), ..Reader::new(text, &mut names) };
     reader.document().map_err(|Wrong(reason)| located(text.as_bytes(), reader.at, reason))
 }
 
@@ -119,8 +116,9 @@ struct Reader<'a> {
     /// The next byte; always at the beginning of a character.
     at: usize,
     depth: usize,
-    keys: &'a mut Keys,
+    names: &'a mut Names,
     seen: Seen<'a>,
+    laid: Laid<'a>,
     /// Emptied room, one for each level that was open at once: what is read grows there, and takes what it needs.
     maps: Vec<Map>,
     lists: Vec<Vec<Value>>,
@@ -129,22 +127,25 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(text: &'a str, keys: &'a mut Keys) -> Self {
-        let (maps, lists) = (Vec::new(), Vec::new());
-        Self { text, at: 0, depth: 0, keys, seen: Seen::default(), maps, lists, walked: 0 }
+    fn new(text: &'a str, names: &'a mut Names) -> Self {
+        let (maps, lists, walked) = (Vec::new(), Vec::new(), 0);
+        let (seen, laid) = (Seen::default(), Laid::new());
+        Self { text, at: 0, depth: 0, names, seen, laid, maps, lists, walked }
     }
 
     fn document(&mut self) -> Result<Json, Wrong> {
         if self.text.starts_with('\u{feff}') {
             return Err(Wrong(Reason::ByteOrderMark));
         }
-        self.space();
+        let space = self.space();
+        self.laid.is(space, "");
         let value = self.value()?;
         let end = self.space();
         if self.peek().is_some() {
             return Err(Wrong(Reason::Trailing));
         }
-        Ok(Json { value, style: self.seen.style(end) })
+        let style = self.seen.style(end);
+        Ok(Json { value, is_as_written: self.laid.holds(&style), style })
     }
 
     fn value(&mut self) -> Result<Value, Wrong> {
@@ -171,8 +172,7 @@ impl<'a> Reader<'a> {
 
     fn number(&mut self) -> Result<Value, Wrong> {
         let rest = self.rest();
-        let length = number::length(rest.as_bytes());
-        let number = length.and_then(|length| Number::parse(rest.get(..length)?));
+        let number = Number::at_beginning(rest);
         let number = number.ok_or(Wrong(Reason::Expected("a number")))?;
         self.at += number.digits().len();
         Ok(Value::Number(number))
@@ -214,6 +214,7 @@ impl<'a> Reader<'a> {
         let Found { list, length, saw_colon, saw_comma } = Verbatim::at(rest, self.depth, layout);
         self.walked = self.at + length;
         let list = list?;
+        self.laid.doubt();
         self.at += length;
         if self.depth == 0 {
             self.seen.opening = Some(opening);
@@ -243,18 +244,19 @@ impl<'a> Reader<'a> {
         }
         let name_at = self.at;
         let key = self.quoted()?;
-        let key = self.shared(key.as_str());
-        if map.contains(&key) {
+        let key = self.names.shared(key.as_str());
+        if map.contains_shared(&key) {
             self.at = name_at;
             return Err(Wrong(Reason::DuplicateKey(key.to_string())));
         }
-        self.space();
+        let before = self.space();
+        self.laid.is(before, "");
         self.expect(b':', "a colon")?;
         let space = self.space();
-        self.seen.colon.get_or_insert(space);
+        let first = *self.seen.colon.get_or_insert(space);
+        self.laid.is(space, first);
         let value = self.value()?;
-        // The name is new, as just seen.
-        let _ = map.push(key, value);
+        map.push_new(key, value);
         Ok(())
     }
 
@@ -273,24 +275,30 @@ impl<'a> Reader<'a> {
         let space = self.space();
         if self.depth == 1 {
             self.seen.opening = Some(space);
+            self.laid.opens(space);
         }
         if self.peek() == Some(close) {
+            self.laid.is(space, "");
             self.at += 1;
             self.depth -= 1;
             return Ok(());
         }
+        self.laid.line(space, self.depth);
         loop {
             item(self)?;
-            self.space();
+            let before = self.space();
             match self.peek() {
                 Some(b',') => {
+                    self.laid.is(before, "");
                     self.at += 1;
                     let space = self.space();
-                    self.seen.comma.get_or_insert(space);
+                    let first = *self.seen.comma.get_or_insert(space);
+                    self.laid.comma(space, first, self.depth);
                 }
                 Some(byte) if byte == close => {
                     self.at += 1;
                     self.depth -= 1;
+                    self.laid.line(before, self.depth);
                     return Ok(());
                 }
                 Some(_) => return Err(Wrong(Reason::Expected(comma))),
@@ -325,8 +333,7 @@ impl<'a> Reader<'a> {
     /// The characters up to the next one that means something in a text.
     fn plain(&mut self) -> &'a str {
         let rest = self.rest();
-        let special = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
-        let length = rest.bytes().position(|byte| special(&byte)).unwrap_or(rest.len());
+        let length = plain_length(rest.as_bytes());
         self.at += length;
         rest.get(..length).unwrap_or_default()
     }
@@ -337,13 +344,19 @@ impl<'a> Reader<'a> {
         let simple = match self.peek() {
             Some(b'"') => '"',
             Some(b'\\') => '\\',
-            Some(b'/') => '/',
+            Some(b'/') => {
+                self.laid.doubt();
+                '/'
+            }
             Some(b'b') => '\u{8}',
             Some(b'f') => '\u{c}',
             Some(b'n') => '\n',
             Some(b'r') => '\r',
             Some(b't') => '\t',
-            Some(b'u') => return self.code_point(begin),
+            Some(b'u') => {
+                self.laid.doubt();
+                return self.code_point(begin);
+            }
             Some(_) => {
                 self.at = begin;
                 return Err(Wrong(Reason::Escape));
@@ -378,15 +391,6 @@ impl<'a> Reader<'a> {
         let unit = unit.ok_or(Wrong(Reason::Expected("four hexadecimal digits")))?;
         self.at += 5;
         Ok(unit)
-    }
-
-    fn shared(&mut self, key: &str) -> Key {
-        if let Some(known) = self.keys.get(key) {
-            return Arc::clone(known);
-        }
-        let key: Key = key.into();
-        self.keys.insert(Arc::clone(&key));
-        key
     }
 
     /// Passes over white space and returns it.

@@ -99,6 +99,11 @@ impl Verbatim {
         fits.then_some(&*self.text)
     }
 
+    /// Length of the text, in bytes.
+    pub(super) const fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
     /// Number of its values.
     pub(in crate::document) const fn len(&self) -> usize {
         self.starts.len()

@@ -2,22 +2,36 @@
 
 use super::super::{List, Map, Unwritable, Value, WriteError};
 use super::DEPTH_MAX;
+use super::plain::plain_length;
 use super::style::{Escapes, Style};
+use super::verbatim::Verbatim;
 
 /// About what the text of a small document takes, so that it need not grow in steps.
 const TEXT_BYTES: usize = 4_096;
 
 /// The text of `value` in `style`. Refused: bytes, and what is nested too deep to be read again.
 pub fn write(value: &Value, style: &Style) -> Result<String, WriteError> {
-    let mut writer = Writer { to: String::with_capacity(TEXT_BYTES), style, depth: 0 };
+    let kept = verbatim_bytes(value);
+    // What is not touched takes no memory; what grows is in memory twice for a moment.
+    let room = TEXT_BYTES + kept + kept / 4;
+    let mut writer = Writer::new(String::with_capacity(room), style);
     writer.value(value)?;
     writer.to.put(&style.end);
     Ok(writer.to)
 }
 
+/// Bytes of lists that are written as they were read, below objects alone.
+fn verbatim_bytes(value: &Value) -> usize {
+    match value {
+        Value::List(values) => values.verbatim().map_or(0, Verbatim::bytes),
+        Value::Map(map) => map.iter().map(|(_, value)| verbatim_bytes(value)).sum(),
+        _ => 0,
+    }
+}
+
 /// Whether [`write()`] gives exactly `text`. No text is made for that.
 pub(in super::super) fn writes(value: &Value, style: &Style, text: &[u8]) -> bool {
-    let mut writer = Writer { to: Left(Some(text)), style, depth: 0 };
+    let mut writer = Writer::new(Left(Some(text)), style);
     let written = writer.value(value);
     writer.to.put(&style.end);
     written.is_ok() && writer.to.0 == Some(&[])
@@ -29,6 +43,7 @@ trait Sink {
 }
 
 impl Sink for String {
+    #[inline]
     fn put(&mut self, text: &str) {
         self.push_str(text);
     }
@@ -47,9 +62,15 @@ struct Writer<'a, S> {
     to: S,
     style: &'a Style,
     depth: usize,
+    /// What lies before a value of the deepest level so far; those above begin alike.
+    line: String,
 }
 
-impl<S: Sink> Writer<'_, S> {
+impl<'a, S: Sink> Writer<'a, S> {
+    fn new(to: S, style: &'a Style) -> Self {
+        Self { to, style, depth: 0, line: style.newline.to_owned() }
+    }
+
     fn value(&mut self, value: &Value) -> Result<(), WriteError> {
         match value {
             Value::Null => self.to.put("null"),
@@ -114,17 +135,18 @@ impl<S: Sink> Writer<'_, S> {
 
     fn line(&mut self) {
         if let Some(indent) = &self.style.indent {
-            self.to.put(self.style.newline);
-            for _ in 0..self.depth {
-                self.to.put(indent);
+            let length = self.style.newline.len() + indent.len() * self.depth;
+            while self.line.len() < length {
+                self.line.push_str(indent);
             }
+            self.to.put(self.line.get(..length).unwrap_or_default());
         }
     }
 
     fn quoted(&mut self, text: &str) {
         self.to.put("\"");
         let mut rest = text;
-        while let Some(place) = rest.bytes().position(|byte| !self.is_plain(byte)) {
+        while let Some(place) = self.special(rest.as_bytes()) {
             // Bytes that are not plain are ASCII, or begin a character.
             let (plain, special) = rest.split_at_checked(place).unwrap_or((rest, ""));
             self.to.put(plain);
@@ -138,11 +160,17 @@ impl<S: Sink> Writer<'_, S> {
         self.to.put("\"");
     }
 
-    fn is_plain(&self, byte: u8) -> bool {
-        byte >= b' '
-            && byte != b'"'
-            && byte != b'\\'
-            && (byte.is_ascii() || self.style.escapes == Escapes::Needed)
+    /// Where in `text` something stands that is escaped.
+    fn special(&self, text: &[u8]) -> Option<usize> {
+        let plain = plain_length(text);
+        let plain = match self.style.escapes {
+            Escapes::Needed => plain,
+            Escapes::AllButAscii => {
+                let beyond = text.iter().take(plain).position(|byte| !byte.is_ascii());
+                beyond.unwrap_or(plain)
+            }
+        };
+        (plain < text.len()).then_some(plain)
     }
 
     fn escaped(&mut self, character: char) {

@@ -13,7 +13,7 @@ use super::prepared::{Prepared, Promise, Route};
 use super::refusal::Refusal;
 use crate::contract::{Edge, Pattern, detect_document};
 use crate::document::{Document, LostForm, Map, Pointer, Value};
-use crate::transform::{Attempt, Effect, Step, apply, attempt, inverse};
+use crate::transform::{Attempt, Effect, Step, apply_unnoted, attempt, inverse};
 
 /// How a document stands to its contract. Each is worse than those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -204,7 +204,7 @@ impl Prepared {
     /// Takes the steps of an edge back; says whether that could be done.
     pub(super) fn take_back(&self, edge: &Edge, value: &mut Value) -> bool {
         let back = edge.inverse.clone().or_else(|| inverse(&edge.steps));
-        back.is_some_and(|back| apply(&back, &self.programs, value).is_ok())
+        back.is_some_and(|back| apply_unnoted(&back, &self.programs, value).is_ok())
     }
 
     /// Takes the steps of one edge. Whether the document can go on.
@@ -232,8 +232,8 @@ impl Prepared {
     fn returns(&self, back: Option<&[Step]>, before: Option<&Value>, after: &Value) -> Verdict {
         let (Some(back), Some(before)) = (back, before) else { return Verdict::NotApplicable };
         let mut value = after.clone();
-        match apply(back, &self.programs, &mut value) {
-            Ok(_) if value == *before => Verdict::True,
+        match apply_unnoted(back, &self.programs, &mut value) {
+            Ok(()) if value == *before => Verdict::True,
             _ => Verdict::False,
         }
     }

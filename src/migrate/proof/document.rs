@@ -267,7 +267,7 @@ impl Migration for DocumentMigration {
 
     fn write(&self, document: &Value) -> Option<Vec<u8>> {
         let form = Form::of_new(self.prepared.format());
-        Document { value: document.clone(), form }.write().ok()
+        Document::new(document.clone(), form).write().ok()
     }
 }
 

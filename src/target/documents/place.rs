@@ -177,7 +177,7 @@ impl Places<'_> {
             }
             Err(error) => return Err(TreeError::Io { path, source: error.into() }),
         };
-        self.forget(id)?;
+        remove(&fresh)?;
         Ok(placed)
     }
 
@@ -238,13 +238,7 @@ impl Places<'_> {
 
     /// Removes what is left beside the place of `id` by a job that will not go on.
     pub fn forget(&self, id: &str) -> Result<(), TreeError> {
-        let fresh = unfinished(&self.place(id)?);
-        match fs::remove_file(&fresh) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(TreeError::Io { path: fresh, source })
-            }
-            _ => Ok(()),
-        }
+        remove(&unfinished(&self.place(id)?))
     }
 
     /// Syncs the file systems that the places lie on.
@@ -370,6 +364,16 @@ fn create(path: &Path, fresh: &Path, mode: u32) -> io::Result<File> {
             new()
         }
         other => other,
+    }
+}
+
+/// Removes what lies there, if anything does.
+fn remove(path: &Path) -> Result<(), TreeError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(TreeError::Io { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A witness on a socket of this machine, in a thread: one that does what c2sp.org/tlog-witness says, and others that do what they are
 //! told.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,6 +16,12 @@ use ledger_format::hash::{NodeHash, unhex};
 use ledger_format::head::SignedHead;
 use ledger_format::note::Note;
 use ledger_format::tree::verify_consistency;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+/// The certificate of the authority that vouches for encrypted witnesses; everybody knows their key.
+pub(crate) const AUTHORITY: &str = include_str!("tls/authority.pem");
 
 /// When witnesses of tests say that they saw a head.
 pub(crate) const SEEN_AT: u64 = 1_700_000_000;
@@ -66,6 +72,7 @@ impl Reply {
 /// A witness that listens until it is dropped.
 pub(crate) struct Listening {
     address: SocketAddr,
+    scheme: &'static str,
     over: Arc<AtomicBool>,
     requests: Arc<Mutex<Vec<String>>>,
     thread: Option<JoinHandle<()>>,
@@ -73,7 +80,24 @@ pub(crate) struct Listening {
 
 impl Listening {
     /// Listens, and has `answer` answer the bodies of requests to its `add-checkpoint`.
-    pub(crate) fn new(mut answer: impl FnMut(&str) -> Reply + Send + 'static) -> Self {
+    pub(crate) fn new(answer: impl FnMut(&str) -> Reply + Send + 'static) -> Self {
+        Self::on("http", None, answer)
+    }
+
+    /// The same with a certificate of the authority of tests.
+    pub(crate) fn encrypted(answer: impl FnMut(&str) -> Reply + Send + 'static) -> Self {
+        let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/witness.pem"));
+        let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/witness.key")).unwrap();
+        let config = ServerConfig::builder().with_no_client_auth();
+        let config = config.with_single_cert(vec![certificate.unwrap()], key).unwrap();
+        Self::on("https", Some(Arc::new(config)), answer)
+    }
+
+    fn on(
+        scheme: &'static str,
+        tls: Option<Arc<ServerConfig>>,
+        mut answer: impl FnMut(&str) -> Reply + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (over, requests) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
@@ -83,21 +107,29 @@ impl Listening {
                 if ends.load(Ordering::SeqCst) {
                     return;
                 }
-                let mut stream = stream.unwrap();
-                let Some((line, body)) = request(&mut stream) else { continue };
+                let stream = stream.unwrap();
+                stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+                let mut stream: Box<dyn Stream> = match &tls {
+                    None => Box::new(stream),
+                    Some(config) => {
+                        let tls = ServerConnection::new(Arc::clone(config)).unwrap();
+                        Box::new(StreamOwned::new(tls, stream))
+                    }
+                };
+                let Some((line, body)) = request(&mut *stream) else { continue };
                 let reply = match line.as_str() {
                     "POST /submit/add-checkpoint HTTP/1.1" => answer(&body),
                     _ => Reply::says(404, "no such place"),
                 };
                 asked.lock().unwrap().push(body);
-                reply_with(reply, &mut stream);
+                reply_with(reply, &mut *stream);
             }
         });
-        Self { address, over, requests, thread: Some(thread) }
+        Self { address, scheme, over, requests, thread: Some(thread) }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/submit", self.address)
+        format!("{}://{}/submit", self.scheme, self.address)
     }
 
     /// The bodies of all requests so far.
@@ -117,8 +149,11 @@ impl Drop for Listening {
     }
 }
 
-fn request(stream: &mut TcpStream) -> Option<(String, String)> {
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
+
+fn request(stream: &mut dyn Stream) -> Option<(String, String)> {
     let (mut bytes, mut byte) = (Vec::new(), [0]);
     while !bytes.ends_with(b"\r\n\r\n") {
         if stream.read(&mut byte).ok()? == 0 {
@@ -137,14 +172,16 @@ fn request(stream: &mut TcpStream) -> Option<(String, String)> {
 }
 
 /// Whoever asked may have hung up.
-fn reply_with(reply: Reply, stream: &mut TcpStream) {
+fn reply_with(reply: Reply, stream: &mut dyn Stream) {
     match reply {
         Reply::Says { status, headers, body } => {
             let head = format!(
                 "HTTP/1.1 {status} Answer\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n",
                 body.len()
             );
-            drop(stream.write_all(&[head.as_bytes(), &body].concat()));
+            drop(
+                stream.write_all(&[head.as_bytes(), &body].concat()).and_then(|()| stream.flush()),
+            );
         }
         Reply::Raw(bytes) => drop(stream.write_all(&bytes)),
         Reply::Stalls(bytes) => {

@@ -30,6 +30,11 @@ use error::{Error, at};
 use read::Reading;
 use report::Report;
 
+/// The one of the program.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Where the result stands, below the workspace root.
 const DOCUMENT: &str = "docs/BENCHMARKS.md";
 

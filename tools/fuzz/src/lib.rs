@@ -21,6 +21,7 @@ mod scratch;
 mod seeds;
 mod state;
 mod table;
+mod witness;
 
 use peak_alloc::PeakAlloc;
 
@@ -289,6 +290,42 @@ pub const TARGETS: &[Target] = &[
         heap_bytes: 256 * KIB,
         heap_bytes_per_byte: 128,
         input_bytes_max: 32 * KIB,
+    },
+    Target {
+        name: "cosignature",
+        about: "notes that witnesses cosigned: a time that may be, one key for a line, and what was signed anew holds",
+        check: witness::cosignature,
+        seeds: seeds::cosignatures,
+        heap_bytes: 64 * KIB,
+        heap_bytes_per_byte: 64,
+        input_bytes_max: 4 * KIB,
+    },
+    Target {
+        name: "witness-answer",
+        about: "answers of witnesses: asked twice at most, and nothing believed but what the key signed of the head it was shown",
+        check: witness::answer,
+        seeds: seeds::answers,
+        heap_bytes: 128 * KIB,
+        heap_bytes_per_byte: 64,
+        input_bytes_max: 20 * KIB,
+    },
+    Target {
+        name: "policy",
+        about: "policies of witnesses, and keys in them: one meaning, and no cosignature that takes anything away",
+        check: witness::policy,
+        seeds: seeds::policies,
+        heap_bytes: 128 * KIB,
+        heap_bytes_per_byte: 256,
+        input_bytes_max: 8 * KIB,
+    },
+    Target {
+        name: "tlog-proof",
+        about: "proofs of events: one text each, which leads from its own event to a head and from no other",
+        check: witness::proof,
+        seeds: seeds::tlog_proofs,
+        heap_bytes: 64 * KIB,
+        heap_bytes_per_byte: 64,
+        input_bytes_max: 12 * KIB,
     },
     Target {
         name: "proof-file",

@@ -16,11 +16,14 @@ use glyph_ledger::objects::{MemoryObjects, Objects as _, PackObjects};
 use glyph_ledger::target::glyph_store::{built_in_contract, migration_line};
 use glyph_ledger::target::sqlite::{DatabaseError, PageSize, PageSource, Transactions, image};
 use ledger_format::event::Event;
-use ledger_format::hash::{CommitHash, ContentHash, EventId, LedgerId, unhex};
+use ledger_format::hash::{CommitHash, ContentHash, EventId, LedgerId, NodeHash, unhex};
+use ledger_format::head::SignedHead;
+use ledger_format::proof::InclusionProof;
+use ledger_format::tree::{MemoryTree, prove_inclusion, root};
 use projections::{Entry, State};
 use serde_json::Value as Json;
 
-use crate::scratch;
+use crate::{scratch, witness};
 
 const CBOR: &str = include_str!("../../../ledger-format/vectors/cbor.json");
 const EVENTS: &str = include_str!("../../../ledger-format/vectors/events.json");
@@ -111,6 +114,61 @@ pub(crate) fn heads() -> Vec<Vec<u8>> {
 pub(crate) fn certificates() -> Vec<Vec<u8>> {
     let vector = json(CERTIFICATE);
     ["bundle", "statement"].iter().filter_map(|part| Some(vector[part].as_str()?.into())).collect()
+}
+
+pub(crate) fn cosignatures() -> Vec<Vec<u8>> {
+    let head = witness::head(3, NodeHash::empty_root());
+    let text = head.note().text().to_owned();
+    let cosigned = |lines: &[(u8, u64)]| {
+        let lines = lines.iter().map(|(number, time)| witness::line(&text, *number, *time));
+        lines.fold(head.clone(), SignedHead::with_line).encode()
+    };
+    vec![
+        cosigned(&[(8, 1_700_000_000)]),
+        cosigned(&[(9, 1_700_000_000), (8, 1 << 62)]),
+        cosigned(&[(8, 0), (8, 1)]),
+        cosigned(&[]),
+    ]
+}
+
+pub(crate) fn answers() -> Vec<Vec<u8>> {
+    let head = witness::head(3, NodeHash::empty_root());
+    let line = |number, time| {
+        let line = witness::line(head.note().text(), number, time);
+        let cosigned = head.clone().with_line(line).encode();
+        cosigned[head.encode().len()..].to_vec()
+    };
+    let says =
+        |status: u16, sized: u8, body: &[u8]| [&status.to_be_bytes()[..], &[sized], body].concat();
+    vec![
+        says(200, 0, &line(8, 1_700_000_000)),
+        says(200, 0, &[line(9, 1), line(8, 2)].concat()),
+        says(409, 1, b"2\n"),
+        says(409, 1, b"7\n"),
+        says(422, 0, b""),
+        says(500, 0, b"oops"),
+    ]
+}
+
+pub(crate) fn policies() -> Vec<Vec<u8>> {
+    let (one, two) = (witness::vkey(8), witness::vkey(9));
+    let witnesses = format!("witness A {one} https://a.example/\nwitness B {two}\n");
+    ["quorum none", "quorum A", "group both all A B\nquorum both", "group G 1 A B\nquorum G"]
+        .map(|rest| format!("# a comment\n{witnesses}\n{rest}\n").into_bytes())
+        .to_vec()
+}
+
+pub(crate) fn tlog_proofs() -> Vec<Vec<u8>> {
+    let events = events();
+    let tree: MemoryTree = events.iter().map(|event| NodeHash::leaf(EventId::of(event))).collect();
+    let size = events.len() as u64;
+    let head = witness::head(size, root(&tree, size).expect("the tree has its leaves"));
+    let of = |(index, event): (u64, &Vec<u8>)| {
+        let nodes = prove_inclusion(&tree, index, size)?;
+        let (extra, head) = (Some(event.clone()), head.clone());
+        Some(InclusionProof { extra, index, nodes, head }.encode())
+    };
+    (0..).zip(&events).filter_map(of).take(4).collect()
 }
 
 pub(crate) fn lines() -> Vec<Vec<u8>> {
