@@ -322,6 +322,9 @@ catalogue! {
     SUBJECT_FOREIGN = 1519, Unverified, Error, false,
         "A file is not one that the certificate is about.",
         "Name the file as the run left it; the certificate lists its objects with their hashes.";
+    FORMAT_UNSUPPORTED = 1520, Unsupported, Fatal, false,
+        "The ledger is written in an event format that this program does not read.",
+        "Use the version of glyph-ledger that wrote it. Nothing says that the ledger is damaged.";
     KEY_MISSING = 1700, Unverified, Error, false,
         "There is no private key to sign with.",
         "Name it with --key FILE, or restore it; only `init` makes a new one.";

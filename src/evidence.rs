@@ -14,6 +14,7 @@ mod report;
 mod sample;
 mod subject;
 mod tree;
+mod vouching;
 mod witness;
 
 pub use attested::{AttestError, Attested, Committed, RunEnd, attest};

@@ -6,18 +6,19 @@ use std::io;
 use std::path::Path;
 
 use ledger_format::bundle::BundleError;
+use ledger_format::event::EventError;
 
 use crate::contract::{ContractError, PathError, VersionError};
 use crate::diagnostic::{
     ALREADY_HERE, AUDIT_CHANGED, BOOKS_INVALID, BUNDLE_INVALID, BUSY, CONTRACT_INVALID,
-    CURSOR_UNKNOWN, Code, EVENT_ILLEGAL, FOLDER_INVALID, Failure, INTERNAL, IO, KEY_EXPOSED,
-    KEY_INVALID, KEY_MISSING, KEY_REFUSED, KEY_ROLE_MISSING, KEY_UNKNOWN, LAYOUT_AMBIGUOUS,
-    LEDGER_DAMAGED, LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_MISSING, LEDGER_REGRESSED, LOG_FULL,
-    MANIFEST_INVALID, MIGRATION_ABOVE_CURRENT, MIGRATION_BELOW_MINIMUM, MIGRATION_PATH_MISSING,
-    MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_TYPE, MIGRATION_VERSION_UNKNOWN,
-    NEEDS_EXCLUSIVE, NO_RUN, OBJECT_DAMAGED, OBJECT_MISSING, OUTCOME_INVALID, PIN_INVALID,
-    POLICY_INVALID, REPLAY_DIVERGENCE, REPORT_TOO_LARGE, SIGNATURE_BAD, SIGNER_UNKNOWN,
-    STEP_FAILED, STORE_INVALID, USAGE,
+    CURSOR_UNKNOWN, Code, EVENT_ILLEGAL, FOLDER_INVALID, FORMAT_UNSUPPORTED, Failure, INTERNAL, IO,
+    KEY_EXPOSED, KEY_INVALID, KEY_MISSING, KEY_REFUSED, KEY_ROLE_MISSING, KEY_UNKNOWN,
+    LAYOUT_AMBIGUOUS, LEDGER_DAMAGED, LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_MISSING,
+    LEDGER_REGRESSED, LOG_FULL, MANIFEST_INVALID, MIGRATION_ABOVE_CURRENT, MIGRATION_BELOW_MINIMUM,
+    MIGRATION_PATH_MISSING, MIGRATION_VERSION_AMBIGUOUS, MIGRATION_VERSION_TYPE,
+    MIGRATION_VERSION_UNKNOWN, NEEDS_EXCLUSIVE, NO_RUN, OBJECT_DAMAGED, OBJECT_MISSING,
+    OUTCOME_INVALID, PIN_INVALID, POLICY_INVALID, REPLAY_DIVERGENCE, REPORT_TOO_LARGE,
+    SIGNATURE_BAD, SIGNER_UNKNOWN, STEP_FAILED, STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
 use crate::evidence::{
@@ -154,6 +155,9 @@ impl From<&FoldError> for Failure {
     fn from(error: &FoldError) -> Self {
         match error {
             FoldError::Read(error) => error.into(),
+            FoldError::Event { seq, error: EventError::Format { .. } } => {
+                at_event(&FORMAT_UNSUPPORTED, error, *seq)
+            }
             FoldError::Event { seq, .. } => {
                 at_event(&LEDGER_DAMAGED, error, *seq).next(["verify-chain"])
             }
@@ -202,7 +206,7 @@ impl From<&LedgerError> for Failure {
     }
 }
 
-const fn of_unsigned(unsigned: &Unsigned) -> &'static Code {
+pub(crate) const fn of_unsigned(unsigned: &Unsigned) -> &'static Code {
     match unsigned {
         Unsigned::Unknown(_) => &SIGNER_UNKNOWN,
         Unsigned::Bad(_) => &SIGNATURE_BAD,
@@ -310,9 +314,9 @@ impl From<&HeadFileError> for Failure {
     fn from(error: &HeadFileError) -> Self {
         match error {
             HeadFileError::Io { path, .. } => at_path(&IO, error, path),
-            HeadFileError::Long { path } | HeadFileError::Form { path, .. } => {
-                at_path(&USAGE, error, path)
-            }
+            HeadFileError::Long { path }
+            | HeadFileError::Form { path, .. }
+            | HeadFileError::Empty { path } => at_path(&USAGE, error, path),
         }
     }
 }
@@ -386,9 +390,9 @@ impl From<&PublishedError> for Failure {
             PublishedError::Event { seq, .. } => at_event(&LEDGER_DAMAGED, error, *seq),
             PublishedError::Illegal { seq, .. } => at_event(&EVENT_ILLEGAL, error, *seq),
             PublishedError::Root { .. } => plainly(&LEDGER_DAMAGED, error),
-            PublishedError::Signer { .. } | PublishedError::Signature(_) => {
-                plainly(&SIGNATURE_BAD, error)
-            }
+            PublishedError::Signer { .. }
+            | PublishedError::Unsigned { .. }
+            | PublishedError::Signature(_) => plainly(&SIGNATURE_BAD, error),
         }
     }
 }
@@ -413,6 +417,7 @@ impl From<&AttestError> for Failure {
             AttestError::Illegal { seq, .. } => at_event(&EVENT_ILLEGAL, error, *seq),
             AttestError::NoList => plainly(&USAGE, error).at("--claims"),
             AttestError::Unauthorised { .. }
+            | AttestError::Unsigned { .. }
             | AttestError::Head(_)
             | AttestError::Bundle(BundleError::BadSignature | BundleError::OtherKey { .. }) => {
                 plainly(&SIGNATURE_BAD, error)
@@ -420,6 +425,7 @@ impl From<&AttestError> for Failure {
             AttestError::Bundle(BundleError::Form(_))
             | AttestError::Statement(_)
             | AttestError::Unrelated { .. }
+            | AttestError::Surplus { .. }
             | AttestError::Missing { .. }
             | AttestError::Certificate { .. }
             | AttestError::List { .. } => plainly(&BUNDLE_INVALID, error),

@@ -6,7 +6,7 @@ use crate::cbor::{self, EVENT_DEPTH_MAX, FieldError, Fields};
 use crate::hash::{EventId, KeyId, LedgerId};
 
 /// The event format this crate writes and reads. 0 until the format is frozen.
-pub const FORMAT: u64 = 0;
+pub const FORMAT: u64 = 1;
 
 /// Longest event, in bytes. Whatever is longer goes into an object that the event names; so a
 /// frame of 6 KiB always holds a whole event.
@@ -218,7 +218,9 @@ mod tests {
             map.insert(key, value);
             Event::decode(&Value::Map(map).encode())
         };
-        assert_eq!(with("format", 1_u64.into()), Err(EventError::Format { actual: 1 }));
+        for other in [0_u64, 2] {
+            assert_eq!(with("format", other.into()), Err(EventError::Format { actual: other }));
+        }
         assert!(matches!(with("kind", "no.such".into()), Err(EventError::Body(_))));
         assert!(matches!(with("extra", 1_u64.into()), Err(EventError::Field(_))));
         assert!(matches!(with("seq", (1_u64 << 53).into()), Err(EventError::Range { .. })));

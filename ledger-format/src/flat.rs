@@ -16,10 +16,10 @@ use crate::line::{COLUMNS, LINE_BYTES_MAX, Line, LineError};
 use crate::row::Row;
 
 /// The name of this form of line.
-pub const FLAT_SCHEMA: &str = "glyph-ledger/flat/0";
+pub const FLAT_SCHEMA: &str = "glyph-ledger/flat/1";
 
 /// The name of the first line of a flat export, which is no event.
-pub const TYPES_SCHEMA: &str = "glyph-ledger/flat-types/0";
+pub const TYPES_SCHEMA: &str = "glyph-ledger/flat-types/1";
 
 /// Longest line of a flat export, in bytes: a line, and once more the texts of the body, where a
 /// control character takes six bytes or, in verdicts, seven; the rest are names and nulls.

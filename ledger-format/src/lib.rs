@@ -14,6 +14,7 @@ pub mod flat;
 pub mod frame;
 pub mod hash;
 pub mod head;
+pub mod heads;
 pub mod json;
 pub mod line;
 pub mod note;

@@ -16,7 +16,7 @@ use crate::note::NOTE_BYTES_MAX;
 use crate::row::Row;
 
 /// The name of this form of line.
-pub const LINE_SCHEMA: &str = "glyph-ledger/event/0";
+pub const LINE_SCHEMA: &str = "glyph-ledger/event/1";
 
 /// Longest line, in bytes. A control character in an object's name stands in three columns and
 /// takes 15 bytes there, more than anything else an event's byte can become; a note's byte takes at

@@ -14,7 +14,7 @@ pub const PROOF_EXTENSION: &str = "tlog-proof";
 
 /// Longest proof, in bytes: its nodes, a note, what it brings along, and its own lines.
 pub const PROOF_BYTES_MAX: usize =
-    PROOF_NODES_MAX * 45 + NOTE_BYTES_MAX + EXTRA_BYTES_MAX * 4 / 3 + 128;
+    PROOF_NODES_MAX * 45 + NOTE_BYTES_MAX + EXTRA_BYTES_MAX.div_ceil(3) * 4 + 128;
 
 /// Longest that a proof brings along, in bytes: an event.
 const EXTRA_BYTES_MAX: usize = crate::event::EVENT_BYTES_MAX;

@@ -8,12 +8,12 @@ use crate::event::{EVENT_BYTES_MAX, Event, EventError};
 use crate::hash::{CommitHash, ContentHash, EventId, LedgerId, NodeHash, unhex};
 use crate::head::{HeadError, SignedHead};
 use crate::json;
-use crate::tree::{PROOF_NODES_MAX, verify_inclusion};
+use crate::tree::{PROOF_NODES_MAX, verify_consistency, verify_inclusion};
 
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 
 /// What kind of statement it is, for those who read several.
-pub const PREDICATE_TYPE: &str = "urn:glyph-ledger:migration-certificate:0";
+pub const PREDICATE_TYPE: &str = "urn:glyph-ledger:migration-certificate:1";
 
 /// Most claims that stand in a statement; of more, their list is named.
 pub const CLAIMS_MAX: usize = 1_000;
@@ -37,6 +37,9 @@ pub struct Statement {
     pub claims: Claims,
     /// The head under which the events are.
     pub head: SignedHead,
+    /// Heads of before, in order of size: of everyone who signed one of the events and not that head, the newest. Events carry no
+    /// signature of their own.
+    pub heads: Vec<ProvedHead>,
     /// The run's own events, and those by which keys may sign and agreed, in order of seq.
     pub events: Vec<ProvedEvent>,
 }
@@ -68,6 +71,15 @@ pub struct ProvedEvent {
     pub nodes: Vec<NodeHash>,
 }
 
+/// A head with the nodes that lead from it to the one under which the events are (RFC 9162 §2.1.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvedHead {
+    /// The head.
+    pub head: SignedHead,
+    /// The proof of consistency.
+    pub nodes: Vec<NodeHash>,
+}
+
 /// A text that is no such statement, or one that contradicts itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StatementError {
@@ -90,6 +102,14 @@ pub enum StatementError {
         seq: u64,
         /// The head's size.
         size: u64,
+    },
+    /// A head is not one of the history that the newest one closes.
+    #[error("the head over {size} events does not lead to the one over {newest}")]
+    NotBefore {
+        /// Its size.
+        size: u64,
+        /// The size of the newest.
+        newest: u64,
     },
 }
 
@@ -311,7 +331,12 @@ impl Statement {
     pub fn encode(&self) -> Vec<u8> {
         let events = self.events.iter().map(ProvedEvent::value).collect();
         let head = String::from_utf8_lossy(&self.head.encode()).into_owned();
-        let evidence = map([("head", Value::Text(head)), ("events", Value::Array(events))]);
+        let heads = self.heads.iter().map(ProvedHead::value).collect();
+        let evidence = map([
+            ("head", Value::Text(head)),
+            ("heads", Value::Array(heads)),
+            ("events", Value::Array(events)),
+        ]);
         let predicate = map([
             ("run", hash_value(self.run.as_bytes())),
             ("claims", self.claims.value()),
@@ -344,14 +369,18 @@ impl Statement {
         let id = |key| id(key).ok_or(form("a hash is missing or is none"));
         let claims = predicate.get("claims").and_then(Claims::read);
         let evidence = predicate.get("evidence").and_then(Json::as_object);
-        let (head, events) =
-            evidence.and_then(read_evidence).ok_or(form("its evidence is none"))?;
+        let Evidence { head, heads, events } =
+            evidence.and_then(Evidence::read).ok_or(form("its evidence is none"))?;
+        let read = |(note, nodes): (String, _)| {
+            Ok::<_, HeadError>(ProvedHead { head: SignedHead::parse(note.as_bytes())?, nodes })
+        };
         let statement = Self {
             ledger: LedgerId::from_bytes(id("ledger")?),
             run: EventId::from_bytes(id("run")?),
             certificate: CommitHash::from_bytes(id("certificate")?),
             claims: claims.ok_or(form("its claims are none"))?,
             head: SignedHead::parse(head.as_bytes())?,
+            heads: heads.into_iter().map(read).collect::<Result<_, _>>()?,
             events,
         };
         if statement.encode() == bytes {
@@ -361,12 +390,21 @@ impl Statement {
         }
     }
 
-    /// The events that bear it out, each seen to be of the ledger and under the head, in ascending order. Whose key signed the head is
-    /// another question.
+    /// The events that bear it out, each seen to be of the ledger and under the head, in ascending order; and every head seen to be one of the
+    /// history that it closes. Whose keys signed the heads is another question.
     pub fn proved(&self) -> Result<Vec<Event>, StatementError> {
         let head = self.head.head();
         if head.ledger != self.ledger {
             return Err(StatementError::Form("its head is another ledger's"));
+        }
+        let mut before = 0;
+        for proved in &self.heads {
+            proved.must_lead_to(&self.head)?;
+            let size = proved.head.head().size;
+            if size <= before {
+                return Err(StatementError::Form("its heads do not ascend"));
+            }
+            before = size;
         }
         let mut events: Vec<Event> = Vec::with_capacity(self.events.len());
         for proved in &self.events {
@@ -389,25 +427,64 @@ impl Statement {
 
 impl ProvedEvent {
     fn value(&self) -> Value {
-        let nodes = self.nodes.iter().map(|node| hash_value(node.as_bytes())).collect();
-        map([("bytes", Value::Bytes(self.bytes.clone())), ("proof", Value::Array(nodes))])
+        map([("bytes", Value::Bytes(self.bytes.clone())), ("proof", nodes_value(&self.nodes))])
     }
 
     fn read(json: &Json) -> Option<Self> {
         let bytes = unhex(json.get("bytes")?.as_str()?)?;
-        let nodes = json.get("proof")?.as_array()?;
-        let node = |json| hash(json)?.try_into().ok().map(NodeHash::from_bytes);
-        let nodes: Vec<NodeHash> = nodes.iter().map(node).collect::<Option<_>>()?;
-        let fits = bytes.len() <= EVENT_BYTES_MAX && nodes.len() <= PROOF_NODES_MAX;
-        fits.then_some(Self { bytes, nodes })
+        let nodes = read_nodes(json)?;
+        (bytes.len() <= EVENT_BYTES_MAX).then_some(Self { bytes, nodes })
     }
 }
 
-fn read_evidence(json: &JsonMap<String, Json>) -> Option<(String, Vec<ProvedEvent>)> {
-    let head = json.get("head")?.as_str()?.to_owned();
-    let events = json.get("events")?.as_array()?;
-    let events: Vec<_> = events.iter().map(ProvedEvent::read).collect::<Option<_>>()?;
-    (events.len() <= EVIDENCE_EVENTS_MAX).then_some((head, events))
+impl ProvedHead {
+    fn value(&self) -> Value {
+        let note = String::from_utf8_lossy(&self.head.encode()).into_owned();
+        map([("note", Value::Text(note)), ("proof", nodes_value(&self.nodes))])
+    }
+
+    fn must_lead_to(&self, newest: &SignedHead) -> Result<(), StatementError> {
+        let (old, new) = (self.head.head(), newest.head());
+        let leads = old.ledger == new.ledger
+            && old.size < new.size
+            && verify_consistency(old.size, &old.root, new.size, &new.root, &self.nodes);
+        if leads {
+            Ok(())
+        } else {
+            Err(StatementError::NotBefore { size: old.size, newest: new.size })
+        }
+    }
+}
+
+/// The evidence as it is written: notes are not read yet.
+struct Evidence {
+    head: String,
+    heads: Vec<(String, Vec<NodeHash>)>,
+    events: Vec<ProvedEvent>,
+}
+
+impl Evidence {
+    fn read(json: &JsonMap<String, Json>) -> Option<Self> {
+        let head = json.get("head")?.as_str()?.to_owned();
+        let heads = json.get("heads")?.as_array()?;
+        let noted = |json: &Json| Some((json.get("note")?.as_str()?.to_owned(), read_nodes(json)?));
+        let heads: Vec<_> = heads.iter().map(noted).collect::<Option<_>>()?;
+        let events = json.get("events")?.as_array()?;
+        let events: Vec<_> = events.iter().map(ProvedEvent::read).collect::<Option<_>>()?;
+        let fits = events.len() <= EVIDENCE_EVENTS_MAX && heads.len() < EVIDENCE_EVENTS_MAX;
+        fits.then_some(Self { head, heads, events })
+    }
+}
+
+fn nodes_value(nodes: &[NodeHash]) -> Value {
+    Value::Array(nodes.iter().map(|node| hash_value(node.as_bytes())).collect())
+}
+
+fn read_nodes(json: &Json) -> Option<Vec<NodeHash>> {
+    let nodes = json.get("proof")?.as_array()?;
+    let node = |json| hash(json)?.try_into().ok().map(NodeHash::from_bytes);
+    let nodes: Vec<NodeHash> = nodes.iter().map(node).collect::<Option<_>>()?;
+    (nodes.len() <= PROOF_NODES_MAX).then_some(nodes)
 }
 
 fn subject(name: &str, algorithm: &str, digest: Value) -> Value {
@@ -469,6 +546,7 @@ mod tests {
             certificate: certificate_of(&claims).unwrap(),
             claims: Claims::of(claims),
             head: SignedHead::sign(head, &key.verifying_key(), |text| key.sign(text)),
+            heads: Vec::new(),
             events: vec![ProvedEvent { bytes, nodes: Vec::new() }],
         }
     }

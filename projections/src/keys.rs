@@ -267,6 +267,9 @@ fn check_genesis(event: &Event, genesis: &LedgerCreated) -> Result<(), Illegal> 
     require(event.ledger == LedgerId::of(&genesis.public_key.0, &genesis.nonce.0), || {
         "the ledger id does not follow from its key and nonce".into()
     })?;
+    require(usable_key(&genesis.public_key.0).is_some(), || {
+        "the key that the ledger begins with is no Ed25519 key".into()
+    })?;
     require(genesis.recovery != Some(genesis.public_key), || {
         "the key to recover with is the ledger's own".into()
     })?;

@@ -112,7 +112,7 @@ fn verify(arguments: &Arguments, context: &Context) -> Result<Done<Verified>, Fa
         }
     }
     let place = file.display().to_string();
-    let held = context.held_against(&attested.statement.head)?;
+    let held = context.held_against(&attested.statement.head, Some(&attested.keys))?;
     found.extend(held.into_iter().map(|failure| failure.at(&place).not_done(NOT_BELIEVED)));
     if !verified.claims_seen {
         let told = "the claims stand in a file of their own, which was not given";

@@ -8,10 +8,16 @@ use crate::diagnostic::{
 };
 use crate::export::ExportError;
 pub(super) use crate::failure::io;
-use crate::failure::{at_event, at_path, plainly};
+use crate::failure::{at_event, at_path, of_unsigned, plainly};
+use crate::ledger::{KnownBy, Unsigned};
 use crate::migrate::ContinueError;
 use crate::replay::{DifferenceError, MaterialiseError, ReplayError};
 use crate::verify::{AuditTextError, LiveError, VerifyError};
+
+/// A head from elsewhere that no key of the ledger signed.
+pub(super) fn of_known(by: KnownBy, size: u64, unsigned: &Unsigned) -> Failure {
+    Failure::new(of_unsigned(unsigned), format!("{by}, over {size} events: {unsigned}"))
+}
 
 impl From<DemoError> for Failure {
     fn from(error: DemoError) -> Self {

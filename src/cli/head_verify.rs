@@ -8,6 +8,7 @@ use ledger_format::hash::{KeyId, LedgerId, NodeHash};
 use serde::Serialize;
 
 use super::context::Context;
+use super::failure;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, plain};
 use super::words::count;
@@ -94,6 +95,9 @@ fn contains(found: &evidence::Published, known: &KnownHead) -> Result<(), Failur
     let other = known.note.as_ref().map(|note| note.head().ledger);
     if let Some(other) = other.filter(|other| *other != there.ledger) {
         return Err(Failure::new(&LEDGER_FOREIGN, format!("{by} is of ledger {other}")));
+    }
+    if let Err(unsigned) = known.must_be_signed(&found.keys) {
+        return Err(failure::of_known(by, size, &unsigned));
     }
     match found.roots.iter().find(|(at, _)| *at == size) {
         Some((_, found)) if *found == root => Ok(()),

@@ -137,7 +137,7 @@ pub(super) fn verify(
     let proof = InclusionProof::parse(&bytes).map_err(|error| refused(error.to_string()))?;
     let included = Included { role: Role::Verified, ..Included::of(&proof)? };
     proof.leads_from(included.event).map_err(|error| refused(error.to_string()))?;
-    let held = context.held_against(&proof.head)?.into_iter();
+    let held = context.held_against(&proof.head, None)?.into_iter();
     let held = held.map(|failure| failure.at(&place).not_done("the head is not to be believed"));
     let Some(key) = signer else {
         let told =

@@ -1,13 +1,15 @@
 //! The judge of certificate bundles: has the file and perhaps a ledger's id, and nothing else. Says what the file proves, and what it
 //! cannot.
 
+use std::collections::BTreeMap;
+
 use ledger_format::body::{Body, Role, RunStarted, usable_key};
 use ledger_format::bundle::{Bundle, BundleError};
 use ledger_format::event::Event;
 use ledger_format::hash::{CommitHash, ContentHash, EventId, KeyId, LedgerId};
-use ledger_format::head::HeadError;
+use ledger_format::head::{HeadError, SignedHead};
 use ledger_format::statement::{
-    Claimed, Claims, Statement, StatementError, certificate_of, read_claims_list,
+    Claimed, Claims, ProvedHead, Statement, StatementError, certificate_of, read_claims_list,
 };
 use projections::{Entry, Illegal, KeyRing, Keys, KnownKey, Projection as _};
 
@@ -18,6 +20,8 @@ pub struct Attested {
     pub statement: Statement,
     /// The claims, if they stand in it or their list was given.
     pub claims: Option<Vec<Claimed>>,
+    /// Every key that its events know.
+    pub keys: KeyRing,
     /// The key that signed the statement, as the ledger has it.
     pub signer: KnownKey,
     /// The run as it began.
@@ -134,6 +138,20 @@ pub enum AttestError {
         /// What it signed.
         what: &'static str,
     },
+    /// An event that no head by its actor covers, so that it may be anybody's.
+    #[error("event {seq}: the bundle has no head by key {} that covers it", actor.short())]
+    Unsigned {
+        /// Its place.
+        seq: u64,
+        /// Who is said to have signed it.
+        actor: KeyId,
+    },
+    /// A head that no event needs.
+    #[error("no event of the bundle needs the head over {size} events")]
+    Surplus {
+        /// Its size.
+        size: u64,
+    },
     /// The head's signature does not verify.
     #[error(transparent)]
     Head(#[from] HeadError),
@@ -157,7 +175,7 @@ pub fn attest(
         evidence.take(event, EventId::of(&proved.bytes))?;
     }
     let (started, committed, ring) = evidence.finish()?;
-    check_head(&statement, &ring)?;
+    must_be_vouched_for(&statement, &events, &ring)?;
     let signer = ring.get(&bundle.signer).filter(|known| known.roles.contains(Role::Append));
     let what = "certificates";
     let signer = signer.ok_or(AttestError::Unauthorised { key: bundle.signer, what })?.clone();
@@ -176,6 +194,7 @@ pub fn attest(
     Ok(Attested {
         claims,
         signer,
+        keys: ring,
         committed: Committed { seq, at, actor, suspect_since },
         outcome: committed.outcome,
         approvals: started.approvals,
@@ -225,7 +244,7 @@ impl Evidence {
             Body::PlanApproved(body) => {
                 let same = self.plan_approved.is_none_or(|(_, plan)| plan == body.plan);
                 self.plan_approved = Some((seq, body.plan));
-                same
+                same && self.started.is_none()
             }
             Body::RunStarted(_) => id == run && self.started.is_none(),
             Body::RunCommitted(body) => {
@@ -235,7 +254,7 @@ impl Evidence {
             Body::RunAbandoned(body) => body.run == run,
             _ => false,
         };
-        if !belongs {
+        if !belongs || (seq == 0 && event.prev != EventId::GENESIS) {
             return Err(unrelated());
         }
         Keys::apply(&mut self.ring, Entry { event, id })
@@ -280,16 +299,48 @@ impl Evidence {
     }
 }
 
-/// The head must be by a key that may sign, also one that the head's own last event ended.
-fn check_head(statement: &Statement, ring: &KeyRing) -> Result<(), AttestError> {
-    let (key, what) = (statement.head.signer(), "heads");
-    let last = statement.head.head().size.saturating_sub(1);
+/// Each event must be covered by a head that its actor signed, since it carries no signature of its own: else whoever signs the newest head
+/// could write events of before in anybody's name, those that authorise them among them. No head may be there that none of the events needs.
+fn must_be_vouched_for(
+    statement: &Statement,
+    events: &[Event],
+    ring: &KeyRing,
+) -> Result<(), AttestError> {
+    let earlier = statement.heads.iter().map(|proved| &proved.head);
+    let mut covered: BTreeMap<KeyId, u64> = BTreeMap::new();
+    for head in earlier.chain([&statement.head]) {
+        check_head(head, events, ring)?;
+        let size = head.head().size;
+        if covered.insert(head.signer(), size).is_some() {
+            return Err(AttestError::Surplus { size });
+        }
+    }
+    for event in events {
+        if covered.get(&event.actor).is_none_or(|size| event.seq >= *size) {
+            return Err(AttestError::Unsigned { seq: event.seq, actor: event.actor });
+        }
+    }
+    let needed =
+        |proved: &&ProvedHead| events.iter().any(|event| event.actor == proved.head.signer());
+    match statement.heads.iter().find(|proved| !needed(proved)) {
+        Some(proved) => Err(AttestError::Surplus { size: proved.head.head().size }),
+        None => Ok(()),
+    }
+}
+
+/// A head must be by a key that could sign there, also one that the head's own last event ended; where that event is at hand, by its actor.
+fn check_head(head: &SignedHead, events: &[Event], ring: &KeyRing) -> Result<(), AttestError> {
+    let (key, what) = (head.signer(), "heads");
+    let last = head.head().size.saturating_sub(1);
+    let by_another = events.iter().any(|event| event.seq == last && event.actor != key);
     let known = ring.known(&key).filter(|known| {
-        known.ended.as_ref().is_none_or(|ended| ended.at == last)
+        !by_another
+            && known.since <= last
+            && known.ended.as_ref().is_none_or(|ended| ended.at >= last)
             && known.roles.iter().any(|role| role != Role::Publish)
     });
     let known = known.ok_or(AttestError::Unauthorised { key, what })?;
-    Ok(statement.head.verify(&key_of(known, key, what)?)?)
+    Ok(head.verify(&key_of(known, key, what)?)?)
 }
 
 fn key_of(

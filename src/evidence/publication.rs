@@ -1,7 +1,7 @@
 //! A ledger as a folder that any web host serves and clients of tiled logs read (c2sp.org/tlog-tiles): its newest head, its tree in
 //! tiles, its events in bundles. Only what is new is written, and the head last. Knows files; changes nothing in the ledger.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use ledger_format::body::Role;
 use ledger_format::hash::{KeyId, LedgerId, NodeHash};
 use ledger_format::head::{HeadError, SignedHead};
+use ledger_format::heads::{heads_bytes, read_heads};
 use ledger_format::note::NOTE_BYTES_MAX;
 use ledger_format::tile::{TILE_WIDTH, Tile, Tiles as _, entries_bytes, tile_bytes, tiles_of};
 use ledger_format::tree::root;
 
 use super::tree::{StoredTree, TreeError};
+use super::vouching::{HEADS, heads_of, heads_path};
 use crate::effects::{KernelSyncs, Signer, syncs};
 use crate::ledger::{FoldError, Ledger};
 
@@ -139,10 +141,12 @@ pub fn publish(
             head = more;
         }
     }
-    let mut folder = Folder { dir, written: 0, touched: BTreeSet::new() };
+    let (touched, signed_last) = (BTreeSet::new(), BTreeMap::new());
+    let mut folder = Folder { dir, written: 0, touched, signed_last };
     if before.as_ref() != Some(&head) {
         let old = before.as_ref().map_or(0, |before| before.head().size);
         folder.add_tiles(ledger, &tree, old)?;
+        folder.add_heads(ledger, before.as_ref())?;
         folder.settle()?;
         folder.replace_head(&head)?;
         folder.remove_superseded(old, head.head().size)?;
@@ -183,7 +187,7 @@ fn must_be_free(dir: &Path) -> Result<(), PublicationError> {
     };
     for entry in entries {
         let name = entry.map_err(at(dir))?.file_name();
-        if name != TILES {
+        if name != TILES && name != HEADS {
             let found =
                 format!("there is no {CHECKPOINT}, and there is {}", name.to_string_lossy());
             return Err(PublicationError::Taken { dir: dir.to_owned(), found });
@@ -234,6 +238,8 @@ struct Folder<'a> {
     written: u64,
     /// Folders in which something was written.
     touched: BTreeSet<PathBuf>,
+    /// Of everyone who signed one of the events read, the last that they did.
+    signed_last: BTreeMap<KeyId, u64>,
 }
 
 impl Folder<'_> {
@@ -253,6 +259,7 @@ impl Folder<'_> {
         let mut events: Vec<Vec<u8>> = Vec::new();
         ledger.each_event(first..size, |recorded| {
             let seq = recorded.event.seq;
+            self.signed_last.insert(recorded.event.actor, seq);
             events.push(recorded.bytes);
             let width = events.len() as u64;
             if width == TILE_WIDTH || seq + 1 == size {
@@ -262,6 +269,34 @@ impl Folder<'_> {
             }
             Ok::<_, PublicationError>(())
         })
+    }
+
+    /// Writes who stands behind the events beside whoever signs the head. Of those who signed nothing since `before`, what was published of
+    /// them then is that.
+    fn add_heads(
+        &mut self,
+        ledger: &Ledger,
+        before: Option<&SignedHead>,
+    ) -> Result<(), PublicationError> {
+        let size = ledger.head().head().size;
+        let old = before.and_then(|before| {
+            let bytes = fs::read(self.dir.join(heads_path(before.head().size))).ok()?;
+            Some(read_heads(&bytes)?.into_iter().chain([before.clone()]))
+        });
+        match old {
+            Some(old) => {
+                for head in old.filter(|head| head.head().size <= size) {
+                    let seq = head.head().size.saturating_sub(1);
+                    self.signed_last.entry(head.signer()).or_insert(seq);
+                }
+            }
+            None => ledger.each_event(0..size, |recorded| {
+                self.signed_last.insert(recorded.event.actor, recorded.event.seq);
+                Ok::<_, FoldError>(())
+            })?,
+        }
+        let heads = heads_of(ledger, &self.signed_last)?;
+        self.add(&heads_path(size), &heads_bytes(&heads))
     }
 
     fn add_entries(&mut self, tile: Tile, events: &[Vec<u8>]) -> Result<(), PublicationError> {
@@ -321,8 +356,15 @@ impl Folder<'_> {
         Ok(())
     }
 
-    /// Takes partial tiles away whose full one is there now, as the form allows.
+    /// Takes partial tiles away whose full one is there now, as the form allows, and what belonged to the head of before.
     fn remove_superseded(&self, old: u64, size: u64) -> Result<(), PublicationError> {
+        if old != size {
+            let path = self.dir.join(heads_path(old));
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&path)(error))?,
+                _ => {}
+            }
+        }
         let full = tiles_of(size).filter(|tile| tile.is_full() && !was_there(tile, old));
         for tile in full {
             self.remove_partials(&tile.path())?;

@@ -1,6 +1,7 @@
 //! The judge of a published folder: whether its tiles and bundles are those of the history that its head closes. Has the folder and
 //! nothing else; derives everything from the events' bytes.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,11 +11,13 @@ use ledger_format::body::{Role, usable_key};
 use ledger_format::event::{EVENT_BYTES_MAX, Event, EventError};
 use ledger_format::hash::{EventId, HASH_BYTES, KeyId, LedgerId, NodeHash};
 use ledger_format::head::{HeadError, SignedHead};
+use ledger_format::heads::{self, HEADS_BYTES_MAX};
 use ledger_format::tile::{TILE_WIDTH, Tile, entries, root_of, tile_bytes, tiles_of};
 use ledger_format::tree::Frontier;
-use projections::{Entry, Illegal, State};
+use projections::{Entry, Illegal, KeyRing, State};
 
 use super::publication::{CHECKPOINT, PublicationError, read_head};
+use super::vouching::heads_path;
 
 /// What a good folder holds.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub struct Published {
     pub signer: VerifyingKey,
     /// The log key that signed it too, if one did that may publish heads.
     pub log_key: Option<KeyId>,
+    /// Every key that the events know.
+    pub keys: KeyRing,
     /// The roots over as many events as the caller asked for, as far as there are so many.
     pub roots: Vec<(u64, NodeHash)>,
 }
@@ -96,6 +101,12 @@ pub enum PublishedError {
     /// The signature does not verify.
     #[error(transparent)]
     Signature(#[from] HeadError),
+    /// Events that no head by their actor covers, so that they may be anybody's; or a head that nothing needs.
+    #[error("the heads beside the newest are not those of everyone else who signed: {told}")]
+    Unsigned {
+        /// What does not fit.
+        told: String,
+    },
 }
 
 /// Judges the folder `dir`: of ledger `expected`, if one is. Says which roots the first so many events have.
@@ -109,7 +120,12 @@ pub fn verify_published(
     if let Some(expected) = expected.filter(|expected| *expected != there) {
         return Err(PublishedError::Foreign { there, expected });
     }
-    let mut judge = Judge::new(dir, there, sizes);
+    if head.head().size == 0 {
+        let (path, reason) = (dir.join(CHECKPOINT), "a head over no events");
+        return Err(PublishedError::Differs { path, reason });
+    }
+    let heads = read_heads(dir, &head)?;
+    let mut judge = Judge::new(dir, there, sizes, heads);
     for tile in tiles_of(head.head().size) {
         if tile.level == 0 {
             judge.leaves(tile)?;
@@ -127,18 +143,25 @@ struct Judge<'a> {
     /// Roots of the full tiles so far, by level, from those of leaves on.
     rows: Vec<Vec<NodeHash>>,
     actor: Option<KeyId>,
+    /// Of everyone who signed an event, the last that they did.
+    signed_last: BTreeMap<KeyId, u64>,
+    /// The heads beside the newest, by size.
+    heads: BTreeMap<u64, SignedHead>,
     sizes: &'a [u64],
     roots: Vec<(u64, NodeHash)>,
 }
 
 impl<'a> Judge<'a> {
-    fn new(dir: &'a Path, ledger: LedgerId, sizes: &'a [u64]) -> Self {
+    fn new(dir: &'a Path, ledger: LedgerId, sizes: &'a [u64], heads: Vec<SignedHead>) -> Self {
+        let heads = heads.into_iter().map(|head| (head.head().size, head)).collect();
         Self {
             dir,
             state: State::new(ledger),
             tree: Frontier::new(),
             rows: vec![Vec::new()],
             actor: None,
+            signed_last: BTreeMap::new(),
+            heads,
             sizes,
             roots: Vec::new(),
         }
@@ -165,12 +188,54 @@ impl<'a> Judge<'a> {
         let entry = Entry { event: &event, id };
         self.state.apply(entry).map_err(|rule| PublishedError::Illegal { seq, rule })?;
         self.actor = Some(event.actor);
+        self.signed_last.insert(event.actor, seq);
         let leaf = NodeHash::leaf(id);
         self.tree.push(leaf);
         if self.sizes.contains(&self.tree.size()) {
             self.roots.push((self.tree.size(), self.tree.root()));
         }
+        if let Some(head) = self.heads.get(&self.tree.size()) {
+            self.closes(head)?;
+        }
         Ok(leaf)
+    }
+
+    /// A head must be over the events so far, by whoever signed the last of them.
+    fn closes(&self, head: &SignedHead) -> Result<VerifyingKey, PublishedError> {
+        let (stated, found, size) = (head.head().root, self.tree.root(), head.head().size);
+        if stated != found {
+            return Err(PublishedError::Root { size, stated, found });
+        }
+        let named = head.signer();
+        let known = self.state.keys().known(&named);
+        // The rules let nobody sign an event who may not sign, so whoever signed the last one may sign the head over it.
+        let signer = match (self.actor, known.and_then(|known| usable_key(&known.public_key.0))) {
+            (Some(actor), Some(key)) if actor == named => key,
+            (actor, _) => {
+                return Err(PublishedError::Signer { named, actor: actor.unwrap_or(named) });
+            }
+        };
+        head.verify(&signer)?;
+        Ok(signer)
+    }
+
+    /// Everyone who signed an event must have signed a head over the last that they did, and no other heads are there.
+    fn must_be_vouched_for(&self, newest: &SignedHead) -> Result<(), PublishedError> {
+        let unsigned = |told: String| PublishedError::Unsigned { told };
+        for (actor, seq) in &self.signed_last {
+            let own = self
+                .heads
+                .get(&(seq + 1))
+                .or_else(|| Some(newest).filter(|_| *seq + 1 == newest.head().size));
+            if own.is_none_or(|own| own.signer() != *actor) {
+                let told = format!("there is none by key {} over event {seq}", actor.short());
+                return Err(unsigned(told));
+            }
+        }
+        if self.heads.len() + 1 != self.signed_last.len() {
+            return Err(unsigned("there are more than that".to_owned()));
+        }
+        Ok(())
     }
 
     /// A tile of roots of those below.
@@ -203,31 +268,34 @@ impl<'a> Judge<'a> {
     }
 
     fn end(self, head: SignedHead) -> Result<Published, PublishedError> {
-        let (stated, found, size) = (head.head().root, self.tree.root(), head.head().size);
-        if stated != found {
-            return Err(PublishedError::Root { size, stated, found });
-        }
-        let named = head.signer();
-        let keys = self.state.keys();
-        let key = keys.known(&named).and_then(|known| usable_key(&known.public_key.0));
-        // The rules let nobody sign an event who may not sign, so whoever signed the last one may sign the head over it.
-        let signer = match (self.actor, key) {
-            (Some(actor), Some(key)) if actor == named => key,
-            (actor, _) => {
-                return Err(PublishedError::Signer { named, actor: actor.unwrap_or(named) });
-            }
-        };
-        head.verify(&signer)?;
-        let mut publishers = keys.iter().filter(|known| known.roles.contains(Role::Publish));
+        let signer = self.closes(&head)?;
+        self.must_be_vouched_for(&head)?;
+        let mut publishers =
+            self.state.keys().iter().filter(|known| known.roles.contains(Role::Publish));
         let log_key = publishers.find_map(|known| {
             let key = usable_key(&known.public_key.0)?;
             head.verify_published(&key).ok().map(|()| KeyId::of(&known.public_key.0))
         });
-        Ok(Published { head, signer, log_key, roots: self.roots })
+        let keys = self.state.keys().clone();
+        Ok(Published { head, signer, log_key, keys, roots: self.roots })
     }
 }
 
 /// A file no longer than any of its kind.
+/// The heads that belong to `newest`.
+fn read_heads(dir: &Path, newest: &SignedHead) -> Result<Vec<SignedHead>, PublishedError> {
+    let size = newest.head().size;
+    let path = dir.join(heads_path(size));
+    let bytes = read(&path, HEADS_BYTES_MAX)?;
+    let fits = |heads: &Vec<SignedHead>| {
+        heads
+            .iter()
+            .all(|head| head.head().size < size && head.head().ledger == newest.head().ledger)
+    };
+    let reason = "no array of heads of this ledger before its newest, one a signer";
+    heads::read_heads(&bytes).filter(fits).ok_or(PublishedError::Differs { path, reason })
+}
+
 fn read(path: &Path, longest: u64) -> Result<Vec<u8>, PublishedError> {
     let io = |source| PublishedError::Io { path: path.to_owned(), source };
     if fs::metadata(path).map_err(io)?.len() > longest {

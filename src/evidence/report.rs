@@ -133,7 +133,7 @@ fn evidence(
     objects: &dyn Objects,
     out: &mut impl Write,
 ) -> Result<Reported, ReportError> {
-    write(out, "glyph-ledger/report/0\n")?;
+    write(out, "glyph-ledger/report/1\n")?;
     let mut reported = Reported::default();
     let mut named = BTreeSet::new();
     for batch in batches {

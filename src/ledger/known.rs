@@ -6,7 +6,10 @@ use std::fmt::{self, Display, Formatter};
 use ledger_format::hash::{KeyId, LedgerId, NodeHash};
 use ledger_format::head::SignedHead;
 
+use projections::KeyRing;
+
 use super::Pin;
+use super::open::signed_by;
 
 /// Who knows a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +88,14 @@ impl KnownHead {
     /// Whether a ledger that contains it shows that nothing up to it is missing. Of a pin that depends on how it came to be.
     pub const fn shows_completeness(&self) -> bool {
         matches!(self.by, KnownBy::Trust | KnownBy::Expect | KnownBy::Witnesses) && self.size > 0
+    }
+
+    /// Refuses a signed head that no key of `keys` signed, also one that has ended since. One that was typed in is believed.
+    pub fn must_be_signed(&self, keys: &KeyRing) -> Result<(), Unsigned> {
+        match &self.note {
+            Some(note) => signed_by(note, keys.known(&note.signer())),
+            None => Ok(()),
+        }
     }
 
     /// The ledger that it is of, where it says so.

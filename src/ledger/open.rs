@@ -242,8 +242,8 @@ fn create(
     known.iter().try_for_each(|known| reaches(&head, known))?;
     let root = state.chain().frontier().root();
     let passed = BTreeMap::from([
-        (0, Passed { root: NodeHash::empty_root(), head: None }),
-        (1, Passed { root, head: Some(head.clone()) }),
+        (0, Passed { root: NodeHash::empty_root(), actor: None, head: None }),
+        (1, Passed { root, actor: Some(head.signer()), head: Some(head.clone()) }),
     ]);
     // What a creation that failed left remembered is the head of no ledger; what the user names is meant.
     let named = known.iter().filter(|known| known.by != KnownBy::Pin);
@@ -354,7 +354,7 @@ fn reaches(newest: &SignedHead, known: &KnownHead) -> Result<(), LedgerError> {
     Err(LedgerError::Regressed { known, newest })
 }
 
-/// Refuses a ledger that contradicts what is known, and heads that no key of it signed.
+/// Refuses a ledger that contradicts what is known, and heads that are not by whoever signed the events under them.
 fn continues<'a>(
     known: impl IntoIterator<Item = &'a KnownHead>,
     passed: &BTreeMap<u64, Passed>,
@@ -367,12 +367,16 @@ fn continues<'a>(
         {
             return Err(LedgerError::KnownSignature { by: known.by, size: known.size, unsigned });
         }
-        if let Some(Passed { root, head }) = passed.get(&known.size)
-            && *root != known.root
-        {
+        let Some(Passed { root, actor, head }) = passed.get(&known.size) else { continue };
+        if *root != known.root {
             let (known, actual) = (Box::new(known.clone()), *root);
             let other = Box::new(head.as_ref().unwrap_or(newest).clone());
             return Err(LedgerError::Diverged { known, actual, other });
+        }
+        let signer = known.note.as_ref().map(SignedHead::signer);
+        if let Some(signer) = signer.filter(|signer| *actor != Some(*signer)) {
+            let (by, size, unsigned) = (known.by, known.size, Unsigned::Unknown(signer));
+            return Err(LedgerError::KnownSignature { by, size, unsigned });
         }
     }
     Ok(())
@@ -391,6 +395,8 @@ struct Folded {
 /// The ledger at some size.
 struct Passed {
     root: NodeHash,
+    /// Who signed the last of the events, and so the head over them.
+    actor: Option<KeyId>,
     /// The head over so many events, where a batch ends there.
     head: Option<SignedHead>,
 }
@@ -405,7 +411,7 @@ fn fold_to_head(
     let usable = |cached: &State| {
         cached.chain().ledger() == head.head().ledger
             && cached.size() < head.head().size
-            && sizes.first().is_none_or(|first| cached.size() <= *first)
+            && sizes.first().is_none_or(|first| cached.size() < *first)
     };
     if let Some(cached) = cache::read(dir).filter(usable) {
         let digest = cached.digest();
@@ -447,11 +453,11 @@ fn fold_from(
     let mut signers = state.keys().clone();
     let mut recorded_size = from;
     let mut passed = BTreeMap::new();
-    let pass = |state: &State, head: Option<&SignedHead>| {
+    let pass = |state: &State, actor: Option<KeyId>, head: Option<&SignedHead>| {
         let root = state.chain().frontier().root();
-        sizes.contains(&state.size()).then(|| Passed { root, head: head.cloned() })
+        sizes.contains(&state.size()).then(|| Passed { root, actor, head: head.cloned() })
     };
-    passed.extend(pass(&state, None).map(|at| (from, at)));
+    passed.extend(pass(&state, None, None).map(|at| (from, at)));
     for batch in log.read(from..size) {
         let batch = batch.map_err(FoldError::Read)?;
         let (first_seq, closing) = (batch.first_seq, batch.head.clone());
@@ -465,7 +471,8 @@ fn fold_from(
                 recorded_size = body.size;
             }
             let closing = Some(&closing).filter(|head| head.head().size == state.size());
-            passed.extend(pass(&state, closing).map(|at| (state.size(), at)));
+            let actor = Some(recorded.event.actor);
+            passed.extend(pass(&state, actor, closing).map(|at| (state.size(), at)));
             if first_seq == 0 && recorded.event.seq == 0 {
                 signers = state.keys().clone();
             }
@@ -484,7 +491,7 @@ fn verify_head(head: &SignedHead, signers: &KeyRing) -> Result<(), LedgerError> 
 }
 
 /// Checks a head's signature with the key that it names, if that is a key to go by.
-fn signed_by(head: &SignedHead, key: Option<&KnownKey>) -> Result<(), Unsigned> {
+pub(super) fn signed_by(head: &SignedHead, key: Option<&KnownKey>) -> Result<(), Unsigned> {
     let signer = head.signer();
     let key = key.ok_or(Unsigned::Unknown(signer))?;
     let key = VerifyingKey::from_bytes(&key.public_key.0)

@@ -34,6 +34,12 @@ pub enum HeadFileError {
         /// Why not.
         error: HeadError,
     },
+    /// It is a head that every ledger begins with.
+    #[error("{path} is a head over 0 events, which says nothing of any ledger")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// The head in the file `path`. Its signature is for whoever knows the ledger's keys to check.
@@ -46,12 +52,35 @@ pub fn read_head(path: &Path) -> Result<SignedHead, HeadFileError> {
         return Err(HeadFileError::Long { path: path.to_owned() });
     }
     let form = |error| HeadFileError::Form { path: path.to_owned(), error };
-    SignedHead::parse(&bytes).map_err(form)
+    let head = SignedHead::parse(&bytes).map_err(form)?;
+    if head.head().size == 0 {
+        return Err(HeadFileError::Empty { path: path.to_owned() });
+    }
+    Ok(head)
 }
 
 #[cfg(test)]
 mod tests {
+    use ed25519_dalek::{Signer as _, SigningKey};
+    use ledger_format::hash::{LedgerId, NodeHash};
+    use ledger_format::head::TreeHead;
+
     use super::*;
+
+    #[test]
+    fn a_head_over_nothing_is_no_help() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("head");
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let ledger = LedgerId::of(key.verifying_key().as_bytes(), &[2; 16]);
+        for size in [0, 1] {
+            let head = TreeHead { ledger, size, root: NodeHash::empty_root() };
+            let head = SignedHead::sign(head, &key.verifying_key(), |text| key.sign(text));
+            std::fs::write(&path, head.encode()).unwrap();
+            let empty = matches!(read_head(&path), Err(HeadFileError::Empty { .. }));
+            assert_eq!(empty, size == 0);
+        }
+    }
 
     #[test]
     fn a_file_that_is_no_head_is_refused_by_what_it_is() {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use ledger_format::hash::{EventId, LedgerId, NodeHash};
+use ledger_format::hash::{EventId, KeyId, LedgerId, NodeHash};
 use ledger_format::head::SignedHead;
 use projections::KeyRing;
 
 use super::signature::verify_remembered;
 use super::{Compared, Expectations, Fault};
-use crate::ledger::{KnownBy, KnownHead};
+use crate::ledger::{KnownBy, KnownHead, Unsigned};
 
 /// What was found in the log.
 pub(super) struct Found<'a> {
@@ -31,6 +31,8 @@ pub(super) struct Found<'a> {
 #[derive(Default)]
 pub(super) struct Passed {
     pub(super) root: Option<NodeHash>,
+    /// Who signed the last of the events, and so the head over them.
+    pub(super) actor: Option<KeyId>,
     /// The head over so many events, where a batch ends there.
     pub(super) head: Option<SignedHead>,
 }
@@ -134,7 +136,16 @@ fn against(known: &KnownHead, found: &Found<'_>) -> Verdict {
     };
     match passed.root {
         None => Verdict::Unknown,
-        Some(root) if root == known.root => Verdict::Agrees,
+        Some(root) if root == known.root => {
+            let signer = known.note.as_ref().map(SignedHead::signer);
+            match signer.filter(|signer| passed.actor != Some(*signer)) {
+                None => Verdict::Agrees,
+                Some(signer) => {
+                    let unsigned = Unsigned::Unknown(signer);
+                    Verdict::Fault(Fault::KnownSignature { by, size, unsigned })
+                }
+            }
+        }
         Some(actual) => Verdict::Fault(Fault::Diverged {
             known: Box::new(known.clone()),
             actual,

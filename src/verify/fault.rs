@@ -4,6 +4,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
 
+use ledger_format::event::FORMAT;
 use ledger_format::hash::{ContentHash, EventId, LedgerId, NodeHash};
 use ledger_format::head::{SignedHead, TreeHead};
 use ledger_format::line::LineError;
@@ -66,6 +67,14 @@ pub enum Fault {
         seq: u64,
         /// What was found.
         reason: String,
+    },
+    /// An event in a format that is not read here. Nothing says that it is damaged.
+    #[error("event {seq} is in event format {actual}; this program reads format {FORMAT}")]
+    Format {
+        /// The event.
+        seq: u64,
+        /// Its format.
+        actual: u64,
     },
     /// Events are not there.
     #[error("events {first} to {last} are missing")]
@@ -258,6 +267,7 @@ impl Fault {
                     Unsigned::Bad(_) => &diagnostic::SIGNATURE_BAD,
                 }
             }
+            Self::Format { .. } => &diagnostic::FORMAT_UNSUPPORTED,
             Self::Illegal { .. } => &diagnostic::EVENT_ILLEGAL,
             Self::Regressed { .. } => &diagnostic::LEDGER_REGRESSED,
             Self::Diverged { .. } => &diagnostic::LEDGER_DIVERGED,
@@ -280,6 +290,7 @@ impl Fault {
     pub const fn seq(&self) -> Option<u64> {
         match self {
             Self::Unreadable { seq, .. }
+            | Self::Format { seq, .. }
             | Self::Unlinked { seq, .. }
             | Self::Altered { seq, .. }
             | Self::Illegal { seq, .. }

@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 
 use ledger_format::body::{Body, Continues};
 use ledger_format::chain::Chain;
+use ledger_format::event::EventError;
 use ledger_format::hash::{EventId, NodeHash};
 use ledger_format::head::SignedHead;
 use projections::{Entry, KeyRing, State};
@@ -53,7 +54,7 @@ pub(super) struct Judge<'a> {
 
 /// What is wrong with an event at its place.
 enum Wrong {
-    Bytes(String),
+    Bytes(EventError),
     Place(&'static str, String),
 }
 
@@ -221,7 +222,8 @@ impl<'a> Judge<'a> {
         if first == 0 && self.keys.iter().next().is_none() {
             // Without the first event nobody is known who could have signed anything.
             if let Some((seq, wrong)) = wrong {
-                self.faults.push(Fault::Unreadable { seq, reason: wrong.reason() });
+                let root = walk(&start, &batch.events).chain.frontier().root();
+                self.faults.push(wrong.unsigned(seq, root == batch.head.head().root));
             }
             return ControlFlow::Break(());
         }
@@ -257,7 +259,7 @@ impl<'a> Judge<'a> {
         for (seq, decoded) in (batch.first_seq..).zip(&batch.events) {
             let event = match &decoded.event {
                 Ok(event) => event,
-                Err(error) => return Some((seq, Wrong::Bytes(error.to_string()))),
+                Err(error) => return Some((seq, Wrong::Bytes(error.clone()))),
             };
             let kind = event.body.kind();
             if let Err(rule) = state.apply(Entry { event, id: decoded.id }) {
@@ -275,6 +277,7 @@ impl<'a> Judge<'a> {
             }
             if let Some(passed) = self.passed.get_mut(&state.size()) {
                 passed.root = Some(state.chain().frontier().root());
+                passed.actor = Some(actor);
             }
         }
         self.state = Some(state);
@@ -397,16 +400,21 @@ impl<'a> Judge<'a> {
 }
 
 impl Wrong {
-    fn reason(self) -> String {
+    /// The fault, where nobody is known who could have signed the bytes. That they are in another format is believed where they lead to
+    /// the root that stands over them.
+    fn unsigned(self, seq: u64, rooted: bool) -> Fault {
         match self {
-            Self::Bytes(reason) | Self::Place(_, reason) => reason,
+            Self::Bytes(EventError::Format { actual }) if rooted => Fault::Format { seq, actual },
+            Self::Bytes(error) => Fault::Unreadable { seq, reason: error.to_string() },
+            Self::Place(_, reason) => Fault::Unreadable { seq, reason },
         }
     }
 
     /// The fault, where the bytes are those that were signed.
     fn signed(self, seq: u64) -> Fault {
         match self {
-            Self::Bytes(rule) => Fault::Illegal { seq, kind: "unknown", rule },
+            Self::Bytes(EventError::Format { actual }) => Fault::Format { seq, actual },
+            Self::Bytes(error) => Fault::Illegal { seq, kind: "unknown", rule: error.to_string() },
             Self::Place(kind, rule) => Fault::Illegal { seq, kind, rule },
         }
     }

@@ -11,7 +11,8 @@ pub(super) fn verify_signature(head: &SignedHead, keys: &KeyRing) -> Result<(), 
     verify_by(head, keys.get(&head.signer()))
 }
 
-/// Checks the signature of a head that somebody remembers: the key that signed it may have ended since.
+/// Checks the signature of a head that somebody remembers: the key that signed it may have ended since. That it signed the last event
+/// under the head too shows only where the events lead there.
 pub(super) fn verify_remembered(head: &SignedHead, keys: &KeyRing) -> Result<(), Unsigned> {
     verify_by(head, keys.known(&head.signer()))
 }

@@ -15,7 +15,7 @@ import hashlib, sys
 seed, wanted, of = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 drawn, counter, fair = [], 0, 2**64 // of * of
 while len(drawn) < min(wanted, of):
-    text = f"glyph-ledger/audit-sample/0\n{seed}\n{counter}\n"
+    text = f"glyph-ledger/audit-sample/1\n{seed}\n{counter}\n"
     number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
     counter += 1
     if number < fair and number % of not in drawn:

@@ -127,7 +127,11 @@ fn an_export_that_cannot_be_is_refused_and_leaves_no_file() {
 #[test]
 fn replay_prints_digests_and_the_projection_asked_for() {
     let place = a_place_with_history();
-    let said = place.run(&["replay", "--to", "run:c3b4713c^", "--projection", "store"]);
+    let events = place.run(&["log", "--json"]).json()["data"]["events"].clone();
+    let events = events.as_array().unwrap();
+    let run = events.iter().find(|event| event["kind"] == "run.started").unwrap()["id"].clone();
+    let before = format!("run:{}^", &run.as_str().unwrap()[..8]);
+    let said = place.run(&["replay", "--to", &before, "--projection", "store"]);
     insta::assert_snapshot!("replay", said.whole());
     let mistyped = place.run(&["replay", "--projection", "stores"]);
     assert!(mistyped.exit == 2 && mistyped.stderr.contains("'store'"), "{mistyped:?}");

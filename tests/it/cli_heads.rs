@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
-use ledger_format::hash::{NodeHash, unhex};
+use ledger_format::hash::{NodeHash, hex, unhex};
 use ledger_format::head::{SignedHead, TreeHead};
 use serde_json::Value;
 
@@ -286,6 +286,25 @@ fn heads_are_written_to_files_and_of_any_time() {
     refused(&place, &["head", "show", "-o", "head.note"], 2, "USAGE");
 }
 
+/// The root is right and the key may sign, but it is not the one that signed the last event under the head.
+#[test]
+fn l6_a_head_by_another_key_of_the_ledger_is_not_believed() {
+    let place = a_ledger();
+    let other = SigningKey::from_bytes(&[9; 32]);
+    let public_key = hex(other.verifying_key().as_bytes());
+    done(&place, &["key", "authorize", &public_key, "--role", "append"]);
+    let newest = head(&place, "newest.note");
+    let newest = SignedHead::parse(newest["note"].as_str().unwrap().as_bytes()).unwrap();
+    let signed = SignedHead::sign(*newest.head(), &other.verifying_key(), |text| other.sign(text));
+    fs::write(beside(&place, "other.note"), signed.encode()).unwrap();
+    for command in [&["log"][..], &["verify-chain"]] {
+        let trusting = |note| [command, &["--trust", note]].concat();
+        refused(&place, &trusting("../other.note"), 3, "SIGNER_UNKNOWN");
+        assert_eq!(place.run(&trusting("../newest.note")).exit, 0);
+    }
+    refused(&place, &["head", "pin", "../other.note"], 3, "SIGNER_UNKNOWN");
+}
+
 /// Notes that are no head of this ledger, each refused by what it is.
 #[test]
 fn l6_a_head_that_is_none_is_not_believed() {
@@ -311,6 +330,7 @@ fn l6_a_head_that_is_none_is_not_believed() {
         (note.replacen("\n2\n", "\n1\n", 1), 3, "SIGNATURE_BAD"),
         (others.to_owned(), 3, "LEDGER_FOREIGN"),
         (sign(*parsed.head()), 3, "SIGNER_UNKNOWN"),
+        (sign(TreeHead { size: 0, ..*parsed.head() }), 2, "USAGE"),
         (text.to_owned(), 2, "USAGE"),
     ] {
         fs::write(beside(&place, "bad.note"), &bad).unwrap();

@@ -192,14 +192,16 @@ fn part_commands() {
             assert_answer(&said, &point);
             foreseen += u32::from(said.stdout.contains("the work copy alone needs"));
             // What is advised, else the same again.
-            let again = match said.json()["next"].as_array().and_then(|next| next.first()) {
-                Some(next) => argv(next),
-                None => command.iter().map(ToString::to_string).collect(),
-            };
+            let again: Vec<String> =
+                match said.json()["next"].as_array().and_then(|next| next.first()) {
+                    // The same again is told as it was called, which is done below.
+                    Some(next) => argv(next).into_iter().filter(|word| word != "--json").collect(),
+                    None => command.iter().map(ToString::to_string).collect(),
+                };
             let again: Vec<&str> = again.iter().map(String::as_str).collect();
             let said = run_accepting(&place, &again);
             assert_eq!(said.exit, 0, "{point}, then {again:?}: {said:?}");
-            if again != command && again[0] != "migration" {
+            if !again.starts_with(command) && again[0] != "migration" {
                 let said = run_accepting(&place, command);
                 assert_eq!(said.exit, 0, "{point}, then {again:?}, then again: {said:?}");
             }

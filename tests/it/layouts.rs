@@ -321,8 +321,11 @@ fn s5_what_a_tools_table_says_against_its_folder_is_refused_by_name() {
             assert!(message(&answer).contains(named), "{answer}");
             assert_eq!(answer["diagnostics"][0]["place"], file_named, "{answer}");
             // What to do is for people to say; `status` has shown all there is.
-            let goes_on = command == "plan" || command == "apply";
-            let next = if goes_on { Value::from("status") } else { Value::Null };
+            let next = match command {
+                "plan" | "apply" => Value::from("status"),
+                "init" => Value::from("explain"),
+                _ => Value::Null,
+            };
             assert_eq!(answer["next"][0]["argv"][1], next, "{answer}");
             assert_eq!(fs::read(database(place)).unwrap(), bytes);
             answer

@@ -103,6 +103,10 @@ mod faults_opening;
 #[cfg(test)]
 mod faults_rig;
 #[cfg(test)]
+mod forged;
+#[cfg(test)]
+mod format_one;
+#[cfg(test)]
 mod glyph_stores;
 #[cfg(test)]
 #[path = "../../projections/tests/it/history.rs"]

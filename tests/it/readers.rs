@@ -145,7 +145,7 @@ fn a_loader_refuses_the_other_form_and_another_version() {
     let exports = Exports::of(&log(1, &[1, 9]));
     let newer = exports.folder.path().join("newer.jsonl");
     let text = fs::read_to_string(&exports.lines).unwrap();
-    fs::write(&newer, text.replace("glyph-ledger/event/0", "glyph-ledger/event/1")).unwrap();
+    fs::write(&newer, text.replace("glyph-ledger/event/1", "glyph-ledger/event/2")).unwrap();
     for (name, reader) in READERS {
         for (form, file) in [
             (Form::Lines, &exports.flat),
@@ -171,7 +171,7 @@ fn the_flat_form_proves_nothing_but_the_lines_that_prove_can_be_had_from_it() {
     let report = judge(&fs::read_to_string(&exports.flat).unwrap());
     assert_eq!(report.faults, [Fault::Line { line: 1, error: LineError::Flat }]);
     assert!(report.faults[0].to_string().contains("verify one made without --flat"));
-    let filter = "select(.kind != \"\") | .schema = \"glyph-ledger/event/0\" \
+    let filter = "select(.kind != \"\") | .schema = \"glyph-ledger/event/1\" \
                   | with_entries(select(.key | startswith(\"body_\") | not))";
     let lines = jq(filter, &exports.flat).join("\n") + "\n";
     assert_eq!(lines, fs::read_to_string(&exports.lines).unwrap());

@@ -247,7 +247,7 @@ def texts(export):
     yield "an unknown column at the end", True, at(middle, lambda line: line[:-2] + b',"more":null}\n')
     yield "a column missing", True, at(middle, swap(seq, b""))
     yield "columns in another order", True, at(middle, swap(
-        b'{"schema":"glyph-ledger/event/0",' + seq, b"{" + seq + b'"schema":"glyph-ledger/event/0",'))
+        b'{"schema":"glyph-ledger/event/1",' + seq, b"{" + seq + b'"schema":"glyph-ledger/event/1",'))
     for name, number in (("a fraction", b"%d.0"), ("a leading zero", b"0%d"), ("an exponent", b"%de0"),
                          ("a plus", b"+%d"), ("text", b'"%d"'), ("minus", b"-%d")):
         yield "a number with " + name, True, at(middle, swap(seq, b'"seq":' + number % middle + b","))
@@ -455,7 +455,7 @@ def signed_by_the_owner(export):
     yield "another ledger's event in its place", True, b"".join([foreign] + lines[1:])
     yield "another ledger's event between", True, b"".join(lines[:2] + [foreign] + lines[2:])
     for name, fields in (
-        ("format 1", {"format": 1}), ("format true", {"format": True}), ("a time too late", {"at": v.AT_MAX + 1}),
+        ("format 0", {"format": 0}), ("format 2", {"format": 2}), ("format true", {"format": True}), ("a time too late", {"at": v.AT_MAX + 1}),
         ("a negative time", {"at": -1}), ("a seq too large", {"seq": v.SEQ_MAX + 1}),
         ("an unknown kind", {"kind": "state.remembered"}), ("a kind of another body", {"kind": "run.aborted"}),
         ("an empty body", {"body": {}}), ("a body that is a list", {"body": []}), ("prev as text", {"prev": "0" * 32}),
@@ -743,7 +743,7 @@ def cbor(export):
     assert joined(in_order) == right
     kind = event["kind"].encode()
     for name, data in (
-        ("a number in a longer form", changed("format", b"\x18\x00")),
+        ("a number in a longer form", changed("format", b"\x18\x01")),
         ("a number in 64 bits", changed("seq", b"\x1b" + at.to_bytes(8, "big"))),
         ("a length in a longer form", changed("kind", b"\x79" + len(kind).to_bytes(2, "big") + kind)),
         ("a map's size in a longer form", joined(in_order, b"\xb8\x08")),
@@ -754,8 +754,8 @@ def cbor(export):
         ("a byte behind it", right + b"\0"),
         ("a byte too few", right[:-1]),
         ("a tag", b"\xd9\xd9\xf7" + right),
-        ("a tagged number", changed("format", b"\xc1\x00")),
-        ("a short float", changed("format", b"\xf9\x00\x00")),
+        ("a tagged number", changed("format", b"\xc1\x01")),
+        ("a short float", changed("format", b"\xf9\x3c\x00")),
         ("a float", changed("format", b"\xfb" + bytes(8))),
         ("undefined", changed("format", b"\xf7")),
         ("null", changed("format", b"\xf6")),
@@ -807,6 +807,33 @@ def trusted(export):
     yield "a head by another key is trusted", True, whole, note(ledger, size, root, other)
     forged = note(ledger, size, root, export.secret, signature=lambda m: bytes(64))
     yield "a head that nobody signed is trusted", True, whole, forged
+    yield "a head over 0 events is trusted", True, whole, note(ledger, 0, v.sha256(b""), export.secret)
+    for case in trusted_of_several_keys(export.secret, other):
+        yield case
+
+
+def trusted_of_several_keys(secret, other):
+    """Heads over a ledger's own roots, by the key that signed the last event under them and by another one of the ledger."""
+    owner, key = public_key(secret), public_key(other)
+    ledger = v.commit_hash("ledger_id", [owner, bytes(16)])
+    frozen = {"bundle": bytes(32), "digest": bytes(32), "contract": "c", "contract_version": "1"}
+    signers, events, tree, roots = (secret, secret, other, secret, secret), [], v.Tree(), []
+    for signer, kind, body in zip(
+        signers, ("ledger.created", "key.authorized", "contract.frozen", "key.revoked", "contract.frozen"), (
+            {"nonce": bytes(16), "public_key": owner}, {"roles": ["append"], "public_key": key}, frozen,
+            {"key": v.sha256(key), "reason": ""}, {**frozen, "contract_version": "2"})):
+        events.append(v.encode({
+            "at": 0, "seq": len(events), "body": body, "kind": kind, "format": 1, "ledger": ledger,
+            "actor": v.sha256(public_key(signer)), "prev": v.sha256(b"\x00" + events[-1]) if events else bytes(32)}))
+        tree.append(v.sha256(b"\x00" + events[-1]))
+        roots.append(tree.root())
+    made = Export(secret, events, [1, 2, 4])
+    whole = b"".join(made.lines({**made.heads(), 2: made.heads(other)[2]}))
+    for size, root in enumerate(roots, 1):
+        for whose, by in (("the owner's", secret), ("another key's", other)):
+            # Within a batch too: a head over event 0 alone is one that an export may leave out.
+            yield "%s head over %d events is trusted" % (whose, size), by != signers[size - 1], whole, note(
+                ledger, size, root, by)
 
 
 def whole_ledgers(export):
@@ -817,7 +844,7 @@ def whole_ledgers(export):
         nonce = bytes(16)
         return v.encode({
             "at": 0, "seq": 0, "body": {"nonce": nonce, "public_key": public}, "kind": "ledger.created",
-            "prev": bytes(32), "actor": v.sha256(public), "format": 0, "ledger": v.commit_hash("ledger_id", [public, nonce])})
+            "prev": bytes(32), "actor": v.sha256(public), "format": 1, "ledger": v.commit_hash("ledger_id", [public, nonce])})
 
     def frozen(count):
         events = [created(public_key(key))]

@@ -27,7 +27,7 @@ CLAIMS = 1000
 EVENTS = 1000
 NODES = 64
 TYPE = "application/vnd.in-toto+json"
-PREDICATE = "urn:glyph-ledger:migration-certificate:0"
+PREDICATE = "urn:glyph-ledger:migration-certificate:1"
 KEY_KINDS = ("ledger.created", "key.authorized", "key.rotated", "key.revoked", "approvals.set", "plan.approved")
 RUN_KINDS = ("run.committed", "run.published", "run.abandoned")
 HASHES = ("loss_hash", "source_hash", "target_hash", "migration_policy_hash")
@@ -90,11 +90,12 @@ def verify(data, ledger=None, listed=None):
     if head.ledger != named:
         raise v.Fault("head", "the head is another ledger's")
     run = octets(predicate, "run")
+    heads = read_heads(field(evidence, "heads", list), head)
     judge = Evidence(run)
     for item in field(evidence, "events", list):
         judge.event(item, head)
     judge.end()
-    judge.check_head(head)
+    judge.check_heads(heads + [head])
     key = judge.keys.may_sign(signer)
     if key is None or "append" not in key["roles"]:
         raise v.Fault("signature", "the key %s may not append" % signer.hex())
@@ -110,7 +111,7 @@ def verify(data, ledger=None, listed=None):
     implied = {"_type": "https://in-toto.io/Statement/v1", "subject": subjects, "predicate": predicate,
                "predicateType": PREDICATE}
     closed(predicate, ("run", "claims", "ledger", "evidence", "certificate"))
-    closed(evidence, ("head", "events"))
+    closed(evidence, ("head", "heads", "events"))
     if canonical(implied).encode() != payload:
         raise v.Fault("form", "subjects that do not follow from the claims, or not in canonical form")
     return {
@@ -149,6 +150,7 @@ class Evidence:
         self.run = run
         self.keys = v.State()
         self.seq = -1
+        self.actors = {}
         self.plan = self.started = self.committed = self.over = None
 
     def event(self, item, head):
@@ -164,6 +166,9 @@ class Evidence:
         if len(proof) > NODES or root_of(event_id, event["seq"], head.size, proof) != head.root:
             raise v.Fault("evidence", "event %d is not under the head" % event["seq"])
         self.seq = event["seq"]
+        if self.seq == 0 and event["prev"] != bytes(32):
+            raise v.Fault("evidence", "the first event has one before it")
+        self.actors[self.seq] = event["actor"]
         self.take(event, event["body"], event_id)
 
     def take(self, event, body, event_id):
@@ -199,13 +204,70 @@ class Evidence:
         if self.committed is None:
             raise v.Fault("evidence", "the evidence has no run.started, or no run.committed")
 
+    def check_heads(self, heads):
+        """Each event must be covered by a head that its actor signed: it carries no signature of its own."""
+        covered = {}
+        for head in heads:
+            self.check_head(head)
+            if head.actor in covered:
+                raise v.Fault("head", "two heads by one key")
+            covered[head.actor] = head.size
+        for seq, actor in self.actors.items():
+            if seq >= covered.get(actor, 0):
+                raise v.Fault("head", "no head by key %s covers event %d, so it may be anybody's" % (actor.hex(), seq))
+        if any(head.actor not in self.actors.values() for head in heads[:-1]):
+            raise v.Fault("head", "a head that no event needs")
+
     def check_head(self, head):
-        known = self.keys.keys["keys"].get(head.actor.hex())
-        if known is None or known["roles"] == ["publish"] or known.get("ended", {"at": head.size - 1})["at"] != head.size - 1:
+        known, last = self.keys.keys["keys"].get(head.actor.hex()), head.size - 1
+        if known is None or known["roles"] == ["publish"] or known["since"] > last or known.get("ended", {"at": last})["at"] < last:
             raise v.Fault("head", "the key %s may not sign the head" % head.actor.hex())
+        if self.actors.get(last, head.actor) != head.actor:
+            raise v.Fault("head", "the head over %d events is not by whoever signed the last of them" % head.size)
         history = v.Verification(None, None)
         history.state = self.keys
         history.check_signature(head)
+
+
+def read_heads(found, newest):
+    heads = []
+    for item in found:
+        if not isinstance(item, dict):
+            raise v.Fault("evidence", "a head of the evidence is none")
+        closed(item, ("note", "proof"))
+        head = v.read_note(field(item, "note", str).encode("utf-8"))
+        proof = [octet_text(node) for node in field(item, "proof", list)]
+        if head.ledger != newest.ledger or head.size >= newest.size or (heads and head.size <= heads[-1].size):
+            raise v.Fault("evidence", "heads are another ledger's, or do not ascend to the newest")
+        if len(proof) > NODES or not leads(head, newest, proof):
+            raise v.Fault("evidence", "the head over %d events does not lead to the newest" % head.size)
+        heads.append(head)
+    return heads
+
+
+def leads(old, new, proof):
+    """RFC 9162 §2.1.4.2, of two heads with different sizes"""
+    if old.size == 0:
+        return False
+    if old.size & (old.size - 1) == 0:
+        proof = [old.root] + proof
+    if not proof:
+        return False
+    first, last = old.size - 1, new.size - 1
+    while first & 1:
+        first, last = first >> 1, last >> 1
+    one = other = proof[0]
+    for node in proof[1:]:
+        if last == 0:
+            return False
+        if first & 1 or first == last:
+            one, other = v.sha256(b"\x01" + node + one), v.sha256(b"\x01" + node + other)
+            while not first & 1 and first:
+                first, last = first >> 1, last >> 1
+        else:
+            other = v.sha256(b"\x01" + other + node)
+        first, last = first >> 1, last >> 1
+    return last == 0 and one == old.root and other == new.root
 
 
 def root_of(leaf, index, size, proof):

@@ -141,7 +141,10 @@ def ledger_id(text):
 
 def read_trust(path):
     with open(path, "rb") as file:
-        return read_note(file.read(NOTE_BYTES + 1))
+        head = read_note(file.read(NOTE_BYTES + 1))
+    if head.size == 0:
+        raise Fault("trust", "a head over 0 events says nothing of any ledger")
+    return head
 
 
 def in_words(report):
@@ -247,6 +250,7 @@ class Verification:
         self.expected_ledger = expected_ledger
         self.ledger = None
         self.actor = None  # of the batch under way
+        self.last_actor = None  # of the last event
         self.size = 0  # events read
         self.at = 0
         self.prev = bytes(32)
@@ -292,6 +296,8 @@ class Verification:
             raise Fault("genesis", "the actor of event 0 is not its key's id, %s" % actor.hex())
         if self.expected_ledger is not None and ledger.hex() != self.expected_ledger:
             raise Fault("ledger", "this is ledger %s, not the expected one" % ledger.hex())
+        if self.trust is not None and self.trust.size == 0:
+            raise Fault("trust", "the trusted head is over 0 events and says nothing of any ledger")
         if self.trust is not None and self.trust.ledger != ledger:
             raise Fault("trust", "this is ledger %s, and the trusted head is of %s" % (
                 ledger.hex(), self.trust.ledger.hex()))
@@ -308,6 +314,7 @@ class Verification:
                         "signed" % (event["prev"].hex(), self.prev.hex()))
         if event["at"] < self.at:
             raise Fault("chain", "time goes back from %d to %d" % (self.at, event["at"]))
+        self.last_actor = event["actor"]
 
     def head(self, text):
         head = read_note(text.encode("utf-8"))
@@ -347,6 +354,9 @@ class Verification:
         if root != self.trust.root:
             raise Fault("trust", "another history: at size %d the trusted head has the root %s, these events %s" % (
                 self.size, self.trust.root.hex(), root.hex()))
+        if self.trust.actor != self.last_actor:  # a batch has one actor, that of its head (§7)
+            raise Fault("trust", "the trusted head is signed by the key %s, the last event under it by %s" % (
+                self.trust.actor.hex(), self.last_actor.hex()))
         self.complete_to = self.size
 
     def end(self):
@@ -474,7 +484,7 @@ def refuse_constant(name):
 def implied_columns(event, event_id, data, head):
     body, kind = event["body"], event["kind"]
     return {
-        "schema": "glyph-ledger/event/0",
+        "schema": "glyph-ledger/event/1",
         "seq": event["seq"],
         "id": event_id.hex(),
         "at": event["at"],
@@ -655,7 +665,7 @@ VERDICTS = map_to(one_of("true", "false", "not_applicable"))
 
 EVENT = closed({
     "at": number(0, AT_MAX), "seq": number(0, SEQ_MAX), "body": any_map, "kind": text, "prev": HASH, "actor": HASH,
-    "format": number(0, 0), "ledger": HASH,
+    "format": number(1, 1), "ledger": HASH,
 })
 
 ROLES = ("administer", "append", "approve", "publish")
@@ -804,6 +814,7 @@ class State:
 
     def ledger_created(self, event, body, _):
         need(event["seq"] == 0, "ledger.created stands only at the beginning")
+        need(is_usable(body["public_key"]), "the key that the ledger begins with is no Ed25519 key")
         self.add_key(body["public_key"], ["administer", "append", "approve"], 0)
         if "recovery" in body:
             need(body["recovery"] != body["public_key"], "the key to recover with is the ledger's own")

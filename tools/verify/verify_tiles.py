@@ -22,6 +22,7 @@ sys.dont_write_bytecode = True
 import verify_export as v  # noqa: E402
 
 WIDTH = 256
+HEADS_BYTES = 10000 * (v.NOTE_BYTES + 64)
 
 
 def main(arguments=None):
@@ -63,15 +64,20 @@ def main(arguments=None):
 
 def verify(folder, trust=None, ledger=None):
     """§12.1; raises at the first fault."""
-    note = read(folder, "checkpoint", v.NOTE_BYTES)
-    head = v.read_note(note)
+    head = v.read_note(read(folder, "checkpoint", v.NOTE_BYTES))
+    if head.size == 0:
+        raise v.Fault("head", "a head over no events")
+    others = read_heads(read(folder, "heads/%d.json" % head.size, HEADS_BYTES), head)
     history = v.Verification(trust, ledger)
-    actor = None
+    signed_last = {}
     row = []  # of the level at hand: the ids of all events, then the roots of all full tiles below
     for name, width in names("entries", head.size):
         for data in entries(read(folder, name, WIDTH * (v.EVENT_BYTES + 2)), width):
             actor = event(history, data)
+            signed_last[actor] = history.size - 1
             row.append(history.prev)
+            if history.size in others:
+                closes(history, others[history.size], signed_last)
     level = 0
     while row:
         for index, (name, width) in enumerate(names(str(level), len(row))):
@@ -80,16 +86,44 @@ def verify(folder, trust=None, ledger=None):
                 raise v.Fault("tile", "%s has other hashes than those of the events" % name)
         row = [root(row[at:at + WIDTH]) for at in range(0, len(row) - WIDTH + 1, WIDTH)]
         level += 1
-    if head.ledger != history.ledger or head.root != history.tree.root():
-        raise v.Fault("head", "the head is not over these events")
-    if head.actor != actor:
-        raise v.Fault("head", "the head is not signed by whoever signed the last event")
-    history.check_signature(head)
+    closes(history, head, signed_last)
+    for actor, seq in signed_last.items():
+        own = head if seq == head.size - 1 else others.get(seq + 1)
+        if own is None or own.actor != actor:
+            raise v.Fault("head", "there is no head by key %s over event %d, so it may be anybody's" % (actor.hex(), seq))
+    if len(others) + 1 != len(signed_last):
+        raise v.Fault("head", "there are heads that nothing needs")
     if trust is not None and trust.size > history.size:
         history.check_trusted()
         raise v.Fault("trust", "the folder ends before the trusted head")
     return {"ok": True, "ledger": head.ledger.hex(), "events": history.size, "root": head.root.hex(),
             "complete_to": history.complete_to}
+
+
+def closes(history, head, signed_last):
+    """A head must be over the events so far, by whoever signed the last of them."""
+    if head.ledger != history.ledger or head.root != history.tree.root() or head.size != history.size:
+        raise v.Fault("head", "the head over %d events is not over these" % head.size)
+    if signed_last.get(head.actor) != history.size - 1:
+        raise v.Fault("head", "the head over %d events is not signed by whoever signed the last of them" % head.size)
+    history.check_signature(head)
+
+
+def read_heads(data, newest):
+    """§7.2: those who signed events and not the newest head, each with their newest, by size."""
+    try:
+        notes = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise v.Fault("heads", "not JSON: %s" % error)
+    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+        raise v.Fault("heads", "no array of texts")
+    if (json.dumps(notes, ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8", "surrogatepass") != data:
+        raise v.Fault("heads", "not in the form of such a file")
+    heads = [v.read_note(note.encode("utf-8")) for note in notes]
+    sizes = [head.size for head in heads]
+    if sizes != sorted(set(sizes)) or any(size >= newest.size for size in sizes):
+        raise v.Fault("heads", "the heads do not ascend to the newest")
+    return dict(zip(sizes, heads))
 
 
 def event(history, data):

@@ -359,6 +359,7 @@ fn bundle_vector(history: &History) -> Made<Json> {
         certificate: certificate_of(&claims).ok_or("claims in disorder")?,
         claims: Claims::of(claims),
         head,
+        heads: Vec::new(),
         events: EVIDENCE.into_iter().map(proved).collect::<Option<_>>().ok_or("no proof")?,
     };
     let key = history::key();

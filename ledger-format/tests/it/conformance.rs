@@ -11,10 +11,11 @@ use ledger_format::hash::{
     CommitHash, ContentHash, EventId, KeyId, LedgerId, NodeHash, commit_preimage,
 };
 use ledger_format::head::{SignedHead, TreeHead};
+use ledger_format::heads::heads_bytes;
 use ledger_format::json;
 use ledger_format::line::Line;
 use ledger_format::note::{NOTE_BYTES_MAX, Note};
-use ledger_format::statement::{Claimed, Claims, ProvedEvent, Statement, claims_list};
+use ledger_format::statement::{Claimed, Claims, ProvedEvent, ProvedHead, Statement, claims_list};
 use ledger_format::tile::entries_bytes;
 use ledger_format::tree::{
     Frontier, MemoryTree, prove_consistency, prove_inclusion, verify_consistency, verify_inclusion,
@@ -69,6 +70,10 @@ fn certificates(suite: &mut Suite) {
         let claims: Vec<Claimed> = (0..draw.up_to(9)).map(|number| claim(draw, number)).collect();
         claims_list(&claims).into_bytes()
     });
+    suite.one_way("heads beside the newest", |draw| {
+        let heads: Vec<SignedHead> = draw.list(4, signed_head);
+        heads_bytes(&heads)
+    });
     suite.one_way("events of a tile", |draw| {
         let events: Vec<Vec<u8>> = draw.list(12, |draw| draw.bytes(500));
         entries_bytes(events.iter().map(Vec::as_slice)).unwrap()
@@ -93,6 +98,10 @@ fn statement(draw: &mut Draw) -> Statement {
         certificate: CommitHash::from_bytes(draw.array()),
         claims,
         head: signed_head(draw),
+        heads: draw.list(3, |draw| {
+            let nodes = draw.list(64, |draw| NodeHash::from_bytes(draw.array()));
+            ProvedHead { head: signed_head(draw), nodes }
+        }),
         events: draw.list(5, event),
     }
 }

@@ -11,7 +11,8 @@ use projections::{Claim, Entry, Illegal, Projection as _, Route, Runs, State};
 
 use crate::history::stamp;
 
-const KEY: [u8; 32] = [5; 32];
+/// The encoding of a point, as a key must be; nobody signs with it here.
+const KEY: [u8; 32] = [3; 32];
 const NONCE: [u8; 16] = [7; 16];
 const A: &str = "a.json";
 const B: &str = "b.json";

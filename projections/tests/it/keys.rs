@@ -209,6 +209,43 @@ fn l9_a_key_laid_by_for_recovery_administers_and_nothing_else() {
     }
 }
 
+/// Event 0 that names `key` as its ledger's, with everything else following from that.
+fn begun_with(key: [u8; 32]) -> Result<(), String> {
+    let state = State::new(LedgerId::of(&key, &NONCE));
+    let (event, bytes) = stamp(&state, &key, LedgerCreated::anew(key, NONCE).into());
+    let checked = state.check(Entry { event: &event, id: EventId::of(&bytes) });
+    checked.map_err(|illegal| illegal.to_string())
+}
+
+#[test]
+fn l9_a_ledger_begins_with_a_key_that_can_sign() {
+    assert_eq!(begun_with(public(1)), Ok(()));
+    for unusable in unusable_keys() {
+        assert!(begun_with(unusable).unwrap_err().contains("no Ed25519 key"), "{unusable:?}");
+        let recovery = Some(FixedBytes(unusable));
+        let empty = World { state: State::new(LedgerId::of(&public(1), &NONCE)) };
+        let genesis = LedgerCreated { recovery, ..LedgerCreated::anew(public(1), NONCE) };
+        empty.refuses(1, genesis, "no Ed25519 key");
+    }
+}
+
+/// Of order 4, 1 and 2, and 1 with the sign that 0 has not; 3 in its second spelling; and a coordinate of no point.
+fn unusable_keys() -> [[u8; 32]; 6] {
+    let coordinate = |lowest: u8, between: u8, highest: u8| {
+        let mut bytes = [between; 32];
+        (bytes[0], bytes[31]) = (lowest, highest);
+        bytes
+    };
+    [
+        coordinate(0, 0, 0),
+        coordinate(1, 0, 0),
+        coordinate(0xec, 0xff, 0x7f),
+        coordinate(1, 0, 0x80),
+        coordinate(0xf0, 0xff, 0x7f),
+        coordinate(2, 0, 0),
+    ]
+}
+
 fn of_itself() -> Continues {
     Continues { ledger: LedgerId::of(&public(1), &NONCE), size: 3, root: NodeHash::empty_root() }
 }

@@ -4,6 +4,9 @@
 use ledger_format::hash::LedgerId;
 use ledger_format::head::SignedHead;
 
+use projections::KeyRing;
+
+use super::super::failure;
 use super::Context;
 use crate::diagnostic::{
     COMPLETENESS_NOT_PROVEN, Failure, LEDGER_DIVERGED, LEDGER_FOREIGN, NOTHING_HERE,
@@ -28,14 +31,21 @@ impl Context {
         self.known(self.trusted()?)
     }
 
-    /// What the heads that the user named say of one that comes without its ledger, or their policy of that one, if they named none. Two
-    /// heads over different numbers of events say nothing of each other.
-    pub(in crate::cli) fn held_against(&self, note: &SignedHead) -> Result<Vec<Failure>, Failure> {
+    /// What the heads that the user named say of one that comes without its ledger, or their policy of that one, if they named none; where
+    /// `keys` that may sign there are at hand, each must be signed by one. Two heads over different numbers of events say nothing of each other.
+    pub(in crate::cli) fn held_against(
+        &self,
+        note: &SignedHead,
+        keys: Option<&KeyRing>,
+    ) -> Result<Vec<Failure>, Failure> {
         let head = note.head();
         let against = |known: KnownHead| {
             let (by, size) = (known.by, known.size);
             if let Some(other) = known.ledger().filter(|other| *other != head.ledger) {
                 return Some(Failure::new(&LEDGER_FOREIGN, format!("{by} is of ledger {other}")));
+            }
+            if let Some(Err(unsigned)) = keys.map(|keys| known.must_be_signed(keys)) {
+                return Some(failure::of_known(by, size, &unsigned));
             }
             if size != head.size {
                 let told = format!(

@@ -65,6 +65,8 @@ async function badNote(history, note) {
   try {
     const head = parseHead(utf8(note));
     const key = history.keys.get(head.actor);
+    // A batch has one actor, that of its head.
+    if (key && history.events[head.size - 1]?.actor !== head.actor) return "another key signed the last event under it";
     return key ? await badSignature(head, key.bytes) : "nobody let its key in";
   } catch (error) {
     return error.message;

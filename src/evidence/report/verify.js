@@ -15,7 +15,7 @@ const NONE = "0".repeat(64);
 // The embedded lines: `e` an event, `h` the head after it, `o` a stored object, `t` the name of one that is left out.
 function parseEvidence(text) {
   const lines = text.trim().split("\n");
-  if (lines.shift() !== "glyph-ledger/report/0") throw new Error("no evidence of this version is embedded");
+  if (lines.shift() !== "glyph-ledger/report/1") throw new Error("no evidence of this version is embedded");
   const evidence = { events: [], heads: [], objects: [], leftOut: [] };
   for (const line of lines) {
     const [letter, rest] = [line[0], line.slice(2)];
@@ -47,7 +47,7 @@ function readEvent(text, seq) {
     if (!Number.isSafeInteger(event.at) || !Number.isSafeInteger(event.seq)) throw new Error("a number that is none");
     if (event.at < 0 || event.at > 253402300799999) throw new Error("a time that is none");
     if (!(event.body instanceof Map) || !KINDS.has(event.kind)) throw new Error("a kind or body that is unknown");
-    if (event.format !== 0) throw new Error("another format");
+    if (event.format !== 1) throw new Error("another format");
     return { ...event, seq, stated: event.seq, bytes };
   } catch (error) {
     return { seq, broken: error.message, bytes: new Uint8Array(), body: new Map() };
