@@ -24,7 +24,7 @@ pub use http::{Authorities, HttpWire, NoAuthority, PlainHttp, UrlError, WitnessU
 pub use population::{Boundary, Population, population};
 pub use proofs::{Consistency, EvidenceError, consistency, inclusion};
 pub use publication::{Publication, PublicationError, publish, signed_by_log};
-pub use published::{Published, PublishedError, verify_published};
+pub use published::{Passed, Published, PublishedError, verify_published};
 pub use report::{REPORT_EVENTS_MAX, ReportError, Reported, report};
 pub use sample::{SAMPLE_MAX, SEED_BYTES_MAX, Seed, draw};
 pub use subject::{Subject, SubjectError, find_subject};

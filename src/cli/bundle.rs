@@ -232,6 +232,10 @@ impl Answer for Verified {
             "               authorised at seq {}; revocation after size {} is not visible here",
             self.signer.since, self.size
         )?;
+        writeln!(
+            out,
+            "               nor is what was left out: that the key was revoked, or that plans need approvals"
+        )?;
         for object in self.subject.iter().flatten() {
             writeln!(out, "  subject      is {} as the run left it", one_line(object))?;
         }

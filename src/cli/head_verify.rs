@@ -96,13 +96,13 @@ fn contains(found: &evidence::Published, known: &KnownHead) -> Result<(), Failur
     if let Some(other) = other.filter(|other| *other != there.ledger) {
         return Err(Failure::new(&LEDGER_FOREIGN, format!("{by} is of ledger {other}")));
     }
-    if let Err(unsigned) = known.must_be_signed(&found.keys) {
-        return Err(failure::of_known(by, size, &unsigned));
-    }
-    match found.roots.iter().find(|(at, _)| *at == size) {
-        Some((_, found)) if *found == root => Ok(()),
-        Some((_, found)) => {
-            let told = format!("the first {size} events have root {found}, {by} says {root}");
+    match found.passed.iter().find(|passed| passed.size == size) {
+        Some(passed) if passed.root == root => known
+            .must_be_by(&passed.actor, &found.keys)
+            .map_err(|unsigned| failure::of_known(by, size, &unsigned)),
+        Some(passed) => {
+            let there = passed.root;
+            let told = format!("the first {size} events have root {there}, {by} says {root}");
             Err(Failure::new(&LEDGER_DIVERGED, told))
         }
         None => {

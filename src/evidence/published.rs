@@ -30,8 +30,19 @@ pub struct Published {
     pub log_key: Option<KeyId>,
     /// Every key that the events know.
     pub keys: KeyRing,
-    /// The roots over as many events as the caller asked for, as far as there are so many.
-    pub roots: Vec<(u64, NodeHash)>,
+    /// What was passed at the sizes that the caller asked for, as far as there are so many events.
+    pub passed: Vec<Passed>,
+}
+
+/// A folder's history at some size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passed {
+    /// Number of events.
+    pub size: u64,
+    /// Root over their ids.
+    pub root: NodeHash,
+    /// Who signed the last of them.
+    pub actor: KeyId,
 }
 
 /// A folder that is not what a head says.
@@ -148,7 +159,7 @@ struct Judge<'a> {
     /// The heads beside the newest, by size.
     heads: BTreeMap<u64, SignedHead>,
     sizes: &'a [u64],
-    roots: Vec<(u64, NodeHash)>,
+    passed: Vec<Passed>,
 }
 
 impl<'a> Judge<'a> {
@@ -163,7 +174,7 @@ impl<'a> Judge<'a> {
             signed_last: BTreeMap::new(),
             heads,
             sizes,
-            roots: Vec::new(),
+            passed: Vec::new(),
         }
     }
 
@@ -192,7 +203,8 @@ impl<'a> Judge<'a> {
         let leaf = NodeHash::leaf(id);
         self.tree.push(leaf);
         if self.sizes.contains(&self.tree.size()) {
-            self.roots.push((self.tree.size(), self.tree.root()));
+            let (size, root, actor) = (self.tree.size(), self.tree.root(), event.actor);
+            self.passed.push(Passed { size, root, actor });
         }
         if let Some(head) = self.heads.get(&self.tree.size()) {
             self.closes(head)?;
@@ -277,7 +289,7 @@ impl<'a> Judge<'a> {
             head.verify_published(&key).ok().map(|()| KeyId::of(&known.public_key.0))
         });
         let keys = self.state.keys().clone();
-        Ok(Published { head, signer, log_key, keys, roots: self.roots })
+        Ok(Published { head, signer, log_key, keys, passed: self.passed })
     }
 }
 

@@ -90,10 +90,12 @@ impl KnownHead {
         matches!(self.by, KnownBy::Trust | KnownBy::Expect | KnownBy::Witnesses) && self.size > 0
     }
 
-    /// Refuses a signed head that no key of `keys` signed, also one that has ended since. One that was typed in is believed.
-    pub fn must_be_signed(&self, keys: &KeyRing) -> Result<(), Unsigned> {
+    /// Refuses a signed head that is not by `actor`, who signed the last event under it, also where that key has ended since. One that was
+    /// typed in is believed.
+    pub fn must_be_by(&self, actor: &KeyId, keys: &KeyRing) -> Result<(), Unsigned> {
         match &self.note {
-            Some(note) => signed_by(note, keys.known(&note.signer())),
+            Some(note) if note.signer() != *actor => Err(Unsigned::Unknown(note.signer())),
+            Some(note) => signed_by(note, keys.known(actor)),
             None => Ok(()),
         }
     }

@@ -76,6 +76,7 @@ fn l7_a_certificate_is_verified_by_whoever_knows_the_ledgers_id() {
     let (size, said) = (data["size"].as_u64().unwrap(), told.stdout);
     let expected = format!("authorised at seq 0; revocation after size {size} is not visible here");
     assert!(said.contains(&expected), "{said}");
+    assert!(said.contains("nor is what was left out"), "{said}");
     let (exit, answer) = verified(&place, &[]);
     assert_eq!((exit, code(&answer)), (7, "SIGNER_NOT_NAMED"));
     let first = if id.starts_with('0') { "1" } else { "0" };

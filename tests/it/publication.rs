@@ -6,6 +6,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ed25519_dalek::Signer as _;
+use ed25519_dalek::pkcs8::DecodePrivateKey as _;
+use ledger_format::head::SignedHead;
 use serde_json::Value;
 
 use crate::support::{Place, Said, a_tree, check_answer, done};
@@ -249,5 +252,38 @@ fn copy(from: &Path, to: &Path) {
         let path = to.join(path.strip_prefix(from).unwrap());
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
+    }
+}
+
+/// A head from elsewhere counts where whoever signed the last event under it signed it: another key of the ledger shows nothing with it.
+#[test]
+fn l6_a_head_from_elsewhere_is_by_whoever_signed_its_last_event() {
+    let (place, id) = a_ledger(2);
+    done(&place, &["key", "new", "other.pem"]);
+    let other = place.run(&["key", "export", "--key", "other.pem", "--form", "hex", "--json"]);
+    let other = other.json()["data"]["public_key"].as_str().unwrap().to_owned();
+    done(&place, &["key", "authorize", &other, "--role", "publish"]);
+    let published = publish(&place, &[]);
+    done(&place, &["migration", "certificate", "export", "-o", "../kept.sigstore.json"]);
+    let pem = fs::read_to_string(place.work().join("other.pem")).unwrap();
+    let key = ed25519_dalek::SigningKey::from_pkcs8_pem(&pem).unwrap();
+    let own = fs::read(public(&place).join("checkpoint")).unwrap();
+    let head = *SignedHead::parse(&own).unwrap().head();
+    let by_other = SignedHead::sign(head, &key.verifying_key(), |text| key.sign(text));
+    let (trust, lower) = (place.home().join("other"), place.home().join("own"));
+    fs::write(&trust, by_other.encode()).unwrap();
+    fs::write(&lower, own).unwrap();
+    assert_eq!(published["size"], head.size);
+    let folder = public(&place).display().to_string();
+    let bundle = place.work().with_file_name("kept.sigstore.json").display().to_string();
+    for verb in [["head", "verify", &folder], ["bundle", "verify", &bundle]] {
+        for (trusted, exit, code) in
+            [(&lower, 0, Value::Null), (&trust, 3, Value::from("SIGNER_UNKNOWN"))]
+        {
+            let named = ["--ledger", &id, "--json", "--trust", trusted.to_str().unwrap()];
+            let said = place.run(&[&verb[..], &named].concat());
+            let found = said.json()["diagnostics"][0]["code"].clone();
+            assert_eq!((said.exit, found), (exit, code), "{verb:?}: {said:?}");
+        }
     }
 }

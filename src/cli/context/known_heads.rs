@@ -44,9 +44,6 @@ impl Context {
             if let Some(other) = known.ledger().filter(|other| *other != head.ledger) {
                 return Some(Failure::new(&LEDGER_FOREIGN, format!("{by} is of ledger {other}")));
             }
-            if let Some(Err(unsigned)) = keys.map(|keys| known.must_be_signed(keys)) {
-                return Some(failure::of_known(by, size, &unsigned));
-            }
             if size != head.size {
                 let told = format!(
                     "{by} is over {size} events and this head over {}: nothing here leads from one to the other",
@@ -58,7 +55,12 @@ impl Context {
                 "{by} has root {}, this head over as many events {}",
                 known.root, head.root
             );
-            (known.root != head.root).then(|| Failure::new(&LEDGER_DIVERGED, told))
+            if known.root != head.root {
+                return Some(Failure::new(&LEDGER_DIVERGED, told));
+            }
+            let signed = keys.map(|keys| known.must_be_by(&note.signer(), keys));
+            let unsigned = signed.and_then(Result::err)?;
+            Some(failure::of_known(by, size, &unsigned))
         };
         let mut found: Vec<_> = self.named_elsewhere()?.into_iter().filter_map(against).collect();
         let endorsed = self.endorsement_of(&self.trusted()?.unwrap_or_else(|| note.clone()))?;
