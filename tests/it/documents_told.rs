@@ -21,6 +21,21 @@ pub(crate) fn without_ids(text: &str) -> String {
 }
 
 #[test]
+fn names_as_long_as_file_systems_take_them_go_there_and_back() {
+    let names: Vec<String> =
+        [237, 238, 255].map(|bytes| format!("{}.json", "n".repeat(bytes - 5))).into();
+    let documents: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), GOOD)).collect();
+    let place = a_tree(&documents);
+    let read = |name: &String| std::fs::read_to_string(place.work().join(name)).unwrap();
+    done(&place, &["apply"]);
+    assert!(names.iter().all(|name| read(name).contains("title")));
+    done(&place, &["undo"]);
+    assert!(names.iter().all(|name| read(name) == GOOD));
+    let beside = std::fs::read_dir(place.work()).unwrap().count();
+    assert_eq!(beside, names.len() + 1, "nothing but the ledger stands beside them");
+}
+
+#[test]
 fn m11_report_certificate_and_trace_read_as_they_always_did() {
     let place = a_tree(&[("a.json", DRAFT), ("b.json", GOOD)]);
     let id = plan_all(&place);

@@ -385,10 +385,19 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("."))
 }
 
+/// Longest name of a file that file systems take, in bytes.
+const NAME_BYTES_MAX: usize = 255;
+
+/// Where a document is written before it has its name. One whose name leaves no room for more has its hash there.
 fn unfinished(path: &Path) -> PathBuf {
     let (before, after) = UNFINISHED;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!("{before}{name}{after}"))
+    let beside = format!("{before}{name}{after}");
+    if beside.len() <= NAME_BYTES_MAX {
+        return path.with_file_name(beside);
+    }
+    let hash = ContentHash::of(name.as_bytes());
+    path.with_file_name(format!("{before}{hash}{after}"))
 }
 
 #[cfg(test)]
