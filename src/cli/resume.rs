@@ -95,9 +95,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
             return Ok(Done::new(Resumed::Run { run, kept }).next(&["check"]));
         };
         let abandoned = abandon_documents(&mut documents, reason, &signer, &mut bar)?;
-        let to_undo = !abandoned.written.is_empty();
+        // Not `undo`, which takes back the committed run before the one that was given up.
+        let back = format!("run:{}^", abandoned.run.short());
+        let wrote = !abandoned.written.is_empty();
         let done = Done::new(abandoned.into()).next(&["status"]);
-        return Ok(if to_undo { done.next(&["undo"]) } else { done });
+        let rollback = ["migration", "rollback", "--to", &back];
+        return Ok(if wrote { done.next(&rollback) } else { done });
     }
     if arguments.keep_changes {
         let told = "a store is published as a whole: --keep-changes is for trees of documents";
