@@ -445,7 +445,7 @@ mod tests {
     use quickcheck::quickcheck;
 
     use super::super::super::List;
-    use super::super::{read, write};
+    use super::super::{Json, read, write};
     use super::*;
 
     fn list(text: &str) -> List {
@@ -485,7 +485,9 @@ mod tests {
             let bytes = b"{}[],:\"\\ \n\r\ttfn-0.1eEu\x01";
             text[at] = bytes[usize::from(byte) % bytes.len()];
             let Ok(text) = String::from_utf8(text) else { return true };
-            read(text.as_bytes()) == read_walked(&text)
+            // Only how much is known of its form may differ.
+            let told = |json: Result<Json, _>| json.map(|Json { value, style, .. }| (value, style));
+            told(read(text.as_bytes())) == told(read_walked(&text))
         }
 
         /// Text written in one style and put into a document of another, or elsewhere, is written in that style.
