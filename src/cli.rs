@@ -58,6 +58,7 @@ mod schema;
 mod self_test;
 mod show;
 mod status;
+mod taken_out;
 mod terminal;
 mod trace;
 mod usage;

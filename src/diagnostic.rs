@@ -208,8 +208,8 @@ catalogue! {
         "Manifest and database state different versions.",
         "If a run is pending, `glyph-ledger migration resume`; else restore one of the two.";
     STORE_INVALID = 1024, Unsupported, Error, false,
-        "A database is not one that can be migrated: not SQLite, empty, or damaged; or a document is none: a link, too large.",
-        "Restore a database from a backup or from the ledger (`glyph-ledger replay --out DIR`); leave such a document out (`glyph-ledger plan --leave-out GLOB`).";
+        "A database is not one that can be migrated: not SQLite, empty, or damaged; or a document is none: a link, too large, its path too long.",
+        "Restore a database from a backup or from the ledger (`glyph-ledger replay --out DIR`); leave such a document out (`glyph-ledger plan --leave-out GLOB`; of every command: `glyph-ledger init --documents --leave-out GLOB`).";
     NEEDS_EXCLUSIVE = 1025, Unsupported, Error, false,
         "Going there changes the database's page size, vacuum mode or encoding, which others may not see change.",
         "Close the database everywhere and give `--exclusive`; another encoding than it has is written by `glyph-ledger replay --out DIR` only.";

@@ -1,7 +1,6 @@
 //! Documents that lie in a tree which a ledger has in its care, for those commands that make proofs of them: the ledger is
 //! open, its contracts are what they were, and whoever is here may sign.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +17,7 @@ use crate::migrate::documents::{
     recorded_proofs,
 };
 use crate::migrate::proof::{Generated, Proof, TreeProver};
-use crate::target::documents::Tree;
+use crate::target::documents::Survey;
 
 /// A tree in the care of a ledger, open for proofs.
 pub(super) struct Care {
@@ -62,7 +61,7 @@ impl Care {
         if !by.is_given() {
             open.must_be_unedited()?;
         }
-        let collection = Collection::of(Tree::new(root.clone()), contracts, &policy.outside())?;
+        let collection = Collection::of(settings.tree(root.clone()), contracts, &policy.outside())?;
         let former = open.former()?;
         let book = Book { open, recorded: None, signer };
         Ok(Some(Self { root, collection, policy, former, book }))
@@ -88,17 +87,17 @@ impl Care {
         }
     }
 
-    /// The documents below `target`, each with the place of its contract.
-    pub(super) fn below(&self, target: &Path) -> Result<BTreeMap<String, usize>, Failure> {
-        let survey = self.collection.survey()?;
+    /// The documents below `target`, each with the place of its contract, and what was left out there.
+    pub(super) fn below(&self, target: &Path) -> Result<Survey, Failure> {
+        let mut survey = self.collection.survey()?;
         survey.must_leave_out_all().map_err(MigrateError::from)?;
-        let mut all = survey.documents;
         let folder = inside(&self.root, target).unwrap_or_default();
         if !folder.is_empty() {
             let folder = format!("{folder}/");
-            all.retain(|id, _| id.starts_with(&folder));
+            survey.documents.retain(|id, _| id.starts_with(&folder));
+            survey.left_out.retain(|id| id.starts_with(&folder));
         }
-        Ok(all)
+        Ok(survey)
     }
 
     /// The id of a document.

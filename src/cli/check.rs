@@ -61,7 +61,7 @@ pub(super) struct Verdicts {
     recorded: bool,
     /// What was not looked into.
     aside: Aside,
-    /// What was left out because whoever asked said so.
+    /// What was left out because whoever asked said so, or always is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<String>,
 }
@@ -103,7 +103,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Check
     let own = described.contract.is_empty() && described.set.is_empty();
     let (former, compared) =
         if own { recorded_of(target, context) } else { (Former::default(), Ok(())) };
-    let collection = documents::collection(target, &settings, working)?;
+    let collection = documents::collection(target, &settings, working, context)?;
     let left_out = leaving_out.in_tree(collection.tree().root());
     let collection = collection.leaving_out(left_out);
     let survey = collection.survey()?;
@@ -162,6 +162,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Check
             done.found(Failure::new(refusal.code, format!("{}{more}", refusal.message)).at(place));
     } else if *detailed_exitcode && pending {
         done = done.exit(Exit::Pending);
+    }
+    if collection.tree().leaves_out_always("") {
+        done = done.note("every command that is not asked for it by name leaves this out (`init --documents --take-in`)");
     }
     if !recorded {
         done = done.note("not recorded: no ledger has these documents in its care");

@@ -14,7 +14,7 @@ use crate::ledger::Cursor;
 use crate::migrate::must_be_kept;
 use crate::objects::PackObjects;
 use crate::replay::{Difference, How, Outside, difference};
-use crate::target::sqlite::{Change, Changes, Declared, Kind, TableChanges};
+use crate::target::sqlite::{Change, Changes, ColumnValues, Declared, Kind, TableChanges};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -121,10 +121,23 @@ pub(super) fn declared_line(declared: &Declared) -> String {
 
 /// A table's rows, on one line.
 pub(super) fn table_line(table: &TableChanges) -> String {
-    let TableChanges { table, rows_before, rows_after, added, removed, changed } = table;
+    let TableChanges { table, rows_before, rows_after, added, removed, changed, columns } = table;
     let rows = |rows: &Option<u64>| rows.map_or_else(|| "none".to_owned(), |rows| rows.to_string());
     let rows = format!("{} -> {} rows", rows(rows_before), rows(rows_after));
-    format!("{}: {rows}, {added} added, {removed} removed, {changed} changed", one_line(table))
+    let columns = columns.iter().map(|column| match column.change {
+        Change::Added => format!("; {} added", column_words(column)),
+        _ => format!("; {} removed", column_words(column)),
+    });
+    let columns: String = columns.collect();
+    format!(
+        "{}: {rows}, {added} added, {removed} removed, {changed} changed{columns}",
+        one_line(table)
+    )
+}
+
+/// A column that holds values, in words.
+pub(super) fn column_words(of: &ColumnValues) -> String {
+    format!("column {} with {}", one_line(&of.column), count(of.values, "value"))
 }
 
 const fn mark(change: Change) -> char {

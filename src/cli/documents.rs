@@ -2,14 +2,17 @@
 //! them with their ledger.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use super::care::inside;
 use super::context::{Context, LEDGER_FOLDER, Located};
+use super::new_file::NewFile;
+use super::terminal::one_line;
 use super::{contracts, failure};
 use crate::contract::{Contract, Source, registry};
 use crate::diagnostic::{Failure, NOTHING_HERE, USAGE};
@@ -80,6 +83,9 @@ impl LeavingOut {
 pub(super) struct Settings {
     contracts: Vec<String>,
     parameters: Vec<(String, Value)>,
+    /// What every command leaves out, by ids or globs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<String>,
 }
 
 impl Working {
@@ -103,7 +109,7 @@ impl Described {
         });
         let contracts = contracts.collect::<Result<_, Failure>>()?;
         let parameters = self.set.iter().map(|given| parameter(given)).collect::<Result<_, _>>()?;
-        Ok(Settings { contracts, parameters })
+        Ok(Settings { contracts, parameters, left_out: Vec::new() })
     }
 }
 
@@ -121,12 +127,48 @@ impl Settings {
         Outside { parameters, allow_programs: working.allow_programs }
     }
 
+    /// The tree at `root`, without what every command leaves out.
+    pub(super) fn tree(&self, root: PathBuf) -> Tree {
+        Tree::new(root).always_leaving_out(self.left_out.clone(), String::new())
+    }
+
+    /// The same settings with more that every command leaves out.
+    pub(super) fn leaving_out(mut self, named: Vec<String>) -> Self {
+        self.left_out.extend(named);
+        self.left_out.sort();
+        self.left_out.dedup();
+        self
+    }
+
+    /// The same settings without leaving out what was named so; refuses what no command leaves out.
+    pub(super) fn taking_in(mut self, named: &[String]) -> Result<Self, Failure> {
+        for named in named {
+            let before = self.left_out.len();
+            self.left_out.retain(|left_out| left_out != named);
+            if self.left_out.len() == before {
+                let names: Vec<String> = self.left_out.iter().map(|name| one_line(name)).collect();
+                let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+                let told = format!("{} is not left out: what is, is {names}", one_line(named));
+                let failure = Failure::new(&USAGE, told).at("--take-in");
+                return Err(failure.not_done("nothing was changed").next(["status"]));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Whether the same contracts with the same values are described, or nothing is.
+    pub(super) fn are_described(&self, described: &Self) -> bool {
+        (described.contracts.is_empty() || described.contracts == self.contracts)
+            && (described.parameters.is_empty() || described.parameters == self.parameters)
+    }
+
     /// Values given from outside, by name.
     pub(super) fn parameters(&self) -> impl Iterator<Item = (String, Value)> {
         self.parameters.iter().cloned()
     }
 
-    fn read(ledger: &Path) -> Result<Option<Self>, Failure> {
+    /// Those of the ledger in `ledger`, if it has some.
+    pub(super) fn read(ledger: &Path) -> Result<Option<Self>, Failure> {
         let file = ledger.join(SETTINGS_FILE);
         match fs::read(&file) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
@@ -143,11 +185,21 @@ impl Settings {
         Ok(Self::read(ledger)?.is_some())
     }
 
+    /// Writes them, durably, into the ledger, which has none or older ones.
     pub(super) fn write(&self, ledger: &Path) -> Result<(), Failure> {
         let file = ledger.join(SETTINGS_FILE);
         let text = serde_json::to_string_pretty(self).unwrap_or_default();
-        fs::write(&file, text + "\n").map_err(failure::io(&file))
+        NewFile::at(&file, |_| true)?
+            .make(0o644, |out| writeln!(out, "{text}").map_err(failure::io(&file)))
     }
+}
+
+/// Says what every command leaves out, as it was named.
+pub(super) fn write_leaves_out(named: &[String], out: &mut dyn Write) -> io::Result<()> {
+    named.iter().try_for_each(|name| {
+        let end = "`init --documents --take-in` ends that";
+        writeln!(out, "  leaves out  {} in every command; {end}", one_line(name))
+    })
 }
 
 /// The settings of the ledger here, if it is one of documents; looked for as every ledger is.
@@ -183,17 +235,19 @@ pub(super) fn open(
         Contracts::AtHand => (settings.contracts()?, settings.outside(working)),
         Contracts::Unneeded => (Vec::new(), Outside::default()),
     };
-    let tree = Tree::new(tree_of(&dir)?);
+    let tree = settings.tree(tree_of(&dir)?);
     let jobs = working.jobs();
     let open = OpenDocuments { tree, ledger: dir, contracts, outside, jobs, surroundings };
     Ok(Some((Documents::open(open)?, settings)))
 }
 
-/// The documents of `target`, without a ledger: a file or a folder.
+/// The documents of `target`, a file or a folder, as `settings` describe them. Of the ledger here only what it always leaves out
+/// is asked.
 pub(super) fn collection(
     target: &Path,
     settings: &Settings,
     working: &Working,
+    context: &Context,
 ) -> Result<Collection, Failure> {
     let found = fs::metadata(target).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
@@ -212,6 +266,13 @@ pub(super) fn collection(
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         Tree::new(folder.to_owned()).only(id_in(folder, target)?)
+    };
+    let tree = match here(context)? {
+        None => tree,
+        Some((dir, kept)) => match inside(&tree_of(&dir)?, tree.root()) {
+            Some(below) => tree.always_leaving_out(kept.left_out, below),
+            None => tree,
+        },
     };
     Ok(Collection::of(tree, contracts, &settings.outside(working))?)
 }
@@ -239,7 +300,8 @@ pub(super) fn alone(collection: &Collection) -> Result<Survey, Failure> {
             );
             Failure { message: told, ..failure }
         })?;
-        neighbours.push(Neighbour { root: folder, contracts });
+        let left_out = settings.left_out;
+        neighbours.push(Neighbour { root: folder, contracts, left_out });
     }
     must_not_share(&root, &survey, &neighbours)?;
     Ok(survey)
@@ -265,7 +327,7 @@ pub(super) fn must_lie_outside(file: &Path, context: &Context) -> Result<(), Fai
     let root = tree_of(&dir)?;
     let Ok(id) = id_in(&root, file) else { return Ok(()) };
     let outside = settings.outside(&Working::default());
-    let collection = Collection::of(Tree::new(root), settings.contracts()?, &outside)?;
+    let collection = Collection::of(settings.tree(root), settings.contracts()?, &outside)?;
     if !collection.claims(&id)? {
         return Ok(());
     }

@@ -1,5 +1,7 @@
 //! `init`: a ledger for a store, made new or adopted as it is.
 
+mod tree;
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -7,15 +9,16 @@ use std::sync::Arc;
 
 use clap::Args;
 use ed25519_dalek::VerifyingKey;
-use ledger_format::body::{Continues, MIXED_VERSIONS, ObjectState, Origin};
+use ledger_format::body::{Continues, ObjectState, Origin};
 use ledger_format::hash::{KeyId, LedgerId};
 use ledger_format::head::{HeadError, SignedHead};
 use serde::Serialize;
 
 use super::context::{Context, must_agree_with_what_is_remembered};
 use super::databases::{Chosen, Settings, must_be_free};
-use super::documents::{self, Described, Settings as OfDocuments, Working};
+use super::documents::{Described, Settings as OfDocuments, write_leaves_out};
 use super::output::{Answer, Done};
+use super::plan::write_all_left_out;
 use super::terminal::{Paint, plain};
 use super::words::count;
 use super::{failure, job, keys};
@@ -26,13 +29,11 @@ use crate::diagnostic::{
 };
 use crate::effects::{Signer, SystemRandom};
 use crate::ledger::{Begins, Ledger};
-use crate::migrate::documents::{Collection, Documents, OpenDocuments};
 use crate::migrate::{
     Adoption, Baseline, FolderOptions, InitOptions, MigrateError, OpenStore, Recognised, Store,
     continued, init, recognise,
 };
 use crate::sql_folder::Tool;
-use crate::target::documents::Tree;
 use crate::target::glyph_store::Layout;
 use crate::transform::ForeignKeyMode;
 use crate::trust::read_head;
@@ -57,6 +58,13 @@ pub(super) struct Arguments {
     /// Of a head that --continues names, the public key that signed it, where that is not yours
     #[arg(long, value_name = "PUBLIC_KEY", requires = "continues")]
     continues_key: Option<String>,
+    /// Of documents: leave this document or folder out here and in every later command, by its name in the tree or by a glob;
+    /// may be given several times, and where there is a ledger already
+    #[arg(long = "leave-out", value_name = "GLOB", requires = "documents")]
+    leave_out: Vec<String>,
+    /// Of documents, where there is a ledger: no longer leave this out, named as `status` names it
+    #[arg(long, value_name = "GLOB", requires = "documents")]
+    take_in: Vec<String>,
     #[command(flatten)]
     chosen: Chosen,
     #[command(flatten)]
@@ -129,6 +137,12 @@ pub(super) struct Initialised {
     /// Number of documents found, of a ledger for documents.
     #[serde(skip_serializing_if = "Option::is_none")]
     documents: Option<u64>,
+    /// What of a tree of documents every command leaves out, as it was named.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    leaves_out: Vec<String>,
+    /// What that is, as far as it is there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<String>,
     /// How a database's folder of migrations was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     folder: Option<Read>,
@@ -203,7 +217,7 @@ struct Object {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initialised>, Failure> {
     let begins = arguments.begins(context)?;
     if arguments.documents {
-        return of_documents(arguments, begins, context);
+        return tree::taken_into_care(arguments, begins, context);
     }
     let contract = the_contract(&arguments.described)?;
     if let Some(database) = &arguments.chosen.database {
@@ -239,6 +253,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initi
         version: adoption.version,
         objects,
         documents: None,
+        leaves_out: Vec::new(),
+        left_out: Vec::new(),
         folder: None,
     };
     Ok(Done::new(answer).next(&["status"]).next(&["plan", "-o", "plan.json"]))
@@ -385,6 +401,8 @@ fn in_care(
         version: adoption.version,
         objects: adoption.objects.into_iter().map(|(id, state)| Object::of(id, &state)).collect(),
         documents: None,
+        leaves_out: Vec::new(),
+        left_out: Vec::new(),
         folder,
     };
     Ok(Done::new(answer).next(&["status"]).next(&["plan", "-o", "plan.json"]))
@@ -466,64 +484,6 @@ fn the_contract(described: &Described) -> Result<Option<&Path>, Failure> {
     Err(Failure::new(&USAGE, told).next(["init", "--documents"]))
 }
 
-/// A ledger for the documents of a folder. None of them is touched, and none is in its care before it is first migrated.
-fn of_documents(
-    arguments: &Arguments,
-    begins: Begins,
-    context: &Context,
-) -> Result<Done<Initialised>, Failure> {
-    let settings = arguments.described.settings()?;
-    let contracts = settings.contracts()?;
-    if contracts.is_empty() {
-        let told = "name the contracts of the documents: built-in ones by name, others by file";
-        return Err(Failure::new(&USAGE, told).at("--contract").next(["migration", "list"]));
-    }
-    let folder = &arguments.folder;
-    if !fs::metadata(folder).map_err(failure::io(folder))?.is_dir() {
-        let told = format!("{} is no folder", folder.display());
-        return Err(Failure::new(&USAGE, told).at(folder.display().to_string()));
-    }
-    let ledger = context.ledger_below(folder);
-    let working = Working::default();
-    let open = OpenDocuments {
-        tree: Tree::new(folder.clone()),
-        ledger: ledger.clone(),
-        contracts,
-        outside: settings.outside(&working),
-        jobs: working.jobs(),
-        surroundings: context.surroundings()?,
-    };
-    let found = Collection::of(open.tree.clone(), open.contracts.clone(), &open.outside)?;
-    let found = documents::alone(&found)?.documents.len() as u64;
-    let (signer, key_created) = context.signer_or_new()?;
-    let key = signer.key_id();
-    let documents = match Documents::init(open.clone(), begins, &signer, &mut SystemRandom) {
-        // Making the ledger was cut short before it was written down what it was made with.
-        Err(MigrateError::AlreadyAdopted { .. }) if !OfDocuments::are_in(&ledger)? => {
-            settings.write(&ledger)?;
-            Documents::open(open)?
-        }
-        made => made?,
-    };
-    settings.write(&ledger)?;
-    let (recovery, continues) = told_of(documents.ledger())?;
-    let answer = Initialised {
-        ledger: documents.ledger().id(),
-        recovery,
-        continues,
-        store: folder.clone(),
-        key,
-        key_file: context.key_file()?,
-        key_created,
-        origin: Origin::Adopted,
-        version: MIXED_VERSIONS.to_owned(),
-        objects: Vec::new(),
-        documents: Some(found),
-        folder: None,
-    };
-    Ok(Done::new(answer).next(&["check"]).next(&["plan", "-o", "plan.json"]))
-}
-
 /// Refuses the key that signs as the one to recover with: lost, it would be lost for both. A key that is made now is another.
 fn must_be_another(recovery: &VerifyingKey, context: &Context) -> Result<(), Failure> {
     // What is wrong with the user's own key is told when it is used.
@@ -594,6 +554,8 @@ impl Answer for Initialised {
         if let Some(recovery) = &self.recovery {
             writeln!(out, "  to recover with: key {recovery}")?;
         }
+        write_leaves_out(&self.leaves_out, out)?;
+        write_all_left_out(&self.left_out, out, paint)?;
         if let Some(folder) = &self.folder {
             folder.write(out)?;
         }

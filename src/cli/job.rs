@@ -13,24 +13,25 @@ use projections::{FinishedRun, Phase};
 use serde::Serialize;
 
 use super::context::Context;
-use super::diff::write_changes;
 use super::output::Answer;
 use super::plan::write_settings_left_out;
 use super::report::write_lost;
-use super::terminal::{Paint, one_line};
+use super::taken_out::TakenOut;
+use super::terminal::{Paint, one_line, plain};
+use super::words::count;
 use super::{databases, failure, interrupt, progress};
 use crate::contract::{Contract, load_file};
 use crate::diagnostic::{Failure, NEEDS_EXCLUSIVE, PLAN_STALE, USAGE};
 use crate::effects::{Clock as _, Random as _, SystemClock, SystemRandom};
 use crate::ledger::{Cursor, Ledger};
-use crate::migrate::account::{LossyEntry, find_run, left_out, lost};
+use crate::migrate::account::{LossyEntry, find_run, lost, planned};
+use crate::migrate::documents::Way;
 use crate::migrate::{
     Inputs, MigrateError, Milestone, Observer, OpenStore, Plan, RunReport, Store,
 };
 use crate::objects::Objects;
 use crate::replay::difference;
 use crate::target::glyph_store::{Layout, built_in_contract};
-use crate::target::sqlite::Changes;
 
 /// Name of the file in a ledger's folder that says which contract `init` was given.
 const CONTRACT_FILE: &str = "contract.path";
@@ -233,6 +234,12 @@ pub(super) struct RunAnswer {
     from: String,
     to: String,
     certificate: CommitHash,
+    /// Whether its objects are documents, which have no version in common.
+    #[serde(skip)]
+    of_documents: bool,
+    /// The ways of its documents.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ways: Vec<Way>,
     objects_migrated: u64,
     objects_failed: u64,
     /// Documents that were left out because whoever planned the run said so.
@@ -241,20 +248,12 @@ pub(super) struct RunAnswer {
     values_lost: u64,
     lossy: Vec<LossyEntry>,
     events: u64,
-    /// What left the store because changes were to be discarded; all of it stays kept.
+    /// What differs from before because changes were to be discarded; all that left the store stays kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     taken_out: Option<Box<TakenOut>>,
     /// Settings of the file that scripts asked for, and that stayed as they were.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<String>,
-}
-
-/// What left a database that went back over what no run had made.
-#[derive(Serialize)]
-struct TakenOut {
-    /// Where drift was accepted that went with it.
-    accepted: Vec<u64>,
-    changes: Changes,
 }
 
 /// Lost things that the answer of a run lists; `migration report` has the rest.
@@ -267,9 +266,16 @@ impl RunAnswer {
         let span = span.as_ref();
         let listed = |span| lost(ledger, objects, span, LOSSY_LISTED_MAX).unwrap_or_default();
         let lossy = span.filter(|_| report.lost > 0).map(listed).unwrap_or_default();
-        let left_out = |span| left_out(ledger, objects, span).unwrap_or_default();
-        let documents_left_out = span.map(left_out).unwrap_or_default();
-        Self { documents_left_out, lossy, ..Self::from(report) }
+        let planned = |span| planned(ledger, objects, span).ok().flatten();
+        let planned = span.and_then(planned).unwrap_or_default();
+        let (ways, documents_left_out) = (planned.ways, planned.left_out.documents);
+        let of_documents = ledger.state().store().open;
+        Self { of_documents, ways, documents_left_out, lossy, ..Self::from(report) }
+    }
+
+    /// The same of a run that put documents back, each to a version of its own.
+    pub(super) fn of_documents(self) -> Self {
+        Self { of_documents: true, ..self }
     }
 
     /// The same of a run that discarded what was written since the ledger had `size` events.
@@ -304,6 +310,8 @@ impl From<RunReport> for RunAnswer {
             from: report.from,
             to: report.to,
             certificate: report.certificate,
+            of_documents: false,
+            ways: Vec::new(),
             objects_migrated: report.objects_migrated,
             objects_failed: 0,
             documents_left_out: Vec::new(),
@@ -322,7 +330,13 @@ impl Answer for RunAnswer {
             Purpose::Migrate => "migrated",
             Purpose::Rollback => "rolled back",
         };
-        writeln!(out, "{}", paint.strong(format_args!("{done} {} -> {}", self.from, self.to)))?;
+        if self.of_documents {
+            let documents = count(self.objects_migrated, "document");
+            writeln!(out, "{}", paint.strong(format_args!("{done} {documents}")))?;
+            write_ways(&self.ways, out)?;
+        } else {
+            writeln!(out, "{}", paint.strong(format_args!("{done} {} -> {}", self.from, self.to)))?;
+        }
         writeln!(out, "  run          {}", self.run.short())?;
         writeln!(out, "  certificate  {}", self.certificate)?;
         writeln!(out, "  objects      {}", self.objects_migrated)?;
@@ -335,14 +349,13 @@ impl Answer for RunAnswer {
     }
 }
 
-impl TakenOut {
-    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        writeln!(out, "  left the database, and stays kept in the ledger:")?;
-        for seq in &self.accepted {
-            writeln!(out, "    with it the drift that was accepted at event {seq}")?;
-        }
-        write_changes(&self.changes, out, paint)
-    }
+/// Says how many documents went which way.
+pub(super) fn write_ways(ways: &[Way], out: &mut dyn Write) -> io::Result<()> {
+    ways.iter().try_for_each(|Way { kind, contract_version, from, to, documents }| {
+        let way = if from == to { format!("normalise {from}") } else { format!("{from} -> {to}") };
+        let documents = count(*documents, "document");
+        writeln!(out, "  {} {}  {}: {documents}", plain(kind), plain(contract_version), plain(&way))
+    })
 }
 
 /// Names documents that were left out because somebody said so.

@@ -1,6 +1,5 @@
 //! `prove` of a folder: a proof beside every document in it, in the order of their names, and a summary.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use serde::Serialize;
 use super::care::{Book, Care};
 use super::context::Context;
 use super::output::{Answer, Done};
+use super::plan::write_all_left_out;
 use super::prove::{Arguments, missing};
 use super::terminal::{Paint, plain};
 use super::words::count;
@@ -19,6 +19,7 @@ use crate::effects::KernelSyncs;
 use crate::migrate::MigrateError;
 use crate::migrate::documents::{Collection, DocumentsPolicy, Former, Refusal};
 use crate::migrate::proof::{Generated, Kept, Proof, Property, Proven, Status, TreeProver, keep};
+use crate::target::documents::Survey;
 
 /// Documents whose proofs are held at a time: they are kept and recorded together.
 const PORTION: usize = 256;
@@ -39,6 +40,9 @@ pub(super) struct ProvedTree {
     proofs: Vec<Listed>,
     /// Documents that are not listed because there are many.
     not_listed: u64,
+    /// What was left out because whoever asked said so, or always is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<String>,
 }
 
 /// One document.
@@ -81,23 +85,22 @@ pub(super) fn run(
     });
     let jobs = by.working.jobs();
     let making = if let Some(care) = care {
-        let ids = care.below(target)?;
+        let survey = care.below(target)?;
         let Care { collection, policy, former, mut book, .. } = care;
         let (collection, policy, former) = (&collection, &policy, &former);
         let proving = Proving { collection, policy, former, generated, jobs };
-        proving.all(ids, Some(&mut book), target, context)?
+        proving.all(survey, Some(&mut book), target, context)?
     } else {
         let settings = by.settings()?;
-        let collection = documents::collection(target, &settings, &by.working)?;
+        let collection = documents::collection(target, &settings, &by.working, context)?;
         let left_out = leaving_out.in_tree(collection.tree().root());
         let collection = collection.leaving_out(left_out);
         let policy = by.own_policy(settings.parameters());
         let survey = collection.survey()?;
         survey.must_leave_out_all().map_err(MigrateError::from)?;
-        let ids = survey.documents;
         let (collection, policy, former) = (&collection, &policy, &Former::default());
         let proving = Proving { collection, policy, former, generated, jobs };
-        proving.all(ids, None, target, context)?
+        proving.all(survey, None, target, context)?
     };
     Ok(making.done(target))
 }
@@ -113,11 +116,12 @@ struct Proving<'a> {
 impl Proving<'_> {
     fn all(
         &self,
-        ids: BTreeMap<String, usize>,
+        survey: Survey,
         mut book: Option<&mut Book>,
         target: &Path,
         context: &Context,
     ) -> Result<Making, Failure> {
+        let ids = survey.documents;
         if ids.is_empty() {
             let place = target.display().to_string();
             let told = format!(
@@ -129,6 +133,7 @@ impl Proving<'_> {
         let bar = progress::Documents::new(context, ids.len() as u64);
         let mut making = Making::default();
         making.tree.recorded = book.is_some();
+        making.tree.left_out = survey.left_out.into_iter().collect();
         let ids: Vec<(String, usize)> = ids.into_iter().collect();
         for portion in ids.chunks(PORTION) {
             let so_far = |failure: Failure| match making.tree.documents {
@@ -244,6 +249,7 @@ impl Making {
 
 impl Answer for ProvedTree {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        write_all_left_out(&self.left_out, out, paint)?;
         for Listed { id, fingerprint, pass, why, .. } in &self.proofs {
             let verdict = match (pass, fingerprint) {
                 (true, _) => paint.strong("proved"),

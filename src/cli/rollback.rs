@@ -104,7 +104,7 @@ fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<Rol
         let report =
             rollback_documents(&mut documents, size, changes, job::inputs()?, &signer, &mut bar)
                 .map_err(|error| job::told_of(asked(to, error), documents.ledger(), before))?;
-        return Ok(answer(report, "check", |_| Ok(())));
+        return Ok(answer(report, "check", RunAnswer::of_documents, |_| Ok(())));
     }
     if how.keep_changes {
         let told = "a store goes back as a whole: --keep-changes is for trees of documents";
@@ -122,9 +122,14 @@ fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<Rol
     let report = rollback(&mut store, size, options, job::inputs()?, &signer, &mut bar)
         .map_err(|error| job::told(asked(to, error), &store, before))?;
     let discards = how.discard_changes;
-    let done = answer(report, "status", |run| {
-        if discards { run.discarding(size, store.ledger(), store.objects()) } else { Ok(()) }
-    });
+    let done = answer(
+        report,
+        "status",
+        |run| run,
+        |run| {
+            if discards { run.discarding(size, store.ledger(), store.objects()) } else { Ok(()) }
+        },
+    );
     Ok(noted.into_iter().fold(done, Done::note))
 }
 
@@ -141,11 +146,12 @@ fn asked(to: Option<&Cursor>, error: MigrateError) -> Failure {
     failure
 }
 
-/// The answer; `look` is the command that says how things stand now. The run has ended well, whether or not more can be told
+/// The answer of a run `of` a kind; `look` is the command that says how things stand now. The run has ended well, whether or not more can be told
 /// of it.
 fn answer(
     report: Option<RunReport>,
     look: &str,
+    of: fn(RunAnswer) -> RunAnswer,
     tell_more: impl FnOnce(&mut RunAnswer) -> Result<(), Failure>,
 ) -> Done<RolledBack> {
     let Some(report) = report else {
@@ -153,7 +159,7 @@ fn answer(
     };
     let forward = format!("{}", report.run);
     let forward = format!("run:{}^", forward.get(..12).unwrap_or(&forward));
-    let mut run = RunAnswer::from(report);
+    let mut run = of(RunAnswer::from(report));
     let untold = tell_more(&mut run).err();
     let done = Done::new(RolledBack::Run(Box::new(run))).next(&[look]);
     let done = done.next(&["migration", "rollback", "--to", &forward]);

@@ -14,7 +14,7 @@ use serde::Serialize;
 use database::OfDatabase;
 
 use super::context::Context;
-use super::documents::{self, Contracts, Working};
+use super::documents::{self, Contracts, Working, write_leaves_out};
 use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line, plain};
 use super::words::{count, time};
@@ -62,6 +62,10 @@ pub(super) struct OfDocuments {
     unsupported_ids: Vec<String>,
     /// What the last run left out because whoever planned it said so; it is not counted.
     left_out: Vec<String>,
+    /// What every command leaves out, as it was named.
+    leaves_out: Vec<String>,
+    /// What that is, as far as it is there.
+    always_left_out: Vec<String>,
     in_care: u64,
     changed: Vec<String>,
     gone: Vec<String>,
@@ -253,6 +257,8 @@ fn of_documents(arguments: &Arguments, documents: &Documents) -> Result<Done<Ans
         unsupported: found.unsupported_total,
         unsupported_ids: found.unsupported,
         left_out: found.left_out,
+        leaves_out: documents.collection().tree().always().to_vec(),
+        always_left_out: found.always_left_out,
         in_care: found.in_care,
         changed: found.changed,
         gone: found.gone,
@@ -401,6 +407,10 @@ impl Answer for OfDocuments {
         }
         for id in &self.left_out {
             writeln!(out, "  left out    {} (by the last run)", one_line(id))?;
+        }
+        write_leaves_out(&self.leaves_out, out)?;
+        for id in &self.always_left_out {
+            writeln!(out, "  left out    {} (by every command)", one_line(id))?;
         }
         if let Some(pending) = &self.pending_run {
             let phase =

@@ -35,8 +35,8 @@ pub use evaluation::{Evaluation, Lost, Moved, Outcome, Read, Status};
 pub use former::Former;
 pub use neighbour::{Neighbour, must_not_share};
 pub use plan::{
-    DocumentsPlan, DocumentsPolicy, LISTED_MAX, LeftOut, LossyValue, NamedDocument,
-    PlannedDocument, PlannedLinks, PlannedRoute, left_out_by, plan, plan_found,
+    DocumentsPlan, DocumentsPolicy, LISTED_MAX, LeftOut, LossyValue, NamedDocument, Outline,
+    PlannedDocument, PlannedLinks, PlannedRoute, Way, outline, plan, plan_found,
 };
 pub use prepared::{Outside, Prepared, Route};
 pub use proved::{Noted, ProofNote, RecordedProofs, note_proofs, recorded_proofs};

@@ -548,7 +548,7 @@ fn told(error: &MigrateError) -> Failure {
             plainly(&RUN_PENDING, error).next(["migration", "resume", "--abandon", "REASON"])
         }
         MigrateError::Shared { other, .. } => at_path(&ALREADY_HERE, error, other)
-            .not_done("nothing was written; narrow the `files` of one ledger's contracts"),
+            .not_done("nothing was written; narrow the `files` of one ledger's contracts, or have it leave them out"),
         MigrateError::UnknownParameter { .. } => plainly(&USAGE, error).at("--set"),
         MigrateError::ProgramsNotAllowed => plainly(&USAGE, error),
         MigrateError::OtherEnvironment { .. } | MigrateError::NoEnvironment { .. } => {
@@ -695,6 +695,10 @@ fn of_tree(tree: &TreeError, error: &MigrateError) -> Failure {
         TreeError::Name { path } | TreeError::TooMany { root: path } => {
             at_path(&STORE_INVALID, error, path).next(["plan", "--leave-out", "GLOB"])
         }
+        TreeError::Long { id } => plainly(&STORE_INVALID, error)
+            .at(id)
+            .not_done("nothing was changed: give its folders shorter names, or leave it out")
+            .next(["plan", "--leave-out", id]),
         TreeError::NothingLeftOut { .. } => plainly(&USAGE, error).at("--leave-out"),
         TreeError::Ambiguous { id, .. } => plainly(&CONTRACT_INVALID, error).at(id),
         TreeError::NoFiles { .. } | TreeError::Pattern { .. } => plainly(&CONTRACT_INVALID, error),

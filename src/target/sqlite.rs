@@ -38,7 +38,7 @@ mod wal;
 mod work_copy;
 
 pub use authority::RequestedPragma;
-pub use changes::{Change, Changes, Declared, Kind, Setting, TableChanges};
+pub use changes::{Change, Changes, ColumnValues, Declared, Kind, Setting, TableChanges};
 pub use content::ContentError;
 pub use create::create_empty;
 pub use error::DatabaseError;

@@ -151,6 +151,34 @@ fn s5_an_undo_that_a_writer_stopped_is_done_by_following_what_is_said() {
 }
 
 #[test]
+fn s6_a_column_with_values_is_told_as_gone_or_back_and_never_as_the_same_or_lost() {
+    let place = in_care(&[("0002_mail.sql", "ALTER TABLE users DROP COLUMN mail;")]);
+    apply(&place);
+    let compared = done(&place, &["diff", "@-1", "@"]).stdout;
+    let users =
+        "  users: 3 -> 3 rows, 0 added, 0 removed, 0 changed; column mail with 2 values removed\n";
+    assert!(compared.contains(users), "{compared}");
+    assert!(compared.contains("2 tables with the same rows"), "{compared}");
+    sql(&place, "INSERT INTO users(name) VALUES ('eve');");
+    let back = done(&place, &["undo", "--discard-changes"]).stdout;
+    let (_, told) =
+        back.split_once("  left the database, and stays kept in the ledger:\n").unwrap();
+    let (left, came_back) = told.split_once("  came back:\n").unwrap();
+    assert_eq!(left, "    users: 1 row\n");
+    let expected = "    + column users.mail TEXT\n    users: column mail with 2 values\n";
+    assert!(came_back.starts_with(expected), "{came_back}");
+    let forward = told_by_diff(&place);
+    assert_eq!(forward["columns"][0]["values"], 2, "{forward}");
+}
+
+/// What the last run changed in the table of users.
+fn told_by_diff(place: &Place) -> Value {
+    let compared = told(place, "diff", 0, &["diff", "@-1", "@"]);
+    let tables = compared["data"]["objects"][0]["database"]["tables"].as_array().unwrap().clone();
+    tables.into_iter().find(|table| table["table"] == "users").unwrap()
+}
+
+#[test]
 fn s5_a_rollback_that_asks_first_says_how_to_go_back_to_the_same_cursor() {
     let place = in_care(&[PURGE]);
     apply(&place);

@@ -9,7 +9,8 @@ use std::os::unix::fs::symlink;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Place, Shape, a_glyph_store, a_tree, apply_plan, beside, check_answer, done, untouched,
+    Place, Said, Shape, a_glyph_store, a_shelf, a_tree, apply_plan, beside, check_answer, done,
+    untouched,
 };
 
 const GOOD: &str = r#"{"v":1,"titel":"good"}"#;
@@ -169,4 +170,121 @@ fn what_is_not_there_cannot_be_left_out() {
     for command in ["plan", "apply"] {
         assert_eq!(place.run(&[command, "--leave-out", "x"]).exit, 2);
     }
+}
+
+const INIT: [&str; 4] = ["init", "--documents", "--contract", "../contracts/book.yaml"];
+
+/// What keeps a tree from being taken into care, with what leaves it out and what that is called then.
+type InTheWay = (fn(&Place), &'static str, &'static str);
+
+const IN_THE_WAY: [InTheWay; 4] = [
+    (a_pipe, "z.json", "z.json"),
+    (odd_name, "z*.json", "z\u{fffd}.json"),
+    (|place| symlink("good.json", place.work().join("z.json")).unwrap(), "./z.json", "z.json"),
+    (far_down, "deep/", "deep/"),
+];
+
+fn a_pipe(place: &Place) {
+    let pipe = place.work().join("z.json");
+    rustix::fs::mknodat(rustix::fs::CWD, pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+        .unwrap();
+}
+
+/// A document whose path no event has room for.
+fn far_down(place: &Place) {
+    let folder = format!("deep/{}", vec!["d".repeat(200); 16].join("/"));
+    write(place, &format!("{folder}/z.json"), GOOD);
+}
+
+fn refused(said: &Said, exit: i32, code: &str) -> Value {
+    let answer = said.json();
+    assert_eq!((said.exit, &answer["diagnostics"][0]["code"]), (exit, &code.into()), "{said:?}");
+    answer
+}
+
+#[test]
+fn what_is_left_out_when_a_tree_comes_into_care_is_left_out_by_every_command_that_says_so() {
+    for (put_there, named, called) in IN_THE_WAY {
+        let place = a_shelf(&[("good.json", GOOD)]);
+        put_there(&place);
+        let answer = refused(&place.run(&[&INIT[..], &["--json"]].concat()), 4, "STORE_INVALID");
+        let next = answer["next"][0]["argv"].as_array().unwrap();
+        assert_eq!(next[1..4], INIT[..3], "{answer}");
+        assert_eq!(next[5], "--leave-out", "{answer}");
+        assert!(!place.work().join(".glyph-ledger").exists());
+
+        let leave_out = [&INIT[..], &["--leave-out", named, "--json"]].concat();
+        let made = done(&place, &leave_out).json();
+        check_answer("init", &made);
+        assert_eq!(made["data"]["documents"], 1);
+        assert_eq!(made["data"]["left_out"], json!([called]));
+        for command in ["check", "status", "prove"] {
+            let target: &[&str] = if command == "status" { &[] } else { &["."] };
+            let said = done(&place, &[&[command], target, &["--json"]].concat()).json();
+            check_answer(command, &said);
+            let field = if command == "status" { "always_left_out" } else { "left_out" };
+            assert_eq!(said["data"][field], json!([called]), "{command}");
+            let said = done(&place, &[&[command], target].concat());
+            assert!(said.stdout.contains(called) && said.stdout.contains("left out"), "{said:?}");
+        }
+        let planned = done(&place, &["plan", "-o", "../plan.json", "--json"]).json();
+        assert_eq!(planned["data"]["plan"]["left_out"]["documents"], json!([called]));
+        let applied = done(&place, &["apply", "../plan.json", "--json"]).json();
+        assert_eq!(applied["data"]["documents_left_out"], json!([called]));
+        done(&place, &["undo"]);
+        done(&place, &["apply"]);
+        done(&place, &["verify-chain", "--objects"]);
+        let status = done(&place, &["status", "--json"]).json();
+        assert_eq!(
+            (&status["data"]["left_out"], &status["data"]["current"]),
+            (&json!([]), &json!(1))
+        );
+    }
+}
+
+#[test]
+fn what_every_command_leaves_out_can_be_said_anew_and_taken_back_in() {
+    let place = a_shelf(&[("good.json", GOOD), ("z.json", GOOD)]);
+    fs::create_dir(place.work().join("sub")).unwrap();
+    write(&place, "sub/y.json", GOOD);
+    done(&place, &INIT);
+    let again = ["init", "--documents", "--json"];
+    let leave_out = |named| place.run(&[&again[..], &["--leave-out", named]].concat());
+    let take_in = |named| place.run(&[&again[..], &["--take-in", named]].concat());
+    refused(&leave_out("gone.json"), 2, "USAGE");
+    refused(&take_in("z.json"), 2, "USAGE");
+    let more = leave_out("z*");
+    check_answer("init", &more.json());
+    assert_eq!((more.exit, &more.json()["data"]["leaves_out"]), (0, &json!(["z*"])), "{more:?}");
+    let more = leave_out("sub").json();
+    assert_eq!(more["data"]["leaves_out"], json!(["sub", "z*"]));
+    assert_eq!(more["data"]["left_out"], json!(["sub/", "z.json"]));
+    // Whoever asks for it by name is answered, and told.
+    let check = done(&place, &["check", "z.json"]);
+    assert!(check.stderr.contains("leaves this out"), "{check:?}");
+    let check = done(&place, &["check", "sub", "--json"]).json();
+    assert_eq!(check["data"]["migrated"], 1);
+    done(&place, &["apply"]);
+    assert_eq!(fs::read_to_string(place.work().join("z.json")).unwrap(), GOOD);
+
+    // What is not there any more is left out all the same, and can be taken in; what is in the way cannot.
+    fs::remove_file(place.work().join("z.json")).unwrap();
+    done(&place, &["plan"]);
+    a_pipe(&place);
+    done(&place, &["plan"]);
+    let answer = refused(&take_in("z*"), 4, "STORE_INVALID");
+    assert!(answer["next"].to_string().contains(r#""--take-in","z*","--leave-out""#), "{answer}");
+    done(&place, &["plan"]);
+    fs::remove_file(place.work().join("z.json")).unwrap();
+    write(&place, "z.json", GOOD);
+    assert_eq!(take_in("z*").json()["data"]["leaves_out"], json!(["sub"]));
+    done(&place, &["apply"]);
+    assert_ne!(fs::read_to_string(place.work().join("z.json")).unwrap(), GOOD);
+    refused(&place.run(&[&INIT[..], &["--json"]].concat()), 2, "ALREADY_HERE");
+    refused(&place.run(&["init", "--leave-out", "z.json", "--json"]), 2, "USAGE");
+    // What a tree leaves out may be the tree of another ledger.
+    fs::create_dir_all(place.work().join("sub")).unwrap();
+    let below = [&INIT[..3], &["../contracts/book.yaml", "sub"]].concat();
+    done(&place, &below);
+    refused(&take_in("sub"), 2, "ALREADY_HERE");
 }

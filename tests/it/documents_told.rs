@@ -62,6 +62,24 @@ fn before_the_first_run_there_is_none_to_tell_of() {
 }
 
 #[test]
+fn an_answer_says_how_many_documents_went_from_which_version_to_which() {
+    let place = a_tree(&[("a.json", GOOD), ("b.json", GOOD), ("c.json", r#"{"v":2,"title":"t"}"#)]);
+    let applied = done(&place, &["apply", "--json"]).json();
+    check_answer("apply", &applied);
+    let way = |from: &str, documents: u64| {
+        serde_json::json!({
+            "kind": "book", "contract_version": "1.0.0", "from": from, "to": "3", "documents": documents
+        })
+    };
+    assert_eq!(applied["data"]["ways"], serde_json::json!([way("1", 2), way("2", 1)]));
+    let back = done(&place, &["undo"]);
+    assert!(back.stdout.starts_with("rolled back 3 documents\n"), "{back:?}");
+    let said = done(&place, &["apply"]).stdout;
+    let expected = "migrated 3 documents\n  book 1.0.0  1 -> 3: 2 documents\n  book 1.0.0  2 -> 3: 1 document\n";
+    assert!(said.starts_with(expected), "{said}");
+}
+
+#[test]
 fn no_answer_is_written_where_it_would_be_a_document() {
     let place = a_tree(&[("a.json", GOOD), ("b.json", r#"{"v":2,"title":"good"}"#)]);
     let example = ["migration", "new", "a.json", "b.json", "-o"];

@@ -9,7 +9,7 @@ use ledger_format::json::to_json;
 use projections::{Claim, Routes};
 use serde::Serialize;
 
-use super::super::documents::left_out_by;
+use super::super::documents::{Outline, outline};
 use super::super::error::MigrateError;
 use super::super::stage::frozen_contract;
 use super::certificate::ReplayTuple;
@@ -91,21 +91,21 @@ pub fn lost(
     Ok(lossy)
 }
 
-/// What a run left out because whoever planned it said so. Only runs of documents can.
-pub fn left_out(
+/// What the plan of a run came to that took documents on: which ways they took, and what was left out because whoever planned
+/// it said so. `None` of any other run.
+pub fn planned(
     ledger: &Ledger,
     objects: &dyn Objects,
     span: &RunSpan,
-) -> Result<Vec<String>, MigrateError> {
+) -> Result<Option<Outline>, MigrateError> {
     let started = ledger.event(span.first)?;
     match started.event.body {
         Body::RunStarted(started)
             if started.purpose == Purpose::Migrate && ledger.state().store().open =>
         {
-            let left_out = left_out_by(objects, started.plan)?;
-            Ok(left_out.map_or_else(Vec::new, |left_out| left_out.documents))
+            outline(objects, started.plan).map(Some)
         }
-        _ => Ok(Vec::new()),
+        _ => Ok(None),
     }
 }
 
@@ -146,7 +146,8 @@ pub fn report(
         report.purpose = started.purpose;
         started.objects
     });
-    report.documents_left_out = left_out(ledger, objects, span)?;
+    let outline = self::planned(ledger, objects, span)?.unwrap_or_default();
+    report.documents_left_out = outline.left_out.documents;
     match span.outcome {
         RunOutcome::Aborted => {
             (report.objects_migrated, report.objects_failed) = (0, planned);

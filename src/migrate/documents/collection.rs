@@ -85,7 +85,7 @@ impl Collection {
 
     /// Whether a file of that id is, or would be, one of the documents.
     pub fn claims(&self, id: &str) -> Result<bool, MigrateError> {
-        Ok(self.globs()?.of_file(id)?.is_some())
+        Ok(!self.tree.leaves_out_always(id) && self.globs()?.of_file(id)?.is_some())
     }
 
     /// The place of the contract that describes a document of that id.

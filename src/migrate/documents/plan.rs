@@ -131,9 +131,9 @@ pub struct PlannedLinks {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeftOut {
-    /// The ids and globs, as they were given.
+    /// The ids and globs, as they were given to the plan.
     pub named: Vec<String>,
-    /// The documents that they mean, and with a `/` at the end folders, in the order of ids.
+    /// The documents that they mean, and those that are always left out; with a `/` at the end folders; in the order of ids.
     pub documents: Vec<String>,
 }
 
@@ -367,9 +367,43 @@ pub(super) fn bound(objects: &dyn Objects, id: CommitHash) -> Result<Bound, Migr
     }
 }
 
-/// What the plan `id`, which a run of documents carries or carried out, left out.
-pub fn left_out_by(objects: &dyn Objects, id: CommitHash) -> Result<Option<LeftOut>, MigrateError> {
-    Ok(bound(objects, id)?.left_out)
+/// What a plan that a run of documents carries or carried out comes to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outline {
+    /// The ways of its documents.
+    pub ways: Vec<Way>,
+    /// What was left out.
+    pub left_out: LeftOut,
+}
+
+/// A way of documents, and how many took it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Way {
+    /// The kind of document.
+    pub kind: String,
+    /// The contract's own version.
+    pub contract_version: String,
+    /// Version before.
+    pub from: String,
+    /// Version after; the same where documents were only normalised.
+    pub to: String,
+    /// Number of documents.
+    pub documents: u64,
+}
+
+/// The outline of the plan `id`, which a run of documents carries or carried out.
+pub fn outline(objects: &dyn Objects, id: CommitHash) -> Result<Outline, MigrateError> {
+    let Bound { routes, objects: rows, left_out, .. } = bound(objects, id)?;
+    let mut documents: BTreeMap<u64, u64> = BTreeMap::new();
+    for row in &rows {
+        *documents.entry(row.1).or_default() += 1;
+    }
+    let ways = (0..).zip(routes).map(|(number, route)| {
+        let PlannedRoute { kind, contract_version, from, to, .. } = route;
+        let documents = documents.get(&number).copied().unwrap_or_default();
+        Way { kind, contract_version, from, to, documents }
+    });
+    Ok(Outline { ways: ways.collect(), left_out: left_out.unwrap_or_default() })
 }
 
 /// Plans the migration of all documents, each to version `to` or its kind's current one. Appends nothing and changes
@@ -598,7 +632,10 @@ mod tests {
             let read = super::bound(&kept, plan.id).unwrap();
             let objects: Vec<PlannedDocument> = read.objects.into_iter().map(Into::into).collect();
             assert_eq!((objects, read.links), (plan.objects, plan.links));
-            assert_eq!(super::left_out_by(&kept, plan.id).unwrap(), plan.left_out);
+            let outline = super::outline(&kept, plan.id).unwrap();
+            assert_eq!(outline.left_out, plan.left_out.unwrap_or_default());
+            let [way] = outline.ways.as_slice() else { panic!("one route, {outline:?}") };
+            assert_eq!((way.from.as_str(), way.to.as_str(), way.documents), ("1", "2", 2));
         }
     }
 }

@@ -7,7 +7,7 @@ use projections::Phase;
 use super::super::error::MigrateError;
 use super::collection::{Documents, state_of};
 use super::evaluation::Status;
-use super::plan::{LISTED_MAX, left_out_by};
+use super::plan::{LISTED_MAX, outline};
 use super::work::Done;
 use crate::target::documents::Places;
 
@@ -25,6 +25,8 @@ pub struct TreeStatus {
     /// Documents and folders that the last run left out because whoever planned it said so, and that are there; they are
     /// not looked at here either. At most [`LISTED_MAX`].
     pub left_out: Vec<String>,
+    /// What is always left out and is there; not looked at either. At most [`LISTED_MAX`].
+    pub always_left_out: Vec<String>,
     /// Number of documents that cannot be migrated.
     pub unsupported_total: u64,
     /// Number of documents in the ledger's care.
@@ -55,7 +57,10 @@ pub fn status(documents: &Documents) -> Result<TreeStatus, MigrateError> {
     let former = documents.former()?;
     let named = left_out(documents)?;
     let survey = documents.collection.survey_without(named)?;
-    survey.left_out.into_iter().for_each(|id| listed(&mut status.left_out, id));
+    for id in survey.left_out.difference(&survey.always) {
+        listed(&mut status.left_out, id.clone());
+    }
+    survey.always.into_iter().for_each(|id| listed(&mut status.always_left_out, id));
     let documents_found = survey.documents;
     let look = |done: Done| (done.id, done.evaluation.status);
     let collection = &documents.collection;
@@ -93,7 +98,7 @@ fn left_out(documents: &Documents) -> Result<Vec<String>, MigrateError> {
     let mut committed =
         runs.filter(|run| run.purpose == Purpose::Migrate && run.outcome.committed_seq().is_some());
     let Some(run) = committed.next() else { return Ok(Vec::new()) };
-    Ok(left_out_by(documents.objects(), run.plan)?.unwrap_or_default().named)
+    Ok(outline(documents.objects(), run.plan)?.left_out.named)
 }
 
 fn listed(list: &mut Vec<String>, id: String) {

@@ -34,6 +34,9 @@ const PROOF_FOLDER: &str = "migration";
 /// How a file is named while it is written: hidden, and never a document.
 pub(super) const UNFINISHED: (&str, &str) = (".", ".glyph-ledger-new");
 
+/// Longest id of a document, in bytes: an event of 4,096 bytes that says what became of one has its id beside all else.
+const ID_BYTES_MAX: usize = 3_200;
+
 /// Most files of a tree. Ids, versions and hashes of each are held in memory while a job runs.
 const FILES_MAX: usize = 2_000_000;
 
@@ -76,6 +79,16 @@ pub enum TreeError {
     Name {
         /// The path.
         path: PathBuf,
+    },
+    /// A document whose id no event has room for.
+    #[error(
+        "the path of {} has {} bytes from the root of the tree, and that of a document at most {ID_BYTES_MAX}",
+        shortened(id),
+        id.len()
+    )]
+    Long {
+        /// Its id.
+        id: String,
     },
     /// A file that several contracts claim.
     #[error("{id} is claimed by the contracts {}", kinds.join(" and "))]
@@ -210,6 +223,8 @@ pub struct Survey {
     pub ledgers: BTreeSet<String>,
     /// Documents that were to be left out, and with a `/` at the end folders that were.
     pub left_out: BTreeSet<String>,
+    /// Those of them that are always left out.
+    pub always: BTreeSet<String>,
     /// What was to be left out and is not there.
     pub not_there: Vec<String>,
 }
@@ -229,18 +244,47 @@ pub struct Tree {
     root: PathBuf,
     only: Option<String>,
     left_out: Vec<String>,
+    always: Always,
+}
+
+/// What is left out whenever a tree is looked through, whether it is there or not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Always {
+    /// Where the root lies in the tree that the names are of; empty for that tree itself.
+    below: String,
+    named: Vec<String>,
 }
 
 impl Tree {
     /// The documents at or below `root`.
     pub const fn new(root: PathBuf) -> Self {
-        Self { root, only: None, left_out: Vec::new() }
+        let always = Always { below: String::new(), named: Vec::new() };
+        Self { root, only: None, left_out: Vec::new(), always }
     }
 
     /// Without the documents and folders that these ids or globs name; they are not looked at.
     #[must_use]
     pub fn leaving_out(self, left_out: Vec<String>) -> Self {
         Self { left_out, ..self }
+    }
+
+    /// Always without what these ids or globs name, of a tree in which this one lies at `below`: nothing has to be there.
+    #[must_use]
+    pub fn always_leaving_out(self, named: Vec<String>, below: String) -> Self {
+        Self { always: Always { below, named }, ..self }
+    }
+
+    /// What is always left out, as it was named.
+    pub fn always(&self) -> &[String] {
+        &self.always.named
+    }
+
+    /// Whether the document `id`, or a folder that it lies in, is always left out; without an id the root or the only document.
+    pub fn leaves_out_always(&self, id: &str) -> bool {
+        let id = if id.is_empty() { self.only.as_deref().unwrap_or_default() } else { id };
+        let (named, path) = (self.always.each(), self.always.path(Path::new(id)));
+        let folders: Vec<&Path> = path.ancestors().filter(|path| *path != Path::new("")).collect();
+        named.iter().any(|left_out| folders.iter().any(|path| left_out.means(path)))
     }
 
     /// What is left out, as it was named.
@@ -289,6 +333,7 @@ impl Tree {
             survey: Survey::default(),
             refused: BTreeMap::new(),
             left_out: self.left_out.iter().map(|named| LeftOut::of(named)).collect(),
+            always: self.always.each(),
         };
         while let Some(folder) = walk.folders.pop() {
             walk.folder(&folder)?;
@@ -314,6 +359,7 @@ struct Walk<'a> {
     /// What cannot be a document and is claimed as one, by its id.
     refused: BTreeMap<String, TreeError>,
     left_out: Vec<LeftOut>,
+    always: Vec<LeftOut>,
 }
 
 /// Documents that are left out.
@@ -333,6 +379,21 @@ impl LeftOut {
 
     fn means(&self, path: &Path) -> bool {
         Path::new(&self.named) == path || self.glob.as_ref().is_some_and(|glob| glob.is_match(path))
+    }
+}
+
+impl Always {
+    fn each(&self) -> Vec<LeftOut> {
+        self.named.iter().map(|named| LeftOut::of(named)).collect()
+    }
+
+    /// Where what lies at `path` in this tree lies in the one that the names are of.
+    fn path(&self, path: &Path) -> PathBuf {
+        if path == Path::new("") {
+            PathBuf::from(&self.below)
+        } else {
+            Path::new(&self.below).join(path)
+        }
     }
 }
 
@@ -395,6 +456,11 @@ impl Walk<'_> {
         for left_out in self.left_out.iter_mut().filter(|left_out| left_out.means(id)) {
             (left_out.is_there, leaves) = (true, true);
         }
+        let whole = self.tree.always.path(id);
+        if self.always.iter().any(|left_out| left_out.means(&whole)) {
+            self.survey.always.insert(told.to_owned());
+            leaves = true;
+        }
         if leaves {
             self.survey.left_out.insert(told.to_owned());
         }
@@ -409,6 +475,7 @@ impl Walk<'_> {
         let path = || self.tree.path(&id);
         let refused = match claimed {
             Ok(None) => return,
+            Ok(Some(_)) if id.len() > ID_BYTES_MAX => TreeError::Long { id: id.clone() },
             Ok(Some(_)) if kind.is_symlink() => TreeError::Link { path: path() },
             Ok(Some(_)) if !kind.is_file() => TreeError::Special { path: path() },
             Ok(Some(of)) => {
@@ -419,6 +486,13 @@ impl Walk<'_> {
         };
         self.refused.insert(id, refused);
     }
+}
+
+/// A long id for people: its first folder and its name.
+fn shortened(id: &str) -> String {
+    let first = id.split_once('/').map_or(id, |(first, _)| first);
+    let name = id.rsplit_once('/').map_or(id, |(_, name)| name);
+    format!("{first}/…/{name}")
 }
 
 fn is_unfinished(name: &str) -> bool {
@@ -472,6 +546,94 @@ mod tests {
         assert_eq!(survey.not_there, ["other.txt", "b/c.json"]);
         let all = found(&["*"]).unwrap();
         assert_eq!((all.documents.len(), all.not_there.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_always_left_out_need_not_be_there_and_is_found_from_folders_below() {
+        let folder = tempfile::tempdir().unwrap();
+        for id in ["a.json", "b/c.json", "b/d/e.json", "f.json"] {
+            let path = folder.path().join(id);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "{}").unwrap();
+        }
+        let globs = ["**/*.json".to_owned()];
+        let kinds = Kinds::of([("kind", globs.as_slice())].into_iter()).unwrap();
+        let always = || ["b/d", "f*", "gone"].map(str::to_owned).to_vec();
+        let tree = |at: &str| {
+            Tree::new(folder.path().join(at)).always_leaving_out(always(), at.to_owned())
+        };
+        let asked = tree("").leaving_out(vec!["a.json".to_owned()]);
+        let survey = asked.find(&kinds).unwrap();
+        assert_eq!(survey.documents.keys().collect::<Vec<_>>(), ["b/c.json"]);
+        assert_eq!(survey.left_out.iter().collect::<Vec<_>>(), ["a.json", "b/d/", "f.json"]);
+        assert_eq!(survey.always.iter().collect::<Vec<_>>(), ["b/d/", "f.json"]);
+        survey.must_leave_out_all().unwrap();
+        let below = tree("b").find(&kinds).unwrap();
+        assert_eq!(below.documents.keys().collect::<Vec<_>>(), ["c.json"]);
+        assert_eq!(below.always.iter().collect::<Vec<_>>(), ["d/"]);
+        for (at, id, is) in [
+            ("", "b/d", true),
+            ("", "b/d/e.json", true),
+            ("", "b/c.json", false),
+            ("", "", false),
+            ("b", "d/e.json", true),
+            ("b", "", false),
+            ("b/d", "", true),
+            ("b/d", "e.json", true),
+        ] {
+            assert_eq!(tree(at).leaves_out_always(id), is, "{at} {id}");
+        }
+        assert!(tree("").only("f.json".to_owned()).leaves_out_always(""));
+    }
+
+    #[test]
+    fn what_became_of_a_document_with_the_longest_path_fits_an_event() {
+        use ledger_format::body::{Body, ObjectMigrated, ObjectState, Verdict};
+        use ledger_format::cbor::Value;
+        use ledger_format::event::EVENT_BYTES_MAX;
+        use ledger_format::hash::{CommitHash, ContentHash, EventId};
+
+        let content = ContentHash::of(b"");
+        let state = ObjectState::Document { content, bytes: u64::MAX, mode: 0o7777 };
+        let verdicts = ["validates_at_target", "loss_declared", "round_trips"];
+        let verdict = |name: &str| (name.to_owned(), Verdict::NotApplicable);
+        let body = Body::from(ObjectMigrated {
+            run: EventId::of(b"run"),
+            object: "n".repeat(ID_BYTES_MAX),
+            route: Some(u64::MAX),
+            operator: "glyph-ledger.migrate.document".to_owned(),
+            source: state.clone(),
+            target: state,
+            loss: CommitHash::of("x", &Value::Null),
+            lost: u64::MAX,
+            reads_inputs: false,
+            loss_list: Some(content),
+            verdicts: verdicts.into_iter().map(verdict).collect(),
+            renamed: Vec::new(),
+        });
+        let bytes = body.to_value().unwrap().encode().len();
+        // The envelope takes some 300 bytes more.
+        assert!(bytes + 300 <= EVENT_BYTES_MAX, "{bytes}");
+    }
+
+    #[test]
+    fn a_document_whose_path_is_too_long_for_an_event_is_named_by_its_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = vec!["d".repeat(200); 15].join("/");
+        fs::create_dir_all(folder.path().join(&deep)).unwrap();
+        let globs = ["**/*.json".to_owned()];
+        let kinds = Kinds::of([("kind", globs.as_slice())].into_iter()).unwrap();
+        let name = |bytes: usize| format!("{}.json", "n".repeat(bytes - deep.len() - 6));
+        let found = |left_out: Vec<String>| {
+            Tree::new(folder.path().to_owned()).leaving_out(left_out).find(&kinds)
+        };
+        fs::write(folder.path().join(&deep).join(name(ID_BYTES_MAX)), "{}").unwrap();
+        assert_eq!(found(Vec::new()).unwrap().documents.len(), 1);
+        fs::write(folder.path().join(&deep).join(name(ID_BYTES_MAX + 1)), "{}").unwrap();
+        let refused = found(Vec::new()).unwrap_err().to_string();
+        assert!(refused.contains("has 3201 bytes") && refused.len() < 600, "{refused}");
+        let left_out = format!("{deep}/{}", name(ID_BYTES_MAX + 1));
+        assert_eq!(found(vec![left_out]).unwrap().documents.len(), 1);
     }
 
     const FILES: [&str; 7] = [

@@ -95,6 +95,19 @@ pub struct TableChanges {
     pub removed: u64,
     /// Rows whose values differ in columns that both have.
     pub changed: u64,
+    /// Columns that only one of the two has, as far as they hold values.
+    pub columns: Vec<ColumnValues>,
+}
+
+/// A column that one of two databases has, in a table that both have, and that holds something.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ColumnValues {
+    /// The column.
+    pub column: String,
+    /// Whether the first or the second has it.
+    pub change: Change,
+    /// How many values it holds that are not NULL.
+    pub values: u64,
 }
 
 /// A setting that differs.
@@ -137,6 +150,7 @@ impl Changes {
         for name in names {
             let found = rows.table(name, old.tables.get(name), new.tables.get(name))?;
             if found.added + found.removed + found.changed > 0
+                || !found.columns.is_empty()
                 || found.rows_before.is_none() != found.rows_after.is_none()
             {
                 changes.tables.push(found);
@@ -324,8 +338,12 @@ impl<'a> Rows<'a> {
             added: rows_after.unwrap_or(0),
             removed: rows_before.unwrap_or(0),
             changed: 0,
+            columns: Vec::new(),
         };
         if let (Some(old), Some(new)) = (old, new) {
+            found.columns.extend(self.columns((old, new), &first(name), Change::Removed)?);
+            found.columns.extend(self.columns((new, old), &second(name), Change::Added)?);
+            found.columns.sort();
             (found.added, found.removed, found.changed) = match self.key(old, new)? {
                 Some(key) => self.by_key(old, new, &key)?,
                 None => self.as_bags(old, new)?,
@@ -394,6 +412,24 @@ impl<'a> Rows<'a> {
             at.query_row(&counts, [], |row| Ok((row.get::<_, f64>(0)?, row.get::<_, f64>(1)?)))
         })?;
         Ok((number(added), number(removed), 0))
+    }
+
+    /// The columns that only the first of two tables has and that hold something, the first standing in `place`.
+    fn columns(
+        &self,
+        (one, other): (&Table, &Table),
+        place: &str,
+        change: Change,
+    ) -> Result<Vec<ColumnValues>, ContentError> {
+        let own = one.columns.iter().filter(|column| other.column(&column.name).is_none());
+        let mut found = Vec::new();
+        for column in own.map(|column| column.name.clone()) {
+            let values = self.number(&format!("SELECT count({}) FROM {place}", quoted(&column)))?;
+            if values > 0 {
+                found.push(ColumnValues { column, change, values });
+            }
+        }
+        Ok(found)
     }
 
     fn number(&self, query: &str) -> Result<u64, ContentError> {
@@ -483,14 +519,36 @@ mod tests {
             ("UPDATE nulls SET v = 2 WHERE rowid = 1", one("nulls", 1, 1, 0)),
             ("DROP TABLE keyed", one("keyed", 0, 2, 0)),
             ("CREATE TABLE more(a)", one("more", 0, 0, 0)),
-            // Columns of one side only are declarations, and change no row.
+            // A column of one side only changes no row that is matched.
             (
                 "ALTER TABLE users ADD COLUMN age DEFAULT 1; ALTER TABLE users DROP COLUMN note",
-                vec![],
+                one("users", 0, 0, 0),
             ),
         ] {
             assert_eq!(rows(script), expected, "{script}");
         }
+    }
+
+    #[test]
+    fn columns_of_one_side_count_as_far_as_they_hold_something() {
+        let of =
+            |column: &str, change, values| ColumnValues { column: column.into(), change, values };
+        for (script, expected) in [
+            ("ALTER TABLE users DROP COLUMN note", vec![of("note", Change::Removed, 1)]),
+            ("ALTER TABLE users ADD COLUMN age DEFAULT 1", vec![of("age", Change::Added, 3)]),
+            (
+                "ALTER TABLE users RENAME COLUMN note TO remark",
+                vec![of("note", Change::Removed, 1), of("remark", Change::Added, 1)],
+            ),
+        ] {
+            let changes = between(script);
+            let [users] = changes.tables.as_slice() else { panic!("{script}: {changes:?}") };
+            assert_eq!((users.table.as_str(), &users.columns), ("users", &expected), "{script}");
+            assert_eq!(changes.tables_unchanged, 3, "{script}");
+        }
+        // An empty one is declared, and that is all.
+        let changes = between("ALTER TABLE users ADD COLUMN age");
+        assert_eq!((changes.tables.len(), changes.tables_unchanged), (0, 4));
     }
 
     #[test]
