@@ -240,6 +240,10 @@ fn a_half_published_run_can_be_abandoned_without_a_conflict_too() {
         let undone = store.ledger().resolve(&Cursor::RunsBack(1)).ok();
         let begun = store.ledger().state().runs().finished.last().unwrap().started_seq;
         assert_eq!(undone, (killed_at == "published store.db").then_some(begun), "{killed_at}");
+        if let Some(undone) = undone {
+            go_back(&mut store, undone, &mut Silent).unwrap().unwrap();
+            assert_eq!(store.ledger().state().store().version, "1");
+        }
         migrate(&mut store, "3", &mut Silent).unwrap();
     }
 }
