@@ -217,16 +217,24 @@ fn s4_two_cursors_are_compared_table_by_table() {
             r#""added" "users.token""#
         ]
     );
-    let row = |table, before, after, added, changed| {
-        json!({"table": table, "rows_before": before,
-        "rows_after": after, "added": added, "removed": 0, "changed": changed})
+    let row = |table, before, after, added, changed, columns| {
+        json!({"table": table, "rows_before": before, "rows_after": after, "added": added,
+        "removed": 0, "changed": changed, "columns": columns})
     };
+    let column = |column, change| json!({"column": column, "change": change, "values": 100});
     assert_eq!(
         changes["tables"],
         json!([
-            row("__diesel_schema_migrations", json!(1), 3, 2, 0),
-            row("log", Value::Null, 100, 100, 0),
-            row("users", json!(100), 100, 0, 3),
+            row("__diesel_schema_migrations", json!(1), 3, 2, 0, json!([])),
+            row("log", Value::Null, 100, 100, 0, json!([])),
+            row(
+                "users",
+                json!(100),
+                100,
+                0,
+                3,
+                json!([column("note", "removed"), column("token", "added")])
+            ),
         ])
     );
     let backwards = told(&place, "diff", 0, &["diff", "@", "@-1"])["data"].clone();
