@@ -41,6 +41,10 @@ use crate::trust::{CosignedError, HeadFileError, KeyError, NoHome, PolicyError};
 /// Whether events were appended is not known.
 const IN_DOUBT: &str = "whether the events were appended shows on opening the ledger again";
 
+/// How another key comes to agree to plans.
+pub(crate) const AUTHORIZE_APPROVER: [&str; 5] =
+    ["key", "authorize", "PUBLIC_KEY", "--role", "approve"];
+
 /// A failure of the file system at `path`.
 pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Failure + use<> {
     let place = path.display().to_string();
@@ -458,6 +462,9 @@ impl From<&KeyChangeError> for Failure {
     fn from(error: &KeyChangeError) -> Self {
         match error {
             KeyChangeError::Refused { .. } => plainly(&KEY_REFUSED, error).next(["key", "list"]),
+            KeyChangeError::Unreachable { possible, .. } => plainly(&KEY_REFUSED, error)
+                .next(AUTHORIZE_APPROVER)
+                .next(["key", "approvals", &possible.to_string()]),
             KeyChangeError::Append(error) => error.into(),
         }
     }
