@@ -322,7 +322,8 @@ impl Answer for RunAnswer {
             Purpose::Migrate => "migrated",
             Purpose::Rollback => "rolled back",
         };
-        writeln!(out, "{}", paint.strong(format_args!("{done} {} -> {}", self.from, self.to)))?;
+        let (from, to) = (one_line(&self.from), one_line(&self.to));
+        writeln!(out, "{}", paint.strong(format_args!("{done} {from} -> {to}")))?;
         writeln!(out, "  run          {}", self.run.short())?;
         writeln!(out, "  certificate  {}", self.certificate)?;
         writeln!(out, "  objects      {}", self.objects_migrated)?;
@@ -387,7 +388,7 @@ impl Observer for Bar {
             Milestone::Step { done, total, script } => {
                 self.0.set_length(*total);
                 self.0.set_position(*done);
-                self.0.set_message((*script).to_owned());
+                self.0.set_message(one_line(script));
             }
             Milestone::Document { done, total } => {
                 self.0.set_length(*total);

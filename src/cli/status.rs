@@ -16,7 +16,7 @@ use database::OfDatabase;
 use super::context::Context;
 use super::documents::{self, Contracts, Working};
 use super::output::{Answer, Done};
-use super::terminal::{Paint, one_line, plain};
+use super::terminal::{Paint, one_line, path_shown};
 use super::words::{count, time};
 use super::{failure, job};
 use crate::diagnostic::{AUDIT_CHANGED, CONTENT_CHANGED, Exit, Failure, SCHEMA_DRIFT};
@@ -391,7 +391,7 @@ impl Answer for OfDocuments {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         let all = self.current + self.normalized + self.migrated + self.unsupported;
         writeln!(out, "{}", paint.strong(count(all, "document")))?;
-        writeln!(out, "  folder      {}", self.documents.display())?;
+        writeln!(out, "  folder      {}", path_shown(&self.documents))?;
         writeln!(out, "  current     {}", self.current)?;
         writeln!(out, "  normalize   {}", self.normalized)?;
         writeln!(out, "  migrate     {}", self.migrated)?;
@@ -444,19 +444,19 @@ fn write_tables(tables: &OfTables, out: &mut dyn Write) -> io::Result<()> {
 impl Answer for Standing {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         let version = self.version.as_deref().unwrap_or("between two versions");
-        writeln!(out, "{}", paint.strong(format_args!("store version {version}")))?;
-        writeln!(out, "  store       {}", self.store.display())?;
+        writeln!(out, "{}", paint.strong(format_args!("store version {}", one_line(version))))?;
+        writeln!(out, "  store       {}", path_shown(&self.store))?;
         let [oldest, newest] = self.readable;
         writeln!(out, "  readable    {oldest} to {newest}; written is {}", self.writable)?;
         writeln!(out, "  min reader  {}", self.min_reader)?;
         if let Some(created_by) = &self.created_by {
-            writeln!(out, "  created by  {}", plain(created_by))?;
+            writeln!(out, "  created by  {}", one_line(created_by))?;
         }
         match &self.last_writer {
             Some(LastRun { program, readable: [oldest, newest], writable, .. }) => writeln!(
                 out,
                 "  written by  {}, which reads {oldest} to {newest} and writes {writable}",
-                plain(program)
+                one_line(program)
             )?,
             None => writeln!(out, "  written by  no run of a ledger yet")?,
         }
@@ -466,7 +466,10 @@ impl Answer for Standing {
         }
         match &self.path[..] {
             [] => writeln!(out, "  migration   none pending")?,
-            path => writeln!(out, "  migration   {version} -> {}", path.join(" -> "))?,
+            path => {
+                let way = one_line(&format!("{version} -> {}", path.join(" -> ")));
+                writeln!(out, "  migration   {way}")?;
+            }
         }
         if let Some(pending) = &self.pending_run {
             let phase =

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, one_line, plain};
+use super::terminal::{Paint, one_line};
 use crate::diagnostic::Failure;
 use crate::ledger::{FoldError, Ledger};
 use crate::migrate::account::{RunOutcome, RunSpan, Stage, Status, TraceRecord, find_run, trace};
@@ -72,8 +72,8 @@ fn write_record(record: &TraceRecord, out: &mut dyn Write) -> io::Result<()> {
     match record {
         TraceRecord::RunHeader { migration_operator_id, from_version, to_version } => {
             let operator = migration_operator_id.as_deref().unwrap_or("no operator");
-            let (from, to) = (plain(from_version), plain(to_version));
-            writeln!(out, "  run_header  {}  {from} -> {to}", plain(operator))
+            let (from, to) = (one_line(from_version), one_line(to_version));
+            writeln!(out, "  run_header  {}  {from} -> {to}", one_line(operator))
         }
         TraceRecord::Iter { object_id, stage, status } => {
             let stage = match stage {
