@@ -215,7 +215,7 @@ impl Output {
     /// Tells people of a failure, on stderr.
     fn say(&self, failure: &Failure) {
         let paint = self.on_stderr;
-        let Failure { code, message, place, not_done, evidence, next: _ } = failure;
+        let Failure { code, message, place, not_done, mend, evidence, next: _ } = failure;
         let head = match code.severity {
             Severity::Warn => paint.warning(format_args!("warning[{}]", code.id)),
             Severity::Error | Severity::Fatal => paint.error(format_args!("error[{}]", code.id)),
@@ -223,6 +223,7 @@ impl Output {
         let mut lines = vec![format!("{head}: {}", one_line(message))];
         lines.extend(place.iter().map(|place| format!("  at: {}", one_line(place))));
         lines.push(format!("  not done: {not_done}"));
+        lines.extend(mend.iter().map(|what| format!("  mend: {}", one_line(what))));
         let more = format!("{} explain {}", self.program, code.id);
         let next = self.after(failure);
         lines.extend(commands("  ", &next));
@@ -301,6 +302,8 @@ struct Diagnostic<'a> {
     message: &'a str,
     place: Option<&'a str>,
     not_done: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     evidence: &'a [String],
 }
@@ -317,6 +320,7 @@ impl<'a> Diagnostic<'a> {
             message: &failure.message,
             place: failure.place.as_deref(),
             not_done: failure.not_done,
+            mend: failure.mend.as_deref(),
             evidence: &failure.evidence,
         }
     }

@@ -162,9 +162,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answe
     {
         return of_documents(arguments, &documents);
     }
-    let open = job::place(context)?;
-    context.must_have_ledger(&open.ledger)?;
-    let mut seen = look(&open, arguments.deep)?;
+    let (open, mut seen, noted) = seen(context, arguments.deep)?;
     let (mut done, migrates) = match seen.found.compatibility.take() {
         Some(compatibility) => of_store(&open, seen, compatibility)?,
         None => database::answer(&open, seen, context)?,
@@ -172,7 +170,30 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answe
     if arguments.detailed_exitcode && migrates {
         done = done.exit(Exit::Pending);
     }
-    Ok(done)
+    Ok(noted.into_iter().fold(done, Done::note))
+}
+
+/// What is here and how it stands: by what migrates it, or where that cannot be read by the contract that the ledger keeps, of which is
+/// told then.
+fn seen(context: &Context, deep: bool) -> Result<(OpenStore, Seen, Option<String>), Failure> {
+    match job::place(context) {
+        Ok(open) => {
+            context.must_have_ledger(&open.ledger)?;
+            let seen = look(&open, deep)?;
+            Ok((open, seen, None))
+        }
+        Err(unreadable) => {
+            let (store, told) = job::open_frozen(context, unreadable)?;
+            let open = OpenStore {
+                site: store.site().clone(),
+                ledger: store.ledger().dir().to_owned(),
+                contract: store.contract().clone(),
+                surroundings: context.surroundings()?,
+            };
+            let seen = look_at(&open, &store, deep)?;
+            Ok((open, seen, Some(told)))
+        }
+    }
 }
 
 /// The failure of a database whose structure somebody changed.
@@ -280,22 +301,24 @@ struct Seen {
 /// Looks at the store; while a writer has its ledger, at what can be told without it.
 fn look(open: &OpenStore, deep: bool) -> Result<Seen, Failure> {
     match Store::open(open.clone()) {
-        Ok(store) => {
-            let found = status(open, &store, deep)?;
-            let recovered = store.ledger().recovered();
-            Ok(Seen {
-                found,
-                head: store.ledger().head().clone(),
-                recovered_from: recovered.map(|recovered| recovered.acknowledged),
-                writer: None,
-            })
-        }
+        Ok(store) => look_at(open, &store, deep),
         Err(MigrateError::Ledger(LedgerError::Log(OpenError::Busy { pid, .. }))) => {
             let (found, head) = glance(open)?;
             Ok(Seen { found, head, recovered_from: None, writer: Some(Writer { pid }) })
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn look_at(open: &OpenStore, store: &Store, deep: bool) -> Result<Seen, Failure> {
+    let found = status(open, store, deep)?;
+    let recovered = store.ledger().recovered();
+    Ok(Seen {
+        found,
+        head: store.ledger().head().clone(),
+        recovered_from: recovered.map(|recovered| recovered.acknowledged),
+        writer: None,
+    })
 }
 
 /// When and up to where this user last verified `ledger`. A note that does not read is none.

@@ -16,7 +16,8 @@ use crate::migrate::account::{RunOutcome, RunSpan, Stage, Status, TraceRecord, f
 /// Which run.
 #[derive(Debug, Args)]
 pub(super) struct WhichRun {
-    /// The first digits of the run's id, with or without `run:` before them; else the last run
+    /// The first digits of the run's id, with or without `run:` before them, or a cursor (`@`, `@-2`), which names the run that
+    /// the state there is the outcome of; else the last run
     run: Option<String>,
 }
 

@@ -397,6 +397,24 @@ fn s5_a_name_cannot_pass_for_another_line() {
     }
 }
 
+/// What only a hand can put right is named with its line, and not another command that says the same.
+#[test]
+fn s5_a_script_that_sqlite_refuses_is_to_be_mended_at_its_line() {
+    let place = scene();
+    done(&place, &INIT_COMMAND);
+    let second = place.work().join("db/migrations/0002_next.sql");
+    let good = fs::read(&second).unwrap();
+    fs::write(&second, "-- more\nALTER TABLE t ADD COLUMN;\n").unwrap();
+    for command in ["check", "plan", "apply"] {
+        let answer = told(&place, command, 6, &[command]);
+        assert_eq!(answer["diagnostics"][0]["mend"], "0002_next.sql:2", "{answer}");
+        let said = place.run(&[command]);
+        assert!(said.stderr.contains("  mend: 0002_next.sql:2\n"), "{said:?}");
+    }
+    fs::write(&second, good).unwrap();
+    assert_eq!(told(&place, "check", 0, &["check"])["diagnostics"].as_array().unwrap().len(), 0);
+}
+
 #[test]
 fn s5_odd_names_and_links_lead_to_the_database_itself() {
     let name = "dätä & so on/my äpp %41?x=#1 'q'.db";
