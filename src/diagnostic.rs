@@ -81,6 +81,15 @@ impl Code {
     }
 }
 
+/// What only a hand can put right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mend {
+    /// Nothing: commands do.
+    Nothing,
+    /// What is at the failure's place.
+    Place,
+}
+
 /// One failure, in the form people and programs read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -93,10 +102,10 @@ pub struct Failure {
     pub place: Option<String>,
     /// What was not done because of it.
     pub not_done: &'static str,
-    /// What has to be put right by hand before any command can do more: a file, with its line.
-    pub mend: Option<String>,
+    /// What has to be put right by hand before any command can do more.
+    pub mend: Mend,
     /// Texts that show it to whoever was not there: heads as they were signed.
-    pub evidence: Vec<String>,
+    pub evidence: Box<[String]>,
     /// Commands to run next, each as its arguments.
     pub next: Vec<Vec<String>>,
 }
@@ -109,8 +118,8 @@ impl Failure {
             message: message.into(),
             place: None,
             not_done: "nothing was written",
-            mend: None,
-            evidence: Vec::new(),
+            mend: Mend::Nothing,
+            evidence: Box::default(),
             next: Vec::new(),
         }
     }
@@ -129,17 +138,25 @@ impl Failure {
         self
     }
 
-    /// Says what has to be put right by hand first.
+    /// Says that what is at the place has to be put right by hand first.
     #[must_use]
-    pub fn mend(mut self, what: impl Into<String>) -> Self {
-        self.mend = Some(what.into());
+    pub const fn mend_place(mut self) -> Self {
+        self.mend = Mend::Place;
         self
+    }
+
+    /// What has to be put right by hand first.
+    pub fn to_mend(&self) -> Option<&str> {
+        match self.mend {
+            Mend::Nothing => None,
+            Mend::Place => self.place.as_deref(),
+        }
     }
 
     /// Adds texts that show it to others.
     #[must_use]
     pub fn showing(mut self, evidence: impl IntoIterator<Item = String>) -> Self {
-        self.evidence.extend(evidence);
+        self.evidence = self.evidence.into_iter().chain(evidence).collect();
         self
     }
 

@@ -704,13 +704,13 @@ impl From<&StepError> for Failure {
         match error {
             StepError::Statement { script, line, .. } | StepError::Refused { script, line, .. } => {
                 let place = format!("{script}:{line}");
-                plainly(&STEP_FAILED, error).at(&place).mend(place).next(["check"])
+                plainly(&STEP_FAILED, error).at(place).mend_place().next(["check"])
             }
             StepError::TransactionLeftOpen { script } => {
-                plainly(&STEP_FAILED, error).at(script).mend(script).next(["check"])
+                plainly(&STEP_FAILED, error).at(script).mend_place().next(["check"])
             }
             StepError::ForeignKey { script, .. } | StepError::Broken { script, .. } => {
-                plainly(&OUTCOME_INVALID, error).at(script).mend(script).next(["check"])
+                plainly(&OUTCOME_INVALID, error).at(script).mend_place().next(["check"])
             }
             StepError::Integrity { .. } => plainly(&OUTCOME_INVALID, error).next(["check"]),
             StepError::Clock(_) => plainly(&INTERNAL, error),

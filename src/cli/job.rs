@@ -21,7 +21,7 @@ use super::report::write_lost;
 use super::terminal::{Paint, one_line};
 use super::{databases, failure, interrupt, progress};
 use crate::contract::Contract;
-use crate::diagnostic::{Failure, NEEDS_EXCLUSIVE, PLAN_STALE, USAGE};
+use crate::diagnostic::{Failure, Mend, NEEDS_EXCLUSIVE, PLAN_STALE, USAGE};
 use crate::effects::{Clock as _, Random as _, SystemClock, SystemRandom};
 use crate::ledger::{Cursor, Ledger};
 use crate::migrate::account::{LossyEntry, find_run, left_out, lost};
@@ -170,7 +170,7 @@ pub(super) fn told_of(failure: Failure, ledger: &Ledger, size_before: u64) -> Fa
             .not_done("the run is committed and not published everywhere yet")
             .next(["migration", "resume", "--exclusive"]),
         // Its scripts are those that it froze, and no file.
-        Some(open) if open.phase == Phase::Staging => Failure { mend: None, ..failure }
+        Some(open) if open.phase == Phase::Staging => Failure { mend: Mend::Nothing, ..failure }
             .not_done("the store was not touched; the run stays open")
             .next(["migration", "resume"]),
         Some(_) if failure.next.is_empty() => failure

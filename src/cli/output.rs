@@ -215,7 +215,7 @@ impl Output {
     /// Tells people of a failure, on stderr.
     fn say(&self, failure: &Failure) {
         let paint = self.on_stderr;
-        let Failure { code, message, place, not_done, mend, evidence, next: _ } = failure;
+        let Failure { code, message, place, not_done, mend: _, evidence, next: _ } = failure;
         let head = match code.severity {
             Severity::Warn => paint.warning(format_args!("warning[{}]", code.id)),
             Severity::Error | Severity::Fatal => paint.error(format_args!("error[{}]", code.id)),
@@ -223,7 +223,8 @@ impl Output {
         let mut lines = vec![format!("{head}: {}", one_line(message))];
         lines.extend(place.iter().map(|place| format!("  at: {}", one_line(place))));
         lines.push(format!("  not done: {not_done}"));
-        lines.extend(mend.iter().map(|what| format!("  mend: {}", one_line(what))));
+        let mend = failure.to_mend();
+        lines.extend(mend.map(|what| format!("  mend: {}", one_line(what))));
         let more = format!("{} explain {}", self.program, code.id);
         let next = self.after(failure);
         lines.extend(commands("  ", &next));
@@ -320,7 +321,7 @@ impl<'a> Diagnostic<'a> {
             message: &failure.message,
             place: failure.place.as_deref(),
             not_done: failure.not_done,
-            mend: failure.mend.as_deref(),
+            mend: failure.to_mend(),
             evidence: &failure.evidence,
         }
     }

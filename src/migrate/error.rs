@@ -477,13 +477,18 @@ impl From<&MigrateError> for Failure {
 }
 
 /// Fewer agreed than must; where so many cannot, agreeing leads nowhere.
-fn unapproved(error: &MigrateError, plan: &CommitHash, required: u64, possible: u64) -> Failure {
+fn unapproved(error: &MigrateError) -> Failure {
     let failure = plainly(&APPROVAL_MISSING, error);
-    if possible < required {
-        let possible = possible.to_string();
-        return failure.next(AUTHORIZE_APPROVER).next(["key", "approvals", &possible]);
+    match error {
+        MigrateError::Unapproved { required, possible, .. } if possible < required => {
+            let possible = possible.to_string();
+            failure.next(AUTHORIZE_APPROVER).next(["key", "approvals", &possible])
+        }
+        MigrateError::Unapproved { plan, .. } => {
+            failure.next(["migration", "approve", &plan.to_string()])
+        }
+        _ => failure,
     }
-    failure.next(["migration", "approve", &plan.to_string()])
 }
 
 fn too_few(required: u64, possible: u64) -> String {
@@ -516,9 +521,7 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::Gone { object } | MigrateError::DocumentChanged { object } => {
             plainly(&DOCUMENT_CHANGED, error).at(object).next(["status"])
         }
-        MigrateError::Unapproved { plan, required, possible, .. } => {
-            unapproved(error, plan, *required, *possible)
-        }
+        MigrateError::Unapproved { .. } => unapproved(error),
         MigrateError::RowsWritten { object }
         | MigrateError::AcceptedGoes { object, .. }
         | MigrateError::SchemaDrift { object, .. }
