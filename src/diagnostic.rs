@@ -418,7 +418,7 @@ catalogue! {
         "The store is no longer what the plan was made for, or what was looked at.",
         "Make a new plan: `glyph-ledger plan`; of drift, look at it again: `glyph-ledger migration accept-drift --reason TEXT`.";
     CONFIRMATION_REQUIRED = 1803, Confirm, Error, false,
-        "A plan loses values, or drift is to be accepted, and that was not confirmed by typing its id.",
+        "A plan loses values, drift is to be accepted, or images are to be given up, and that was not confirmed by typing its id.",
         "Read what is told; then `glyph-ledger apply PLAN --accept-lossy PLAN_ID`, or the same command with `--yes ID`.";
     STEP_FAILED = 1804, Refused, Error, false,
         "A step of the migration failed. The store is as it was.",

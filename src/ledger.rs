@@ -8,6 +8,7 @@
 mod append;
 mod begins;
 mod cache;
+mod changed;
 mod cursor;
 mod fold;
 mod keys;

@@ -145,7 +145,12 @@ fn prune(wanted: &Prune, context: &Context) -> Result<Done<Answered>, Failure> {
     }
     let (keep, id) = (wanted.keep.to_string(), pruning.id.short());
     let again = ["image", "prune", "--keep", &keep, "--reason", &wanted.reason, "--yes", &id];
-    let Some(typed) = &wanted.yes else { return Ok(Done::new(told(false)).next(&again)) };
+    let Some(typed) = &wanted.yes else {
+        let message = format!("what goes cannot be taken back: type its id, {id}");
+        let unconfirmed = Failure::new(&CONFIRMATION_REQUIRED, message);
+        let unconfirmed = unconfirmed.not_done("nothing was given up").next(again);
+        return Ok(Done::new(told(false)).found(unconfirmed));
+    };
     let whole = pruning.id.to_string();
     if typed.len() < CONSENT_DIGITS_MIN || !whole.starts_with(typed.as_str()) {
         let message = format!("what goes now is {id}, and {typed:?} was typed");

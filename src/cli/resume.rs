@@ -95,12 +95,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
             return Ok(Done::new(Resumed::Run { run, kept }).next(&["check"]));
         };
         let abandoned = abandon_documents(&mut documents, reason, &signer, &mut bar)?;
-        // Not `undo`, which takes back the committed run before the one that was given up.
-        let back = format!("run:{}^", abandoned.run.short());
         let wrote = !abandoned.written.is_empty();
         let done = Done::new(abandoned.into()).next(&["status"]);
-        let rollback = ["migration", "rollback", "--to", &back];
-        return Ok(if wrote { done.next(&rollback) } else { done });
+        return Ok(if wrote { done.next(&["undo"]) } else { done });
     }
     if arguments.keep_changes {
         let told = "a store is published as a whole: --keep-changes is for trees of documents";
@@ -112,19 +109,22 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
     if arguments.locked {
         must_be_locked(store.ledger(), store.objects())?;
     }
-    let answer = match &arguments.abandon {
+    let done = match &arguments.abandon {
         None => {
             let report = resume(&mut store, &signer, &mut bar)
                 .map_err(|error| job::told(error.into(), &store, size))?;
             let run = RunAnswer::of(report, store.ledger(), store.objects());
-            Resumed::Run { run, kept: Vec::new() }
+            Done::new(Resumed::Run { run, kept: Vec::new() }).next(&["status"])
         }
         Some(reason) => {
             let abandoned = abandon(&mut store, reason, &signer, &mut bar)?;
-            Resumed::Abandoned { abandoned, documents: None }
+            let done = Done::new(Resumed::Abandoned { abandoned, documents: None });
+            let done = done.next(&["status"]);
+            let wrote = store.ledger().last_without_effect()?.is_none();
+            if wrote { done.next(&["undo"]) } else { done }
         }
     };
-    Ok(noted.into_iter().fold(Done::new(answer), Done::note).next(&["status"]))
+    Ok(noted.into_iter().fold(done, Done::note))
 }
 
 /// Refuses to go on with the open run in another environment than it began in. That there is none is told by who goes on.

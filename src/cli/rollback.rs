@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use clap::Args;
 use ledger_format::body::Changes;
-use projections::Outcome;
 use serde::Serialize;
 
 use super::context::Context;
@@ -62,16 +61,11 @@ pub(super) fn undo(how: &How, context: &Context) -> Result<Done<RolledBack>, Fai
     })
 }
 
-/// Refuses to take back "the last run" where that was given up before it was committed: it changed nothing, and what would be
-/// taken back is a run before it, which may have been an undo.
+/// Refuses to take back "the last run" where that ended before it changed anything: what would be taken back is a run before
+/// it, which may have been an undo.
 fn must_mean_the_last(ledger: &Ledger) -> Result<(), Failure> {
-    let finished = &ledger.state().runs().finished;
-    let Some(last) = finished.last().filter(|last| matches!(last.outcome, Outcome::Aborted { .. }))
-    else {
-        return Ok(());
-    };
-    let committed = finished.iter().rev().find(|run| run.outcome.committed_seq().is_some());
-    let Some(before) = committed else { return Ok(()) };
+    let Some(last) = ledger.last_without_effect()? else { return Ok(()) };
+    let Some(before) = ledger.run_with_effect(0)? else { return Ok(()) };
     // The same again, that was stopped.
     if job::went_back_to(ledger, last).is_some_and(|size| job::is_undo(ledger, size)) {
         return Ok(());

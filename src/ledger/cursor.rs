@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use projections::Outcome;
-
 use super::{FoldError, Ledger};
 
 /// A position: how many events from the beginning count.
@@ -23,7 +21,8 @@ pub enum Cursor {
         /// Whether it is the place before the run.
         before: bool,
     },
-    /// `@-N`: before the last N runs that were published.
+    /// `@-N`: before the last N runs that changed something: published ones, and given up ones that had put something into its
+    /// place.
     RunsBack(u64),
     /// A time (RFC 3339 with zone), in milliseconds since the Unix epoch: the last event not later.
     Time(u64),
@@ -170,13 +169,8 @@ pub(super) fn resolve(ledger: &Ledger, cursor: &Cursor) -> Result<u64, CursorErr
         }
         Cursor::RunsBack(0) => Ok(size),
         Cursor::RunsBack(back) => {
-            let committed = ledger.state.runs().finished.iter().rev();
-            let mut committed =
-                committed.filter(|run| matches!(run.outcome, Outcome::Published { .. }));
-            usize::try_from(back - 1)
-                .ok()
-                .and_then(|skip| committed.nth(skip))
-                .map(|run| run.started_seq)
+            let run = ledger.run_with_effect(back - 1)?;
+            run.map(|run| run.started_seq)
                 .ok_or_else(|| unknown(format!("the place {back} committed runs back")))
         }
     }

@@ -133,9 +133,13 @@ fn s4_images_that_nobody_needs_are_given_up_and_what_is_gone_is_said_to_be_prune
     };
     let (whole, log) = (bytes(), done(&place, &["log", "--json"]).stdout);
 
-    // Told, and nothing done.
+    // Told, and nothing done: what to type to have it done is asked for, as `apply` asks for the id of a plan that loses values.
     let prune = ["image", "prune", "--keep", "@-1", "--reason", "the disk is full"];
-    let plan = told(&place, "image", 0, &prune)["data"].clone();
+    let asked = told(&place, "image", 5, &prune);
+    assert_eq!(asked["diagnostics"][0]["code"], "CONFIRMATION_REQUIRED", "{asked}");
+    let plan = asked["data"].clone();
+    let typed = asked["next"][0]["argv"].as_array().unwrap().last().unwrap().as_str().unwrap();
+    assert!(plan["id"].as_str().unwrap().starts_with(typed) && typed.len() == 12, "{asked}");
     assert!(plan["images"].as_u64() > Some(0) && plan["bytes"].as_u64() > Some(0), "{plan}");
     assert_eq!((&plan["done"], bytes()), (&json!(false), whole));
     let wrong = [&prune[..], &["--yes", "000000000000"]].concat();

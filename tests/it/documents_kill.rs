@@ -106,6 +106,31 @@ fn m9_documents_interrupted_say_how_to_go_on() {
     assert!(interrupted > 0);
 }
 
+/// What a run left that was given up is newer than the run before it, which here went back itself: taking that one back would
+/// send all documents forward.
+#[test]
+fn undo_takes_back_what_a_run_left_that_was_given_up_and_not_the_run_before_it() {
+    let Some((place, _)) = undisturbed(&APPLY) else { return };
+    let sources = outcome(&place).0;
+    done(&place, APPLY.command);
+    done(&place, &["undo"]);
+    let abandon = ["migration", "resume", "--abandon", "no more", "--json"];
+    for (nth, written) in [(1, false), (67, true)] {
+        plan_all(&place);
+        assert!(stopped(&place, &APPLY, "renameat2", nth, Signal::KILL).is_none());
+        let given_up = done(&place, &abandon).json();
+        assert_eq!(given_up["data"]["documents"]["written"] == serde_json::json!([]), !written);
+        assert_eq!(given_up["next"].to_string().contains("undo"), written, "{given_up}");
+        assert_eq!(outcome(&place).0 == sources, !written);
+        let said = place.run(&["undo", "--json"]);
+        assert_eq!(said.exit, if written { 0 } else { 2 }, "{said:?}");
+        assert!(outcome(&place).0 == sources, "{nth}");
+        if !written {
+            assert_eq!(said.json()["diagnostics"][0]["code"], "NOTHING_TO_UNDO", "{said:?}");
+        }
+    }
+}
+
 /// A file system that cannot exchange names, as some do not: outputs are renamed into their places.
 #[test]
 fn documents_are_published_where_names_cannot_be_exchanged() {

@@ -2,6 +2,7 @@
 //! half-way. Nothing of theirs is lost or overwritten.
 
 use glyph_ledger::diagnostic;
+use glyph_ledger::ledger::Cursor;
 use glyph_ledger::migrate::{
     Drift, MigrateError, Milestone, Observer, Policy, Silent, abandon, apply, plan, resume, status,
 };
@@ -235,6 +236,10 @@ fn a_half_published_run_can_be_abandoned_without_a_conflict_too() {
         abandon(&mut store, "no more", &signer(), &mut Silent).unwrap();
         assert!(!unfinished.exists());
         assert_eq!(store.ledger().state().store().version, version, "{killed_at}");
+        // What `undo` takes back: the run that was given up, if it left anything, and nothing else.
+        let undone = store.ledger().resolve(&Cursor::RunsBack(1)).ok();
+        let begun = store.ledger().state().runs().finished.last().unwrap().started_seq;
+        assert_eq!(undone, (killed_at == "published store.db").then_some(begun), "{killed_at}");
         migrate(&mut store, "3", &mut Silent).unwrap();
     }
 }

@@ -2,13 +2,14 @@
 
 use std::fs;
 
-use ledger_format::body::{Body, Changes, MIXED_VERSIONS, RunAbandoned};
+use ledger_format::body::{Body, Changes, MIXED_VERSIONS, Purpose, RunAbandoned};
 use ledger_format::hash::ContentHash;
 
 use super::super::error::MigrateError;
 use super::super::run::{Milestone, Observer, Silent, Subject as _};
 use super::jobs_tests::{Files, Meddler, Scene, go_back, migrate, policy, signer};
 use super::*;
+use crate::ledger::Cursor;
 
 /// A document that somebody writes to while it is to be published; the last of its run.
 const MEDDLED: &str = "notes/4.yaml";
@@ -158,6 +159,8 @@ fn abandoning_tells_what_was_written_and_going_back_takes_back_only_that() {
     assert_eq!((left.untouched, left.changed.as_slice()), (0, &[MEDDLED.to_owned()][..]));
     assert_eq!((left.written.len(), left.gone.len()), (9, 0));
     assert_eq!(left.written[0], "books/0/0.json");
+    let given_up = documents.ledger().state().runs().finished.last().unwrap().started_seq;
+    assert_eq!(documents.ledger().resolve(&Cursor::RunsBack(1)).unwrap(), given_up);
     assert_eq!(scene.files(), before);
     asks(&mut documents, 2, &[MEDDLED]);
     assert_eq!(scene.files(), before);
@@ -181,6 +184,12 @@ fn a_run_that_had_written_nothing_leaves_nothing_to_take_back() {
     scene.write("books/0/0.json", &before["books/0/0.json"].0, before["books/0/0.json"].1);
     let left = abandon(&mut documents, "enough", &signer(), &mut Silent).unwrap();
     assert_eq!((left.untouched, left.written.len()), (6, 0));
+    // What was changed last was changed by going back.
+    let ledger = documents.ledger();
+    assert_eq!(ledger.last_without_effect().unwrap().unwrap().run, left.run);
+    let went_back = ledger.run_with_effect(0).unwrap().unwrap();
+    assert_eq!(went_back.purpose, Purpose::Rollback);
+    assert_eq!(ledger.resolve(&Cursor::RunsBack(1)).unwrap(), went_back.started_seq);
     assert_eq!(go_back(&mut documents, size, None).unwrap(), None);
     assert_eq!(scene.files(), before);
 }
