@@ -19,7 +19,7 @@ use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line, path_shown};
 use super::words::{count, time};
 use super::{failure, job};
-use crate::diagnostic::{AUDIT_CHANGED, CONTENT_CHANGED, Exit, Failure, SCHEMA_DRIFT};
+use crate::diagnostic::{AUDIT_CHANGED, CONTENT_CHANGED, Exit, Failure, IO, SCHEMA_DRIFT};
 use crate::ledger::LedgerError;
 use crate::log::sled::OpenError;
 use crate::migrate::documents::{Documents, status as tree_status};
@@ -182,7 +182,8 @@ fn seen(context: &Context, deep: bool) -> Result<(OpenStore, Seen, Option<String
             let seen = look(&open, deep)?;
             Ok((open, seen, None))
         }
-        Err(unreadable) => {
+        // What is there and contradicts itself is told, and not passed over.
+        Err(unreadable) if unreadable.code == &IO => {
             let (store, told) = job::open_frozen(context, unreadable)?;
             let open = OpenStore {
                 site: store.site().clone(),
@@ -193,6 +194,7 @@ fn seen(context: &Context, deep: bool) -> Result<(OpenStore, Seen, Option<String
             let seen = look_at(&open, &store, deep)?;
             Ok((open, seen, Some(told)))
         }
+        Err(wrong) => Err(wrong),
     }
 }
 
