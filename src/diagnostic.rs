@@ -81,6 +81,15 @@ impl Code {
     }
 }
 
+/// What only a hand can put right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mend {
+    /// Nothing: commands do.
+    Nothing,
+    /// What is at the failure's place.
+    Place,
+}
+
 /// One failure, in the form people and programs read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -93,8 +102,10 @@ pub struct Failure {
     pub place: Option<String>,
     /// What was not done because of it.
     pub not_done: &'static str,
+    /// What has to be put right by hand before any command can do more.
+    pub mend: Mend,
     /// Texts that show it to whoever was not there: heads as they were signed.
-    pub evidence: Vec<String>,
+    pub evidence: Box<[String]>,
     /// Commands to run next, each as its arguments.
     pub next: Vec<Vec<String>>,
 }
@@ -107,7 +118,8 @@ impl Failure {
             message: message.into(),
             place: None,
             not_done: "nothing was written",
-            evidence: Vec::new(),
+            mend: Mend::Nothing,
+            evidence: Box::default(),
             next: Vec::new(),
         }
     }
@@ -126,10 +138,25 @@ impl Failure {
         self
     }
 
+    /// Says that what is at the place has to be put right by hand first.
+    #[must_use]
+    pub const fn mend_place(mut self) -> Self {
+        self.mend = Mend::Place;
+        self
+    }
+
+    /// What has to be put right by hand first.
+    pub fn to_mend(&self) -> Option<&str> {
+        match self.mend {
+            Mend::Nothing => None,
+            Mend::Place => self.place.as_deref(),
+        }
+    }
+
     /// Adds texts that show it to others.
     #[must_use]
     pub fn showing(mut self, evidence: impl IntoIterator<Item = String>) -> Self {
-        self.evidence.extend(evidence);
+        self.evidence = self.evidence.into_iter().chain(evidence).collect();
         self
     }
 
@@ -266,7 +293,8 @@ catalogue! {
         "Restore the ledger's folder from a backup; an empty one is never started in its place.";
     LEDGER_FOREIGN = 1501, Unverified, Fatal, false,
         "What is here belongs to another ledger than the one known at this place.",
-        "Put the right ledger back. If the change was meant, move the store to another folder.";
+        "Put the right ledger back: from a backup, or from where it was moved. Where it is lost, go on from what is left of it, a copy of its folder \
+         or a head of it, under a new id: `glyph-ledger init --continues DIR`. If the change was meant, move the store to another folder.";
     LEDGER_REGRESSED = 1502, Unverified, Fatal, false,
         "The ledger ends before a head that was seen earlier.",
         "Restore the newer ledger. An older copy cannot be continued under the same id: where the newer one is lost, move the copy elsewhere and \
@@ -360,7 +388,8 @@ catalogue! {
         "Name the public key that you know the ledger by: `glyph-ledger proof verify FILE --signer PUBLIC_KEY`.";
     SIGNER_UNKNOWN = 1711, Unverified, Fatal, false,
         "A head is signed by a key that was not allowed to sign it, or that the ledger does not know.",
-        "`glyph-ledger key list` tells whom the ledger knows; what lies before the head is still good.";
+        "`glyph-ledger key list` tells whom the ledger knows; what lies before the head is still good. Of a head over more events than are here, the \
+         ledger may be an older copy from before that key was authorised: put the newer one back.";
     WITNESSES_MISSING = 1712, NotFullyChecked, Warn, false,
         "Fewer witnesses have cosigned a head than the policy asks for.",
         "Get a head that more of them have cosigned, or name another policy: `--witness-policy FILE`.";

@@ -23,7 +23,7 @@ pub use exceptions::{DriftSize, Exception, Matter, exceptions, measure_drift};
 pub use http::{Authorities, HttpWire, NoAuthority, PlainHttp, UrlError, WitnessUrl};
 pub use population::{Boundary, Population, population};
 pub use proofs::{Consistency, EvidenceError, consistency, inclusion};
-pub use publication::{Publication, PublicationError, publish, signed_by_log};
+pub use publication::{Mended, Publication, PublicationError, publish, signed_by_log};
 pub use published::{Passed, Published, PublishedError, verify_published};
 pub use report::{REPORT_EVENTS_MAX, ReportError, Reported, report};
 pub use sample::{SAMPLE_MAX, SEED_BYTES_MAX, Seed, draw};

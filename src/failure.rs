@@ -41,6 +41,13 @@ use crate::trust::{CosignedError, HeadFileError, KeyError, NoHome, PolicyError};
 /// Whether events were appended is not known.
 const IN_DOUBT: &str = "whether the events were appended shows on opening the ledger again";
 
+/// How work goes on where a ledger is lost: from a copy of its folder, or a head of it.
+const CONTINUES: [&str; 3] = ["init", "--continues", "DIR"];
+
+/// How another key comes to agree to plans.
+pub(crate) const AUTHORIZE_APPROVER: [&str; 5] =
+    ["key", "authorize", "PUBLIC_KEY", "--role", "approve"];
+
 /// A failure of the file system at `path`.
 pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Failure + use<> {
     let place = path.display().to_string();
@@ -199,9 +206,15 @@ impl From<&LedgerError> for Failure {
             LedgerError::KnownSignature { unsigned, .. } => {
                 plainly(of_unsigned(unsigned), error).next(["key", "list"])
             }
-            LedgerError::Foreign { place, .. } => {
-                plainly(&LEDGER_FOREIGN, error).at(place).next(["verify-chain"])
-            }
+            // Where nothing is there to be looked at, it is put back, or gone on from.
+            LedgerError::Foreign { place, found: None, .. } => plainly(&LEDGER_FOREIGN, error)
+                .at(place)
+                .next(["explain", LEDGER_FOREIGN.id])
+                .next(CONTINUES),
+            LedgerError::Foreign { place, .. } => plainly(&LEDGER_FOREIGN, error)
+                .at(place)
+                .next(["verify-chain"])
+                .next(["explain", LEDGER_FOREIGN.id]),
         }
     }
 }
@@ -266,6 +279,7 @@ impl From<&CursorError> for Failure {
     fn from(error: &CursorError) -> Self {
         match error {
             CursorError::Form { .. }
+            | CursorError::Within { .. }
             | CursorError::Unknown { .. }
             | CursorError::Ambiguous { .. } => plainly(&CURSOR_UNKNOWN, error).next(["log"]),
             CursorError::NoRun => plainly(&NO_RUN, error).next(["status"]),
@@ -458,6 +472,9 @@ impl From<&KeyChangeError> for Failure {
     fn from(error: &KeyChangeError) -> Self {
         match error {
             KeyChangeError::Refused { .. } => plainly(&KEY_REFUSED, error).next(["key", "list"]),
+            KeyChangeError::Unreachable { possible, .. } => plainly(&KEY_REFUSED, error)
+                .next(AUTHORIZE_APPROVER)
+                .next(["key", "approvals", &possible.to_string()]),
             KeyChangeError::Append(error) => error.into(),
         }
     }
@@ -686,13 +703,14 @@ impl From<&StepError> for Failure {
     fn from(error: &StepError) -> Self {
         match error {
             StepError::Statement { script, line, .. } | StepError::Refused { script, line, .. } => {
-                plainly(&STEP_FAILED, error).at(format!("{script}:{line}")).next(["check"])
+                let place = format!("{script}:{line}");
+                plainly(&STEP_FAILED, error).at(place).mend_place().next(["check"])
             }
             StepError::TransactionLeftOpen { script } => {
-                plainly(&STEP_FAILED, error).at(script).next(["check"])
+                plainly(&STEP_FAILED, error).at(script).mend_place().next(["check"])
             }
             StepError::ForeignKey { script, .. } | StepError::Broken { script, .. } => {
-                plainly(&OUTCOME_INVALID, error).at(script).next(["check"])
+                plainly(&OUTCOME_INVALID, error).at(script).mend_place().next(["check"])
             }
             StepError::Integrity { .. } => plainly(&OUTCOME_INVALID, error).next(["check"]),
             StepError::Clock(_) => plainly(&INTERNAL, error),

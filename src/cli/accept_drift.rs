@@ -13,7 +13,7 @@ use super::documents::{self, Contracts, Working};
 use super::job::{self, Bar};
 use super::output::{Answer, Done};
 use super::reason;
-use super::terminal::{Paint, one_line, plain};
+use super::terminal::{Paint, one_line};
 use crate::diagnostic::{
     BASELINE_DIFFERS, CONFIRMATION_REQUIRED, Failure, NOTHING_TO_DO, PLAN_STALE, USAGE,
 };
@@ -115,7 +115,7 @@ fn looked_at(error: MigrateError) -> Failure {
 impl Answer for Told {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         let object = one_line(&self.object);
-        let versions = format!("version {} -> {}", plain(&self.from), plain(&self.to));
+        let versions = format!("version {} -> {}", one_line(&self.from), one_line(&self.to));
         if let Some(seq) = self.accepted {
             let head = format!("accepted the structure of {object}, {versions}");
             writeln!(out, "{}", paint.strong(head))?;

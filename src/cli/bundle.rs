@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::failure;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, one_line, plain};
+use super::terminal::{Paint, one_line};
 use super::words::{count, time};
 use crate::diagnostic::{Failure, NOT_PROVED_AGAIN, SIGNER_NOT_NAMED, SUBJECT_FOREIGN, USAGE};
 use crate::evidence::{Attested, attest, find_subject};
@@ -203,7 +203,7 @@ impl Verified {
 
 impl Answer for Verified {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        let (from, to, run) = (plain(&self.from), plain(&self.to), self.run.short());
+        let (from, to, run) = (one_line(&self.from), one_line(&self.to), self.run.short());
         let told = format!("run {run}: {} from {from} to {to}, {}", self.purpose, self.outcome);
         writeln!(out, "{}", paint.strong(told))?;
         writeln!(out, "  ledger       {}", self.ledger)?;

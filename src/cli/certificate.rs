@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::certificate_export::{self, Exported};
 use super::context::Context;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, one_line, plain};
+use super::terminal::{Paint, one_line};
 use super::trace::WhichRun;
 use super::words::count;
 use crate::diagnostic::{Failure, NOTHING_HERE, REPLAY_DIVERGENCE};
@@ -107,11 +107,11 @@ impl Answer for Certified {
 
 fn write_claim(of: &ObjectCertificate, out: &mut dyn Write) -> io::Result<()> {
     let ObjectCertificate { certificate, replay, claim } = of;
-    let (from, to) = (plain(&claim.from), plain(&claim.to));
+    let (from, to) = (one_line(&claim.from), one_line(&claim.to));
     writeln!(out, "  {}: {from} -> {to}", one_line(&claim.object_id))?;
     writeln!(out, "    certificate  {certificate}")?;
     writeln!(out, "    source       {}", replay.source_hash)?;
     writeln!(out, "    target       {}", replay.target_hash)?;
-    writeln!(out, "    operator     {}", plain(&replay.migration_operator_id))?;
+    writeln!(out, "    operator     {}", one_line(&replay.migration_operator_id))?;
     writeln!(out, "    policy       {}", replay.migration_policy_hash)
 }

@@ -13,7 +13,7 @@ use super::context::{Context, with_cosignatures};
 use super::failure;
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, path_shown};
 use super::trace::{WhichRun, word};
 use super::words::count;
 use crate::diagnostic::{Failure, USAGE};
@@ -130,7 +130,7 @@ impl Answer for Exported {
         writeln!(out, "  under        the head over {}", count(self.size, "event"))?;
         writeln!(out, "  ledger       {}", self.ledger)?;
         match &self.output {
-            Some(path) => writeln!(out, "written to {}", plain(&path.display().to_string())),
+            Some(path) => writeln!(out, "written to {}", path_shown(path)),
             None => Ok(()),
         }
     }

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::documents::{self, Contracts, Described, LeavingOut, Working};
 use super::output::{Answer, Done};
 use super::plan::{must_be_of_documents, write_all_left_out, write_aside};
-use super::terminal::{Paint, one_line, plain};
+use super::terminal::{Paint, one_line};
 use super::words::count;
 use crate::diagnostic::{CONTRACT_EDITED, Exit, Failure, NOTHING_HERE};
 use crate::document::LostForm;
@@ -258,8 +258,8 @@ impl Answer for Verdicts {
             };
             let version = one.detected_version.as_deref().unwrap_or("?");
             let way = match one.chain.as_slice() {
-                [] => format!("version {}", plain(version)),
-                chain => plain(&chain.join(" -> ")),
+                [] => format!("version {}", one_line(version)),
+                chain => one_line(&chain.join(" -> ")),
             };
             let changes = count(one.changes, "change");
             let status =
@@ -268,16 +268,16 @@ impl Answer for Verdicts {
                 out,
                 "{status}  {}  {} {way}, {changes}",
                 one_line(&one.id),
-                plain(&one.contract)
+                one_line(&one.contract)
             )?;
             for lossy in &one.lossy {
-                writeln!(out, "  loses  {}", plain(&lossy.path.to_string()))?;
+                writeln!(out, "  loses  {}", one_line(&lossy.path.to_string()))?;
             }
             for form in &one.form_lost {
                 writeln!(out, "  form   {form}")?;
             }
             for error in &one.errors {
-                writeln!(out, "  {}  {}", error.code.id, plain(&error.message))?;
+                writeln!(out, "  {}  {}", error.code.id, one_line(&error.message))?;
             }
         }
         write_aside(&self.aside, out, paint)?;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line};
 use super::{contracts, documents};
 use crate::contract::{Bundle, Contract, Difference, diff};
 use crate::diagnostic::{CONTRACT_VERSION_LOW, Failure, USAGE};
@@ -86,12 +86,16 @@ impl Answer for Compared {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         let Difference { old_version, new_version, changes, required, raised, .. } =
             &self.difference;
-        let head =
-            format!("{} {} -> {}", plain(&self.contract), plain(old_version), plain(new_version));
+        let head = format!(
+            "{} {} -> {}",
+            one_line(&self.contract),
+            one_line(old_version),
+            one_line(new_version)
+        );
         writeln!(out, "{}", paint.strong(head))?;
         for change in changes {
-            let part = paint.faint(plain(&change.part));
-            writeln!(out, "  {:5}  {}  {part}", change.bump.to_string(), plain(&change.what))?;
+            let part = paint.faint(one_line(&change.part));
+            writeln!(out, "  {:5}  {}  {part}", change.bump.to_string(), one_line(&change.what))?;
         }
         let words =
             |bump: &Option<_>| bump.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::context::{Context, LEDGER_FOLDER};
 use super::failure;
 use super::new_file::NewFile;
-use crate::contract::{Contract, load_file};
+use crate::contract::{Contract, ContractError, load_file};
 use crate::diagnostic::{ALREADY_HERE, Failure, IO, USAGE};
 use crate::effects::syncs;
 use crate::migrate::{Baseline, OpenStore, Recognised};
@@ -225,7 +225,7 @@ impl Settings {
     /// The contract that migrates it.
     pub(super) fn contract(&self, ledger: &Path) -> Result<Contract, Failure> {
         if let Some(file) = &self.contract {
-            return Ok(load_file(&base_of(ledger)?.join(file))?);
+            return load_remembered(&base_of(ledger)?.join(file), &ledger.join(SETTINGS_FILE));
         }
         let dir = self.migrations(ledger)?.unwrap_or_default();
         if !dir.exists() {
@@ -282,6 +282,20 @@ pub(super) fn must_be_free(site: &Site, ledger: &Path) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// The contract in `file`, where a ledger was told that it is; that stands in the file `told_in`.
+pub(super) fn load_remembered(file: &Path, told_in: &Path) -> Result<Contract, Failure> {
+    load_file(file).map_err(|error| match error {
+        ContractError::Io { ref path, .. } => {
+            let told = format!(
+                "a file of the contract that the ledger was set up with cannot be read: {error}; put it back, or write where the contract is into {}",
+                told_in.display()
+            );
+            Failure::new(&IO, told).at(path.display().to_string())
+        }
+        error => error.into(),
+    })
 }
 
 /// Which file or folder it is, by whatever name.

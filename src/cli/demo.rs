@@ -11,7 +11,7 @@ use super::context::Context;
 use super::failure;
 use super::job::Bar;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line, path_shown};
 use crate::demo::{Demo, Narrator, run as tell};
 use crate::diagnostic::Failure;
 use crate::migrate::{Milestone, Observer};
@@ -86,7 +86,7 @@ impl Narrator for Voice {
     }
 
     fn fact(&mut self, text: &str) {
-        self.say(&format!("  {}", plain(text)));
+        self.say(&format!("  {}", one_line(text)));
         self.facts.push(text.to_owned());
     }
 }
@@ -104,18 +104,18 @@ impl Voice {
 
 impl Answer for Told {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        let home = format!("GLYPH_LEDGER_HOME={}", self.home.display());
+        let home = format!("GLYPH_LEDGER_HOME={}", path_shown(&self.home));
         writeln!(out, "\n{}", paint.strong("What lies where"))?;
-        writeln!(out, "  the store          {}/.glyph", self.project.display())?;
-        writeln!(out, "  its ledger         {}/.glyph/ledger", self.project.display())?;
-        writeln!(out, "  key, known heads   {}", self.home.display())?;
-        writeln!(out, "  before version 3   {}", self.replayed.display())?;
-        writeln!(out, "  the export         {}", self.export.display())?;
-        writeln!(out, "  the attacked copy  {}", self.attacked.display())?;
+        writeln!(out, "  the store          {}/.glyph", path_shown(&self.project))?;
+        writeln!(out, "  its ledger         {}/.glyph/ledger", path_shown(&self.project))?;
+        writeln!(out, "  key, known heads   {}", path_shown(&self.home))?;
+        writeln!(out, "  before version 3   {}", path_shown(&self.replayed))?;
+        writeln!(out, "  the export         {}", path_shown(&self.export))?;
+        writeln!(out, "  the attacked copy  {}", path_shown(&self.attacked))?;
         writeln!(out, "\n{}", paint.strong("Three commands to try next"))?;
-        writeln!(out, "  cd {}", self.project.display())?;
+        writeln!(out, "  cd {}", path_shown(&self.project))?;
         for command in ["status --deep", "log", "undo"] {
-            writeln!(out, "  env {home} {} {command}", self.program.display())?;
+            writeln!(out, "  env {home} {} {command}", path_shown(&self.program))?;
         }
         Ok(())
     }

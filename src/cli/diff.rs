@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, one_line, plain};
+use super::terminal::{Paint, one_line};
 use super::words::count;
 use crate::diagnostic::Failure;
 use crate::ledger::Cursor;
@@ -48,7 +48,7 @@ impl Answer for Compared {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         let Difference { from, to, objects, unchanged, outside } = &self.difference;
         let [before, after] = self.sizes.map(|size| count(size, "event"));
-        let versions = format!("{} -> {}", plain(from), plain(to));
+        let versions = format!("{} -> {}", one_line(from), one_line(to));
         writeln!(out, "{}  ({before} -> {after})", paint.strong(versions))?;
         for object in objects {
             let (mark, id) = (mark(object.change), one_line(&object.object));
@@ -98,7 +98,7 @@ pub(super) fn write_changes(
         writeln!(out, "  {}", table_line(table))?;
     }
     for setting in &changes.settings {
-        let (before, after) = (plain(&setting.before), plain(&setting.after));
+        let (before, after) = (one_line(&setting.before), one_line(&setting.after));
         writeln!(out, "  ~ {}: {before} -> {after}", setting.name)?;
     }
     let same = format!("{} with the same rows", count(changes.tables_unchanged, "table"));

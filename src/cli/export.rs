@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
-use super::terminal::Paint;
+use super::terminal::{Paint, path_shown};
 use super::words::count;
 use super::{documents, failure};
 use crate::diagnostic::{Failure, USAGE};
@@ -201,7 +201,7 @@ impl Answer for Written {
         match &self.file {
             Some(file) => {
                 let events = count(self.events, "event");
-                writeln!(out, "{events} from event {} on in {}", self.first_seq, file.display())
+                writeln!(out, "{events} from event {} on in {}", self.first_seq, path_shown(file))
             }
             None => Ok(()),
         }

@@ -11,11 +11,11 @@ use serde::Serialize;
 
 use super::context::{Context, with_cosignatures};
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, path_shown};
 use super::words::count;
 use crate::diagnostic::{Failure, INTERNAL};
 use crate::effects::Signer;
-use crate::evidence::{Publication, publish};
+use crate::evidence::{Mended, Publication, publish};
 use crate::ledger::Ledger;
 use crate::trust::load_key;
 
@@ -41,10 +41,28 @@ pub(super) struct Published {
     before: Option<u64>,
     /// Files written.
     written: u64,
+    /// Those among them that were there before and were missing or changed since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mended: Option<PutRight>,
     /// Keys as clients are told them.
     verifier_keys: Vec<String>,
     #[serde(skip)]
     dir: PathBuf,
+}
+
+/// Files that were put right.
+#[derive(Serialize)]
+struct PutRight {
+    files: u64,
+    /// The first of them.
+    named: Vec<String>,
+}
+
+impl PutRight {
+    fn of(mended: &Mended) -> Option<Self> {
+        let Mended { files, named } = mended.clone();
+        (files > 0).then_some(Self { files, named })
+    }
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Published>, Failure> {
@@ -83,6 +101,7 @@ impl Published {
             signer,
             before: publication.before,
             written: publication.written,
+            mended: PutRight::of(&publication.mended),
             verifier_keys,
             dir,
         })
@@ -91,8 +110,8 @@ impl Published {
 
 impl Answer for Published {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        let Self { size, root, before, written, dir, .. } = self;
-        let dir = plain(&dir.display().to_string());
+        let Self { size, root, before, written, mended, dir, .. } = self;
+        let dir = path_shown(dir);
         let told = match before {
             Some(before) if before == size => format!("{dir} has all {}", count(*size, "event")),
             Some(before) => format!("{dir} has {}, {before} before", count(*size, "event")),
@@ -101,6 +120,13 @@ impl Answer for Published {
         writeln!(out, "{}", paint.strong(told))?;
         writeln!(out, "  root   {root}")?;
         writeln!(out, "  wrote  {}", count(*written, "file"))?;
+        if let Some(PutRight { files, named }) = mended {
+            let more = files.saturating_sub(named.len() as u64);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let files = count(*files, "file");
+            let named = named.join(", ");
+            writeln!(out, "  mended {files} that had gone missing or been changed: {named}{more}")?;
+        }
         self.verifier_keys.iter().try_for_each(|key| writeln!(out, "  key    {key}"))
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::failure;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, path_shown};
 use super::words::count;
 use crate::diagnostic::{
     COMPLETENESS_NOT_PROVEN, Failure, LEDGER_DIVERGED, LEDGER_FOREIGN, LEDGER_REGRESSED,
@@ -115,7 +115,7 @@ fn contains(found: &evidence::Published, known: &KnownHead) -> Result<(), Failur
 impl Answer for Verified {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         let Self { ledger, size, root, signer, dir, .. } = self;
-        let dir = plain(&dir.display().to_string());
+        let dir = path_shown(dir);
         let told = format!("{dir} has {} of ledger {ledger}", count(*size, "event"));
         writeln!(out, "{}", paint.strong(told))?;
         writeln!(out, "  root      {root}")?;

@@ -15,7 +15,7 @@ use super::context::{Context, cosigned_heads, latest_believed, with_cosignatures
 use super::failure;
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line, path_shown};
 use super::words::count;
 use crate::diagnostic::{
     Failure, LEDGER_DIVERGED, LEDGER_REGRESSED, USAGE, WITNESS_INVALID, WITNESS_REFUSED,
@@ -334,7 +334,7 @@ impl Answer for Witnessed {
         writeln!(out, "  root     {root}")?;
         for OneAsked { name, url, seen } in witnesses {
             let told = if seen.is_some() { "cosigned" } else { "not" };
-            writeln!(out, "  {told:<8}  {} at {}", plain(name), plain(url))?;
+            writeln!(out, "  {told:<8}  {} at {}", one_line(name), one_line(url))?;
         }
         match self.policy_met {
             Some(true) => writeln!(out, "  policy   met")?,
@@ -342,7 +342,7 @@ impl Answer for Witnessed {
             None => {}
         }
         match &self.file {
-            Some(path) => writeln!(out, "written to {}", plain(&path.display().to_string())),
+            Some(path) => writeln!(out, "written to {}", path_shown(path)),
             None => Ok(()),
         }
     }

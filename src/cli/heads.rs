@@ -17,7 +17,7 @@ use super::head_verify::{self, Verified};
 use super::head_witness::{self, Witnessed};
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, lines_of, one_line, path_shown};
 use super::words::count;
 use crate::diagnostic::{CURSOR_UNKNOWN, Failure, NOTHING_HERE, USAGE};
 use crate::ledger::{Cursor, Ledger, Prefix, Provenance, notes};
@@ -208,8 +208,8 @@ impl Answer for Answered {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         match self {
             Self::Shown(shown) => match &shown.file {
-                None => write!(out, "{}", plain(&shown.note)),
-                Some(file) => writeln!(out, "written to {}", plain(&file.display().to_string())),
+                None => write!(out, "{}", lines_of(&shown.note)),
+                Some(file) => writeln!(out, "written to {}", path_shown(file)),
             },
             Self::Pinned(pinned) => {
                 let complete = count(pinned.complete.unwrap_or_default(), "event");
@@ -225,12 +225,12 @@ impl Answer for Answered {
             Self::Forgotten(gone) => {
                 writeln!(out, "{}", paint.strong(format_args!("forgot ledger {}", gone.ledger)))?;
                 for place in &gone.places {
-                    writeln!(out, "  it lay in {}", plain(place))?;
+                    writeln!(out, "  it lay in {}", one_line(place))?;
                 }
                 match (&gone.provenance, &gone.note) {
                     (Some(provenance), Some(note)) => {
                         writeln!(out, "  its head ({provenance}), for whoever wants to keep it:")?;
-                        write!(out, "\n{}", plain(note))
+                        write!(out, "\n{}", lines_of(note))
                     }
                     _ => writeln!(out, "  no head of it was remembered"),
                 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::output::{Answer, Done};
 use super::reason;
-use super::terminal::{Paint, one_line, plain};
+use super::terminal::{Paint, one_line};
 use super::words::count;
 use crate::diagnostic::{CONFIRMATION_REQUIRED, Failure, OBJECT_DAMAGED};
 use crate::ledger::{Cursor, Ledger};
@@ -276,7 +276,7 @@ impl Verified {
                     let wrong = format!("{} missing or damaged", count(damaged, "object"));
                     writeln!(out, "{head}  {pages}, {}", paint.warning(wrong))?;
                     for damage in &checked.first {
-                        writeln!(out, "    {}", plain(&damage.told))?;
+                        writeln!(out, "    {}", one_line(&damage.told))?;
                     }
                 }
             }
@@ -290,7 +290,7 @@ impl Verified {
 fn write_cursors(cursors: &[Since], out: &mut dyn Write) -> io::Result<()> {
     for Since { seq, run, version } in cursors {
         let run = run.map_or_else(|| "as found".to_owned(), |run| format!("run:{}", run.short()));
-        writeln!(out, "    cursor {seq}  version {}  {run}", plain(version))?;
+        writeln!(out, "    cursor {seq}  version {}  {run}", one_line(version))?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use super::context::Context;
 use super::failure;
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line, path_shown};
 use super::words::summary;
 use crate::diagnostic::{CURSOR_UNKNOWN, Failure, PROOF_INVALID, SIGNATURE_BAD, SIGNER_NOT_NAMED};
 use crate::evidence::{Consistency, consistency, inclusion};
@@ -194,7 +194,7 @@ impl Answer for Included {
         }
         let told = format!("event {} of ledger {}", self.seq, self.ledger.short());
         writeln!(out, "{}", paint.strong(told))?;
-        writeln!(out, "  event   {}  {}  {}", self.event, self.kind, plain(&self.summary))?;
+        writeln!(out, "  event   {}  {}  {}", self.event, self.kind, one_line(&self.summary))?;
         writeln!(out, "  head    over {} events, root {}", self.size, self.root)?;
         let signed = match self.signed_by_named {
             Some(true) => "signed by the key that was named",
@@ -204,7 +204,7 @@ impl Answer for Included {
         writeln!(out, "  signer  {signed}: {}", self.signer)?;
         match &self.role {
             Role::Written(path) => {
-                writeln!(out, "written to {}", plain(&path.display().to_string()))
+                writeln!(out, "written to {}", path_shown(path))
             }
             _ => Ok(()),
         }

@@ -19,7 +19,7 @@ use super::databases::{Chosen, Settings, must_be_free};
 use super::documents::{Described, Settings as OfDocuments, write_leaves_out};
 use super::output::{Answer, Done};
 use super::plan::write_all_left_out;
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line, path_shown};
 use super::words::count;
 use super::{failure, job, keys};
 use crate::contract::load_file;
@@ -187,9 +187,10 @@ impl Read {
             others => writeln!(out, " (the files fit {} as well: --layout)", others.join(", "))?,
         }
         for script in &self.ignored {
-            writeln!(out, "  no migration of that layout: {}", plain(script))?;
+            writeln!(out, "  no migration of that layout: {}", one_line(script))?;
         }
         if let Some(table) = self.books {
+            let table = one_line(table);
             writeln!(out, "  books   {table}, kept as {} does", self.layout)?;
         }
         if let Some(tool) = self.no_books_of {
@@ -533,13 +534,18 @@ impl Answer for Initialised {
                     Origin::Created => "made the database",
                     Origin::Adopted => "took the database into care",
                 };
-                format!("{done} at version {}: {}", plain(&self.version), self.store.display())
+                format!(
+                    "{done} at version {}: {}",
+                    one_line(&self.version),
+                    path_shown(&self.store)
+                )
             }
             (None, None) => {
-                format!("{done} of version {} at {}", self.version, self.store.display())
+                let version = one_line(&self.version);
+                format!("{done} of version {version} at {}", path_shown(&self.store))
             }
             (Some(found), _) => {
-                format!("a ledger for {} at {}", count(found, "document"), self.store.display())
+                format!("a ledger for {} at {}", count(found, "document"), path_shown(&self.store))
             }
         };
         writeln!(out, "{}", paint.strong(head))?;
@@ -560,14 +566,14 @@ impl Answer for Initialised {
             folder.write(out)?;
         }
         let made = if self.key_created { " (new)" } else { "" };
-        writeln!(out, "  key     {} in {}{made}", self.key.short(), self.key_file.display())?;
+        writeln!(out, "  key     {} in {}{made}", self.key.short(), path_shown(&self.key_file))?;
         for object in &self.objects {
             writeln!(
                 out,
                 "  {:8}  {}  {}",
                 object.kind,
                 paint.faint(&object.hash),
-                plain(&object.id)
+                one_line(&object.id)
             )?;
         }
         Ok(())

@@ -13,15 +13,16 @@ use projections::{FinishedRun, Phase};
 use serde::Serialize;
 
 use super::context::Context;
+use super::new_file::NewFile;
 use super::output::Answer;
 use super::plan::write_settings_left_out;
 use super::report::write_lost;
 use super::taken_out::TakenOut;
-use super::terminal::{Paint, one_line, plain};
+use super::terminal::{Paint, one_line};
 use super::words::count;
 use super::{databases, failure, interrupt, progress};
-use crate::contract::{Contract, load_file};
-use crate::diagnostic::{Failure, NEEDS_EXCLUSIVE, PLAN_STALE, USAGE};
+use crate::contract::Contract;
+use crate::diagnostic::{Failure, Mend, NEEDS_EXCLUSIVE, PLAN_STALE, USAGE};
 use crate::effects::{Clock as _, Random as _, SystemClock, SystemRandom};
 use crate::ledger::{Cursor, Ledger};
 use crate::migrate::account::{LossyEntry, find_run, lost, planned};
@@ -31,6 +32,7 @@ use crate::migrate::{
 };
 use crate::objects::Objects;
 use crate::replay::difference;
+use crate::target::Site;
 use crate::target::glyph_store::{Layout, built_in_contract};
 
 /// Name of the file in a ledger's folder that says which contract `init` was given.
@@ -63,23 +65,45 @@ pub(super) fn open(context: &Context) -> Result<Store, Failure> {
 /// The store and its ledger, open by the contract that the ledger froze last where the one that it was set up with cannot be
 /// read: what ends or takes back a run needs no other. Says so then.
 pub(super) fn open_by_ledger(context: &Context) -> Result<(Store, Option<String>), Failure> {
-    let unreadable = match place(context) {
+    match place(context) {
         Ok(open) => {
             context.must_have_ledger(&open.ledger)?;
-            return Ok((Store::open(open)?, None));
+            Ok((Store::open(open)?, None))
         }
-        Err(unreadable) => unreadable,
-    };
-    let Some((ledger, settings)) = databases::here(context)? else { return Err(unreadable) };
-    let (site, surroundings) = (settings.site(&ledger)?, context.surroundings()?);
+        Err(unreadable) => {
+            let (store, told) = open_frozen(context, unreadable)?;
+            Ok((store, Some(told)))
+        }
+    }
+}
+
+/// The store and its ledger, open by the contract that the ledger froze last, and what to say of that. Fails as it did before where
+/// what is here is not set up by a contract or migrations of its own, or where nothing was frozen yet.
+pub(super) fn open_frozen(
+    context: &Context,
+    unreadable: Failure,
+) -> Result<(Store, String), Failure> {
+    let Some((site, ledger)) = set_up_by_itself(context)? else { return Err(unreadable) };
+    let surroundings = context.surroundings()?;
     let Some(store) = Store::open_frozen(site, &ledger, surroundings)? else {
         return Err(unreadable);
     };
     let told = format!(
-        "its migrations cannot be read ({}): gone by the contract that the ledger keeps",
+        "what migrates it cannot be read ({}): gone by the contract that the ledger keeps",
         unreadable.message
     );
-    Ok((store, Some(told)))
+    Ok((store, told))
+}
+
+/// The database or store here, with its ledger, if that was told what migrates it.
+fn set_up_by_itself(context: &Context) -> Result<Option<(Site, PathBuf)>, Failure> {
+    if let Some((ledger, settings)) = databases::here(context)? {
+        return Ok(Some((settings.site(&ledger)?, ledger)));
+    }
+    let Ok(layout) = context.store() else { return Ok(None) };
+    let ledger = context.ledger_of(&layout);
+    let told = ledger.join(CONTRACT_FILE).exists();
+    Ok(told.then(|| (layout.into(), ledger)))
 }
 
 /// Who else may have a database open.
@@ -121,17 +145,18 @@ pub(super) fn must_not_hold(hold_writes: bool) -> Result<(), Failure> {
 fn contract_of(ledger: &Path) -> Result<Contract, Failure> {
     let file = ledger.join(CONTRACT_FILE);
     match fs::read_to_string(&file) {
-        Ok(path) => Ok(load_file(Path::new(path.trim_end()))?),
+        Ok(path) => databases::load_remembered(Path::new(path.trim_end()), &file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(built_in_contract()?),
         Err(error) => Err(failure::io(&file)(error)),
     }
 }
 
-/// Remembers which contract the ledger was set up with.
+/// Remembers which contract the ledger was set up with, durably.
 pub(super) fn remember_contract(ledger: &Path, contract: &Path) -> Result<(), Failure> {
     let path: PathBuf = fs::canonicalize(contract).map_err(failure::io(contract))?;
     let file = ledger.join(CONTRACT_FILE);
-    fs::write(&file, format!("{}\n", path.display())).map_err(failure::io(&file))
+    NewFile::at(&file, |_| true)?
+        .make(0o644, |out| writeln!(out, "{}", path.display()).map_err(failure::io(&file)))
 }
 
 /// What is said of a job that did not end: with the run still open, how to go on with it.
@@ -145,7 +170,8 @@ pub(super) fn told_of(failure: Failure, ledger: &Ledger, size_before: u64) -> Fa
         Some(_) if failure.code == &NEEDS_EXCLUSIVE => Failure { next: Vec::new(), ..failure }
             .not_done("the run is committed and not published everywhere yet")
             .next(["migration", "resume", "--exclusive"]),
-        Some(open) if open.phase == Phase::Staging => failure
+        // Its scripts are those that it froze, and no file.
+        Some(open) if open.phase == Phase::Staging => Failure { mend: Mend::Nothing, ..failure }
             .not_done("the store was not touched; the run stays open")
             .next(["migration", "resume"]),
         Some(_) if failure.next.is_empty() => failure
@@ -335,7 +361,8 @@ impl Answer for RunAnswer {
             writeln!(out, "{}", paint.strong(format_args!("{done} {documents}")))?;
             write_ways(&self.ways, out)?;
         } else {
-            writeln!(out, "{}", paint.strong(format_args!("{done} {} -> {}", self.from, self.to)))?;
+            let (from, to) = (one_line(&self.from), one_line(&self.to));
+            writeln!(out, "{}", paint.strong(format_args!("{done} {from} -> {to}")))?;
         }
         writeln!(out, "  run          {}", self.run.short())?;
         writeln!(out, "  certificate  {}", self.certificate)?;
@@ -354,7 +381,13 @@ pub(super) fn write_ways(ways: &[Way], out: &mut dyn Write) -> io::Result<()> {
     ways.iter().try_for_each(|Way { kind, contract_version, from, to, documents }| {
         let way = if from == to { format!("normalise {from}") } else { format!("{from} -> {to}") };
         let documents = count(*documents, "document");
-        writeln!(out, "  {} {}  {}: {documents}", plain(kind), plain(contract_version), plain(&way))
+        writeln!(
+            out,
+            "  {} {}  {}: {documents}",
+            one_line(kind),
+            one_line(contract_version),
+            one_line(&way)
+        )
     })
 }
 
@@ -400,7 +433,7 @@ impl Observer for Bar {
             Milestone::Step { done, total, script } => {
                 self.0.set_length(*total);
                 self.0.set_position(*done);
-                self.0.set_message((*script).to_owned());
+                self.0.set_message(one_line(script));
             }
             Milestone::Document { done, total } => {
                 self.0.set_length(*total);

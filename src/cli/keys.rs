@@ -16,11 +16,12 @@ use super::failure;
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
 use super::reason;
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, lines_of, path_shown};
 use super::words::count;
 use crate::diagnostic::{Failure, KEY_INVALID, KEY_REFUSED, USAGE};
 use crate::effects::{Signer as _, SystemRandom};
-use crate::ledger::{KeyChange, Ledger, possession};
+use crate::failure::AUTHORIZE_APPROVER;
+use crate::ledger::{KeyChange, Ledger, approvals_possible, possession};
 use crate::trust::{
     PUBLIC_KEY_BYTES_MAX, PublicKeyError, create_key, digits, load_key, pem, read_public_key,
     ssh_line,
@@ -181,8 +182,26 @@ pub(super) struct Said {
     /// The key that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<KeyId>,
+    /// More keys must agree to a plan than can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreachable: Option<Unreachable>,
     #[serde(skip)]
     told: String,
+}
+
+/// Plans that cannot be carried out, since not enough keys are left that may agree.
+#[derive(Serialize)]
+struct Unreachable {
+    approvals_required: u64,
+    approvals_possible: u64,
+}
+
+impl Unreachable {
+    fn of(ring: &KeyRing) -> Option<Self> {
+        let (required, possible) = (ring.approvals_required(), approvals_possible(ring));
+        (possible < required)
+            .then_some(Self { approvals_required: required, approvals_possible: possible })
+    }
 }
 
 pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Failure> {
@@ -370,8 +389,14 @@ fn append(
     told: String,
 ) -> Result<Done<Answered>, Failure> {
     let recorded = ledger.change_keys(&context.signer()?, change)?;
-    let said = Said { seq: recorded.event.seq, event: recorded.id, key, told };
-    Ok(Done::new(Answered::Said(said)).next(&["key", "list"]))
+    let unreachable = Unreachable::of(ledger.state().keys());
+    let possible = unreachable.as_ref().map(|found| found.approvals_possible.to_string());
+    let said = Said { seq: recorded.event.seq, event: recorded.id, key, unreachable, told };
+    let done = Done::new(Answered::Said(said));
+    Ok(match possible {
+        None => done.next(&["key", "list"]),
+        Some(possible) => done.next(&AUTHORIZE_APPROVER).next(&["key", "approvals", &possible]),
+    })
 }
 
 /// The one key whose id begins with `digits`.
@@ -418,6 +443,13 @@ impl Answer for Answered {
             Self::Mine(mine) => mine.write(out, paint),
             Self::Said(said) => {
                 writeln!(out, "{}", paint.strong(&said.told))?;
+                if let Some(found) = &said.unreachable {
+                    let Unreachable { approvals_required, approvals_possible } = found;
+                    let told = format!(
+                        "warning: no plan can be applied now: {approvals_required} other keys must agree to each, and at most {approvals_possible} can"
+                    );
+                    writeln!(out, "{}", paint.warning(told))?;
+                }
                 writeln!(out, "event {}  {}", said.seq, said.event)
             }
         }
@@ -460,13 +492,13 @@ impl Listed {
 
 impl Mine {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        writeln!(out, "{}", plain(&self.public_key))?;
+        writeln!(out, "{}", lines_of(&self.public_key))?;
         // Alone, it is what other programs are given.
         if self.file.is_some() || self.possession.is_some() {
             writeln!(out, "{}", paint.faint(format_args!("key {}", self.key)))?;
         }
         if let Some(file) = &self.file {
-            writeln!(out, "written to {}", plain(&file.display().to_string()))?;
+            writeln!(out, "written to {}", path_shown(file))?;
         }
         match &self.possession {
             Some(shown) => writeln!(out, "possession {shown}"),

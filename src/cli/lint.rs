@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line};
 use super::words::count;
 use crate::contract::{ContractError, Finding, Severity, Source, lint, registry};
 use crate::diagnostic::{CONTRACT_INVALID, Failure};
@@ -91,7 +91,12 @@ impl Answer for Linted {
                 Severity::Error => paint.error(format_args!("error[{}]", finding.code)),
                 Severity::Warning => paint.warning(format_args!("warning[{}]", finding.code)),
             };
-            writeln!(out, "{}: {kind}: {}", plain(&finding.place()), plain(&finding.message))?;
+            writeln!(
+                out,
+                "{}: {kind}: {}",
+                one_line(&finding.place()),
+                one_line(&finding.message)
+            )?;
             writeln!(out, "  help: {}", finding.help)?;
         }
         let files = count(self.files.len() as u64, "contract");

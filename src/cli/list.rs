@@ -9,7 +9,7 @@ use ledger_format::hash::CommitHash;
 use serde::Serialize;
 
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line, path_shown};
 use super::words::count;
 use crate::contract::{Contract, Edge, load_file, registry};
 use crate::diagnostic::Failure;
@@ -122,7 +122,7 @@ impl ListedEdge {
             parts.push("can be taken back".to_owned());
         }
         if !self.lossy.is_empty() {
-            let lossy = plain(&self.lossy.join(", "));
+            let lossy = one_line(&self.lossy.join(", "));
             parts.push(paint.warning(format_args!("loses {lossy}")));
         }
         parts.join(", ")
@@ -143,24 +143,22 @@ impl Answer for Registry {
 
 impl Listed {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        let from = self
-            .file
-            .as_ref()
-            .map_or_else(|| "built in".to_owned(), |file| plain(&file.display().to_string()));
+        let from =
+            self.file.as_ref().map_or_else(|| "built in".to_owned(), |file| path_shown(file));
         let name = paint.strong(format_args!(
             "{} {}",
-            plain(&self.contract),
-            plain(&self.contract_version)
+            one_line(&self.contract),
+            one_line(&self.contract_version)
         ));
-        writeln!(out, "{name}  {}, {from}", plain(&self.format))?;
+        writeln!(out, "{name}  {}, {from}", one_line(&self.format))?;
         if let Some(description) = &self.description {
-            writeln!(out, "  {}", plain(description))?;
+            writeln!(out, "  {}", one_line(description))?;
         }
         writeln!(out, "  versions  {}", self.versions_in_words())?;
         if !self.files.is_empty() {
-            writeln!(out, "  files     {}", plain(&self.files.join(", ")))?;
+            writeln!(out, "  files     {}", one_line(&self.files.join(", ")))?;
         }
-        let ways = self.edges.iter().map(|edge| plain(&format!("{} -> {}", edge.from, edge.to)));
+        let ways = self.edges.iter().map(|edge| one_line(&format!("{} -> {}", edge.from, edge.to)));
         let ways: Vec<String> = ways.collect();
         let width = ways.iter().map(|way| way.chars().count()).max().unwrap_or_default().max(8);
         for (way, edge) in ways.iter().zip(&self.edges) {
@@ -169,14 +167,14 @@ impl Listed {
         if self.normalize_steps > 0 {
             let (at, steps) =
                 (format!("at {}", self.current), count(self.normalize_steps as u64, "step"));
-            writeln!(out, "  {:<width$}  {steps} of normalisation", plain(&at))?;
+            writeln!(out, "  {:<width$}  {steps} of normalisation", one_line(&at))?;
         }
         writeln!(out, "  digest    {}", paint.faint(self.digest))
     }
 
     fn versions_in_words(&self) -> String {
         let words = self.versions.iter().map(|version| {
-            let version = plain(version);
+            let version = one_line(version);
             match (*self.min == *version, *self.current == *version) {
                 (true, true) => format!("{version} (the only one)"),
                 (true, false) => format!("{version} (oldest)"),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line, path_shown};
 use super::words::count;
 use super::{documents, failure};
 use crate::contract::{Draft, Examples, Format, draft};
@@ -147,12 +147,12 @@ impl Answer for Drafted {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         let Some(file) = &self.file else { return write!(out, "{}", self.text) };
         let [old, new] = &self.versions;
-        let name = plain(&self.contract);
+        let name = one_line(&self.contract);
         let steps = count(self.steps as u64, "step");
-        let head = format!("{name} {} -> {}: {steps}", plain(old), plain(new));
+        let head = format!("{name} {} -> {}: {steps}", one_line(old), one_line(new));
         writeln!(out, "{}", paint.strong(head))?;
         for place in &self.lossy {
-            writeln!(out, "  {}", paint.warning(format_args!("loses {}", plain(place))))?;
+            writeln!(out, "  {}", paint.warning(format_args!("loses {}", one_line(place))))?;
         }
         let tried = match self.reaches {
             None => "made from schemas; not tried on a document",
@@ -165,10 +165,6 @@ impl Answer for Drafted {
         if !self.warnings.is_empty() {
             writeln!(out, "  lint warns of {}", self.warnings.join(", "))?;
         }
-        writeln!(
-            out,
-            "  in {}; every comment in it is something to decide",
-            plain(&file.display().to_string())
-        )
+        writeln!(out, "  in {}; every comment in it is something to decide", path_shown(file))
     }
 }

@@ -8,7 +8,7 @@ use std::iter;
 use serde::Serialize;
 
 use super::globals::Globals;
-use super::terminal::{Paint, one_line, plain};
+use super::terminal::{Paint, lines_of, one_line};
 use crate::diagnostic::{BUSY, Code, Exit, Failure, IO, Severity};
 
 /// Waits long enough for most of what other programs do.
@@ -169,7 +169,7 @@ impl Output {
             self.say(failure);
         }
         if !self.quiet {
-            done.notes.iter().for_each(|note| to_stderr(&plain(note)));
+            done.notes.iter().for_each(|note| to_stderr(&one_line(note)));
             let told = |words: &&Vec<String>| {
                 done.diagnostics.iter().any(|failure| failure.next.contains(*words))
             };
@@ -215,14 +215,16 @@ impl Output {
     /// Tells people of a failure, on stderr.
     fn say(&self, failure: &Failure) {
         let paint = self.on_stderr;
-        let Failure { code, message, place, not_done, evidence, next: _ } = failure;
+        let Failure { code, message, place, not_done, mend: _, evidence, next: _ } = failure;
         let head = match code.severity {
             Severity::Warn => paint.warning(format_args!("warning[{}]", code.id)),
             Severity::Error | Severity::Fatal => paint.error(format_args!("error[{}]", code.id)),
         };
-        let mut lines = vec![format!("{head}: {}", plain(message))];
+        let mut lines = vec![format!("{head}: {}", one_line(message))];
         lines.extend(place.iter().map(|place| format!("  at: {}", one_line(place))));
         lines.push(format!("  not done: {not_done}"));
+        let mend = failure.to_mend();
+        lines.extend(mend.map(|what| format!("  mend: {}", one_line(what))));
         let more = format!("{} explain {}", self.program, code.id);
         let next = self.after(failure);
         lines.extend(commands("  ", &next));
@@ -235,7 +237,7 @@ impl Output {
         }
         // As they were signed: each can be written to a file and verified.
         for note in evidence {
-            to_stderr(&format!("\n{}", plain(note.trim_end())));
+            to_stderr(&format!("\n{}", lines_of(note.trim_end())));
         }
     }
 
@@ -301,6 +303,8 @@ struct Diagnostic<'a> {
     message: &'a str,
     place: Option<&'a str>,
     not_done: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     evidence: &'a [String],
 }
@@ -317,6 +321,7 @@ impl<'a> Diagnostic<'a> {
             message: &failure.message,
             place: failure.place.as_deref(),
             not_done: failure.not_done,
+            mend: failure.to_mend(),
             evidence: &failure.evidence,
         }
     }
@@ -348,7 +353,7 @@ fn quoted(word: &str) -> String {
         };
         format!("$'{}'", word.chars().map(escaped).collect::<String>())
     } else {
-        format!("'{}'", plain(word).replace('\'', r"'\''"))
+        format!("'{}'", one_line(word).replace('\'', r"'\''"))
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::contracts;
 use super::list::ListedEdge;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line};
 use super::words::count;
 use crate::contract::Paths;
 use crate::diagnostic::Failure;
@@ -91,21 +91,21 @@ impl Answer for Drawn {
         };
         let head = format!(
             "{} {}: {} -> {}, {way}",
-            plain(&self.contract),
-            plain(&self.contract_version),
-            plain(&self.from),
-            plain(&self.to)
+            one_line(&self.contract),
+            one_line(&self.contract_version),
+            one_line(&self.from),
+            one_line(&self.to)
         );
         writeln!(out, "{}", paint.strong(head))?;
         let on_path: BTreeSet<&String> = self.path.iter().flatten().collect();
         for version in &self.versions {
             let mark = if on_path.contains(version) { "*" } else { " " };
-            writeln!(out, "{mark} {}{}", plain(version), self.remark(version))?;
+            writeln!(out, "{mark} {}{}", one_line(version), self.remark(version))?;
             for DrawnEdge { edge, on_path } in
                 self.edges.iter().filter(|drawn| drawn.edge.from == *version)
             {
                 let arrow = if *on_path { "==>" } else { "-->" };
-                writeln!(out, "    {arrow} {:<10}  {}", plain(&edge.to), edge.in_words(paint))?;
+                writeln!(out, "    {arrow} {:<10}  {}", one_line(&edge.to), edge.in_words(paint))?;
             }
         }
         Ok(())

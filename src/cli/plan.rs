@@ -10,7 +10,7 @@ use super::context::Context;
 use super::documents::{self, Contracts, LeavingOut, Working};
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, one_line, plain};
+use super::terminal::{Paint, one_line};
 use super::words::count;
 use super::{failure, job};
 use crate::diagnostic::{Exit, Failure, USAGE};
@@ -153,7 +153,7 @@ pub(super) fn write_steps(steps: &[PlannedStep], out: &mut dyn Write) -> io::Res
     steps.iter().try_for_each(|step| {
         let statements = count(step.statements, "statement");
         let pages = count(step.pages_changed, "page");
-        let (edge, script) = (plain(&step.edge), plain(&step.script));
+        let (edge, script) = (one_line(&step.edge), one_line(&step.script));
         writeln!(out, "  {edge}  {script}: {statements}, {pages} changed")?;
         match step.transactions {
             Transactions::One => {}
@@ -184,7 +184,8 @@ pub(super) fn write_loss(loss: &LossSummary, out: &mut dyn Write, paint: Paint) 
 
 /// What is lost, by table and column.
 pub(super) fn write_each_loss(loss: &LossSummary, out: &mut dyn Write) -> io::Result<()> {
-    loss.iter().try_for_each(|(name, lost)| writeln!(out, "    {}", plain(&in_words(name, lost))))
+    loss.iter()
+        .try_for_each(|(name, lost)| writeln!(out, "    {}", one_line(&in_words(name, lost))))
 }
 
 /// Names the rows that get another key.
@@ -194,7 +195,7 @@ fn write_ids(ids: &[PlannedId], out: &mut dyn Write) -> io::Result<()> {
         one_line(&values.join(", "))
     };
     for PlannedId { table, was, now } in ids.iter().take(IDS_SHOWN_MAX) {
-        writeln!(out, "    id in {}: {} -> {}", plain(table), key(was), key(now))?;
+        writeln!(out, "    id in {}: {} -> {}", one_line(table), key(was), key(now))?;
     }
     match ids.len().saturating_sub(IDS_SHOWN_MAX) {
         0 => Ok(()),
@@ -221,8 +222,13 @@ fn write_documents(plan: &DocumentsPlan, out: &mut dyn Write, paint: Paint) -> i
         } else {
             format!("{} -> {}", route.from, route.to)
         };
-        let (kind, documents) = (plain(&route.kind), count(documents, "document"));
-        writeln!(out, "  {kind} {}  {}: {documents}", plain(&route.contract_version), plain(&way))?;
+        let (kind, documents) = (one_line(&route.kind), count(documents, "document"));
+        writeln!(
+            out,
+            "  {kind} {}  {}: {documents}",
+            one_line(&route.contract_version),
+            one_line(&way)
+        )?;
     }
     writeln!(out, "  {unchanged} unchanged; {} will be kept", count(plan.bytes_kept, "byte"))?;
     write_aside(&plan.aside, out, paint)?;
@@ -247,8 +253,8 @@ fn write_documents(plan: &DocumentsPlan, out: &mut dyn Write, paint: Paint) -> i
             out,
             "    {}#{}  {}",
             one_line(&lossy.object),
-            plain(&lossy.path.to_string()),
-            plain(&value)
+            one_line(&lossy.path.to_string()),
+            one_line(&value)
         )?;
     }
     let shown = plan.lossy.len() as u64;

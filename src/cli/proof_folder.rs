@@ -14,7 +14,7 @@ use super::context::Context;
 use super::output::{Answer, Done};
 use super::proof::{NOT_BELIEVED, differ};
 use super::prove::{By, proof_of, read};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line, path_shown};
 use super::words::count;
 use super::{failure, progress};
 use crate::diagnostic::{Failure, NOT_PROVED_AGAIN, NOTHING_HERE, PROOF_INVALID};
@@ -344,9 +344,9 @@ impl Answer for VerifiedAll {
                 Found::Invalid => paint.warning("invalid"),
             };
             let fails = if *pass == Some(false) { ", and does not pass" } else { "" };
-            writeln!(out, "{word}  {}{fails}", plain(&file.display().to_string()))?;
+            writeln!(out, "{word}  {}{fails}", path_shown(file))?;
             if let Some(why) = why {
-                writeln!(out, "  {}", plain(why))?;
+                writeln!(out, "  {}", one_line(why))?;
             }
         }
         if self.not_listed > 0 {
@@ -354,7 +354,7 @@ impl Answer for VerifiedAll {
         }
         for file in self.passed_over.iter().take(PASSED_OVER_SHOWN_MAX) {
             let file = file.display().to_string();
-            writeln!(out, "{}  {}", paint.warning("passed over, no proof"), plain(&file))?;
+            writeln!(out, "{}  {}", paint.warning("passed over, no proof"), one_line(&file))?;
         }
         if self.passed_over_total > PASSED_OVER_SHOWN_MAX as u64 {
             let more = self.passed_over_total - PASSED_OVER_SHOWN_MAX as u64;

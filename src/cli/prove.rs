@@ -15,7 +15,7 @@ use super::output::{Answer, Done};
 use super::plan::must_be_of_documents;
 use super::prove_scripts::{self, ProvedScripts};
 use super::prove_tree::{self, ProvedTree};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line, path_shown};
 use super::words::count;
 use super::{contracts, failure};
 use crate::contract::{Contract, ContractError, Source};
@@ -283,7 +283,7 @@ impl Answer for Proved {
         writeln!(out, "{verdict} {}", fingerprint.short())?;
         write_proof(proof, out)?;
         let there = if *already_there { ", which was there already" } else { "" };
-        writeln!(out, "  kept in {}{there}", plain(&file.display().to_string()))
+        writeln!(out, "  kept in {}{there}", path_shown(file))
     }
 }
 
@@ -293,9 +293,9 @@ pub(super) fn write_proof(proof: &Proof, out: &mut dyn Write) -> io::Result<()> 
     writeln!(
         out,
         "  {} {}: {}",
-        plain(&contract.name),
-        plain(&contract.version),
-        plain(&proof.chain.join(" -> "))
+        one_line(&contract.name),
+        one_line(&contract.version),
+        one_line(&proof.chain.join(" -> "))
     )?;
     for property in Property::ALL {
         let seen = match proof.observed.of(property) {
@@ -320,7 +320,7 @@ pub(super) fn write_proof(proof: &Proof, out: &mut dyn Write) -> io::Result<()> 
             ..json::Style::default()
         };
         let text = json::write(&found.document, &style).unwrap_or_else(|_| "(bytes)".to_owned());
-        writeln!(out, "  fails: {}", plain(&text))?;
+        writeln!(out, "  fails: {}", one_line(&text))?;
     }
     Ok(())
 }
@@ -331,9 +331,9 @@ fn write_witnesses(proof: &Proof, property: Property, out: &mut dyn Write) -> io
     for witness in witnesses.iter().take(WITNESSES_SHOWN) {
         let place = match witness.path.tokens() {
             [] => String::new(),
-            _ => format!("{}  ", plain(&witness.path.to_string())),
+            _ => format!("{}  ", one_line(&witness.path.to_string())),
         };
-        writeln!(out, "    {place}{}", plain(&witness.told))?;
+        writeln!(out, "    {place}{}", one_line(&witness.told))?;
     }
     match witnesses.len().saturating_sub(WITNESSES_SHOWN) {
         0 => Ok(()),

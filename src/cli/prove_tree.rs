@@ -11,7 +11,7 @@ use super::context::Context;
 use super::output::{Answer, Done};
 use super::plan::write_all_left_out;
 use super::prove::{Arguments, missing};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line};
 use super::words::count;
 use super::{documents, progress};
 use crate::diagnostic::{Failure, NOTHING_HERE};
@@ -257,9 +257,9 @@ impl Answer for ProvedTree {
                 (false, None) => paint.warning("no proof"),
             };
             let short = fingerprint.map(|fingerprint| format!("  {}", fingerprint.short()));
-            writeln!(out, "{verdict}  {}{}", plain(id), short.unwrap_or_default())?;
+            writeln!(out, "{verdict}  {}{}", one_line(id), short.unwrap_or_default())?;
             if let Some(why) = why {
-                writeln!(out, "  {}", plain(why))?;
+                writeln!(out, "  {}", one_line(why))?;
             }
         }
         if self.not_listed > 0 {

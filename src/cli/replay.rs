@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, lines_of, one_line, path_shown};
 use super::words::count;
 use crate::diagnostic::{Failure, NOT_RECOMPUTABLE, REPLAY_DIVERGENCE};
 use crate::ledger::{Cursor, Ledger};
@@ -161,11 +161,12 @@ impl Answer for Replayed {
         writeln!(out, "  {:12}  {}", "all", self.digest)?;
         if let Some(Projected { name, value }) = &self.projection {
             writeln!(out, "{}", paint.strong(name))?;
-            writeln!(out, "{}", plain(&serde_json::to_string_pretty(value)?))?;
+            writeln!(out, "{}", lines_of(&serde_json::to_string_pretty(value)?))?;
         }
         if let Some(Materialised { folder, version, objects }) = &self.store {
             let objects = count(objects.len() as u64, "object");
-            let folder = plain(&folder.display().to_string());
+            let folder = path_shown(folder);
+            let version = one_line(version);
             writeln!(out, "store of version {version} with {objects} in {folder}")?;
         }
         if let Some(Recomputed { steps, same, not_recomputable }) = &self.recomputed {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::output::{Answer, Done};
 use super::plan::write_each_loss;
-use super::terminal::{Paint, one_line, plain};
+use super::terminal::{Paint, one_line};
 use super::trace::{WhichRun, word};
 use super::words::count;
 use crate::diagnostic::Failure;
@@ -75,10 +75,10 @@ impl Answer for Reported {
             writeln!(
                 out,
                 "  replay  {}  {} -> {}  {}  policy {}",
-                plain(object),
+                one_line(object),
                 replay.source_hash.short(),
                 replay.target_hash.short(),
-                plain(&replay.migration_operator_id),
+                one_line(&replay.migration_operator_id),
                 replay.migration_policy_hash.short()
             )?;
         }
@@ -115,7 +115,7 @@ pub(super) fn write_lost(
             (Some(path), Some(value)) => format!("{path} = {value}"),
             _ => what.to_string(),
         };
-        writeln!(out, "    {}: {}", one_line(object), plain(&what))
+        writeln!(out, "    {}: {}", one_line(object), one_line(&what))
     })?;
     match total.saturating_sub(lossy.len() as u64) {
         more if more > 0 && !lossy.is_empty() => {

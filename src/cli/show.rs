@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line};
 use super::words::time;
 use crate::diagnostic::{EVENT_ILLEGAL, Failure};
 use crate::ledger::{Cursor, CursorError, Ledger, Recorded};
@@ -225,8 +225,8 @@ impl Answer for Shown {
 fn write_trail(trail: &Trail, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     writeln!(out, "{}", paint.faint("trail"))?;
     for step in &trail.steps {
-        let (object, run) = (plain(&step.object), step.run.short());
-        let (from, to, outcome) = (plain(&step.from), plain(&step.to), step.outcome.word());
+        let (object, run) = (one_line(&step.object), step.run.short());
+        let (from, to, outcome) = (one_line(&step.from), one_line(&step.to), step.outcome.word());
         let done = match step.purpose {
             Purpose::Migrate => format!("{from} -> {to}"),
             Purpose::Rollback => "put back".to_owned(),
@@ -241,7 +241,13 @@ fn write_trail(trail: &Trail, out: &mut dyn Write, paint: Paint) -> io::Result<(
             let marked = |hash: &str| {
                 if hash == trail.hash { paint.strong(hash) } else { hash.to_owned() }
             };
-            writeln!(out, "    {}\n      {} -> {}", plain(&name), marked(&before), marked(&after))?;
+            writeln!(
+                out,
+                "    {}\n      {} -> {}",
+                one_line(&name),
+                marked(&before),
+                marked(&after)
+            )?;
         }
     }
     if trail.not_listed > 0 {
@@ -249,7 +255,7 @@ fn write_trail(trail: &Trail, out: &mut dyn Write, paint: Paint) -> io::Result<(
     }
     for (object, state) in &trail.now {
         let now = hex(&state.claim_hash());
-        writeln!(out, "  {}  now {now}", plain(object))?;
+        writeln!(out, "  {}  now {now}", one_line(object))?;
     }
     Ok(())
 }
@@ -285,7 +291,7 @@ fn section<'a>(
     writeln!(out, "{}", paint.faint(name))?;
     for line in lines {
         let margin = if line.is_empty() { "" } else { "  " };
-        writeln!(out, "{margin}{}", plain(line))?;
+        writeln!(out, "{margin}{}", one_line(line))?;
     }
     Ok(())
 }

@@ -16,10 +16,10 @@ use database::OfDatabase;
 use super::context::Context;
 use super::documents::{self, Contracts, Working, write_leaves_out};
 use super::output::{Answer, Done};
-use super::terminal::{Paint, one_line, plain};
+use super::terminal::{Paint, one_line, path_shown};
 use super::words::{count, time};
 use super::{failure, job};
-use crate::diagnostic::{AUDIT_CHANGED, CONTENT_CHANGED, Exit, Failure, SCHEMA_DRIFT};
+use crate::diagnostic::{AUDIT_CHANGED, CONTENT_CHANGED, Exit, Failure, IO, SCHEMA_DRIFT};
 use crate::ledger::LedgerError;
 use crate::log::sled::OpenError;
 use crate::migrate::documents::{Documents, status as tree_status};
@@ -166,9 +166,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answe
     {
         return of_documents(arguments, &documents);
     }
-    let open = job::place(context)?;
-    context.must_have_ledger(&open.ledger)?;
-    let mut seen = look(&open, arguments.deep)?;
+    let (open, mut seen, noted) = seen(context, arguments.deep)?;
     let (mut done, migrates) = match seen.found.compatibility.take() {
         Some(compatibility) => of_store(&open, seen, compatibility)?,
         None => database::answer(&open, seen, context)?,
@@ -176,7 +174,32 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answe
     if arguments.detailed_exitcode && migrates {
         done = done.exit(Exit::Pending);
     }
-    Ok(done)
+    Ok(noted.into_iter().fold(done, Done::note))
+}
+
+/// What is here and how it stands: by what migrates it, or where that cannot be read by the contract that the ledger keeps, of which is
+/// told then.
+fn seen(context: &Context, deep: bool) -> Result<(OpenStore, Seen, Option<String>), Failure> {
+    match job::place(context) {
+        Ok(open) => {
+            context.must_have_ledger(&open.ledger)?;
+            let seen = look(&open, deep)?;
+            Ok((open, seen, None))
+        }
+        // What is there and contradicts itself is told, and not passed over.
+        Err(unreadable) if unreadable.code == &IO => {
+            let (store, told) = job::open_frozen(context, unreadable)?;
+            let open = OpenStore {
+                site: store.site().clone(),
+                ledger: store.ledger().dir().to_owned(),
+                contract: store.contract().clone(),
+                surroundings: context.surroundings()?,
+            };
+            let seen = look_at(&open, &store, deep)?;
+            Ok((open, seen, Some(told)))
+        }
+        Err(wrong) => Err(wrong),
+    }
 }
 
 /// The failure of a database whose structure somebody changed.
@@ -286,22 +309,24 @@ struct Seen {
 /// Looks at the store; while a writer has its ledger, at what can be told without it.
 fn look(open: &OpenStore, deep: bool) -> Result<Seen, Failure> {
     match Store::open(open.clone()) {
-        Ok(store) => {
-            let found = status(open, &store, deep)?;
-            let recovered = store.ledger().recovered();
-            Ok(Seen {
-                found,
-                head: store.ledger().head().clone(),
-                recovered_from: recovered.map(|recovered| recovered.acknowledged),
-                writer: None,
-            })
-        }
+        Ok(store) => look_at(open, &store, deep),
         Err(MigrateError::Ledger(LedgerError::Log(OpenError::Busy { pid, .. }))) => {
             let (found, head) = glance(open)?;
             Ok(Seen { found, head, recovered_from: None, writer: Some(Writer { pid }) })
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn look_at(open: &OpenStore, store: &Store, deep: bool) -> Result<Seen, Failure> {
+    let found = status(open, store, deep)?;
+    let recovered = store.ledger().recovered();
+    Ok(Seen {
+        found,
+        head: store.ledger().head().clone(),
+        recovered_from: recovered.map(|recovered| recovered.acknowledged),
+        writer: None,
+    })
 }
 
 /// When and up to where this user last verified `ledger`. A note that does not read is none.
@@ -397,7 +422,7 @@ impl Answer for OfDocuments {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         let all = self.current + self.normalized + self.migrated + self.unsupported;
         writeln!(out, "{}", paint.strong(count(all, "document")))?;
-        writeln!(out, "  folder      {}", self.documents.display())?;
+        writeln!(out, "  folder      {}", path_shown(&self.documents))?;
         writeln!(out, "  current     {}", self.current)?;
         writeln!(out, "  normalize   {}", self.normalized)?;
         writeln!(out, "  migrate     {}", self.migrated)?;
@@ -454,19 +479,19 @@ fn write_tables(tables: &OfTables, out: &mut dyn Write) -> io::Result<()> {
 impl Answer for Standing {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         let version = self.version.as_deref().unwrap_or("between two versions");
-        writeln!(out, "{}", paint.strong(format_args!("store version {version}")))?;
-        writeln!(out, "  store       {}", self.store.display())?;
+        writeln!(out, "{}", paint.strong(format_args!("store version {}", one_line(version))))?;
+        writeln!(out, "  store       {}", path_shown(&self.store))?;
         let [oldest, newest] = self.readable;
         writeln!(out, "  readable    {oldest} to {newest}; written is {}", self.writable)?;
         writeln!(out, "  min reader  {}", self.min_reader)?;
         if let Some(created_by) = &self.created_by {
-            writeln!(out, "  created by  {}", plain(created_by))?;
+            writeln!(out, "  created by  {}", one_line(created_by))?;
         }
         match &self.last_writer {
             Some(LastRun { program, readable: [oldest, newest], writable, .. }) => writeln!(
                 out,
                 "  written by  {}, which reads {oldest} to {newest} and writes {writable}",
-                plain(program)
+                one_line(program)
             )?,
             None => writeln!(out, "  written by  no run of a ledger yet")?,
         }
@@ -476,7 +501,10 @@ impl Answer for Standing {
         }
         match &self.path[..] {
             [] => writeln!(out, "  migration   none pending")?,
-            path => writeln!(out, "  migration   {version} -> {}", path.join(" -> "))?,
+            path => {
+                let way = one_line(&format!("{version} -> {}", path.join(" -> ")));
+                writeln!(out, "  migration   {way}")?;
+            }
         }
         if let Some(pending) = &self.pending_run {
             let phase =

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::diff::{column_words, declared_line};
-use super::terminal::{Paint, one_line, plain};
+use super::terminal::{Paint, one_line};
 use super::words::count;
 use crate::target::sqlite::{Change, Changes, TableChanges};
 
@@ -41,7 +41,7 @@ impl TakenOut {
         lines.extend(tables.iter().filter_map(|table| table_line(table, change)));
         if change == Change::Changed {
             lines.extend(settings.iter().map(|setting| {
-                let (before, after) = (plain(&setting.before), plain(&setting.after));
+                let (before, after) = (one_line(&setting.before), one_line(&setting.after));
                 format!("~ {}: {before} -> {after}", setting.name)
             }));
         }

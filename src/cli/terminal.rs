@@ -4,6 +4,7 @@
 use std::env;
 use std::fmt::Display;
 use std::io::IsTerminal;
+use std::path::Path;
 
 use clap::builder::styling::{AnsiColor, Style};
 
@@ -53,10 +54,23 @@ impl Paint {
     }
 }
 
-/// `text` without control characters, and without the marks that turn the direction of writing, which a terminal would obey: they
-/// are shown as escapes. Lines stay lines.
-pub(super) fn plain(text: &str) -> String {
-    let obeyed = |letter: char| (letter.is_control() && letter != '\n') || turns(letter);
+/// Text from outside (names of files, versions, words of errors), as it may stand within a line: without control characters, ends of lines
+/// among them, and without the marks that turn the direction of writing, all of which a terminal would obey. They are shown as escapes.
+pub(super) fn one_line(text: &str) -> String {
+    escaped(text, |letter| letter.is_control() || turns(letter))
+}
+
+/// The same of a path.
+pub(super) fn path_shown(path: &Path) -> String {
+    one_line(&path.display().to_string())
+}
+
+/// The same of what is shown as the whole of its lines, such as a signed head: its lines stay lines.
+pub(super) fn lines_of(text: &str) -> String {
+    escaped(text, |letter| (letter.is_control() && letter != '\n') || turns(letter))
+}
+
+fn escaped(text: &str, obeyed: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         if obeyed(letter) {
@@ -74,11 +88,6 @@ const fn turns(letter: char) -> bool {
         || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The same for what must stay on one line, such as the name of a file.
-pub(super) fn one_line(text: &str) -> String {
-    plain(text).replace('\n', "\\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,8 +95,9 @@ mod tests {
     #[test]
     fn control_characters_are_shown_not_obeyed() {
         assert_eq!(one_line("a\nb\t"), "a\\nb\\t");
-        assert_eq!(plain("gpj.\u{202e}exe\u{2066}"), "gpj.\\u{202e}exe\\u{2066}");
-        assert_eq!(plain("a\u{1b}[2Jb\n\tc\u{9b}"), "a\\u{1b}[2Jb\n\\tc\\u{9b}");
+        assert_eq!(path_shown(Path::new("a\n\u{1b}[2J.db")), "a\\n\\u{1b}[2J.db");
+        assert_eq!(lines_of("gpj.\u{202e}exe\u{2066}"), "gpj.\\u{202e}exe\\u{2066}");
+        assert_eq!(lines_of("a\u{1b}[2Jb\n\tc\u{9b}"), "a\\u{1b}[2Jb\n\\tc\\u{9b}");
     }
 
     #[test]

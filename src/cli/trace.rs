@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
-use super::terminal::{Paint, one_line, plain};
+use super::terminal::{Paint, one_line};
 use crate::diagnostic::Failure;
 use crate::ledger::{FoldError, Ledger};
 use crate::migrate::account::{RunOutcome, RunSpan, Stage, Status, TraceRecord, find_run, trace};
@@ -16,7 +16,8 @@ use crate::migrate::account::{RunOutcome, RunSpan, Stage, Status, TraceRecord, f
 /// Which run.
 #[derive(Debug, Args)]
 pub(super) struct WhichRun {
-    /// The first digits of the run's id, with or without `run:` before them; else the last run
+    /// The first digits of the run's id, with or without `run:` before them, or a cursor (`@`, `@-2`), which names the run that
+    /// the state there is the outcome of; else the last run
     run: Option<String>,
 }
 
@@ -72,8 +73,8 @@ fn write_record(record: &TraceRecord, out: &mut dyn Write) -> io::Result<()> {
     match record {
         TraceRecord::RunHeader { migration_operator_id, from_version, to_version } => {
             let operator = migration_operator_id.as_deref().unwrap_or("no operator");
-            let (from, to) = (plain(from_version), plain(to_version));
-            writeln!(out, "  run_header  {}  {from} -> {to}", plain(operator))
+            let (from, to) = (one_line(from_version), one_line(to_version));
+            writeln!(out, "  run_header  {}  {from} -> {to}", one_line(operator))
         }
         TraceRecord::Iter { object_id, stage, status } => {
             let stage = match stage {

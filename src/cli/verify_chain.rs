@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::context::{Context, Located};
 use super::output::{Answer, Done};
 use super::progress::Events;
-use super::terminal::{Paint, plain};
+use super::terminal::{Paint, one_line};
 use super::words::count;
 use super::{databases, documents, failure};
 use crate::diagnostic::{AUDIT_CHANGED, COMPLETENESS_NOT_PROVEN, Failure};
@@ -460,7 +460,7 @@ impl Answer for Judgement {
             None => writeln!(out, "  objects     not checked (--objects)")?,
         }
         for fault in &self.faults {
-            writeln!(out, "  fault       {}", plain(&fault.message))?;
+            writeln!(out, "  fault       {}", one_line(&fault.message))?;
         }
         if !self.read_to_end {
             let size = count(self.size, "event");
@@ -474,7 +474,7 @@ impl Answer for Judgement {
             (LiveWord::Differs, _) => {
                 writeln!(out, "  live store  differs")?;
                 for Differs { object, change, .. } in &self.live.differences {
-                    writeln!(out, "    {}: {}", plain(object), plain(change))?;
+                    writeln!(out, "    {}: {}", one_line(object), one_line(change))?;
                 }
                 Ok(())
             }

@@ -1,18 +1,22 @@
 //! A ledger as a folder that any web host serves and clients of tiled logs read (c2sp.org/tlog-tiles): its newest head, its tree in
-//! tiles, its events in bundles. Only what is new is written, and the head last. Knows files; changes nothing in the ledger.
+//! tiles, its events in bundles. Only what is new, missing or not as it must be is written, and the head last. Knows files; changes
+//! nothing in the ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ledger_format::body::Role;
-use ledger_format::hash::{KeyId, LedgerId, NodeHash};
+use ledger_format::event::{EVENT_BYTES_MAX, Event};
+use ledger_format::hash::{EventId, KeyId, LedgerId, NodeHash};
 use ledger_format::head::{HeadError, SignedHead};
-use ledger_format::heads::{heads_bytes, read_heads};
+use ledger_format::heads::heads_bytes;
 use ledger_format::note::NOTE_BYTES_MAX;
-use ledger_format::tile::{TILE_WIDTH, Tile, Tiles as _, entries_bytes, tile_bytes, tiles_of};
+use ledger_format::tile::{
+    TILE_WIDTH, Tile, Tiles as _, entries, entries_bytes, tile_bytes, tiles_of,
+};
 use ledger_format::tree::root;
 
 use super::tree::{StoredTree, TreeError};
@@ -26,6 +30,12 @@ pub(super) const CHECKPOINT: &str = "checkpoint";
 /// The name of the folder of tiles in it.
 const TILES: &str = "tile";
 
+/// Longest bundle there can be: each event stands behind its length in two bytes.
+const BUNDLE_BYTES_MAX: u64 = (EVENT_BYTES_MAX as u64 + 2) * TILE_WIDTH;
+
+/// How many of the files that were put right are named, so that an answer stays one to read.
+const NAMED_MAX: usize = 20;
+
 /// What a web server must be able to read.
 const FILE_MODE: u32 = 0o644;
 
@@ -38,6 +48,17 @@ pub struct Publication {
     pub before: Option<u64>,
     /// Number of files written, the head among them.
     pub written: u64,
+    /// Those among them that the head of before needed, and that were missing or had other bytes.
+    pub mended: Mended,
+}
+
+/// Files of a published folder that were put right.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mended {
+    /// How many.
+    pub files: u64,
+    /// The first of them, below the folder.
+    pub named: Vec<String>,
 }
 
 /// A folder that was not brought up to a ledger.
@@ -123,7 +144,9 @@ pub enum PublicationError {
 }
 
 /// Brings `dir` up to the newest head of `ledger`; also signed by its log key, if that is given, and with the cosignatures of `seen`, if
-/// that is the same head. Whoever reads the folder meanwhile finds the head that was there before, and all that it needs.
+/// that is the same head. Whoever reads the folder meanwhile finds the head that was there before, and all that it needs. Every file that
+/// the newest head needs is read and compared: the events in it by their hashes, so that the ledger's own are read for new bundles and for
+/// those that are not as they must be only.
 pub fn publish(
     ledger: &Ledger,
     dir: &Path,
@@ -131,7 +154,7 @@ pub fn publish(
     seen: Option<&SignedHead>,
 ) -> Result<Publication, PublicationError> {
     let before = standing(dir)?;
-    let tree = StoredTree::of(ledger)?;
+    let tree = StoredTree::whole(ledger)?;
     if let Some(before) = &before {
         continues(before, ledger, &tree, dir)?;
     }
@@ -141,18 +164,18 @@ pub fn publish(
             head = more;
         }
     }
-    let (touched, signed_last) = (BTreeSet::new(), BTreeMap::new());
-    let mut folder = Folder { dir, written: 0, touched, signed_last };
+    let old = before.as_ref().map_or(0, |before| before.head().size);
+    let mut folder = Folder::new(dir, old);
+    folder.bring_tiles(ledger, &tree)?;
+    folder.bring_heads(ledger)?;
+    folder.settle()?;
     if before.as_ref() != Some(&head) {
-        let old = before.as_ref().map_or(0, |before| before.head().size);
-        folder.add_tiles(ledger, &tree, old)?;
-        folder.add_heads(ledger, before.as_ref())?;
-        folder.settle()?;
         folder.replace_head(&head)?;
-        folder.remove_superseded(old, head.head().size)?;
+        folder.remove_superseded(head.head().size)?;
     }
     let before = before.map(|before| before.head().size);
-    Ok(Publication { head, before, written: folder.written })
+    let Folder { written, mended, .. } = folder;
+    Ok(Publication { head, before, written, mended })
 }
 
 /// The head that stands in `dir`; none where nothing is, or only tiles of a publication that was interrupted.
@@ -235,34 +258,70 @@ pub fn signed_by_log(
 
 struct Folder<'a> {
     dir: &'a Path,
+    /// Number of events of the head that stands in it.
+    old: u64,
     written: u64,
+    mended: Mended,
     /// Folders in which something was written.
     touched: BTreeSet<PathBuf>,
-    /// Of everyone who signed one of the events read, the last that they did.
+    /// Of everyone who signed an event, the last that they did.
     signed_last: BTreeMap<KeyId, u64>,
 }
 
-impl Folder<'_> {
-    /// Writes the tiles and bundles of the tree that a head over `old` events did not have.
-    fn add_tiles(
-        &mut self,
-        ledger: &Ledger,
-        tree: &StoredTree,
-        old: u64,
-    ) -> Result<(), PublicationError> {
-        let size = ledger.head().head().size;
-        for tile in tiles_of(size).filter(|tile| !was_there(tile, old)) {
+impl<'a> Folder<'a> {
+    fn new(dir: &'a Path, old: u64) -> Self {
+        let (mended, touched, signed_last) = Default::default();
+        Self { dir, old, written: 0, mended, touched, signed_last }
+    }
+
+    /// Brings the tiles and bundles to what the tree has.
+    fn bring_tiles(&mut self, ledger: &Ledger, tree: &StoredTree) -> Result<(), PublicationError> {
+        let mut lacking: Vec<Tile> = Vec::new();
+        for tile in tiles_of(ledger.head().head().size) {
             let hashes = tree.tile(tile).ok_or(TreeError::Root)?;
-            self.add(&tile.path(), &tile_bytes(&hashes))?;
+            self.bring(&tile.path(), &tile_bytes(&hashes), was_there(&tile, self.old))?;
+            if tile.level == 0 && !self.has_entries(&tile, &hashes)? {
+                lacking.push(tile);
+            }
         }
-        let first = if old == size { size } else { old - old % TILE_WIDTH };
+        let adjacent = |one: &Tile, next: &Tile| one.index + 1 == next.index;
+        lacking.chunk_by(adjacent).try_for_each(|tiles| self.bring_entries(ledger, tiles))
+    }
+
+    /// Whether the bundle of that tile is there with the events that its hashes are of; then notes who signed them.
+    fn has_entries(&mut self, tile: &Tile, hashes: &[NodeHash]) -> Result<bool, PublicationError> {
+        let path = self.dir.join(tile.entries_path());
+        let bytes = there(&path, BUNDLE_BYTES_MAX)?;
+        let Some(events) = bytes.as_deref().and_then(|bytes| entries(bytes, tile.width)) else {
+            return Ok(false);
+        };
+        let leaf = |event: &&[u8]| NodeHash::leaf(EventId::of(event));
+        if !events.iter().map(leaf).eq(hashes.iter().copied()) {
+            return Ok(false);
+        }
+        for (seq, bytes) in (tile.index * TILE_WIDTH..).zip(events) {
+            let event = Event::decode(bytes).map_err(|error| FoldError::Event { seq, error })?;
+            self.signed_last.insert(event.actor, seq);
+        }
+        if !was_there(tile, self.old) {
+            self.touched.insert(syncs::folder_of(&path).to_owned());
+        }
+        Ok(true)
+    }
+
+    /// Writes the bundles of tiles that follow on each other.
+    fn bring_entries(&mut self, ledger: &Ledger, tiles: &[Tile]) -> Result<(), PublicationError> {
+        let (Some(first), Some(last)) = (tiles.first(), tiles.last()) else { return Ok(()) };
+        let seqs = first.index * TILE_WIDTH..last.index * TILE_WIDTH + last.width;
+        let end = seqs.end;
         let mut events: Vec<Vec<u8>> = Vec::new();
-        ledger.each_event(first..size, |recorded| {
+        ledger.each_event(seqs, |recorded| {
             let seq = recorded.event.seq;
-            self.signed_last.insert(recorded.event.actor, seq);
+            let last = self.signed_last.entry(recorded.event.actor).or_insert(seq);
+            *last = seq.max(*last);
             events.push(recorded.bytes);
             let width = events.len() as u64;
-            if width == TILE_WIDTH || seq + 1 == size {
+            if width == TILE_WIDTH || seq + 1 == end {
                 let tile = Tile { level: 0, index: seq / TILE_WIDTH, width };
                 self.add_entries(tile, &events)?;
                 events.clear();
@@ -271,52 +330,39 @@ impl Folder<'_> {
         })
     }
 
-    /// Writes who stands behind the events beside whoever signs the head. Of those who signed nothing since `before`, what was published of
-    /// them then is that.
-    fn add_heads(
-        &mut self,
-        ledger: &Ledger,
-        before: Option<&SignedHead>,
-    ) -> Result<(), PublicationError> {
-        let size = ledger.head().head().size;
-        let old = before.and_then(|before| {
-            let bytes = fs::read(self.dir.join(heads_path(before.head().size))).ok()?;
-            Some(read_heads(&bytes)?.into_iter().chain([before.clone()]))
-        });
-        match old {
-            Some(old) => {
-                for head in old.filter(|head| head.head().size <= size) {
-                    let seq = head.head().size.saturating_sub(1);
-                    self.signed_last.entry(head.signer()).or_insert(seq);
-                }
-            }
-            None => ledger.each_event(0..size, |recorded| {
-                self.signed_last.insert(recorded.event.actor, recorded.event.seq);
-                Ok::<_, FoldError>(())
-            })?,
-        }
-        let heads = heads_of(ledger, &self.signed_last)?;
-        self.add(&heads_path(size), &heads_bytes(&heads))
-    }
-
     fn add_entries(&mut self, tile: Tile, events: &[Vec<u8>]) -> Result<(), PublicationError> {
         let path = tile.entries_path();
         let too_long = || io::Error::other("an event is longer than a bundle can say");
         let bytes = entries_bytes(events.iter().map(Vec::as_slice));
         let bytes = bytes.ok_or_else(|| at(&self.dir.join(&path))(too_long()))?;
-        self.add(&path, &bytes)
+        self.bring(&path, &bytes, was_there(&tile, self.old))
     }
 
-    /// A file that never changes. One that was left by a publication that did not come to its end is as good as a new one.
-    fn add(&mut self, name: &str, bytes: &[u8]) -> Result<(), PublicationError> {
+    /// Brings to what it must be who stands behind the events beside whoever signs the head.
+    fn bring_heads(&mut self, ledger: &Ledger) -> Result<(), PublicationError> {
+        let size = ledger.head().head().size;
+        let heads = heads_of(ledger, &self.signed_last)?;
+        self.bring(&heads_path(size), &heads_bytes(&heads), size == self.old)
+    }
+
+    /// A file that never changes. One that the head of before did not need (`promised` says whether it did) and that has other bytes is not
+    /// of this ledger; one that it did need, and that is gone or has other bytes, was damaged since. One that was left by a publication that
+    /// did not come to its end is as good as a new one.
+    fn bring(&mut self, name: &str, bytes: &[u8], promised: bool) -> Result<(), PublicationError> {
         let path = self.dir.join(name);
-        match fs::read(&path) {
-            Ok(there) if there == bytes => {}
-            Ok(_) => return Err(PublicationError::Different { path }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.write(&path, bytes)?;
+        let found = there(&path, bytes.len() as u64)?;
+        let as_it_must_be = found.as_deref() == Some(bytes);
+        if as_it_must_be && promised {
+            return Ok(());
+        }
+        if !as_it_must_be {
+            if !promised && path.exists() {
+                return Err(PublicationError::Different { path });
             }
-            Err(source) => return Err(at(&path)(source)),
+            self.write(&path, bytes)?;
+            if promised {
+                self.mended.note(name);
+            }
         }
         // What an interrupted publication left may not be durable under its name yet.
         self.touched.insert(syncs::folder_of(&path).to_owned());
@@ -357,7 +403,8 @@ impl Folder<'_> {
     }
 
     /// Takes partial tiles away whose full one is there now, as the form allows, and what belonged to the head of before.
-    fn remove_superseded(&self, old: u64, size: u64) -> Result<(), PublicationError> {
+    fn remove_superseded(&self, size: u64) -> Result<(), PublicationError> {
+        let old = self.old;
         if old != size {
             let path = self.dir.join(heads_path(old));
             match fs::remove_file(&path) {
@@ -382,6 +429,27 @@ impl Folder<'_> {
             _ => Ok(()),
         }
     }
+}
+
+impl Mended {
+    fn note(&mut self, name: &str) {
+        self.files += 1;
+        if self.named.len() < NAMED_MAX {
+            self.named.push(name.to_owned());
+        }
+    }
+}
+
+/// The bytes of a file, if it is there and has no more than `longest`.
+fn there(path: &Path, longest: u64) -> Result<Option<Vec<u8>>, PublicationError> {
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(at(path)(source)),
+    };
+    let mut bytes = Vec::new();
+    file.take(longest + 1).read_to_end(&mut bytes).map_err(at(path))?;
+    Ok(Some(bytes).filter(|bytes| bytes.len() as u64 <= longest))
 }
 
 /// Whether the tree of `old` leaves has that tile in that width.

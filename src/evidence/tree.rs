@@ -7,7 +7,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use ledger_format::hash::{HASH_BYTES, NodeHash};
-use ledger_format::tile::{TILE_WIDTH, Tile, TileNodes, Tiles, root_of, tile_bytes, tile_hashes};
+use ledger_format::tile::{
+    TILE_WIDTH, Tile, TileNodes, Tiles, root_of, tile_bytes, tile_hashes, tiles_of,
+};
 use ledger_format::tree::root;
 
 use crate::ledger::{FoldError, Ledger};
@@ -52,15 +54,38 @@ impl StoredTree {
     /// The tree of all events of `ledger`. What is stored of it is gone on with; where that does not lead to the root of the
     /// newest head, it is made anew.
     pub fn of(ledger: &Ledger) -> Result<Self, TreeError> {
+        Self::believed(ledger, |_| true)
+    }
+
+    /// The same for whoever needs every hash of it: each is one that leads to that root.
+    pub fn whole(ledger: &Ledger) -> Result<Self, TreeError> {
+        Self::believed(ledger, Self::leads_up)
+    }
+
+    fn believed(ledger: &Ledger, leads_up: impl Fn(&Self) -> bool) -> Result<Self, TreeError> {
         let folder = ledger.dir().join(FOLDER);
         let head = *ledger.head().head();
+        let is_it = |tree: &Self| tree.root() == Some(head.root) && leads_up(tree);
         let tree = Self::grown(&folder, ledger)?;
-        if tree.root() == Some(head.root) {
+        if is_it(&tree) {
             return Ok(tree);
         }
         fs::remove_dir_all(&folder).map_err(at(&folder))?;
         let tree = Self::grown(&folder, ledger)?;
-        if tree.root() == Some(head.root) { Ok(tree) } else { Err(TreeError::Root) }
+        if is_it(&tree) { Ok(tree) } else { Err(TreeError::Root) }
+    }
+
+    /// Whether each hash of a higher level is the root of the tile below it.
+    fn leads_up(&self) -> bool {
+        let below = |tile: &Tile, at: u64| {
+            let index = tile.index * TILE_WIDTH + at;
+            self.tile(Tile { level: tile.level - 1, index, width: TILE_WIDTH })
+        };
+        tiles_of(self.size).filter(|tile| tile.level > 0).all(|tile| {
+            let hashes = self.tile(tile).unwrap_or_default();
+            let roots = (0..tile.width).map(|at| below(&tile, at).map(|hashes| root_of(&hashes)));
+            roots.eq(hashes.into_iter().map(Some))
+        })
     }
 
     /// Its nodes, as the tree of the first `size` events.

@@ -53,6 +53,16 @@ pub enum CursorError {
     /// There was no run yet.
     #[error("there was no run yet")]
     NoRun,
+    /// A run was to be named, and the cursor lies within one that is not committed there.
+    #[error(
+        "{cursor} lies within run {run}, before it was committed: name the run itself, run:{run}"
+    )]
+    Within {
+        /// The cursor.
+        cursor: String,
+        /// The run, shortened.
+        run: String,
+    },
     /// The digits fit more than one.
     #[error("{what} fits more than one; give more digits")]
     Ambiguous {

@@ -2,10 +2,12 @@
 //! not; knows no file.
 
 use ledger_format::body::{
-    ApprovalsSet, Body, FixedBytes, KeyAuthorized, KeyRevoked, KeyRotated, PlanApproved, Roles,
-    possession_statement,
+    ApprovalsSet, Body, FixedBytes, KeyAuthorized, KeyRevoked, KeyRotated, PlanApproved, Role,
+    Roles, possession_statement,
 };
 use ledger_format::hash::{CommitHash, KeyId, LedgerId};
+
+use projections::{KeyRing, KnownKey};
 
 use super::append::AppendError;
 use super::{Ledger, Recorded};
@@ -59,6 +61,19 @@ pub enum KeyChangeError {
         /// The rule.
         rule: String,
     },
+    /// More keys would have to agree to a plan than can.
+    #[error(
+        "{count} other keys would have to agree to each plan, and at most {possible} can: {} may approve, and whoever carries a plan out does not count",
+        keys_in_words(*approvers)
+    )]
+    Unreachable {
+        /// How many would have to agree.
+        count: u64,
+        /// How many can at most.
+        possible: u64,
+        /// How many keys may approve.
+        approvers: u64,
+    },
     /// It could not be appended.
     #[error(transparent)]
     Append(#[from] AppendError),
@@ -70,13 +85,36 @@ pub fn possession(ledger: LedgerId, signer: &dyn Signer) -> [u8; 64] {
     signer.sign(&possession_statement(ledger, public_key.as_bytes())).to_bytes()
 }
 
+/// How many keys can agree at most to a plan that some key of `ring` carries out.
+pub fn approvals_possible(ring: &KeyRing) -> u64 {
+    let carriers = ring.iter().filter(|key| key.roles.contains(Role::Append));
+    carriers.map(|key| approvers_beside(ring, &KeyId::of(&key.public_key.0))).max().unwrap_or(0)
+}
+
+/// How many keys may agree to a plan that `carrier` carries out.
+pub fn approvers_beside(ring: &KeyRing, carrier: &KeyId) -> u64 {
+    approvers(ring).filter(|key| KeyId::of(&key.public_key.0) != *carrier).count() as u64
+}
+
+fn approvers(ring: &KeyRing) -> impl Iterator<Item = &KnownKey> {
+    ring.iter().filter(|key| key.roles.contains(Role::Approve))
+}
+
+fn keys_in_words(count: u64) -> String {
+    if count == 1 { "1 key".to_owned() } else { format!("{count} keys") }
+}
+
 impl Ledger {
-    /// Appends the event that says so. Where the rules do not allow it nothing is appended.
+    /// Appends the event that says so. Where the rules do not allow it, or no plan could ever be carried out then, nothing is appended. A
+    /// key that agrees to plans can be revoked all the same: one that was stolen must be.
     pub fn change_keys(
         &mut self,
         signer: &dyn Signer,
         change: KeyChange<'_>,
     ) -> Result<Recorded, KeyChangeError> {
+        if let KeyChange::RequireApprovals { count } = change {
+            self.must_be_possible(count)?;
+        }
         let body = self.body_of(change);
         let refused = |rule: String| KeyChangeError::Refused { rule };
         let recorded = self.append(signer, vec![body]).map_err(|error| match error {
@@ -85,6 +123,16 @@ impl Ledger {
             other => KeyChangeError::Append(other),
         })?;
         recorded.into_iter().next().ok_or_else(|| refused("no event was made of it".to_owned()))
+    }
+
+    fn must_be_possible(&self, count: u64) -> Result<(), KeyChangeError> {
+        let ring = self.state().keys();
+        let possible = approvals_possible(ring);
+        if count <= possible {
+            return Ok(());
+        }
+        let approvers = approvers(ring).count() as u64;
+        Err(KeyChangeError::Unreachable { count, possible, approvers })
     }
 
     fn body_of(&self, change: KeyChange<'_>) -> Body {

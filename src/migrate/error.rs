@@ -20,7 +20,7 @@ use crate::diagnostic::{
     SCHEMA_DRIFT, STORE_DISAGREES, STORE_INVALID, USAGE,
 };
 use crate::effects::NoRandomness;
-use crate::failure::{at_path, plainly};
+use crate::failure::{AUTHORIZE_APPROVER, at_path, plainly};
 use crate::ledger::{AppendError, FoldError, LedgerError};
 use crate::link::LinkError;
 use crate::objects::ObjectsError;
@@ -407,7 +407,7 @@ pub enum MigrateError {
         object: String,
     },
     /// Fewer others agreed to the plan than the ledger asks for.
-    #[error("plan {} needs the agreement of {required} other keys and has that of {given}", plan.short())]
+    #[error("plan {} needs the agreement of {required} other keys and has that of {given}{}", plan.short(), too_few(*required, *possible))]
     Unapproved {
         /// The plan.
         plan: CommitHash,
@@ -415,6 +415,8 @@ pub enum MigrateError {
         required: u64,
         /// How many did, beside the key that was to carry it out.
         given: u64,
+        /// How many may, beside that key.
+        possible: u64,
     },
     /// Going back would take rows out that no run wrote.
     #[error(
@@ -470,40 +472,31 @@ impl From<MigrateError> for Failure {
 
 impl From<&MigrateError> for Failure {
     fn from(error: &MigrateError) -> Self {
-        let failure = told(error);
-        if error.names_files() { on_one_line(failure) } else { failure }
+        told(error)
     }
 }
 
-impl MigrateError {
-    /// Whether what it says holds names of files, which may hold anything.
-    const fn names_files(&self) -> bool {
-        matches!(
-            self,
-            Self::Tree(_)
-                | Self::Link(_)
-                | Self::Gone { .. }
-                | Self::Refused { .. }
-                | Self::Stale { .. }
-                | Self::Shared { .. }
-                | Self::DocumentsChanged { .. }
-                | Self::DocumentsConflict { .. }
-                | Self::DocumentChanged { .. }
-                | Self::Diverged { .. }
-        )
+/// Fewer agreed than must; where so many cannot, agreeing leads nowhere.
+fn unapproved(error: &MigrateError) -> Failure {
+    let failure = plainly(&APPROVAL_MISSING, error);
+    match error {
+        MigrateError::Unapproved { required, possible, .. } if possible < required => {
+            let possible = possible.to_string();
+            failure.next(AUTHORIZE_APPROVER).next(["key", "approvals", &possible])
+        }
+        MigrateError::Unapproved { plan, .. } => {
+            failure.next(["migration", "approve", &plan.to_string()])
+        }
+        _ => failure,
     }
 }
 
-/// Ends of lines shown as escapes, so that the name of a file cannot pass for another line of the message.
-fn on_one_line(failure: Failure) -> Failure {
-    let escaped = |text: String| text.replace('\n', "\\n");
-    let (message, place) = (escaped(failure.message), failure.place.map(escaped));
-    Failure { message, place, ..failure }
-}
-
-fn unapproved(error: &MigrateError, plan: &CommitHash) -> Failure {
-    let plan = plan.to_string();
-    plainly(&APPROVAL_MISSING, error).next(["migration", "approve", &plan])
+fn too_few(required: u64, possible: u64) -> String {
+    if possible < required {
+        format!("; only {possible} others may approve, so that it never can")
+    } else {
+        String::new()
+    }
 }
 
 fn told(error: &MigrateError) -> Failure {
@@ -528,7 +521,7 @@ fn told(error: &MigrateError) -> Failure {
         MigrateError::Gone { object } | MigrateError::DocumentChanged { object } => {
             plainly(&DOCUMENT_CHANGED, error).at(object).next(["status"])
         }
-        MigrateError::Unapproved { plan, .. } => unapproved(error, plan),
+        MigrateError::Unapproved { .. } => unapproved(error),
         MigrateError::RowsWritten { object }
         | MigrateError::AcceptedGoes { object, .. }
         | MigrateError::SchemaDrift { object, .. }

@@ -22,7 +22,7 @@ use super::stage::stage;
 use super::store::{Store, detect};
 use crate::contract::Bundle;
 use crate::effects::Signer;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, approvers_beside};
 use crate::target::glyph_store::manifest_version;
 use crate::target::sqlite::{Publisher, StepInputs};
 
@@ -194,7 +194,8 @@ pub(super) trait Subject {
         let given = keys.approvals_by_others(&plan, &signer.key_id());
         let required = keys.approvals_required();
         if given < required {
-            return Err(MigrateError::Unapproved { plan, required, given });
+            let possible = approvers_beside(keys, &signer.key_id());
+            return Err(MigrateError::Unapproved { plan, required, given, possible });
         }
         Ok(())
     }

@@ -116,18 +116,27 @@ fn against(known: &KnownHead, found: &Found<'_>) -> Verdict {
     {
         return Verdict::Fault(Fault::OtherHead { by, named, found });
     }
+    let regressed = || {
+        Verdict::Fault(Fault::Regressed {
+            known: Box::new(known.clone()),
+            size: found.size,
+            good: found.good.map(|head| Box::new(head.clone())),
+        })
+    };
+    let ends_before = found.heard_all && size > found.size;
+    // What is remembered was signed as it had to be; the key may have come in with events that are not here any more.
+    let unknown = |note: &SignedHead| found.keys.known(&note.signer()).is_none();
+    if by == KnownBy::Pin && ends_before && known.note.as_ref().is_some_and(unknown) {
+        return regressed();
+    }
     if let Some(note) = &known.note
         && found.keys.iter().next().is_some()
         && let Err(unsigned) = verify_remembered(note, found.keys)
     {
         return Verdict::Fault(Fault::KnownSignature { by, size, unsigned });
     }
-    if found.heard_all && size > found.size {
-        return Verdict::Fault(Fault::Regressed {
-            known: Box::new(known.clone()),
-            size: found.size,
-            good: found.good.map(|head| Box::new(head.clone())),
-        });
+    if ends_before {
+        return regressed();
     }
     let good = found.good.map_or(0, |head| head.head().size);
     let comparable = found.sound || size <= good;

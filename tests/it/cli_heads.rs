@@ -18,7 +18,7 @@ const OPENING: [&[&str]; 9] = [
     &["plan"],
     &["apply"],
     &["key", "list"],
-    &["key", "approvals", "3"],
+    &["key", "approvals", "0"],
     &["head", "show"],
     &["replay"],
     &["verify-chain"],
@@ -122,7 +122,7 @@ fn l6_a_fork_is_shown_by_two_signed_heads() {
     let fork = beside(&place, "fork");
     copy(&place.work().join(".glyph-ledger"), &fork);
     let key = key_of(&place);
-    done(&place, &["key", "approvals", "1"]);
+    done(&place, &["key", "approvals", "0"]);
     head(&place, "mine.note");
     let mine = beside(&place, "mine");
     copy(&place.work().join(".glyph-ledger"), &mine);
@@ -133,7 +133,7 @@ fn l6_a_fork_is_shown_by_two_signed_heads() {
     let theirs = |arguments: &[&str]| {
         place.said_by(place.command(arguments).env("GLYPH_LEDGER_HOME", &home))
     };
-    assert_eq!(theirs(&["key", "approvals", "2"]).exit, 0);
+    assert_eq!(theirs(&["key", "approvals", "0"]).exit, 0);
     for arguments in OPENING {
         let answer = refused(&place, arguments, 3, "LEDGER_DIVERGED");
         let heads = evidence(&answer);
@@ -147,7 +147,7 @@ fn l6_a_fork_is_shown_by_two_signed_heads() {
     let note = fs::read_to_string(beside(&place, "mine.note")).unwrap();
     assert!(said.stderr.contains(&note), "{said:?}");
     // Forked further back, under more events: the newest head, and the root it contradicts.
-    assert_eq!(theirs(&["key", "approvals", "3"]).exit, 0);
+    assert_eq!(theirs(&["key", "approvals", "0"]).exit, 0);
     let answer = refused(&place, &["log"], 3, "LEDGER_DIVERGED");
     assert_eq!(evidence(&answer).len(), 2);
     // The copy that was known is still good.
@@ -181,7 +181,7 @@ fn l6_a_head_from_elsewhere_makes_a_ledger_known() {
     let shown = head(&place, "seen.note");
     assert_eq!((&shown["provenance"], &shown["complete"]), (&"explicit".into(), &2.into()));
     // What is appended from here is known; a head that covers less takes nothing away.
-    done(&place, &["key", "approvals", "1"]);
+    done(&place, &["key", "approvals", "0"]);
     assert_eq!(complete_up_to(&place), Some(4));
     done(&place, &["head", "pin", "../first.note"]);
     assert_eq!(complete_up_to(&place), Some(4));

@@ -113,6 +113,38 @@ fn l9_the_last_key_that_administers_is_not_revoked() {
     assert!(told.contains("the last one that administers"), "{told}");
 }
 
+/// More than can agree are never asked for; who revokes a key that agreed is told what that comes to, and how to go on.
+#[test]
+fn l9_no_more_must_agree_than_can() {
+    let place = a_ledger();
+    // Alone, nobody agrees but whoever carries it out.
+    let told = refused(&place, &["key", "approvals", "1"], 6, "KEY_REFUSED");
+    assert!(told.contains("at most 0 can: 1 key may approve"), "{told}");
+    assert!(told.contains("next: glyph-ledger key authorize PUBLIC_KEY --role approve"), "{told}");
+    authorize(&place, &["approve"]);
+    let told = refused(&place, &["key", "approvals", "2"], 6, "KEY_REFUSED");
+    assert!(told.contains("at most 1 can: 2 keys may approve"), "{told}");
+    assert!(told.contains("or: glyph-ledger key approvals 1"), "{told}");
+    done(&place, &["key", "approvals", "1"]);
+    let id = plan_all(&place);
+    done(&place, &as_other(&["migration", "approve", &id]));
+    // Whoever lost the key, or had it stolen, can end it.
+    let other = list(&place)["keys"][1]["key"].as_str().unwrap().to_owned();
+    let revoke = ["key", "revoke", &other, "--reason", "stolen", "--json"];
+    let answer = done(&place, &revoke).json();
+    check_answer("key", &answer);
+    let unreachable = serde_json::json!({"approvals_required": 1, "approvals_possible": 0});
+    assert_eq!(answer["data"]["unreachable"], unreachable);
+    assert_eq!(answer["next"][0]["argv"][2], "authorize");
+    let said = place.run(&["apply"]);
+    assert_eq!(said.exit, 6, "{said:?}");
+    assert!(said.stderr.contains("only 0 others may approve"), "{said:?}");
+    assert!(said.stderr.contains("or: glyph-ledger key approvals 0"), "{said:?}");
+    let said = done(&place, &["key", "approvals", "0", "--json"]).json();
+    assert_eq!(said["data"]["unreachable"], serde_json::Value::Null);
+    done(&place, &["apply"]);
+}
+
 #[test]
 fn l9_a_plan_needs_the_agreement_of_others() {
     let place = a_ledger();

@@ -176,6 +176,39 @@ fn l6_work_goes_on_from_a_backup_under_a_new_id() {
     );
 }
 
+/// A backup from before a key took over does not know who signed what is remembered: it is an older ledger all the same, and what to do is said.
+#[test]
+fn l6_a_backup_from_before_a_rotation_is_told_as_what_it_is() {
+    let place = a_book();
+    assert_eq!(init(&place, &[]).exit, 0);
+    copy(&place.work().join(".glyph-ledger"), &beside(&place, "older"));
+    a_key(&place, "new.pem");
+    done(&place, &["key", "rotate", "../new.pem"]);
+    done(&place, &["apply", "--key", "../new.pem"]);
+    let ledger = place.work().join(".glyph-ledger");
+    fs::rename(&ledger, beside(&place, "newest")).unwrap();
+    copy(&beside(&place, "older"), &ledger);
+    for command in [["verify-chain", "--json"], ["log", "--json"], ["status", "--json"]] {
+        let said = place.run(&command);
+        assert_eq!((said.exit, code(&said).as_str()), (3, "LEDGER_REGRESSED"), "{said:?}");
+    }
+    let more = done(&place, &["explain", "LEDGER_REGRESSED"]).stdout;
+    assert!(more.contains("init --continues DIR"), "{more}");
+    // With the ledger moved out of its place the way on from it is named.
+    fs::rename(&ledger, beside(&place, "old")).unwrap();
+    for arguments in [&["log", "--json"][..], &["status", "--json"]] {
+        let said = place.run(arguments);
+        assert_eq!((said.exit, code(&said).as_str()), (3, "LEDGER_FOREIGN"), "{said:?}");
+        let next = said.json()["next"][1]["argv"].clone();
+        assert_eq!((&next[1], &next[2]), (&"init".into(), &"--continues".into()), "{next}");
+    }
+    let more = done(&place, &["explain", "LEDGER_FOREIGN"]).stdout;
+    assert!(more.contains("init --continues DIR"), "{more}");
+    let made = init(&place, &["--continues", "../old"]);
+    assert_eq!(made.exit, 0, "{made:?}");
+    assert_eq!(before(&place, &made.json())["size"], 2);
+}
+
 /// A first event names another ledger by its head. What nobody who is known signed is not named.
 #[test]
 fn l6_nobody_goes_on_from_a_head_that_a_stranger_signed() {

@@ -58,6 +58,44 @@ fn told(place: &Place, command: &str, arguments: &[&str]) -> Value {
     answer
 }
 
+/// A run is named by its id or by a cursor, of which it is the run that led to the state there.
+#[test]
+fn l7_a_run_is_named_by_cursors_as_well() {
+    let place = crate::support::a_tree(&[("one.json", r#"{"v": 1, "titel": "a"}"#)]);
+    let run = |arguments: &[&str]| done(&place, arguments).json()["data"]["run"].clone();
+    let first = run(&["apply", "--json"]);
+    let end = done(&place, &["log", "--json"]).json()["data"]["size"].as_u64().unwrap();
+    let second = run(&["undo", "--json"]);
+    let (first_id, before_second) = (first.as_str().unwrap(), (end - 1).to_string());
+    let named = format!("run:{first_id}");
+    let back = format!("run:{}^", second.as_str().unwrap());
+    for (cursor, expected) in [
+        ("@", &second),
+        ("@-1", &first),
+        (named.as_str(), &first),
+        (back.as_str(), &first),
+        (&first_id[..8], &first),
+        (before_second.as_str(), &first),
+    ] {
+        for verb in [&["certificate", "export"][..], &["certificate"], &["trace"]] {
+            let arguments = [&["migration"], verb, &[cursor, "--json"]].concat();
+            assert_eq!(run(&arguments), *expected, "{arguments:?}");
+        }
+    }
+    // Two are meant within a run as well as one, and none before the first.
+    let export = |cursor: &str| {
+        let said = place.run(&["migration", "certificate", "export", cursor, "--json"]);
+        let code = said.json()["diagnostics"][0]["code"].clone();
+        (said.exit, code, said.json()["diagnostics"][0]["message"].clone())
+    };
+    let (exit, code, message) = export("@~2");
+    assert_eq!((exit, code), (2, "CURSOR_UNKNOWN".into()), "{message}");
+    let expected = format!("name the run itself, run:{}", &second.as_str().unwrap()[..12]);
+    assert!(message.as_str().unwrap().ends_with(&expected), "{message}");
+    assert_eq!(export("@-2").1, "NO_RUN");
+    assert_eq!(export("zz").1, "CURSOR_UNKNOWN");
+}
+
 #[test]
 fn m11_m12_a_run_on_documents_is_told_in_three_ways() {
     let place = migrated();

@@ -43,6 +43,45 @@ fn p2_every_command_on_a_store_answers_in_json() {
     answer(&place, "resume", 2, &["migration", "resume"]);
 }
 
+/// A contract that was moved away keeps nobody from looking and from going back; whoever goes on is told which file is missed, and what to do.
+#[test]
+fn l4_a_store_is_read_by_the_contract_that_its_ledger_keeps() {
+    let place = Place::new();
+    let built_in = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/contract/built_in");
+    let contracts = crate::support::beside(&place, "contracts");
+    crate::support::copy(&built_in.join("glyph-store"), &contracts);
+    answer(&place, "init", 0, &["init", "--contract", "../contracts/contract.yaml"]);
+    crate::support::migrate(&place, "2");
+    let away = crate::support::beside(&place, "away");
+    fs::rename(&contracts, &away).unwrap();
+    let kept = |arguments: &[&str]| {
+        let said = place.run(arguments);
+        assert_eq!(said.exit, 0, "{arguments:?}: {said:?}");
+        assert!(said.stderr.contains("gone by the contract that the ledger keeps"), "{said:?}");
+    };
+    kept(&["status"]);
+    kept(&["undo"]);
+    kept(&["migration", "rollback", "--to", "@-1"]);
+    for arguments in [&["log"][..], &["verify-chain", "--objects"], &["replay"]] {
+        assert_eq!(place.run(arguments).exit, 0, "{arguments:?}");
+    }
+    let before = place.run(&["log"]).stdout;
+    for command in ["plan", "apply"] {
+        let refused = answer(&place, command, 1, &[command]);
+        assert_eq!(refused["diagnostics"][0]["code"], "IO");
+        let message = refused["diagnostics"][0]["message"].as_str().unwrap();
+        assert!(message.contains("contracts/contract.yaml: "), "{message}");
+        assert!(message.contains("write where the contract is into"), "{message}");
+        assert!(message.ends_with(".glyph/ledger/contract.path"), "{message}");
+    }
+    assert_eq!(place.run(&["log"]).stdout, before);
+    let named = format!("{}\n", away.join("contract.yaml").display());
+    fs::write(place.work().join(".glyph/ledger/contract.path"), named).unwrap();
+    answer(&place, "plan", 0, &["plan"]);
+    let said = place.run(&["status"]);
+    assert!(said.exit == 0 && !said.stderr.contains("gone by"), "{said:?}");
+}
+
 #[test]
 fn m17_a_locked_run_of_a_store_needs_the_environment_of_the_last_run() {
     let place = Place::new();

@@ -81,7 +81,7 @@ fn l6_a_ledger_that_is_not_what_witnesses_saw_is_refused_whoever_saw_it() {
     let (place, _) = a_ledger();
     let older = beside(&place, "older");
     copy(&place.work().join(".glyph-ledger"), &older);
-    done(&place, &["key", "approvals", "1"]);
+    done(&place, &["key", "approvals", "0"]);
     let note = done(&place, &["head", "show"]).stdout;
     fs::remove_dir_all(place.home().join("state")).unwrap();
     fs::remove_dir_all(place.work().join(".glyph-ledger")).unwrap();

@@ -351,6 +351,70 @@ fn read_only(place: &Place, what: &str, arguments: &[&str]) -> Option<Said> {
     began.then_some(said)
 }
 
+/// Names of migrations and of the database itself are on one line and obeyed by no terminal, whichever command tells them.
+#[test]
+fn s5_a_name_cannot_pass_for_another_line() {
+    let place = scene();
+    let (odd, shown) = ("a\n  next: rm -rf\u{1b}[2J", "a\\n  next: rm -rf\\u{1b}[2J");
+    let folder = place.work().join(odd);
+    let migrations = folder.join("migrations");
+    fs::create_dir(&folder).unwrap();
+    fs::rename(place.work().join("db/migrations"), &migrations).unwrap();
+    fs::rename(migrations.join("0002_next.sql"), migrations.join(format!("0002_{odd}.sql")))
+        .unwrap();
+    let database = format!("{odd}/{odd}.db");
+    fs::rename(self::database(&place), place.work().join(&database)).unwrap();
+    let all = |arguments: &[&str]| {
+        let said = place.run(arguments);
+        let text = format!("{}{}", said.stdout, said.stderr);
+        assert!(text.contains(shown), "{arguments:?}: {text}");
+        let passed = text.contains("\n  next: rm") || text.contains('\u{1b}');
+        assert!(!passed, "{arguments:?}: {text}");
+    };
+    let folder = format!("{odd}/migrations");
+    let init = ["init", "--database", &database, "--migrations", &folder];
+    all(&init);
+    for arguments in [&["status"][..], &["check"], &["plan"], &["plan", "-o", "../p.json"], &init] {
+        all(arguments);
+    }
+    let second = migrations.join(format!("0002_{odd}.sql"));
+    let good = fs::read(&second).unwrap();
+    fs::write(&second, "ALTER TABLE t ADD COLUMN;").unwrap();
+    for command in ["check", "plan", "apply"] {
+        all(&[command]);
+    }
+    fs::write(&second, good).unwrap();
+    apply(&place);
+    fs::write(&second, "SELECT 1;").unwrap();
+    for command in ["status", "check", "plan"] {
+        all(&[command]);
+    }
+    fs::write(place.work().join(&database), "none").unwrap();
+    all(&["status"]);
+    fs::remove_file(place.work().join(&database)).unwrap();
+    for command in ["status", "plan", "undo"] {
+        all(&[command]);
+    }
+}
+
+/// What only a hand can put right is named with its line, and not another command that says the same.
+#[test]
+fn s5_a_script_that_sqlite_refuses_is_to_be_mended_at_its_line() {
+    let place = scene();
+    done(&place, &INIT_COMMAND);
+    let second = place.work().join("db/migrations/0002_next.sql");
+    let good = fs::read(&second).unwrap();
+    fs::write(&second, "-- more\nALTER TABLE t ADD COLUMN;\n").unwrap();
+    for command in ["check", "plan", "apply"] {
+        let answer = told(&place, command, 6, &[command]);
+        assert_eq!(answer["diagnostics"][0]["mend"], "0002_next.sql:2", "{answer}");
+        let said = place.run(&[command]);
+        assert!(said.stderr.contains("  mend: 0002_next.sql:2\n"), "{said:?}");
+    }
+    fs::write(&second, good).unwrap();
+    assert_eq!(told(&place, "check", 0, &["check"])["diagnostics"].as_array().unwrap().len(), 0);
+}
+
 #[test]
 fn s5_odd_names_and_links_lead_to_the_database_itself() {
     let name = "dätä & so on/my äpp %41?x=#1 'q'.db";

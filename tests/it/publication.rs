@@ -175,6 +175,56 @@ fn l6_a_published_folder_that_was_bent_is_refused_by_both_verifiers() {
     assert_eq!(verdicts(&place, &["--ledger", &id]).0, 7);
 }
 
+/// Whatever became of its files, publishing again leaves the folder that verifies, and says which it put right.
+#[test]
+fn l6_a_published_folder_that_was_damaged_is_put_right_and_that_is_said() {
+    let (place, id) = a_ledger(DOCUMENTS);
+    publish(&place, &[]);
+    let good: BTreeMap<PathBuf, Vec<u8>> =
+        files(&public(&place)).into_iter().map(|(path, (bytes, _))| (path, bytes)).collect();
+    let contents = || -> BTreeMap<PathBuf, Vec<u8>> {
+        files(&public(&place)).into_iter().map(|(path, (bytes, _))| (path, bytes)).collect()
+    };
+    assert!(good.len() >= 7, "{:?}", good.keys());
+    for (path, bytes) in good.iter().filter(|(path, _)| !path.ends_with("checkpoint")) {
+        let name = path.strip_prefix(public(&place)).unwrap().display().to_string();
+        let mut changed = bytes.clone();
+        changed[bytes.len() / 2] ^= 1;
+        let longer = [bytes, &b"\n"[..]].concat();
+        for damaged in [Some(changed), Some(longer), Some(bytes[1..].to_vec()), None] {
+            match damaged {
+                Some(bytes) => fs::write(path, bytes).unwrap(),
+                None => fs::remove_file(path).unwrap(),
+            }
+            let published = publish(&place, &[]);
+            assert_eq!(published["mended"]["named"], serde_json::json!([name]), "{published}");
+            assert_eq!(
+                (&published["mended"]["files"], &published["written"]),
+                (&1.into(), &1.into())
+            );
+            assert_eq!(contents(), good, "{name}");
+        }
+    }
+    // Nothing is left of it but the head; and a publication that also brings something new.
+    fs::remove_dir_all(public(&place).join("tile")).unwrap();
+    assert_eq!(publish(&place, &[])["mended"]["files"], good.len() as u64 - 2);
+    assert_eq!(contents(), good);
+    fs::write(public(&place).join("tile/entries/000"), "other").unwrap();
+    done(&place, &["undo"]);
+    let said = done(&place, &["head", "publish", "../public"]).stdout;
+    let told = "mended 1 file that had gone missing or been changed: tile/entries/000\n";
+    assert!(said.contains(told), "{said}");
+    assert_eq!(verdicts(&place, &["--ledger", &id]).0, 7);
+    assert_eq!(publish(&place, &[])["mended"], Value::Null);
+    // The nodes that are kept beside the ledger are not believed where they lead nowhere.
+    let leaves = place.work().join(".glyph-ledger/cache/tree/0");
+    let mut bytes = fs::read(&leaves).unwrap();
+    bytes[40] ^= 1;
+    fs::write(&leaves, bytes).unwrap();
+    assert_eq!(publish(&place, &[])["written"], 0);
+    assert_eq!(verdicts(&place, &["--ledger", &id]).0, 7);
+}
+
 #[test]
 fn l6_a_folder_of_something_else_is_never_published_to() {
     let (place, _) = a_ledger(2);

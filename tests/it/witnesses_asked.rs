@@ -29,8 +29,8 @@ fn a_ledger() -> (Place, VerifyingKey) {
     (place, VerifyingKey::from_bytes(&bytes).unwrap())
 }
 
-fn append(place: &Place, number: &str) {
-    done(place, &["key", "approvals", number]);
+fn append(place: &Place) {
+    done(place, &["key", "approvals", "0"]);
 }
 
 /// Asks the witness `number` at that address.
@@ -87,14 +87,14 @@ fn l6_a_witness_cosigns_the_head_and_what_it_signed_is_kept() {
     assert_eq!((name, fs::read(&file).unwrap()), (size.clone(), head.encode()));
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     // The next one goes on from there, with a proof and without a question; the one before is not needed any more.
-    append(&place, "1");
+    append(&place);
     let second = cosigned(&place, &witness, 1);
     assert_eq!(old_sizes(&witness), ["old 0".to_owned(), format!("old {size}")]);
     assert_eq!(kept(&place).len(), 1);
     assert_eq!(kept(&place)[0].0, second["size"].to_string());
     // Who remembers nothing is told the size, once, and asks again.
     fs::remove_dir_all(place.home().join("state/witnessed")).unwrap();
-    append(&place, "2");
+    append(&place);
     cosigned(&place, &witness, 1);
     assert_eq!(old_sizes(&witness)[2..], ["old 0".to_owned(), format!("old {}", second["size"])]);
     // The same head again has one line of that witness.
@@ -144,7 +144,7 @@ fn l6_what_is_kept_goes_along_with_heads_proofs_bundles_and_publications() {
     );
     assert_eq!(line(&fs::read_to_string(beside(&place, "cosigned")).unwrap()), 1);
     // Of a newer head it says nothing.
-    append(&place, "1");
+    append(&place);
     assert_eq!(line(&done(&place, &["head", "show"]).stdout), 0);
     assert_eq!(
         line(
@@ -214,12 +214,12 @@ fn l6_enough_witnesses_show_a_ledger_to_be_complete_without_a_head_from_elsewher
     fs::remove_dir_all(place.home().join("state/pins")).unwrap();
     assert_eq!(judged(&place), (0, vec![], "witnesses".into()));
     // A newer head that only one of them saw does not take that away, nor does the ledger's own going on.
-    append(&place, "1");
+    append(&place);
     cosigned(&place, &witnesses[1], 2);
     fs::remove_dir_all(place.home().join("state/pins")).unwrap();
     assert_eq!(judged(&place), (0, vec![], "witnesses".into()));
     // One that is down is told, and the others are asked all the same.
-    append(&place, "2");
+    append(&place);
     let [one, two, three] = witnesses;
     drop(one);
     let said = place.run(&[
@@ -239,7 +239,7 @@ fn l6_enough_witnesses_show_a_ledger_to_be_complete_without_a_head_from_elsewher
     // What the witnesses saw shows that something was cut off, with no pin left.
     let older = beside(&place, "older");
     copy(&place.work().join(".glyph-ledger"), &older);
-    append(&place, "3");
+    append(&place);
     for (number, witness) in [(2, &two), (3, &three)] {
         cosigned(&place, witness, number);
     }
@@ -277,8 +277,8 @@ fn l6_witnesses_tell_of_a_ledger_that_was_rolled_back_and_of_a_fork() {
     let witness = Conforming::new(1, log).listening();
     let older = beside(&place, "older");
     copy(&place.work().join(".glyph-ledger"), &older);
-    append(&place, "1");
-    append(&place, "2");
+    append(&place);
+    append(&place);
     cosigned(&place, &witness, 1);
     let refused = |code: &str| {
         let said = ask(&place, &witness.url(), 1, &[]);
@@ -293,10 +293,10 @@ fn l6_witnesses_tell_of_a_ledger_that_was_rolled_back_and_of_a_fork() {
     copy(&older, &place.work().join(".glyph-ledger"));
     refused("LEDGER_REGRESSED");
     // Another history, as long as that and longer.
-    append(&place, "3");
-    append(&place, "4");
+    append(&place);
+    append(&place);
     refused("LEDGER_DIVERGED");
-    append(&place, "5");
+    append(&place);
     refused("LEDGER_DIVERGED");
 }
 
@@ -306,7 +306,7 @@ fn l6_a_ledger_that_does_not_continue_what_is_kept_is_shown_to_no_witness() {
     let witness = Conforming::new(1, log).listening();
     let older = beside(&place, "older");
     copy(&place.work().join(".glyph-ledger"), &older);
-    append(&place, "1");
+    append(&place);
     cosigned(&place, &witness, 1);
     fs::remove_dir_all(place.home().join("state/pins")).unwrap();
     fs::remove_dir_all(place.work().join(".glyph-ledger")).unwrap();
@@ -316,7 +316,7 @@ fn l6_a_ledger_that_does_not_continue_what_is_kept_is_shown_to_no_witness() {
         let answer = said.json();
         assert_eq!((said.exit, codes(&answer)), (3, vec![code]), "{answer:#}");
         assert_eq!(answer["diagnostics"][0]["evidence"].as_array().unwrap().len(), 2);
-        append(&place, "2");
+        append(&place);
     }
     assert_eq!(witness.requests().len(), 1);
 }

@@ -11,7 +11,7 @@ use super::super::context::{Context, with_cosignatures};
 use super::super::documents;
 use super::super::new_file::NewFile;
 use super::super::output::{Answer, Done};
-use super::super::terminal::{Paint, plain};
+use super::super::terminal::{Paint, path_shown};
 use super::super::words::count;
 use crate::diagnostic::{Failure, OBJECT_MISSING};
 use crate::effects::Signer;
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Writt
 impl Answer for Written {
     fn write(&self, out: &mut dyn Write, _: Paint) -> io::Result<()> {
         let Self { file, events, root, runs, .. } = self;
-        let file = plain(&file.display().to_string());
+        let file = path_shown(file);
         writeln!(out, "{}, {} in {file}", count(*events, "event"), count(*runs, "run"))?;
         self.files.iter().try_for_each(|file| writeln!(out, "  {file}"))?;
         writeln!(out, "head to compare it with  {events}:{root}")

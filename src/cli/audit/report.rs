@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::super::context::Context;
 use super::super::new_file::NewFile;
 use super::super::output::{Answer, Done};
-use super::super::terminal::{Paint, plain};
+use super::super::terminal::{Paint, path_shown};
 use super::super::words::count;
 use super::super::{documents, failure};
 use crate::diagnostic::{Failure, OBJECT_MISSING};
@@ -83,7 +83,7 @@ fn told(error: ReportError, file: &Path) -> Failure {
 impl Answer for Written {
     fn write(&self, out: &mut dyn Write, _: Paint) -> io::Result<()> {
         let Self { file, events, root, .. } = self;
-        writeln!(out, "{} in {}", count(*events, "event"), plain(&file.display().to_string()))?;
+        writeln!(out, "{} in {}", count(*events, "event"), path_shown(file))?;
         writeln!(out, "head to compare it with  {events}:{root}")
     }
 }

@@ -13,7 +13,7 @@ use crate::cli::documents::Described;
 use crate::cli::job;
 use crate::cli::output::{Answer, Done};
 use crate::cli::plan::{write_loss, write_steps};
-use crate::cli::terminal::{Paint, plain};
+use crate::cli::terminal::{Paint, one_line};
 use crate::diagnostic::{Exit, Failure};
 use crate::migrate::{LossSummary, PlannedStep, Store, Tried, check};
 
@@ -67,10 +67,10 @@ impl Answer for Verdict {
             return writeln!(
                 out,
                 "version {} is the one asked for; nothing to do",
-                plain(&self.from)
+                one_line(&self.from)
             );
         }
-        let way = format!("{} -> {}", plain(&self.from), plain(&self.to));
+        let way = format!("{} -> {}", one_line(&self.from), one_line(&self.to));
         writeln!(out, "{}", paint.strong(format_args!("{way} could be applied")))?;
         write_steps(&self.steps, out)?;
         write_loss(&self.loss, out, paint)

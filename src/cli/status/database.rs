@@ -10,7 +10,7 @@ use super::{Answered, Head, Object, Pending, Seen, Verified, Writer, last_verifi
 use crate::cli::context::Context;
 use crate::cli::databases;
 use crate::cli::output::{Answer, Done};
-use crate::cli::terminal::{Paint, plain};
+use crate::cli::terminal::{Paint, one_line, path_shown};
 use crate::cli::words::{count, time};
 use crate::diagnostic::{Failure, STORE_DISAGREES};
 use crate::migrate::{ACCEPT_DRIFT, OpenStore, Status, failures};
@@ -149,13 +149,13 @@ pub(super) fn answer(
 impl Answer for OfDatabase {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         let version = self.version.as_deref().unwrap_or("not told");
-        writeln!(out, "{}", paint.strong(format_args!("database version {}", plain(version))))?;
-        writeln!(out, "  database    {}", self.database.display())?;
+        writeln!(out, "{}", paint.strong(format_args!("database version {}", one_line(version))))?;
+        writeln!(out, "  database    {}", path_shown(&self.database))?;
         if let Some(migrations) = &self.migrations {
-            writeln!(out, "  migrations  {}", migrations.display())?;
+            writeln!(out, "  migrations  {}", path_shown(migrations))?;
         }
         if let Some(layout) = &self.layout {
-            let books = self.books.as_ref().map(|table| format!(", kept in {table}"));
+            let books = self.books.as_ref().map(|table| format!(", kept in {}", one_line(table)));
             writeln!(out, "  layout      {layout}{}", books.unwrap_or_default())?;
         }
         match self.applied {
@@ -167,10 +167,10 @@ impl Answer for OfDatabase {
         }
         for Migration { version, file } in &self.pending {
             let file = file.as_deref().unwrap_or_default();
-            writeln!(out, "  pending     {}  {}", plain(version), plain(file))?;
+            writeln!(out, "  pending     {}  {}", one_line(version), one_line(file))?;
         }
         for Found { kind, told, .. } in &self.findings {
-            writeln!(out, "  {:10}  {}", kind.replace('_', " "), plain(told))?;
+            writeln!(out, "  {:10}  {}", kind.replace('_', " "), one_line(told))?;
         }
         if let Some(pending) = &self.pending_run {
             let phase =
@@ -179,7 +179,7 @@ impl Answer for OfDatabase {
         }
         for object in &self.objects {
             let drift = object.drift.replace('_', " ");
-            writeln!(out, "  drift       {}: {drift}", plain(&object.id))?;
+            writeln!(out, "  drift       {}: {drift}", one_line(&object.id))?;
         }
         if let Some(writer) = &self.writer {
             let pid = writer.pid.map_or_else(String::new, |pid| format!(" {pid}"));

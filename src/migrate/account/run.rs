@@ -55,16 +55,16 @@ impl RunOutcome {
     }
 }
 
-/// The run whose id begins with `name`, with or without `run:` before it; without a name the last one that began.
+/// The run that `name` names: the first digits of its id, with or without `run:` before them, or a cursor, of which it is the run that the
+/// state there is the outcome of. Without a name the last one that began.
 pub fn find_run(ledger: &Ledger, name: Option<&str>) -> Result<RunSpan, CursorError> {
     let mut spans = spans(ledger);
     let Some(name) = name else {
         return spans.pop().ok_or(CursorError::NoRun);
     };
     let digits = name.strip_prefix("run:").unwrap_or(name);
-    let cursor: Cursor = format!("run:{digits}").parse()?;
-    let Cursor::Run { id, before: false } = cursor else {
-        return Err(CursorError::Form { text: name.to_owned() });
+    let Ok(Cursor::Run { id, before: false }) = format!("run:{digits}").parse() else {
+        return at(ledger, name, spans);
     };
     spans.retain(|span| span.run.to_string().starts_with(&id));
     let (what, size) = (format!("run {id}"), ledger.state().size());
@@ -72,6 +72,25 @@ pub fn find_run(ledger: &Ledger, name: Option<&str>) -> Result<RunSpan, CursorEr
         0 | 1 => spans.pop().ok_or(CursorError::Unknown { what, size }),
         _ => Err(CursorError::Ambiguous { what }),
     }
+}
+
+/// The last run that was committed at the cursor `name`. Within a run that is not committed there, two are meant as well as one.
+fn at(ledger: &Ledger, name: &str, spans: Vec<RunSpan>) -> Result<RunSpan, CursorError> {
+    let size = ledger.resolve(&name.parse()?)?;
+    let under_way = |span: &&RunSpan| {
+        let staged = match (span.committed, span.outcome) {
+            (Some(committed), _) => size <= committed,
+            (None, RunOutcome::Open) => true,
+            (None, _) => size < span.end,
+        };
+        span.first < size && staged
+    };
+    if let Some(within) = spans.iter().find(under_way) {
+        let (cursor, run) = (name.to_owned(), within.run.short());
+        return Err(CursorError::Within { cursor, run });
+    }
+    let committed = |span: &RunSpan| span.committed.is_some_and(|committed| committed < size);
+    spans.into_iter().rfind(committed).ok_or(CursorError::NoRun)
 }
 
 /// Every run of the ledger, in the order in which they began.

@@ -111,7 +111,7 @@ pub struct StepOutcome {
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
     /// SQLite refused a statement.
-    #[error("{script}:{line}: {message}\n  in: {sql}")]
+    #[error("{script}:{line}: {message}; in: {sql}")]
     Statement {
         /// The script's name.
         script: String,
@@ -123,7 +123,7 @@ pub enum StepError {
         message: String,
     },
     /// A statement does what no migration may do.
-    #[error("{script}:{line}: {what} is not allowed in a migration\n  in: {sql}")]
+    #[error("{script}:{line}: {what} is not allowed in a migration; in: {sql}")]
     Refused {
         /// The script's name.
         script: String,
