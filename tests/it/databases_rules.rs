@@ -2,7 +2,7 @@
 //! that fits the structure, settings of the file that are left out, and going back without the folder.
 
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -230,30 +230,32 @@ fn a_writer_that_never_pauses_does_not_keep_a_run_from_its_end() {
     ]);
     sql(&place, "CREATE TABLE trail(a);");
     done(&place, &[&INIT_COMMAND[..], &["--baseline", "0001", "--believe-baseline"]].concat());
-    let (path, stop) = (database(&place), AtomicBool::new(false));
-    let written = std::thread::scope(|scope| {
+    let (path, stop, written) = (database(&place), AtomicBool::new(false), AtomicI64::new(0));
+    std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
             let connection = rusqlite::Connection::open(&path).unwrap();
             connection.busy_timeout(Duration::from_mins(1)).unwrap();
-            let mut written = 0;
             while !stop.load(Ordering::Relaxed) {
                 connection.execute("INSERT INTO trail VALUES (1)", []).unwrap();
-                written += 1;
+                written.fetch_add(1, Ordering::Relaxed);
             }
-            written
         });
         let said = place.run(&["apply", "--hold-writes", "--wait", "60"]);
+        let then = written.load(Ordering::Relaxed);
+        while written.load(Ordering::Relaxed) < then + 2 && !writer.is_finished() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let undone = place.run(&["undo", "--hold-writes", "--wait", "60", "--discard-changes"]);
         let again = place.run(&["apply", "--hold-writes", "--wait", "60"]);
         stop.store(true, Ordering::Relaxed);
-        let written = writer.join().unwrap();
+        writer.join().unwrap();
         assert_eq!(
             (said.exit, undone.exit, again.exit),
             (0, 0, 0),
             "{said:?} {undone:?} {again:?}"
         );
-        written
     });
+    let written = written.into_inner();
     let kept = number(&place, "SELECT count(*) FROM trail");
     assert!(kept > 0 && kept < written, "going back took rows away: {kept} of {written}");
     assert_eq!(number(&place, "SELECT count(*) FROM pragma_table_info('users')"), 4);

@@ -35,7 +35,10 @@ fn rewritten(format: Format, input: &[u8]) -> Option<Document> {
     assert_eq!(back.value, document.value, "written as another value");
     assert_eq!(document.with(back.value.clone()).write().as_ref(), Ok(&written));
     let kept = serde_json::to_vec(&document.value).expect("a value has a JSON form");
-    let kept: Value = serde_json::from_slice(&kept).expect("and comes back from it");
-    assert_eq!(kept, document.value);
+    match serde_json::from_slice::<Value>(&kept) {
+        Ok(kept) => assert_eq!(kept, document.value),
+        // serde_json reads at most 128 levels, and says so.
+        Err(error) => assert!(error.to_string().starts_with("recursion limit"), "{error}"),
+    }
     Some(document)
 }

@@ -130,7 +130,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "state",
-        about: "state caches: one form each, and a digest",
+        about: "state caches: what is read has a digest, and is written to bytes that have it too",
         check: state::cache,
         seeds: seeds::states,
         heap_bytes: 128 * KIB,
