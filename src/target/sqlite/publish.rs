@@ -77,7 +77,7 @@ impl Publisher {
         let alone = match access {
             Access::Alone => Some(alone::begin(&guest)?),
             Access::Shared => {
-                guest.run(|connection| connection.execute_batch("BEGIN IMMEDIATE"))?;
+                guest.begin_writing()?;
                 None
             }
         };
