@@ -376,7 +376,13 @@ impl From<&PublicationError> for Failure {
     fn from(error: &PublicationError) -> Self {
         match error {
             PublicationError::Taken { dir, .. } => at_path(&USAGE, error, dir),
-            PublicationError::Head { path, .. } => at_path(&LEDGER_DAMAGED, error, path),
+            PublicationError::Head { path, .. } => {
+                let told = format!(
+                    "{error}; where that is this ledger's, remove it, and `head publish` writes it anew"
+                );
+                at_path(&LEDGER_DAMAGED, &told, path)
+            }
+            PublicationError::NotAFile { path } => at_path(&LEDGER_DAMAGED, error, path),
             PublicationError::Foreign { dir, .. } => at_path(&LEDGER_FOREIGN, error, dir),
             PublicationError::Later { dir, .. } => at_path(&LEDGER_REGRESSED, error, dir),
             PublicationError::Diverged { dir, .. } => at_path(&LEDGER_DIVERGED, error, dir),
@@ -394,6 +400,9 @@ impl From<&PublicationError> for Failure {
 impl From<&PublishedError> for Failure {
     fn from(error: &PublishedError) -> Self {
         match error {
+            PublishedError::Head(PublicationError::Head { path, .. }) => {
+                at_path(&LEDGER_DAMAGED, error, path)
+            }
             PublishedError::Head(error) => error.into(),
             PublishedError::Foreign { .. } => plainly(&LEDGER_FOREIGN, error),
             PublishedError::Io { path, source } if source.kind() == io::ErrorKind::NotFound => {

@@ -131,12 +131,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Check
         },
     )?;
     if verdicts.total() == 0 {
-        let told = format!(
-            "no document at {}: no contract says that a file there is of its kind",
-            target.display()
-        );
-        let failure = Failure::new(&NOTHING_HERE, told).at(target.display().to_string());
-        return Err(failure.next(["migration", "list"]));
+        return Err(no_document(target, !verdicts.left_out.is_empty()));
     }
     let refused = verdicts
         .documents
@@ -290,5 +285,19 @@ impl Answer for Verdicts {
             )?;
         }
         Ok(())
+    }
+}
+
+/// That nothing at `target` is a document; `left_out` says whether something was left out there.
+pub(super) fn no_document(target: &Path, left_out: bool) -> Failure {
+    let place = target.display().to_string();
+    let nothing = |reason| {
+        Failure::new(&NOTHING_HERE, format!("no document at {place}: {reason}")).at(&*place)
+    };
+    if left_out {
+        nothing("all that a contract claims there is left out").next(["status"])
+    } else {
+        let told = "no contract says that a file there is of its kind";
+        nothing(told).next(["migration", "list"])
     }
 }

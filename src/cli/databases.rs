@@ -287,15 +287,18 @@ pub(super) fn must_be_free(site: &Site, ledger: &Path) -> Result<(), Failure> {
 /// The contract in `file`, where a ledger was told that it is; that stands in the file `told_in`.
 pub(super) fn load_remembered(file: &Path, told_in: &Path) -> Result<Contract, Failure> {
     load_file(file).map_err(|error| match error {
-        ContractError::Io { ref path, .. } => {
-            let told = format!(
-                "a file of the contract that the ledger was set up with cannot be read: {error}; put it back, or write where the contract is into {}",
-                told_in.display()
-            );
-            Failure::new(&IO, told).at(path.display().to_string())
-        }
+        ContractError::Io { ref path, .. } => remembered(path, &error, told_in),
         error => error.into(),
     })
+}
+
+/// A file of a contract that cannot be read; that it is at `path` stands in the file `told_in`.
+pub(super) fn remembered(path: &Path, error: &ContractError, told_in: &Path) -> Failure {
+    let told = format!(
+        "a file of the contract that the ledger was set up with cannot be read: {error}; put it back, or write where the contract is into {}",
+        told_in.display()
+    );
+    Failure::new(&IO, told).at(path.display().to_string())
 }
 
 /// Which file or folder it is, by whatever name.

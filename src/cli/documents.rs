@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::care::inside;
 use super::context::{Context, LEDGER_FOLDER, Located};
+use super::databases::remembered;
 use super::new_file::NewFile;
 use super::terminal::one_line;
 use super::{contracts, failure};
-use crate::contract::{Contract, Source, registry};
+use crate::contract::{Contract, ContractError, Source, registry};
 use crate::diagnostic::{Failure, NOTHING_HERE, USAGE};
 use crate::document::{Value, json};
 use crate::migrate::documents::{
@@ -86,6 +87,9 @@ pub(super) struct Settings {
     /// What every command leaves out, by ids or globs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<String>,
+    /// The file that they were read from.
+    #[serde(skip)]
+    kept_in: Option<PathBuf>,
 }
 
 impl Working {
@@ -109,7 +113,7 @@ impl Described {
         });
         let contracts = contracts.collect::<Result<_, Failure>>()?;
         let parameters = self.set.iter().map(|given| parameter(given)).collect::<Result<_, _>>()?;
-        Ok(Settings { contracts, parameters, left_out: Vec::new() })
+        Ok(Settings { contracts, parameters, left_out: Vec::new(), kept_in: None })
     }
 }
 
@@ -117,7 +121,12 @@ impl Settings {
     pub(super) fn contracts(&self) -> Result<Vec<Contract>, Failure> {
         let load = |named: &String| {
             let contract = contracts::named(named).and_then(Source::judge);
-            contract.map_err(|error| Failure::from(&error))
+            contract.map_err(|error| match (&error, &self.kept_in) {
+                (ContractError::Io { path, .. }, Some(kept_in)) => {
+                    remembered(path, &error, kept_in)
+                }
+                _ => error.into(),
+            })
         };
         self.contracts.iter().map(load).collect()
     }
@@ -144,7 +153,8 @@ impl Settings {
     pub(super) fn taking_in(mut self, named: &[String]) -> Result<Self, Failure> {
         for named in named {
             let before = self.left_out.len();
-            self.left_out.retain(|left_out| left_out != named);
+            // As it was named, or as it is told.
+            self.left_out.retain(|left_out| left_out != named && one_line(left_out) != *named);
             if self.left_out.len() == before {
                 let names: Vec<String> = self.left_out.iter().map(|name| one_line(name)).collect();
                 let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
@@ -171,10 +181,13 @@ impl Settings {
     pub(super) fn read(ledger: &Path) -> Result<Option<Self>, Failure> {
         let file = ledger.join(SETTINGS_FILE);
         match fs::read(&file) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-                Failure::new(&USAGE, format!("not the settings of documents: {error}"))
-                    .at(file.display().to_string())
-            }),
+            Ok(bytes) => match serde_json::from_slice::<Self>(&bytes) {
+                Ok(settings) => Ok(Some(Self { kept_in: Some(file), ..settings })),
+                Err(error) => {
+                    let told = format!("not the settings of documents: {error}");
+                    Err(Failure::new(&USAGE, told).at(file.display().to_string()))
+                }
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failure::io(&file)(error)),
         }

@@ -7,6 +7,7 @@ use ledger_format::hash::ContentHash;
 use serde::Serialize;
 
 use super::care::{Book, Care};
+use super::check::no_document;
 use super::context::Context;
 use super::output::{Answer, Done};
 use super::plan::write_all_left_out;
@@ -14,7 +15,7 @@ use super::prove::{Arguments, missing};
 use super::terminal::{Paint, one_line};
 use super::words::count;
 use super::{documents, progress};
-use crate::diagnostic::{Failure, NOTHING_HERE};
+use crate::diagnostic::Failure;
 use crate::effects::KernelSyncs;
 use crate::migrate::MigrateError;
 use crate::migrate::documents::{Collection, DocumentsPolicy, Former, Refusal};
@@ -123,11 +124,7 @@ impl Proving<'_> {
     ) -> Result<Making, Failure> {
         let ids = survey.documents;
         if ids.is_empty() {
-            let place = target.display().to_string();
-            let told = format!(
-                "no document at {place}: no contract says that a file there is of its kind"
-            );
-            return Err(Failure::new(&NOTHING_HERE, told).at(place).next(["migration", "list"]));
+            return Err(no_document(target, !survey.left_out.is_empty()));
         }
         let prover = TreeProver::new(self.collection, self.policy, self.former)?;
         let bar = progress::Documents::new(context, ids.len() as u64);

@@ -78,6 +78,9 @@ fn must_mean_the_last(ledger: &Ledger) -> Result<(), Failure> {
 /// The number of events to go back to: as many as there were at `to`, else before the last run.
 fn size_at(to: Option<&Cursor>, ledger: &Ledger) -> Result<u64, Failure> {
     if to.is_none() {
+        if let Some(open) = &ledger.state().runs().open {
+            return Err(MigrateError::Pending { run: open.run, phase: "under way" }.into());
+        }
         must_mean_the_last(ledger)?;
     }
     let resolved = ledger.resolve(to.unwrap_or(&Cursor::RunsBack(1)));

@@ -3,9 +3,9 @@
 //! nothing in the ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use ledger_format::body::Role;
@@ -18,6 +18,7 @@ use ledger_format::tile::{
     TILE_WIDTH, Tile, Tiles as _, entries, entries_bytes, tile_bytes, tiles_of,
 };
 use ledger_format::tree::root;
+use rustix::fs::OFlags;
 
 use super::tree::{StoredTree, TreeError};
 use super::vouching::{HEADS, heads_of, heads_path};
@@ -121,6 +122,12 @@ pub enum PublicationError {
         /// The file.
         path: PathBuf,
     },
+    /// What stands in the place of a file is none.
+    #[error("{} is no regular file, so nobody published it", path.display())]
+    NotAFile {
+        /// Its place.
+        path: PathBuf,
+    },
     /// The log key is not one that the ledger knows as such.
     #[error("key {} is none that may publish heads of this ledger", key.short())]
     NotPublisher {
@@ -193,13 +200,12 @@ fn standing(dir: &Path) -> Result<Option<SignedHead>, PublicationError> {
 
 /// The head in a published folder.
 pub(super) fn read_head(path: &Path) -> Result<SignedHead, PublicationError> {
-    let length = fs::metadata(path).map_err(at(path))?.len();
-    let too_long = || HeadError::Form("longer than a note");
+    let missing = || at(path)(io::ErrorKind::NotFound.into());
+    let file = open(path)?.ok_or_else(missing)?;
     let head = |error| PublicationError::Head { path: path.to_owned(), error };
-    if length > NOTE_BYTES_MAX as u64 {
-        return Err(head(too_long()));
-    }
-    SignedHead::parse(&fs::read(path).map_err(at(path))?).map_err(head)
+    let bytes = bounded(file, NOTE_BYTES_MAX as u64).map_err(at(path))?;
+    SignedHead::parse(&bytes.ok_or_else(|| head(HeadError::Form("longer than a note")))?)
+        .map_err(head)
 }
 
 fn must_be_free(dir: &Path) -> Result<(), PublicationError> {
@@ -442,13 +448,29 @@ impl Mended {
 
 /// The bytes of a file, if it is there and has no more than `longest`.
 fn there(path: &Path, longest: u64) -> Result<Option<Vec<u8>>, PublicationError> {
-    let file = match fs::File::open(path) {
+    let Some(file) = open(path)? else { return Ok(None) };
+    bounded(file, longest).map_err(at(path))
+}
+
+/// A file that may be a stranger's, if something is there: a pipe is not waited for.
+pub(super) fn open(path: &Path) -> Result<Option<File>, PublicationError> {
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let file = match File::options().read(true).custom_flags(nonblocking).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(at(path)(source)),
     };
+    if file.metadata().map_err(at(path))?.is_file() {
+        Ok(Some(file))
+    } else {
+        Err(PublicationError::NotAFile { path: path.to_owned() })
+    }
+}
+
+/// All of a file; nothing if it is longer than `longest`.
+pub(super) fn bounded(file: File, longest: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    file.take(longest + 1).read_to_end(&mut bytes).map_err(at(path))?;
+    file.take(longest + 1).read_to_end(&mut bytes)?;
     Ok(Some(bytes).filter(|bytes| bytes.len() as u64 <= longest))
 }
 

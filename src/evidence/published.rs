@@ -2,7 +2,6 @@
 //! nothing else; derives everything from the events' bytes.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +15,7 @@ use ledger_format::tile::{TILE_WIDTH, Tile, entries, root_of, tile_bytes, tiles_
 use ledger_format::tree::Frontier;
 use projections::{Entry, Illegal, KeyRing, State};
 
-use super::publication::{CHECKPOINT, PublicationError, read_head};
+use super::publication::{CHECKPOINT, PublicationError, bounded, open, read_head};
 use super::vouching::heads_path;
 
 /// What a good folder holds.
@@ -310,9 +309,9 @@ fn read_heads(dir: &Path, newest: &SignedHead) -> Result<Vec<SignedHead>, Publis
 
 fn read(path: &Path, longest: u64) -> Result<Vec<u8>, PublishedError> {
     let io = |source| PublishedError::Io { path: path.to_owned(), source };
-    if fs::metadata(path).map_err(io)?.len() > longest {
-        let reason = "longer than any file of its kind";
-        return Err(PublishedError::Differs { path: path.to_owned(), reason });
-    }
-    fs::read(path).map_err(io)
+    let file = open(path)?.ok_or_else(|| io(io::ErrorKind::NotFound.into()))?;
+    let reason = "longer than any file of its kind";
+    bounded(file, longest)
+        .map_err(io)?
+        .ok_or_else(|| PublishedError::Differs { path: path.to_owned(), reason })
 }

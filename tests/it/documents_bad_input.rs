@@ -406,3 +406,25 @@ fn a_plan_is_read_from_a_file_and_no_further_than_one_has() {
         assert_eq!((said.exit, said.stderr.contains("not a plan")), (2, true), "{file}: {said:?}");
     }
 }
+
+#[test]
+fn a_contract_that_was_moved_is_missed_by_name_and_where_to_say_so_is_told() {
+    let place = a_tree(&[("good.json", GOOD)]);
+    done(&place, &["apply"]);
+    let (here, there) = (beside(&place, "contracts"), beside(&place, "moved"));
+    fs::rename(&here, &there).unwrap();
+    for command in [&["status"][..], &["check"], &["plan"], &["apply"], &["prove", "."]] {
+        let said = place.run(&[command, &["--json"]].concat());
+        let told = said.json()["diagnostics"][0]["message"].clone();
+        let told = told.as_str().unwrap();
+        assert!(told.contains("book.yaml") && told.contains("documents.json"), "{said:?}");
+        assert_eq!(said.exit, 1, "{said:?}");
+    }
+    let settings = place.work().join(".glyph-ledger/documents.json");
+    let moved = fs::read_to_string(&settings).unwrap().replace("/contracts/", "/moved/");
+    fs::write(&settings, moved).unwrap();
+    done(&place, &["status"]);
+    fs::rename(&there, &here).unwrap();
+    assert_eq!(place.run(&["status"]).exit, 1);
+    done(&place, &["undo"]);
+}

@@ -118,6 +118,8 @@ fn undo_takes_back_what_a_run_left_that_was_given_up_and_not_the_run_before_it()
     for (nth, written) in [(1, false), (67, true)] {
         plan_all(&place);
         assert!(stopped(&place, &APPLY, "renameat2", nth, Signal::KILL).is_none());
+        let pending = place.run(&["undo", "--json"]).json()["diagnostics"][0]["code"].clone();
+        assert_eq!(pending, "RUN_PENDING");
         let given_up = done(&place, &abandon).json();
         assert_eq!(given_up["data"]["documents"]["written"] == serde_json::json!([]), !written);
         assert_eq!(given_up["next"].to_string().contains("undo"), written, "{given_up}");

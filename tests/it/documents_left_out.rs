@@ -253,6 +253,13 @@ fn what_every_command_leaves_out_can_be_said_anew_and_taken_back_in() {
     let take_in = |named| place.run(&[&again[..], &["--take-in", named]].concat());
     refused(&leave_out("gone.json"), 2, "USAGE");
     refused(&take_in("z.json"), 2, "USAGE");
+    let all = place.run(&["check", "--leave-out", "**", "--json"]);
+    let told = refused(&all, 2, "NOTHING_HERE")["diagnostics"][0]["message"].clone();
+    assert!(told.as_str().unwrap().contains("left out"), "{told}");
+    write(&place, "li\nne.json", GOOD);
+    assert_eq!(leave_out("li\nne*").json()["data"]["left_out"], json!(["li\nne.json"]));
+    assert_eq!(take_in("li\\nne*").json()["data"]["leaves_out"], Value::Null);
+    fs::remove_file(place.work().join("li\nne.json")).unwrap();
     let more = leave_out("z*");
     check_answer("init", &more.json());
     assert_eq!((more.exit, &more.json()["data"]["leaves_out"]), (0, &json!(["z*"])), "{more:?}");

@@ -176,6 +176,37 @@ fn l6_a_published_folder_that_was_bent_is_refused_by_both_verifiers() {
 }
 
 /// Whatever became of its files, publishing again leaves the folder that verifies, and says which it put right.
+/// What stands in a file's place and is none is told, and not waited for; a head that is none says how it comes back.
+#[test]
+fn l6_what_is_no_file_in_a_published_folder_is_told_and_not_waited_for() {
+    use rustix::fs::{CWD, FileType, mknodat};
+    let (place, _) = a_ledger(3);
+    publish(&place, &[]);
+    let again = |code: &str, told: &str| {
+        let said = place.run(&["head", "publish", "../public", "--json"]);
+        let found = &said.json()["diagnostics"][0];
+        assert_eq!((said.exit, &found["code"]), (3, &code.into()), "{said:?}");
+        assert!(found["message"].as_str().unwrap().contains(told), "{said:?}");
+    };
+    for (path, (bytes, _)) in files(&public(&place)) {
+        fs::remove_file(&path).unwrap();
+        mknodat(CWD, &path, FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert_eq!(verdicts(&place, &[]).0, 3, "{}", path.display());
+        again("LEDGER_DAMAGED", "no regular file");
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(verdicts(&place, &[]).0, 3, "{}", path.display());
+        again("LEDGER_DAMAGED", "no regular file");
+        fs::remove_dir(&path).unwrap();
+        fs::write(&path, bytes).unwrap();
+    }
+    fs::write(public(&place).join("checkpoint"), "half a head").unwrap();
+    again("LEDGER_DAMAGED", "remove it, and `head publish` writes it anew");
+    fs::remove_file(public(&place).join("checkpoint")).unwrap();
+    publish(&place, &[]);
+    assert_eq!(verdicts(&place, &[]).0, 7);
+}
+
 #[test]
 fn l6_a_published_folder_that_was_damaged_is_put_right_and_that_is_said() {
     let (place, id) = a_ledger(DOCUMENTS);

@@ -15,6 +15,7 @@ understood; 1 a file cannot be read, or there is no head.
 import argparse
 import json
 import os
+import stat
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -173,7 +174,10 @@ def root(hashes):
 
 
 def read(folder, name, longest):
-    with open(os.path.join(folder, *name.split("/")), "rb") as file:
+    path = os.path.join(folder, *name.split("/"))
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise v.Fault("tile", "%s is no regular file" % name)
+    with open(path, "rb") as file:
         data = file.read(longest + 1)
     if len(data) > longest:
         raise v.Fault("tile", "%s is longer than any of its kind" % name)
