@@ -1,4 +1,4 @@
-//! `check`: how documents stand to their contracts, and whether a database could be migrated. Touches nothing.
+//! `check`: how documents stand to their contracts, and whether a database or a store could be migrated. Touches nothing.
 
 mod database;
 
@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::care::inside;
 use super::context::Context;
 use super::documents::{self, Contracts, Described, LeavingOut, Working};
+use super::job;
 use super::output::{Answer, Done};
 use super::plan::{must_be_of_documents, write_all_left_out, write_aside};
 use super::terminal::{Paint, one_line};
@@ -25,7 +26,7 @@ use crate::transform::Effect;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The document, or a folder of documents; nothing, or its file, where the ledger keeps a database
+    /// The document, or a folder of documents; nothing, or its file or folder, where the ledger keeps a database or a store
     #[arg(default_value = ".")]
     target: PathBuf,
     #[command(flatten)]
@@ -88,7 +89,11 @@ struct Listed {
 const LISTED_DOCUMENTS_MAX: usize = 1_000;
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Checked>, Failure> {
-    if let Some(store) = database::asked_for(&arguments.target, &arguments.described, context)? {
+    let Described { contract, set } = &arguments.described;
+    if contract.is_empty()
+        && set.is_empty()
+        && let Some(store) = job::asked_for(&arguments.target, context)?
+    {
         must_be_of_documents(&arguments.leaving_out)?;
         return database::run(&store, arguments.to.as_deref(), arguments.detailed_exitcode);
     }

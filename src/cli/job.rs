@@ -20,7 +20,7 @@ use super::report::write_lost;
 use super::taken_out::TakenOut;
 use super::terminal::{Paint, one_line};
 use super::words::count;
-use super::{databases, failure, interrupt, progress};
+use super::{databases, documents, failure, interrupt, progress};
 use crate::contract::Contract;
 use crate::diagnostic::{Failure, Mend, NEEDS_EXCLUSIVE, PLAN_STALE, USAGE};
 use crate::effects::{Clock as _, Random as _, SystemClock, SystemRandom};
@@ -60,6 +60,34 @@ pub(super) fn open(context: &Context) -> Result<Store, Failure> {
     let open = place(context)?;
     context.must_have_ledger(&open.ledger)?;
     Ok(Store::open(open)?)
+}
+
+/// The database or store that the ledger here keeps, open, if `target` is that one: its file, its folder, or the folder here.
+pub(super) fn asked_for(target: &Path, context: &Context) -> Result<Option<Store>, Failure> {
+    if let Some((ledger, settings)) = databases::here(context)? {
+        let named = fs::canonicalize(target).ok();
+        let database = fs::canonicalize(settings.site(&ledger)?.database()).ok();
+        let asked = target == Path::new(".") || named.is_some() && named == database;
+        return if asked { open(context).map(Some) } else { Ok(None) };
+    }
+    if documents::here(context)?.is_some() {
+        return Ok(None);
+    }
+    if target == Path::new(".") && context.names_a_store() {
+        return open(context).map(Some);
+    }
+    let Some(layout) = layout_at(target, context) else { return Ok(None) };
+    Ok(Some(Store::open(open_at(context, layout)?)?))
+}
+
+/// The store with a ledger of which `target` is the folder, one of its files, or the folder around it.
+fn layout_at(target: &Path, context: &Context) -> Option<Layout> {
+    let of_store = |name| name == Layout::MANIFEST || name == Layout::DATABASE;
+    let around = target.file_name().is_some_and(of_store).then(|| target.parent()).flatten();
+    let folders =
+        [Some(target.join(".glyph")), Some(target.to_owned()), around.map(Path::to_owned)];
+    let mut layouts = folders.into_iter().flatten().map(Layout::new);
+    layouts.find(|layout| context.ledger_of(layout).join("LEDGER").is_file())
 }
 
 /// The store and its ledger, open by the contract that the ledger froze last where the one that it was set up with cannot be

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::care::Care;
 use super::context::Context;
 use super::documents::{self, LeavingOut, Settings, Working};
+use super::job;
 use super::output::{Answer, Done};
 use super::plan::must_be_of_documents;
 use super::prove_scripts::{self, ProvedScripts};
@@ -35,7 +36,7 @@ const WITNESSES_SHOWN: usize = 3;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The document, or a folder of documents; none: the migrations of the database in care here
+    /// The document, or a folder of documents; none, or its file or folder: the migrations of the database or store in care here
     pub(super) target: Option<PathBuf>,
     #[command(flatten)]
     pub(super) by: By,
@@ -79,12 +80,19 @@ pub(super) struct Proved {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answered>, Failure> {
     let Arguments { target, by, leaving_out, cases } = arguments;
     if let Some(target) = target
+        && !by.is_given()
+        && let Some(store) = job::asked_for(target, context)?
+    {
+        must_be_of_documents(leaving_out)?;
+        return prove_scripts::run(arguments, &store);
+    }
+    if let Some(target) = target
         && fs::metadata(target).is_ok_and(|found| found.is_dir())
     {
         return prove_tree::run(arguments, target, context);
     }
     must_be_of_documents(leaving_out)?;
-    let Some(target) = target else { return prove_scripts::run(arguments, context) };
+    let Some(target) = target else { return prove_scripts::run(arguments, &job::open(context)?) };
     let source = read(target)?;
     let mut care = Care::of(target, by, context)?;
     let generated = Generated::of(*cases);

@@ -1,18 +1,16 @@
-//! `prove` of a database: what is seen of the scripts of its migrations.
+//! `prove` of a database or a store: what is seen of the scripts of its migrations.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::context::Context;
 use super::diff::{declared_line, table_line};
-use super::job;
 use super::output::Done;
 use super::prove::{Answered, Arguments};
 use super::terminal::{Paint, one_line};
 use super::words::count;
 use crate::diagnostic::{Failure, PROPERTY_MISSING, USAGE};
-use crate::migrate::{Back, MigrationSeen, prove_scripts};
+use crate::migrate::{Back, MigrationSeen, Store, prove_scripts};
 use crate::target::sqlite::Changes;
 
 /// Differences of one migration that are shown to people.
@@ -26,34 +24,24 @@ pub(super) struct ProvedScripts {
     restored: u64,
     /// Migrations that do not hold.
     failing: u64,
+    /// Migrations of which nothing was seen.
+    not_tried: u64,
 }
 
-pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answered>, Failure> {
+pub(super) fn run(arguments: &Arguments, store: &Store) -> Result<Done<Answered>, Failure> {
     if arguments.by.is_given() || arguments.cases.is_some() {
         let told = "name the document or the folder that is to be proved";
         return Err(Failure::new(&USAGE, told).at("TARGET").next(["prove", "--help"]));
     }
-    let store = job::open(context)?;
-    let migrations = prove_scripts(&store)?;
+    let migrations = prove_scripts(store)?;
+    let failure = failure(&migrations);
     let number =
         |of: fn(&MigrationSeen) -> bool| migrations.iter().filter(|seen| of(seen)).count() as u64;
-    let failing: Vec<&str> =
-        migrations.iter().filter(|seen| !seen.holds()).map(|seen| seen.to.as_str()).collect();
-    let failure = failing.first().map(|first| {
-        let told = format!(
-            "{} of {} do not hold: {}",
-            failing.len(),
-            migrations.len(),
-            failing.join(", ")
-        );
-        Failure::new(&PROPERTY_MISSING, told)
-            .at(format!("version {first}"))
-            .not_done("nothing was recorded; all of it was tried on copies")
-    });
     let proved = ProvedScripts {
-        with_way_back: number(|seen| seen.back != Back::None),
+        with_way_back: number(|seen| !matches!(seen.back, Back::None | Back::NotTried)),
         restored: number(|seen| seen.back == Back::Restores),
-        failing: failing.len() as u64,
+        failing: number(MigrationSeen::fails),
+        not_tried: number(|seen| !seen.is_tried()),
         migrations,
     };
     let done = Done::new(Answered::Scripts(proved));
@@ -61,6 +49,26 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answe
         None => done,
         Some(failure) => done.found(failure),
     })
+}
+
+/// That some of `migrations` do not hold, or that nothing was seen of any.
+fn failure(migrations: &[MigrationSeen]) -> Option<Failure> {
+    let all = migrations.len();
+    let failing: Vec<&str> =
+        migrations.iter().filter(|seen| seen.fails()).map(|seen| seen.to.as_str()).collect();
+    let told = if let Some(first) = failing.first() {
+        let told = format!("{} of {all} do not hold: {}", failing.len(), failing.join(", "));
+        Failure::new(&PROPERTY_MISSING, told).at(format!("version {first}"))
+    } else if all > 0 && !migrations.iter().any(MigrationSeen::is_tried) {
+        let told = format!(
+            "none of {} could be tried: of no version that one begins at is any content known",
+            count(all as u64, "migration")
+        );
+        Failure::new(&PROPERTY_MISSING, told)
+    } else {
+        return None;
+    };
+    Some(told.not_done("nothing was recorded; all of it was tried on copies"))
 }
 
 impl ProvedScripts {
@@ -75,7 +83,7 @@ impl ProvedScripts {
                 Back::Fails { .. } => paint.warning("the way back fails"),
             };
             writeln!(out, "{}  {}: {back}", one_line(&seen.to), scripts.join(", "))?;
-            if let Some(why) = &seen.failed {
+            if let Some(why) = seen.not_tried.as_ref().or(seen.failed.as_ref()) {
                 writeln!(out, "    {}", one_line(why))?;
             }
             match &seen.back {
@@ -93,10 +101,14 @@ impl ProvedScripts {
             }
         }
         match (self.restored, self.with_way_back) {
-            (_, 0) => writeln!(out, "no migration has a script that takes it back"),
+            (_, 0) => writeln!(out, "no migration that was tried has a script that takes it back")?,
             (restored, ways) => {
-                writeln!(out, "{restored} of {} back restore everything", count(ways, "way"))
+                writeln!(out, "{restored} of {} back restore everything", count(ways, "way"))?;
             }
+        }
+        match self.not_tried {
+            0 => Ok(()),
+            some => writeln!(out, "{} not tried", count(some, "migration")),
         }
     }
 }

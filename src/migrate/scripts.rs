@@ -34,7 +34,9 @@ pub struct MigrationSeen {
     pub scripts: Vec<String>,
     /// The event since which the database was as it was tried on; none where scripts made it.
     pub content_of: Option<u64>,
-    /// Why it was not tried, or failed.
+    /// Why it was not tried.
+    pub not_tried: Option<String>,
+    /// Why it failed.
     pub failed: Option<String>,
     /// What differs when rows that nothing orders come the other way round; none if nothing does.
     pub order: Option<Changes>,
@@ -65,12 +67,18 @@ pub enum Back {
 }
 
 impl MigrationSeen {
-    /// Whether it runs, depends on no order, and is taken back where it says so.
+    /// Whether it was tried.
     #[must_use]
-    pub const fn holds(&self) -> bool {
-        self.failed.is_none()
-            && self.order.is_none()
-            && matches!(self.back, Back::None | Back::Restores)
+    pub const fn is_tried(&self) -> bool {
+        self.not_tried.is_none()
+    }
+
+    /// Whether it was tried, and does not run, depends on an order, or is not taken back though it says so.
+    #[must_use]
+    pub const fn fails(&self) -> bool {
+        self.failed.is_some()
+            || self.order.is_some()
+            || matches!(self.back, Back::Differs { .. } | Back::Fails { .. })
     }
 }
 
@@ -116,12 +124,13 @@ impl Trial<'_> {
             to: edge.to.clone(),
             scripts: edge.sql().map(|sql| sql.script.clone()).collect(),
             content_of: self.known.get(&edge.from).map(|(seq, _)| *seq),
+            not_tried: None,
             failed: None,
             order: None,
             back: Back::None,
         };
         let Some(mut before) = self.before(edge)? else {
-            seen.failed = Some(format!("no content of version {} is known", edge.from));
+            seen.not_tried = Some(format!("no content of version {} is known", edge.from));
             seen.back = Back::NotTried;
             return Ok(seen);
         };
@@ -136,20 +145,18 @@ impl Trial<'_> {
             seen.back = self.back(&before, &mut after, inverse)?;
         }
         remove(&before)?;
-        self.made = Some((edge.to.clone(), after));
+        if let Some((_, older)) = self.made.replace((edge.to.clone(), after)) {
+            remove(&older)?;
+        }
         Ok(seen)
     }
 
     /// A database of the version that `edge` begins at.
     fn before(&mut self, edge: &Edge) -> Result<Option<WorkCopy>, MigrateError> {
-        let made = self.made.take();
         if let Some((_, root)) = self.known.get(&edge.from).copied() {
-            if let Some((_, copy)) = made {
-                remove(&copy)?;
-            }
             return Ok(Some(WorkCopy::create(&self.folder()?, &root, &*self.store.objects)?));
         }
-        if let Some((_, copy)) = made.filter(|(version, _)| *version == edge.from) {
+        if let Some((_, copy)) = self.made.take_if(|(version, _)| *version == edge.from) {
             return Ok(Some(copy));
         }
         if edge.from != EMPTY {

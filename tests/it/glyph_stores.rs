@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Place, Shape, a_glyph_store, change_store, check_answer, done, migrate, not_shown, rows_of,
+    Place, Shape, a_glyph_store, change_store, check_answer, copy, done, fingerprint, migrate,
+    not_shown, rows_of,
 };
 
 const BOTH: [(Shape, &str); 2] = [(Shape::First, "1"), (Shape::Semantic, "1-semantic")];
@@ -224,6 +225,67 @@ fn s6_a_loss_is_counted_and_named_before_and_needs_the_id_of_its_plan() {
     }
     told(&place, "apply", 0, &["apply", "../plan.json", "--accept-lossy", &id[..12]]);
     assert_eq!(told(&place, "status", 0, &["status"])["data"]["version"], "3");
+}
+
+/// What is in the store's folder, but for its ledger.
+fn files(root: &Path) -> BTreeMap<PathBuf, String> {
+    let mut files = fingerprint(root);
+    files.retain(|path, _| path.is_file() && !path.starts_with(root.join("ledger")));
+    assert!(files.len() > 3, "{files:?}");
+    files
+}
+
+#[test]
+fn m4_check_tells_what_a_store_would_go_through_and_touches_nothing() {
+    for (shape, version) in BOTH {
+        let (place, root) = in_care(shape);
+        let (before, log) = (files(&root), done(&place, &["log"]).stdout);
+        let named = [".", ".glyph", ".glyph/store.db", ".glyph/manifest.yaml"];
+        for target in named {
+            let said = told(&place, "check", 0, &["check", target])["data"].clone();
+            let verdict = (&said["status"], &said["from"], &said["to"], &said["values_lost"]);
+            assert_eq!(verdict, (&json!("migrated"), &json!(version), &json!("3"), &json!(60)));
+            assert_eq!(said["steps"].as_array().unwrap().len(), 2, "{said}");
+        }
+        told(&place, "check", 10, &["check", "--detailed-exitcode"]);
+        let told_in_store = place.said_by(place.command(&["check"]).current_dir(&root)).stdout;
+        assert_eq!(told_in_store, done(&place, &["check"]).stdout);
+        assert!(files(&root) == before, "something was touched");
+        assert_eq!(done(&place, &["log"]).stdout, log);
+        migrate(&place, "3");
+        assert_eq!(told(&place, "check", 0, &["check"])["data"]["status"], "current");
+        let newer = fs::read_to_string(root.join("manifest.yaml")).unwrap();
+        fs::write(root.join("manifest.yaml"), newer.replace("version: 3", "version: 99")).unwrap();
+        told(&place, "check", 4, &["check"]);
+    }
+}
+
+#[test]
+fn m6_prove_sees_each_migration_of_a_store_whose_content_is_known_and_names_the_others() {
+    let (place, root) = in_care(Shape::First);
+    let before = files(&root);
+    for target in [None, Some(".glyph")] {
+        let arguments: Vec<&str> = ["prove"].into_iter().chain(target).collect();
+        let proved = told(&place, "prove", 0, &arguments)["data"].clone();
+        let count = (&proved["failing"], &proved["not_tried"], &proved["with_way_back"]);
+        assert_eq!(count, (&json!(0), &json!(1), &json!(0)), "{proved}");
+        let tried: Vec<_> = proved["migrations"].as_array().unwrap().iter().collect();
+        let of: Vec<_> = tried.iter().map(|one| (&one["from"], &one["not_tried"])).collect();
+        let unknown = json!("no content of version 1-semantic is known");
+        let (first, semantic, second) = (json!("1"), json!("1-semantic"), json!("2"));
+        assert_eq!(of, [(&first, &Value::Null), (&semantic, &unknown), (&second, &Value::Null)]);
+    }
+    assert!(files(&root) == before, "something was touched");
+
+    // One that was the newest when it came has nothing to be tried on, which is not "all is well".
+    migrate(&place, "3");
+    let place = Place::new();
+    copy(&root, &place.work().join(".glyph"));
+    fs::remove_dir_all(place.work().join(".glyph/ledger")).unwrap();
+    done(&place, &["init"]);
+    let proved = told(&place, "prove", 3, &["prove"]);
+    assert_eq!(proved["data"]["not_tried"], 3);
+    assert_eq!(proved["diagnostics"][0]["code"], "PROPERTY_MISSING");
 }
 
 #[test]

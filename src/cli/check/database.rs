@@ -1,45 +1,28 @@
-//! Whether the database of an application could go through its migrations.
+//! Whether the database of an application or of a store could go through its migrations.
 
-use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::Checked;
-use crate::cli::context::Context;
-use crate::cli::databases;
-use crate::cli::documents::Described;
-use crate::cli::job;
 use crate::cli::output::{Answer, Done};
 use crate::cli::plan::{write_loss, write_steps};
 use crate::cli::terminal::{Paint, one_line};
 use crate::diagnostic::{Exit, Failure};
+use crate::migrate::documents::Status;
 use crate::migrate::{LossSummary, PlannedStep, Store, Tried, check};
 
 /// What a database's migrations would do.
 #[derive(Serialize)]
 pub(in crate::cli) struct Verdict {
     database: PathBuf,
+    status: Status,
     from: String,
     to: String,
     steps: Vec<PlannedStep>,
     loss: LossSummary,
     values_lost: u64,
-}
-
-/// The database that the ledger here keeps, open, if that is what is to be checked.
-pub(super) fn asked_for(
-    target: &Path,
-    described: &Described,
-    context: &Context,
-) -> Result<Option<Store>, Failure> {
-    let Some((ledger, settings)) = databases::here(context)? else { return Ok(None) };
-    let named = fs::canonicalize(target).ok();
-    let database = fs::canonicalize(settings.site(&ledger)?.database()).ok();
-    let own = described.contract.is_empty() && described.set.is_empty();
-    let asked = own && (target == Path::new(".") || named.is_some() && named == database);
-    if asked { job::open(context).map(Some) } else { Ok(None) }
 }
 
 /// Tries the way to version `to` on a copy.
@@ -52,8 +35,9 @@ pub(super) fn run(
     let values_lost = tried.lost();
     let Tried { from, to, steps, loss } = tried;
     let pending = from != to;
+    let status = if pending { Status::Migrated } else { Status::Current };
     let database = store.site().database();
-    let verdict = Verdict { database, from, to, steps, loss, values_lost };
+    let verdict = Verdict { database, status, from, to, steps, loss, values_lost };
     let mut done = Done::new(Checked::Database(verdict));
     if detailed_exitcode && pending {
         done = done.exit(Exit::Pending);
@@ -63,7 +47,7 @@ pub(super) fn run(
 
 impl Answer for Verdict {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        if self.from == self.to {
+        if self.status == Status::Current {
             return writeln!(
                 out,
                 "version {} is the one asked for; nothing to do",
