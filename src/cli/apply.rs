@@ -10,7 +10,6 @@ use super::context::Context;
 use super::documents::{self, Contracts, LeavingOut, Settings, Working};
 use super::job::{self, Bar, Fixed, RunAnswer};
 use super::output::{Answer, Done};
-use super::plan::must_be_of_documents;
 use super::terminal::Paint;
 use crate::diagnostic::{Failure, USAGE};
 use crate::ledger::Ledger;
@@ -77,7 +76,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Appli
         let left_out = leaving_out.in_tree(documents.collection().tree().root());
         return of_tree(arguments, documents.leaving_out(left_out), &settings, context);
     }
-    must_be_of_documents(leaving_out)?;
+    leaving_out.must_be_none()?;
     let loaded = match file {
         Some(file) => Some(Plan::load(file).map_err(MigrateError::from)?),
         None => None,

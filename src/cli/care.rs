@@ -1,14 +1,13 @@
 //! Documents that lie in a tree which a ledger has in its care, for those commands that make proofs of them: the ledger is
 //! open, its contracts are what they were, and whoever is here may sign.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use ledger_format::hash::CommitHash;
 
 use super::context::Context;
-use super::documents::{self, Contracts};
-use super::prove::{By, refused};
+use super::documents::{self, Contracts, inside};
+use super::proving::{By, refused};
 use crate::diagnostic::{Failure, USAGE};
 use crate::effects::KeySigner;
 use crate::migrate::MigrateError;
@@ -146,14 +145,4 @@ fn told(noted: Noted) -> Result<(), &'static str> {
         Noted::Now | Noted::Before => Ok(()),
         Noted::OtherContract => Err("its contract is none of those that the ledger was given"),
     }
-}
-
-/// Where in the tree at `root` something lies, which is there; empty for the tree itself.
-pub(super) fn inside(root: &Path, target: &Path) -> Option<String> {
-    if target.is_dir() {
-        let absolute = fs::canonicalize(target).ok()?;
-        let root = fs::canonicalize(root).ok()?;
-        return absolute.strip_prefix(&root).ok()?.to_str().map(str::to_owned);
-    }
-    documents::id_in(root, target).ok()
 }

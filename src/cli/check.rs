@@ -8,15 +8,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::care::inside;
 use super::context::Context;
-use super::documents::{self, Contracts, Described, LeavingOut, Working};
+use super::documents::{self, Contracts, Described, LeavingOut, Working, inside, no_document};
 use super::job;
 use super::output::{Answer, Done};
-use super::plan::{must_be_of_documents, write_all_left_out, write_aside};
 use super::terminal::{Paint, one_line};
+use super::told::{write_all_left_out, write_aside};
 use super::words::count;
-use crate::diagnostic::{CONTRACT_EDITED, Exit, Failure, NOTHING_HERE};
+use crate::diagnostic::{CONTRACT_EDITED, Exit, Failure};
 use crate::document::LostForm;
 use crate::migrate::MigrateError;
 use crate::migrate::documents::{
@@ -94,7 +93,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Check
         && set.is_empty()
         && let Some(store) = job::asked_for(&arguments.target, context)?
     {
-        must_be_of_documents(&arguments.leaving_out)?;
+        arguments.leaving_out.must_be_none()?;
         return database::run(&store, arguments.to.as_deref(), arguments.detailed_exitcode);
     }
     let Arguments { target, described, working, leaving_out, to, detailed_exitcode } = arguments;
@@ -290,19 +289,5 @@ impl Answer for Verdicts {
             )?;
         }
         Ok(())
-    }
-}
-
-/// That nothing at `target` is a document; `left_out` says whether something was left out there.
-pub(super) fn no_document(target: &Path, left_out: bool) -> Failure {
-    let place = target.display().to_string();
-    let nothing = |reason| {
-        Failure::new(&NOTHING_HERE, format!("no document at {place}: {reason}")).at(&*place)
-    };
-    if left_out {
-        nothing("all that a contract claims there is left out").next(["status"])
-    } else {
-        let told = "no contract says that a file there is of its kind";
-        nothing(told).next(["migration", "list"])
     }
 }

@@ -9,7 +9,6 @@ use std::thread;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::care::inside;
 use super::context::{Context, LEDGER_FOLDER, Located};
 use super::databases::remembered;
 use super::new_file::NewFile;
@@ -75,6 +74,16 @@ impl LeavingOut {
             name.strip_suffix('/').unwrap_or(name).to_owned()
         });
         named.collect()
+    }
+
+    /// Refuses to leave documents out where there are none.
+    pub(super) fn must_be_none(&self) -> Result<(), Failure> {
+        if self.named.is_empty() {
+            return Ok(());
+        }
+        let told =
+            "a store or database is migrated as a whole: --leave-out is for folders of documents";
+        Err(Failure::new(&USAGE, told).at("--leave-out"))
     }
 }
 
@@ -391,4 +400,28 @@ fn depth(value: &Value) -> usize {
         _ => return 0,
     };
     1 + inner.unwrap_or(0)
+}
+
+/// Where in the tree at `root` something lies, which is there; empty for the tree itself.
+pub(super) fn inside(root: &Path, target: &Path) -> Option<String> {
+    if target.is_dir() {
+        let absolute = fs::canonicalize(target).ok()?;
+        let root = fs::canonicalize(root).ok()?;
+        return absolute.strip_prefix(&root).ok()?.to_str().map(str::to_owned);
+    }
+    id_in(root, target).ok()
+}
+
+/// That nothing at `target` is a document; `left_out` says whether something was left out there.
+pub(super) fn no_document(target: &Path, left_out: bool) -> Failure {
+    let place = target.display().to_string();
+    let nothing = |reason| {
+        Failure::new(&NOTHING_HERE, format!("no document at {place}: {reason}")).at(&*place)
+    };
+    if left_out {
+        nothing("all that a contract claims there is left out").next(["status"])
+    } else {
+        let told = "no contract says that a file there is of its kind";
+        nothing(told).next(["migration", "list"])
+    }
 }

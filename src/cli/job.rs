@@ -15,10 +15,9 @@ use serde::Serialize;
 use super::context::Context;
 use super::new_file::NewFile;
 use super::output::Answer;
-use super::plan::write_settings_left_out;
-use super::report::write_lost;
 use super::taken_out::TakenOut;
 use super::terminal::{Paint, one_line};
+use super::told::{write_documents_left_out, write_lost, write_settings_left_out, write_ways};
 use super::words::count;
 use super::{databases, documents, failure, interrupt, progress};
 use crate::contract::Contract;
@@ -403,35 +402,6 @@ impl Answer for RunAnswer {
         write_settings_left_out(&self.left_out, out)
     }
 }
-
-/// Says how many documents went which way.
-pub(super) fn write_ways(ways: &[Way], out: &mut dyn Write) -> io::Result<()> {
-    ways.iter().try_for_each(|Way { kind, contract_version, from, to, documents }| {
-        let way = if from == to { format!("normalise {from}") } else { format!("{from} -> {to}") };
-        let documents = count(*documents, "document");
-        writeln!(
-            out,
-            "  {} {}  {}: {documents}",
-            one_line(kind),
-            one_line(contract_version),
-            one_line(&way)
-        )
-    })
-}
-
-/// Names documents that were left out because somebody said so.
-pub(super) fn write_documents_left_out(left_out: &[String], out: &mut dyn Write) -> io::Result<()> {
-    for id in left_out.iter().take(LEFT_OUT_SHOWN_MAX) {
-        writeln!(out, "  left out     {}", one_line(id))?;
-    }
-    match left_out.len().saturating_sub(LEFT_OUT_SHOWN_MAX) {
-        0 => Ok(()),
-        more => writeln!(out, "  left out     {more} more; the plan has them all"),
-    }
-}
-
-/// Documents left out that are shown to people; a screen of them.
-const LEFT_OUT_SHOWN_MAX: usize = 20;
 
 /// A progress bar over a run's steps, on stderr, where somebody watches.
 pub(super) struct Bar(ProgressBar);

@@ -11,17 +11,14 @@ use super::documents::{self, Contracts, LeavingOut, Working};
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line};
+use super::told::{write_all_left_out, write_aside, write_loss, write_steps};
 use super::words::count;
 use super::{failure, job};
 use crate::diagnostic::{Exit, Failure, USAGE};
 use crate::migrate::documents::{
-    Aside, DocumentsPlan, DocumentsPolicy, LeftOut, Named, plan_found as plan_documents,
+    DocumentsPlan, DocumentsPolicy, LeftOut, plan_found as plan_documents,
 };
-use crate::migrate::{
-    Amounts, LossSummary, MigrateError, Plan, PlanFileError, PlannedId, PlannedStep, Policy,
-    in_words, lost, plan,
-};
-use crate::target::sqlite::Transactions;
+use crate::migrate::{MigrateError, Plan, PlanFileError, PlannedId, Policy, plan};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -83,7 +80,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
         let (plan, file) = (Box::new(plan), file.clone());
         (empty, lost, id, Planned::Documents { plan, values_lost: lost, file })
     } else {
-        must_be_of_documents(&arguments.leaving_out)?;
+        arguments.leaving_out.must_be_none()?;
         let mut store = job::open(context)?;
         let policy = Policy { allow_loss: !arguments.refuse_loss };
         let plan = plan(&mut store, to, policy)?;
@@ -116,16 +113,6 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
     })
 }
 
-/// Refuses to leave documents out where there are none.
-pub(super) fn must_be_of_documents(leaving_out: &LeavingOut) -> Result<(), Failure> {
-    if leaving_out.named.is_empty() {
-        return Ok(());
-    }
-    let told =
-        "a store or database is migrated as a whole: --leave-out is for folders of documents";
-    Err(Failure::new(&USAGE, told).at("--leave-out"))
-}
-
 fn is_plan(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes)
         .is_ok_and(|text| Plan::from_json(text).is_ok() || DocumentsPlan::from_json(text).is_ok())
@@ -146,46 +133,6 @@ impl Answer for Planned {
         write_loss(&plan.loss, out, paint)?;
         write_ids(&plan.ids_changed, out)
     }
-}
-
-/// Says what is done to a database, step by step.
-pub(super) fn write_steps(steps: &[PlannedStep], out: &mut dyn Write) -> io::Result<()> {
-    steps.iter().try_for_each(|step| {
-        let statements = count(step.statements, "statement");
-        let pages = count(step.pages_changed, "page");
-        let (edge, script) = (one_line(&step.edge), one_line(&step.script));
-        writeln!(out, "  {edge}  {script}: {statements}, {pages} changed")?;
-        match step.transactions {
-            Transactions::One => {}
-            Transactions::Several => writeln!(out, "    not all in one transaction")?,
-            Transactions::Script => writeln!(out, "    in transactions of its own")?,
-        }
-        write_settings_left_out(&step.left_out, out)
-    })
-}
-
-/// Names settings of the file that scripts ask for and that stay as they are.
-pub(super) fn write_settings_left_out(left_out: &[String], out: &mut dyn Write) -> io::Result<()> {
-    left_out.iter().try_for_each(|asked| {
-        writeln!(out, "    PRAGMA {} is left out: the file keeps what it has", one_line(asked))
-    })
-}
-
-/// Says what of a database is lost.
-pub(super) fn write_loss(loss: &LossSummary, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-    if lost(loss) == 0 {
-        writeln!(out, "  loses nothing")?;
-    } else {
-        let lost = Amounts::of(loss);
-        writeln!(out, "  {}", paint.warning(format_args!("loses {lost}")))?;
-    }
-    write_each_loss(loss, out)
-}
-
-/// What is lost, by table and column.
-pub(super) fn write_each_loss(loss: &LossSummary, out: &mut dyn Write) -> io::Result<()> {
-    loss.iter()
-        .try_for_each(|(name, lost)| writeln!(out, "    {}", one_line(&in_words(name, lost))))
 }
 
 /// Names the rows that get another key.
@@ -269,42 +216,3 @@ fn write_left_out(left_out: Option<&LeftOut>, out: &mut dyn Write, paint: Paint)
     let documents = left_out.map(|left_out| left_out.documents.as_slice()).unwrap_or_default();
     write_all_left_out(documents, out, paint)
 }
-
-/// The same for a list of them.
-pub(super) fn write_all_left_out(
-    documents: &[String],
-    out: &mut dyn Write,
-    paint: Paint,
-) -> io::Result<()> {
-    for id in documents.iter().take(LEFT_OUT_SHOWN_MAX) {
-        writeln!(out, "  {}: {}", paint.warning("left out"), one_line(id))?;
-    }
-    match documents.len().saturating_sub(LEFT_OUT_SHOWN_MAX) {
-        0 => Ok(()),
-        more => writeln!(out, "  {}: {more} more", paint.warning("left out")),
-    }
-}
-
-/// Documents left out that are shown to people; a screen of them.
-const LEFT_OUT_SHOWN_MAX: usize = 20;
-
-/// Says what of a tree was not looked into, and which documents have further names.
-pub(super) fn write_aside(aside: &Aside, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-    let mut say = |what: &str, which: &Named| {
-        if which.total == 0 {
-            return Ok(());
-        }
-        let ids: Vec<String> = which.ids.iter().take(ASIDE_MAX).map(|id| one_line(id)).collect();
-        let more = match which.total.saturating_sub(ids.len() as u64) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        writeln!(out, "  {}: {}{more}", paint.warning(what), ids.join(", "))
-    };
-    say("not looked into", &aside.skipped)?;
-    say("not looked into, a link", &aside.links)?;
-    say("hard-linked, and its other names keep what they hold", &aside.hard_linked)
-}
-
-/// Most names on one line of what was left aside.
-const ASIDE_MAX: usize = 10;

@@ -15,7 +15,7 @@ use super::inclusion::{self, Consistent, Included};
 use super::keys::public_key;
 use super::output::{Answer, Done};
 use super::proof_folder::{self, VerifiedAll};
-use super::prove::{self, write_proof};
+use super::proving::{By, NOT_BELIEVED, differ, is_proof, proof_of, read, write_proof};
 use super::terminal::Paint;
 use crate::diagnostic::{Failure, NOT_PROVED_AGAIN, PROOF_FOREIGN, USAGE};
 use crate::migrate::proof::{Generated, Proof, differences, load};
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "PUBLIC_KEY")]
     signer: Option<String>,
     #[command(flatten)]
-    by: prove::By,
+    by: By,
 }
 
 #[derive(Serialize)]
@@ -93,22 +93,15 @@ fn verify(arguments: &Arguments, context: &Context) -> Result<Done<Answered>, Fa
     let (proof, target) = match files.as_slice() {
         [proof] if !proof.is_dir() => (proof, None),
         [proof, target] if !proof.is_dir() && !is_proof(target) => (proof, Some(target)),
-        _ => return proof_folder::run(files, by, context),
+        _ => return Ok(proof_folder::run(files, by, context)?.map(Answered::All)),
     };
     one(proof, target.map(PathBuf::as_path), by, context)
-}
-
-/// Whether a file or folder is named as proofs are, so that it is not meant as the document of one.
-pub(super) fn is_proof(path: &Path) -> bool {
-    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    let json = path.extension().is_some_and(|extension| extension == "json");
-    path.is_dir() || json && stem.parse::<ContentHash>().is_ok()
 }
 
 fn one(
     file: &Path,
     target: Option<&Path>,
-    by: &prove::By,
+    by: &By,
     context: &Context,
 ) -> Result<Done<Answered>, Failure> {
     let proof = load(file).map_err(|error| Failure::from(error).not_done(NOT_BELIEVED))?;
@@ -138,22 +131,16 @@ fn one(
 fn anew(
     proof: &Proof,
     target: &Path,
-    by: &prove::By,
+    by: &By,
     context: &Context,
 ) -> Result<Option<Proof>, Failure> {
     let generated = Generated::of(proof.cases.as_ref().map(|cases| cases.asked));
     if by.is_given() {
-        let source = prove::read(target)?;
-        return prove::proof_of(&by.migration()?, target, &source, &generated).map(Some);
+        let source = read(target)?;
+        return proof_of(&by.migration()?, target, &source, &generated).map(Some);
     }
     let care = Care::of(target, by, context)?;
     care.map(|care| care.proof(target, &generated)).transpose()
-}
-
-/// What is said of a proof that was made anew and came out otherwise.
-pub(super) fn differ(differs: &[&'static str]) -> Option<Failure> {
-    let told = || format!("proved again, this comes out otherwise: {}", differs.join(", "));
-    (!differs.is_empty()).then(|| Failure::new(&PROOF_FOREIGN, told()).not_done(NOT_BELIEVED))
 }
 
 /// Whether the document in `target` is what the proof was made of; false if it is what that became. Anything else is
@@ -164,7 +151,7 @@ fn is_source(proof: &Proof, target: &Path) -> Result<bool, Failure> {
             Failure::new(&USAGE, "a folder is no document").at(target.display().to_string())
         );
     }
-    let found = ContentHash::of(&prove::read(target)?);
+    let found = ContentHash::of(&read(target)?);
     if found == proof.source || Some(found) == proof.result {
         return Ok(found == proof.source);
     }
@@ -181,9 +168,6 @@ fn not_again(migrated_since: bool) -> Failure {
     };
     Failure::new(&NOT_PROVED_AGAIN, told).not_done("the proof itself is whole")
 }
-
-/// What is not so of a proof that is not what it should be.
-pub(super) const NOT_BELIEVED: &str = "the proof was not found to be true";
 
 impl Answer for Answered {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {

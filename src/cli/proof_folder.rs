@@ -12,8 +12,7 @@ use serde::Serialize;
 use super::care::Care;
 use super::context::Context;
 use super::output::{Answer, Done};
-use super::proof::{NOT_BELIEVED, differ};
-use super::prove::{By, proof_of, read};
+use super::proving::{By, NOT_BELIEVED, differ, is_proof, proof_of, read};
 use super::terminal::{Paint, one_line, path_shown};
 use super::words::count;
 use super::{failure, progress};
@@ -78,7 +77,7 @@ pub(super) fn run(
     files: &[PathBuf],
     by: &By,
     context: &Context,
-) -> Result<Done<super::proof::Answered>, Failure> {
+) -> Result<Done<VerifiedAll>, Failure> {
     let (mut proofs, mut others) = (BTreeSet::new(), BTreeSet::new());
     for file in files {
         if file.is_dir() {
@@ -133,7 +132,7 @@ fn collect(
             let kind = entry.file_type().map_err(failure::io(&entry.path()))?;
             if kind.is_dir() {
                 folders.push(entry.path());
-            } else if holds_proofs && super::proof::is_proof(&entry.path()) {
+            } else if holds_proofs && is_proof(&entry.path()) {
                 proofs.insert(entry.path());
             } else if holds_proofs {
                 others.insert(entry.path());
@@ -277,7 +276,7 @@ impl Listed {
     /// The same, said of a proof that has another name than it was written under.
     fn under_its_name(self) -> Self {
         let Some(fingerprint) = self.fingerprint else { return self };
-        if super::proof::is_proof(&self.file) {
+        if is_proof(&self.file) {
             return self;
         }
         let told = format!("its own name is {fingerprint}.json");
@@ -304,7 +303,7 @@ impl VerifiedAll {
         }
     }
 
-    fn done(self) -> Done<super::proof::Answered> {
+    fn done(self) -> Done<Self> {
         let first = |found: Found| {
             let first = self.listed.iter().find(|listed| listed.found == found)?;
             let why = first.why.clone().unwrap_or_default();
@@ -329,7 +328,7 @@ impl VerifiedAll {
             let failure = Failure::new(&NOT_PROVED_AGAIN, told).at(place);
             failures.push(failure.not_done("the proofs themselves are whole"));
         }
-        let done = Done::new(super::proof::Answered::All(self));
+        let done = Done::new(self);
         failures.into_iter().fold(done, Done::found)
     }
 }

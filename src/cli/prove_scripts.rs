@@ -5,11 +5,10 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::diff::{declared_line, table_line};
-use super::output::Done;
-use super::prove::{Answered, Arguments};
+use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line};
 use super::words::count;
-use crate::diagnostic::{Failure, PROPERTY_MISSING, USAGE};
+use crate::diagnostic::{Failure, PROPERTY_MISSING};
 use crate::migrate::{Back, MigrationSeen, Store, prove_scripts};
 use crate::target::sqlite::Changes;
 
@@ -28,11 +27,7 @@ pub(super) struct ProvedScripts {
     not_tried: u64,
 }
 
-pub(super) fn run(arguments: &Arguments, store: &Store) -> Result<Done<Answered>, Failure> {
-    if arguments.by.is_given() || arguments.cases.is_some() {
-        let told = "name the document or the folder that is to be proved";
-        return Err(Failure::new(&USAGE, told).at("TARGET").next(["prove", "--help"]));
-    }
+pub(super) fn run(store: &Store) -> Result<Done<ProvedScripts>, Failure> {
     let migrations = prove_scripts(store)?;
     let failure = failure(&migrations);
     let number =
@@ -44,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, store: &Store) -> Result<Done<Answered>
         not_tried: number(|seen| !seen.is_tried()),
         migrations,
     };
-    let done = Done::new(Answered::Scripts(proved));
+    let done = Done::new(proved);
     Ok(match failure {
         None => done,
         Some(failure) => done.found(failure),
@@ -71,8 +66,8 @@ fn failure(migrations: &[MigrationSeen]) -> Option<Failure> {
     Some(told.not_done("nothing was recorded; all of it was tried on copies"))
 }
 
-impl ProvedScripts {
-    pub(super) fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+impl Answer for ProvedScripts {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         for seen in &self.migrations {
             let scripts: Vec<String> = seen.scripts.iter().map(|name| one_line(name)).collect();
             let back = match &seen.back {

@@ -7,12 +7,12 @@ use ledger_format::hash::ContentHash;
 use serde::Serialize;
 
 use super::care::{Book, Care};
-use super::check::no_document;
 use super::context::Context;
+use super::documents::{LeavingOut, no_document};
 use super::output::{Answer, Done};
-use super::plan::write_all_left_out;
-use super::prove::{Arguments, missing};
+use super::proving::{By, missing, refused};
 use super::terminal::{Paint, one_line};
+use super::told::write_all_left_out;
 use super::words::count;
 use super::{documents, progress};
 use crate::diagnostic::Failure;
@@ -73,12 +73,12 @@ struct Making {
 }
 
 pub(super) fn run(
-    arguments: &Arguments,
     target: &Path,
+    by: &By,
+    leaving_out: &LeavingOut,
+    generated: Generated,
     context: &Context,
-) -> Result<Done<super::prove::Answered>, Failure> {
-    let Arguments { by, leaving_out, cases, .. } = arguments;
-    let generated = Generated::of(*cases);
+) -> Result<Done<ProvedTree>, Failure> {
     let care = if by.is_given() { None } else { Care::of(target, by, context)? };
     let care = care.map(|care| {
         let left_out = leaving_out.in_tree(&care.root);
@@ -194,7 +194,7 @@ impl Making {
                 tree.refused += 1;
                 let told = || {
                     let message = format!("{id} is not migrated: {}", refusal.message);
-                    super::prove::refused(&refusal, &message, &id)
+                    refused(&refusal, &message, &id)
                 };
                 self.first_refused.get_or_insert_with(told);
                 let (status, missing) = (Status::Unsupported, Vec::new());
@@ -212,12 +212,12 @@ impl Making {
         }
     }
 
-    fn done(self, target: &Path) -> Done<super::prove::Answered> {
+    fn done(self, target: &Path) -> Done<ProvedTree> {
         let Self { tree, first_failed, first_refused, not_recorded, .. } = self;
         let (failed, refused) = (tree.failed, tree.refused);
         let passes = failed == 0 && refused == 0;
         let recorded = tree.recorded;
-        let mut done = Done::new(super::prove::Answered::Tree(tree));
+        let mut done = Done::new(tree);
         let more = |failure: Failure, number: u64| match number {
             0 | 1 => failure,
             _ => Failure {

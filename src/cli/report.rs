@@ -8,13 +8,12 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
-use super::plan::write_each_loss;
 use super::terminal::{Paint, one_line};
+use super::told::write_lost;
 use super::trace::{WhichRun, word};
 use super::words::count;
 use crate::diagnostic::Failure;
-use crate::migrate::account::{LossyEntry, MigrationReport, ObjectReplay, report};
-use crate::migrate::{Amounts, lost, summed};
+use crate::migrate::account::{MigrationReport, ObjectReplay, report};
 use crate::objects::PackObjects;
 
 /// Lost things listed unless another number is asked for.
@@ -86,41 +85,5 @@ impl Answer for Reported {
             0 => Ok(()),
             more => writeln!(out, "    and {more} more; `migration certificate` has every one"),
         }
-    }
-}
-
-/// Says behind `label` how much was lost, and lists `lossy`, the first of it: documents value by value, of a database what each
-/// table lost.
-pub(super) fn write_lost(
-    label: &str,
-    total: u64,
-    lossy: &[LossyEntry],
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let loss = summed(lossy.iter().map(|entry| &entry.what)).filter(|loss| !loss.is_empty());
-    if let Some(loss) = loss {
-        writeln!(out, "  {label}{}", Amounts::of(&loss))?;
-        write_each_loss(&loss, out)?;
-        return match total.saturating_sub(lost(&loss)) {
-            0 => Ok(()),
-            more => {
-                writeln!(out, "    and {more} more, of steps that `migration report --lossy` lists")
-            }
-        };
-    }
-    writeln!(out, "  {label}{}", Amounts::values(total))?;
-    lossy.iter().try_for_each(|LossyEntry { object, what }| {
-        let path = what.get("path").and_then(serde_json::Value::as_str);
-        let what = match (path, what.get("value")) {
-            (Some(path), Some(value)) => format!("{path} = {value}"),
-            _ => what.to_string(),
-        };
-        writeln!(out, "    {}: {}", one_line(object), one_line(&what))
-    })?;
-    match total.saturating_sub(lossy.len() as u64) {
-        more if more > 0 && !lossy.is_empty() => {
-            writeln!(out, "    and {more} more; `migration report` lists them")
-        }
-        _ => Ok(()),
     }
 }

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::Checked;
 use crate::cli::output::{Answer, Done};
-use crate::cli::plan::{write_loss, write_steps};
 use crate::cli::terminal::{Paint, one_line};
+use crate::cli::told::{write_loss, write_steps};
 use crate::diagnostic::{Exit, Failure};
 use crate::migrate::documents::Status;
 use crate::migrate::{LossSummary, PlannedStep, Store, Tried, check};
