@@ -46,7 +46,7 @@ pub use check::{Tried, check};
 pub use continues::{ContinueError, continued};
 pub use drift::{AcceptedDrift, Drifted, accept_drift, drifted};
 pub use environment::Environment;
-pub use error::{ACCEPT_DRIFT, MigrateError};
+pub use error::{ACCEPT_DRIFT, LEAVE_OUT_MAX, MigrateError};
 pub use folder::{FolderOptions, Recognised, recognise};
 pub use init::{Adoption, InitOptions, adopt, init};
 pub use loss::{LossSummary, LostValues, total as lost};

@@ -55,6 +55,11 @@ impl FrozenContracts {
         self.contracts.get(name)?.last()
     }
 
+    /// The names of all contracts that are frozen.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.contracts.keys().map(String::as_str)
+    }
+
     pub(crate) fn entries(&self) -> usize {
         self.contracts.values().map(Vec::len).sum()
     }

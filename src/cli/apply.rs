@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
-use super::documents::{self, Contracts, LeavingOut, Settings, Working};
+use super::documents::{self, Contracts, LeavingOut, Settings, Working, said_again};
 use super::job::{self, Bar, Fixed, RunAnswer};
 use super::output::{Answer, Done};
 use super::terminal::Paint;
@@ -76,7 +76,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Appli
         let left_out = leaving_out.in_tree(documents.collection().tree().root());
         return of_tree(arguments, documents.leaving_out(left_out), &settings, context);
     }
-    leaving_out.must_be_none()?;
+    // That nothing is here is said first.
+    if !leaving_out.named.is_empty() {
+        job::place(context)?;
+        leaving_out.must_be_none()?;
+    }
     let loaded = match file {
         Some(file) => Some(Plan::load(file).map_err(MigrateError::from)?),
         None => None,
@@ -131,8 +135,11 @@ fn of_tree(
             allow_programs: arguments.working.allow_programs,
             parameters: settings.parameters().collect(),
         };
-        let survey = documents::alone(documents.collection())?;
-        plan_documents(&mut documents, &survey, None, policy)?
+        let root = documents.collection().tree().root().to_owned();
+        let again = |failure| said_again(&root, &arguments.planned(), failure);
+        let survey = documents::alone(documents.collection()).map_err(again)?;
+        let plan = plan_documents(&mut documents, &survey, None, policy);
+        plan.map_err(|error| again(error.into()))?
     };
     let size = documents.ledger().state().size();
     let consent = Consent(arguments.accept_lossy.clone());
@@ -149,6 +156,16 @@ fn of_tree(
         Ok(report) => Ok(done(RunAnswer::of(report, documents.ledger(), documents.objects()))),
         Err(MigrateError::NothingToDo { .. }) => Ok(nothing()),
         Err(error) => Err(job::told_of(refused(error, arguments), documents.ledger(), size)),
+    }
+}
+
+impl Arguments {
+    /// `plan` for what is to be applied.
+    fn planned(&self) -> Vec<String> {
+        let left_out = self.leaving_out.named.iter();
+        let left_out = left_out.flat_map(|named| ["--leave-out".to_owned(), named.clone()]);
+        let programs = self.working.allow_programs.then(|| "--allow-programs".to_owned());
+        ["plan".to_owned()].into_iter().chain(programs).chain(left_out).collect()
     }
 }
 
@@ -192,6 +209,7 @@ fn refused(error: MigrateError, arguments: &Arguments) -> Failure {
         MigrateError::Unconfirmed { plan, .. } | MigrateError::WrongConsent { plan, .. } => {
             plan.short()
         }
+        MigrateError::Stale { .. } => return stale(error, arguments),
         _ => return error.into(),
     };
     let failure = Failure::from(error);
@@ -201,5 +219,18 @@ fn refused(error: MigrateError, arguments: &Arguments) -> Failure {
             failure.next(["apply", &file, "--accept-lossy", &plan])
         }
         None => failure.next(["apply", "--accept-lossy", &plan]),
+    }
+}
+
+/// Has a plan that no longer fits made again where it was.
+fn stale(error: MigrateError, arguments: &Arguments) -> Failure {
+    let failure = Failure::from(error);
+    match &arguments.plan {
+        Some(file) => Failure { next: Vec::new(), ..failure }.next([
+            "plan",
+            "-o",
+            &file.display().to_string(),
+        ]),
+        None => failure,
     }
 }

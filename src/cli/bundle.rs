@@ -14,7 +14,7 @@ use super::context::Context;
 use super::failure;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line};
-use super::words::{count, time};
+use super::words::{count, is_of_documents, time};
 use crate::diagnostic::{Failure, NOT_PROVED_AGAIN, SIGNER_NOT_NAMED, SUBJECT_FOREIGN, USAGE};
 use crate::evidence::{Attested, attest, find_subject};
 
@@ -204,7 +204,12 @@ impl Verified {
 impl Answer for Verified {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         let (from, to, run) = (one_line(&self.from), one_line(&self.to), self.run.short());
-        let told = format!("run {run}: {} from {from} to {to}, {}", self.purpose, self.outcome);
+        let way = if is_of_documents(&self.from, &self.to) {
+            format!("of {}, each by its own way", count(self.objects, "document"))
+        } else {
+            format!("from {from} to {to}")
+        };
+        let told = format!("run {run}: {} {way}, {}", self.purpose, self.outcome);
         writeln!(out, "{}", paint.strong(told))?;
         writeln!(out, "  ledger       {}", self.ledger)?;
         writeln!(

@@ -39,10 +39,11 @@ pub(super) struct Book {
 }
 
 impl Care {
-    /// The ledger here, if it is one of documents and `target` lies in its tree. Where no contract is named the ledger's own
+    /// The ledger of documents in whose tree `target` lies, here or at or above `target`. Where no contract is named the ledger's own
     /// are used, and must be what they were when they were frozen.
     pub(super) fn of(target: &Path, by: &By, context: &Context) -> Result<Option<Self>, Failure> {
-        let Some((dir, settings)) = documents::here(context)? else { return Ok(None) };
+        let Some(ledger) = documents::of_target(target, context)? else { return Ok(None) };
+        let (dir, settings) = ledger.clone();
         let root = documents::tree_of(&dir)?;
         if inside(&root, target).is_none() {
             return Ok(None);
@@ -54,8 +55,7 @@ impl Care {
         } else {
             by.policy(settings.parameters(), &contracts)?
         };
-        let opened = documents::open(context, &by.working, Contracts::AtHand)?;
-        let Some((open, _)) = opened else { return Ok(None) };
+        let (open, _) = documents::open_at(ledger, context, &by.working, Contracts::AtHand)?;
         open.may_take_proofs(&signer)?;
         if !by.is_given() {
             open.must_be_unedited()?;

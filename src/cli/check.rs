@@ -9,7 +9,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
-use super::documents::{self, Contracts, Described, LeavingOut, Working, inside, no_document};
+use super::documents::{
+    self, Contracts, Described, LeavingOut, Settings, Working, first_refused, has_in_its_tree,
+    inside, no_document, said_again,
+};
 use super::job;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line};
@@ -97,20 +100,29 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Check
         return database::run(&store, arguments.to.as_deref(), arguments.detailed_exitcode);
     }
     let Arguments { target, described, working, leaving_out, to, detailed_exitcode } = arguments;
-    let settings = match documents::here(context)? {
-        Some((_, settings)) if described.contract.is_empty() && described.set.is_empty() => {
-            settings
-        }
+    let own = described.contract.is_empty() && described.set.is_empty();
+    let ledger = documents::of_target(target, context)?;
+    let settings = match &ledger {
+        Some((_, settings)) if own => settings.clone(),
         _ => described.settings()?,
     };
-    let recorded = documents::here(context)?.is_some();
-    let own = described.contract.is_empty() && described.set.is_empty();
-    let (former, compared) =
-        if own { recorded_of(target, context) } else { (Former::default(), Ok(())) };
-    let collection = documents::collection(target, &settings, working, context)?;
-    let left_out = leaving_out.in_tree(collection.tree().root());
-    let collection = collection.leaving_out(left_out);
-    let survey = collection.survey()?;
+    let ledger = ledger.filter(|(dir, _)| has_in_its_tree(dir, target));
+    let recorded = ledger.is_some();
+    let (former, compared) = match &ledger {
+        Some(ledger) if own => recorded_of(target, ledger.clone(), context),
+        _ => (Former::default(), Ok(())),
+    };
+    let collection = documents::collection(target, &settings, working, ledger)?;
+    let root = collection.tree().root().to_owned();
+    let again = |failure: Failure| {
+        if target.is_dir() {
+            said_again(&root, &arguments.typed(), failure)
+        } else {
+            Failure { next: Vec::new(), ..failure }
+        }
+    };
+    let collection = collection.leaving_out(leaving_out.in_tree(&root));
+    let survey = collection.survey().map_err(|error| again(error.into()))?;
     survey.must_leave_out_all().map_err(MigrateError::from)?;
     let mut verdicts = Verdicts {
         documents: Vec::new(),
@@ -123,17 +135,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Check
         aside: Aside::of(&survey),
         left_out: survey.left_out.iter().cloned().collect(),
     };
-    check(
-        &collection,
-        &survey.documents,
-        to.as_deref(),
-        working.jobs(),
-        &former,
-        &mut |checked| {
-            verdicts.take(checked);
-            Ok(())
-        },
-    )?;
+    check(&collection, &survey.documents, to.as_deref(), working.jobs(), &former, &mut |checked| {
+        verdicts.take(checked);
+        Ok(())
+    })
+    .map_err(|error| again(error.into()))?;
     if verdicts.total() == 0 {
         return Err(no_document(target, !verdicts.left_out.is_empty()));
     }
@@ -153,12 +159,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Check
         }
     }
     if let Some((id, refusal)) = refused {
-        let more =
-            if unsupported > 1 { format!(", and {} more", unsupported - 1) } else { String::new() };
-        let place = refusal.path.filter(|path| !path.tokens().is_empty());
-        let place = place.map_or_else(|| id.clone(), |path| format!("{id}#{path}"));
-        done =
-            done.found(Failure::new(refusal.code, format!("{}{more}", refusal.message)).at(place));
+        done = done.found(first_refused(&id, &refusal, unsupported));
     } else if *detailed_exitcode && pending {
         done = done.exit(Exit::Pending);
     }
@@ -171,12 +172,33 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Check
     Ok(done)
 }
 
-/// What the ledger here, if there is one, has of the documents at `target`: what they were called, and whether their
-/// contracts are what it has used them as. A check goes on without it.
-fn recorded_of(target: &Path, context: &Context) -> (Former, Result<(), Failure>) {
-    let documents = match documents::open(context, &Working::default(), Contracts::AtHand) {
-        Ok(Some((documents, _))) => documents,
-        Ok(None) => return (Former::default(), Ok(())),
+impl Arguments {
+    /// The command as it was typed, but for how its answer is given.
+    fn typed(&self) -> Vec<String> {
+        let Described { contract, set } = &self.described;
+        let mut typed = vec!["check".to_owned(), self.target.display().to_string()];
+        let mut add = |flag: &str, values: &[String]| {
+            typed.extend(values.iter().flat_map(|value| [flag.to_owned(), value.clone()]));
+        };
+        add("--contract", contract);
+        add("--set", set);
+        add("--to", self.to.as_slice());
+        add("--leave-out", &self.leaving_out.named);
+        typed.extend(self.working.allow_programs.then(|| "--allow-programs".to_owned()));
+        typed
+    }
+}
+
+/// What `ledger` has of the documents at `target`, which lie in its tree: what they were called, and whether their contracts are what
+/// it has used them as. A check goes on without it.
+fn recorded_of(
+    target: &Path,
+    ledger: (PathBuf, Settings),
+    context: &Context,
+) -> (Former, Result<(), Failure>) {
+    let opened = documents::open_at(ledger, context, &Working::default(), Contracts::AtHand);
+    let documents = match opened {
+        Ok((documents, _)) => documents,
         Err(failure) => return (Former::default(), Err(failure)),
     };
     let compared = documents.must_be_unedited().map_err(Failure::from);

@@ -1,18 +1,23 @@
 //! `diff`: what changed between two cursors. Databases are told table by table.
 
 use std::io::{self, Write};
+use std::ops::Range;
 
 use clap::Args;
+use ledger_format::body::Body;
 use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line};
+use super::told::write_ways;
 use super::words::count;
 use crate::diagnostic::Failure;
-use crate::ledger::Cursor;
+use crate::ledger::{Cursor, Ledger};
+use crate::migrate::account::{RunSpan, planned, spans};
+use crate::migrate::documents::Way;
 use crate::migrate::must_be_kept;
-use crate::objects::PackObjects;
+use crate::objects::{Objects, PackObjects};
 use crate::replay::{Difference, How, Outside, difference};
 use crate::target::sqlite::{Change, Changes, ColumnValues, Declared, Kind, TableChanges};
 
@@ -32,6 +37,15 @@ pub(super) struct Compared {
     sizes: [u64; 2],
     #[serde(flatten)]
     difference: Difference,
+    /// Of documents, which have no version in common: what runs in between did.
+    #[serde(skip)]
+    runs: Option<Vec<RunBetween>>,
+}
+
+/// What a run between two cursors did with documents.
+enum RunBetween {
+    Migrated(Vec<Way>),
+    PutBack { documents: u64 },
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Compared>, Failure> {
@@ -41,14 +55,52 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Compa
     let packs = PackObjects::open_read_only(&ledger.objects_dir())?;
     let [from, to] = sizes;
     let difference = difference(&ledger, &packs, from, to)?;
-    Ok(Done::new(Compared { sizes, difference }))
+    let is_of_documents = ledger.state().store().open;
+    let runs = is_of_documents.then(|| between(&ledger, &packs, from.min(to)..from.max(to)));
+    Ok(Done::new(Compared { sizes, difference, runs: runs.transpose()? }))
+}
+
+/// The runs of documents that were committed among these events.
+fn between(
+    ledger: &Ledger,
+    objects: &dyn Objects,
+    seqs: Range<u64>,
+) -> Result<Vec<RunBetween>, Failure> {
+    let committed = |span: &RunSpan| span.committed.is_some_and(|seq| seqs.contains(&seq));
+    let runs = spans(ledger).into_iter().filter(committed).map(|span| {
+        if let Some(planned) = planned(ledger, objects, &span)? {
+            return Ok(RunBetween::Migrated(planned.ways));
+        }
+        let Body::RunStarted(started) = ledger.event(span.first)?.event.body else {
+            return Ok(RunBetween::PutBack { documents: 0 });
+        };
+        Ok(RunBetween::PutBack { documents: started.objects })
+    });
+    runs.collect()
+}
+
+/// What runs in between did, in their order.
+fn write_runs(runs: &[RunBetween], out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    if runs.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{}", paint.strong("runs in between"))?;
+    runs.iter().try_for_each(|run| match run {
+        RunBetween::Migrated(ways) => write_ways(ways, out),
+        RunBetween::PutBack { documents } => {
+            writeln!(out, "  put back: {}", count(*documents, "document"))
+        }
+    })
 }
 
 impl Answer for Compared {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         let Difference { from, to, objects, unchanged, outside } = &self.difference;
         let [before, after] = self.sizes.map(|size| count(size, "event"));
-        let versions = format!("{} -> {}", one_line(from), one_line(to));
+        let versions = match &self.runs {
+            Some(_) => "documents".to_owned(),
+            None => format!("{} -> {}", one_line(from), one_line(to)),
+        };
         writeln!(out, "{}  ({before} -> {after})", paint.strong(versions))?;
         for object in objects {
             let (mark, id) = (mark(object.change), one_line(&object.object));
@@ -58,6 +110,7 @@ impl Answer for Compared {
             }
         }
         writeln!(out, "{} unchanged", count(*unchanged, "object"))?;
+        write_runs(self.runs.as_deref().unwrap_or_default(), out, paint)?;
         write_outside(outside, out, paint)
     }
 }

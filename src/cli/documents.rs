@@ -15,10 +15,10 @@ use super::new_file::NewFile;
 use super::terminal::one_line;
 use super::{contracts, failure};
 use crate::contract::{Contract, ContractError, Source, registry};
-use crate::diagnostic::{Failure, NOTHING_HERE, USAGE};
+use crate::diagnostic::{Failure, IO, NOTHING_HERE, USAGE};
 use crate::document::{Value, json};
 use crate::migrate::documents::{
-    Collection, Documents, Neighbour, OpenDocuments, Outside, must_not_share,
+    Collection, Documents, Neighbour, OpenDocuments, Outside, Refusal, must_not_share,
 };
 use crate::target::documents::{Survey, Tree};
 
@@ -128,7 +128,11 @@ impl Described {
 
 impl Settings {
     pub(super) fn contracts(&self) -> Result<Vec<Contract>, Failure> {
-        let load = |named: &String| {
+        self.each_contract().collect()
+    }
+
+    fn each_contract(&self) -> impl Iterator<Item = Result<Contract, Failure>> {
+        self.contracts.iter().map(|named| {
             let contract = contracts::named(named).and_then(Source::judge);
             contract.map_err(|error| match (&error, &self.kept_in) {
                 (ContractError::Io { path, .. }, Some(kept_in)) => {
@@ -136,8 +140,37 @@ impl Settings {
                 }
                 _ => error.into(),
             })
-        };
-        self.contracts.iter().map(load).collect()
+        })
+    }
+
+    /// The same, those that cannot be read as the ledger of `documents` keeps them, and what to say of that. A ledger keeps what its
+    /// runs used, and not where that lay: which is meant is clear where there are as many as cannot be read.
+    fn contracts_or_kept(
+        &self,
+        documents: &Documents,
+    ) -> Result<(Vec<Contract>, Option<String>), Failure> {
+        let (mut contracts, mut unreadable) = (Vec::new(), Vec::new());
+        for contract in self.each_contract() {
+            match contract {
+                Ok(contract) => contracts.push(contract),
+                Err(failure) if failure.code == &IO => unreadable.push(failure),
+                Err(failure) => return Err(failure),
+            }
+        }
+        let many = unreadable.len();
+        let Some(first) = unreadable.into_iter().next() else { return Ok((contracts, None)) };
+        let mut kept = documents.frozen()?;
+        kept.retain(|kept| contracts.iter().all(|contract| contract.contract != kept.contract));
+        if kept.len() != many {
+            return Err(first);
+        }
+        contracts.extend(kept);
+        Ok((contracts, Some(gone_by_the_kept(&first))))
+    }
+
+    /// What is said where documents go by what the ledger has, and what describes them cannot be read; nothing where it can.
+    pub(super) fn unread(&self) -> Option<String> {
+        self.contracts().err().as_ref().map(gone_by_the_kept)
     }
 
     pub(super) fn outside(&self, working: &Working) -> Outside {
@@ -230,6 +263,32 @@ pub(super) fn here(context: &Context) -> Result<Option<(PathBuf, Settings)>, Fai
     Ok(Settings::read(&dir)?.map(|settings| (dir, settings)))
 }
 
+/// The ledger of documents that is asked about `target`: the one here if its tree has `target`, or it was named; else the nearest
+/// one at or above `target`; else the one here all the same, whose contracts are those at hand.
+pub(super) fn of_target(
+    target: &Path,
+    context: &Context,
+) -> Result<Option<(PathBuf, Settings)>, Failure> {
+    let here = here(context)?;
+    let named = context.names_a_store() || !matches!(context.ledger_named(), Ok(None));
+    if named || here.as_ref().is_some_and(|(dir, _)| has_in_its_tree(dir, target)) {
+        return Ok(here);
+    }
+    let Ok(target) = fs::canonicalize(target) else { return Ok(here) };
+    for folder in target.ancestors().filter(|folder| folder.is_dir()) {
+        let dir = folder.join(LEDGER_FOLDER);
+        if let Some(settings) = Settings::read(&dir)? {
+            return Ok(Some((dir, settings)));
+        }
+    }
+    Ok(here)
+}
+
+/// Whether `target` lies in the tree that the ledger in `dir` has in its care.
+pub(super) fn has_in_its_tree(dir: &Path, target: &Path) -> bool {
+    tree_of(dir).is_ok_and(|root| inside(&root, target).is_some())
+}
+
 /// The tree that the ledger in `dir` has in its care: the folder it lies in.
 pub(super) fn tree_of(dir: &Path) -> Result<PathBuf, Failure> {
     let dir = fs::canonicalize(dir).map_err(failure::io(dir))?;
@@ -251,7 +310,36 @@ pub(super) fn open(
     working: &Working,
     contracts: Contracts,
 ) -> Result<Option<(Documents, Settings)>, Failure> {
+    match here(context)? {
+        Some(ledger) => open_at(ledger, context, working, contracts).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The same, by the contracts that the ledger keeps where those at hand cannot be read, and what to say of that then.
+pub(super) fn open_by_ledger(
+    context: &Context,
+    working: &Working,
+) -> Result<Option<(Documents, Option<String>)>, Failure> {
     let Some((dir, settings)) = here(context)? else { return Ok(None) };
+    let ledger = (dir, settings.clone());
+    let (documents, _) = open_at(ledger, context, working, Contracts::Unneeded)?;
+    let (contracts, told) = settings.contracts_or_kept(&documents)?;
+    Ok(Some((documents.described_by(contracts, settings.outside(working))?, told)))
+}
+
+fn gone_by_the_kept(unreadable: &Failure) -> String {
+    let told = &unreadable.message;
+    format!("what describes the documents cannot be read ({told}): gone by what the ledger keeps")
+}
+
+/// The same of a ledger that was found.
+pub(super) fn open_at(
+    (dir, settings): (PathBuf, Settings),
+    context: &Context,
+    working: &Working,
+    contracts: Contracts,
+) -> Result<(Documents, Settings), Failure> {
     let Located { dir, surroundings, .. } = context.locate_at(dir)?;
     let (contracts, outside) = match contracts {
         Contracts::AtHand => (settings.contracts()?, settings.outside(working)),
@@ -260,16 +348,16 @@ pub(super) fn open(
     let tree = settings.tree(tree_of(&dir)?);
     let jobs = working.jobs();
     let open = OpenDocuments { tree, ledger: dir, contracts, outside, jobs, surroundings };
-    Ok(Some((Documents::open(open)?, settings)))
+    Ok((Documents::open(open)?, settings))
 }
 
-/// The documents of `target`, a file or a folder, as `settings` describe them. Of the ledger here only what it always leaves out
-/// is asked.
+/// The documents of `target`, a file or a folder, as `settings` describe them. Of the ledger in `kept_by` only what it always leaves
+/// out is asked.
 pub(super) fn collection(
     target: &Path,
     settings: &Settings,
     working: &Working,
-    context: &Context,
+    kept_by: Option<(PathBuf, Settings)>,
 ) -> Result<Collection, Failure> {
     let found = fs::metadata(target).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
@@ -289,7 +377,7 @@ pub(super) fn collection(
         let folder = folder.unwrap_or(Path::new("."));
         Tree::new(folder.to_owned()).only(id_in(folder, target)?)
     };
-    let tree = match here(context)? {
+    let tree = match kept_by {
         None => tree,
         Some((dir, kept)) => match inside(&tree_of(&dir)?, tree.root()) {
             Some(below) => tree.always_leaving_out(kept.left_out, below),
@@ -302,8 +390,8 @@ pub(super) fn collection(
 /// Looks through the tree of documents, and refuses if another ledger has some of them in its care too: one in a folder of
 /// the tree, or in one above it.
 pub(super) fn alone(collection: &Collection) -> Result<Survey, Failure> {
-    let survey = collection.survey()?;
     let root = collection.tree().root();
+    let survey = collection.survey().map_err(|error| named_from(root, error.into()))?;
     let root = fs::canonicalize(root).map_err(failure::io(root))?;
     let below = survey.ledgers.iter().map(|folder| root.join(folder));
     let above = root.ancestors().skip(1).map(Path::to_owned);
@@ -328,6 +416,49 @@ pub(super) fn alone(collection: &Collection) -> Result<Survey, Failure> {
     must_not_share(&root, &survey, &neighbours)?;
     Ok(survey)
 }
+
+/// The same failure, whose advice to leave something out names it as it is named in the tree at `root`.
+pub(super) fn named_from(root: &Path, failure: Failure) -> Failure {
+    said_again(root, &["plan".to_owned()], failure)
+}
+
+/// The same, with the command at hand, as it was typed, instead of a plain `plan`.
+pub(super) fn said_again(root: &Path, typed: &[String], mut failure: Failure) -> Failure {
+    for words in &mut failure.next {
+        let [command, flag, ..] = words.as_slice() else { continue };
+        if (command.as_str(), flag.as_str()) != ("plan", "--leave-out") {
+            continue;
+        }
+        let named = words.drain(1..).map(|word| {
+            let below = Path::new(&word).strip_prefix(root).ok().and_then(Path::to_str);
+            below.map_or_else(|| word.clone(), str::to_owned)
+        });
+        *words = typed.iter().cloned().chain(named.collect::<Vec<_>>()).collect();
+    }
+    failure
+}
+
+/// What is said of documents that are refused: the first of `total`, and how many more there are.
+pub(super) fn first_refused(id: &str, refusal: &Refusal, total: u64) -> Failure {
+    let more = if total > 1 { format!(", and {} more", total - 1) } else { String::new() };
+    let place = refusal.path.as_ref().filter(|path| !path.tokens().is_empty());
+    let place = place.map_or_else(|| id.to_owned(), |path| format!("{id}#{path}"));
+    Failure::new(refusal.code, format!("{}{more}", refusal.message)).at(place)
+}
+
+/// A file for a plan, as seen from here, that would not be taken for one of the documents in care.
+pub(super) fn plan_file(collection: &Collection) -> String {
+    let root = collection.tree().root();
+    let free = |file: &String| match id_in(root, Path::new(file)) {
+        Ok(id) => !collection.claims(&id).unwrap_or(true),
+        Err(_) => true,
+    };
+    let mut files = (0..PLAN_FOLDERS_UP_MAX).map(|up| format!("{}plan.json", "../".repeat(up)));
+    files.find(free).unwrap_or_else(|| "plan.json".to_owned())
+}
+
+/// How many folders up a file for a plan is looked for.
+const PLAN_FOLDERS_UP_MAX: usize = 64;
 
 /// Every built-in contract of documents.
 fn built_in() -> Result<Vec<Contract>, Failure> {

@@ -304,9 +304,44 @@ pub(super) struct RunAnswer {
     /// What differs from before because changes were to be discarded; all that left the store stays kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     taken_out: Option<Box<TakenOut>>,
+    /// Documents in which somebody had written, and that were put back over it because that was to be discarded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gone_over: Option<GoneOver>,
     /// Settings of the file that scripts asked for, and that stayed as they were.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<String>,
+}
+
+/// Documents by id, the first of them, and how many there are.
+#[derive(Serialize)]
+struct GoneOver {
+    ids: Vec<String>,
+    total: u64,
+}
+
+/// Documents gone over that an answer lists.
+const GONE_OVER_LISTED_MAX: usize = 100;
+
+/// Those of them that are shown to people; a screen of them.
+const GONE_OVER_SHOWN_MAX: usize = 20;
+
+impl GoneOver {
+    fn of(mut ids: Vec<String>) -> Option<Self> {
+        let total = ids.len() as u64;
+        ids.truncate(GONE_OVER_LISTED_MAX);
+        (total > 0).then_some(Self { ids, total })
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let documents = count(self.total, "changed document");
+        writeln!(out, "  gone over    {documents}; what stood there stays kept in the ledger:")?;
+        let shown = self.ids.iter().take(GONE_OVER_SHOWN_MAX);
+        shown.clone().try_for_each(|id| writeln!(out, "    {}", one_line(id)))?;
+        match self.total.saturating_sub(shown.len() as u64) {
+            0 => Ok(()),
+            more => writeln!(out, "    and {more} more; `log` has each (object.observed)"),
+        }
+    }
 }
 
 /// Lost things that the answer of a run lists; `migration report` has the rest.
@@ -372,6 +407,7 @@ impl From<RunReport> for RunAnswer {
             lossy: Vec::new(),
             events: report.size,
             taken_out: None,
+            gone_over: GoneOver::of(report.gone_over),
             left_out: Vec::new(),
         }
     }
@@ -398,6 +434,9 @@ impl Answer for RunAnswer {
         match &self.taken_out {
             None => write_lost("lost         ", self.values_lost, &self.lossy, out)?,
             Some(taken) => taken.write(out, paint)?,
+        }
+        if let Some(gone_over) = &self.gone_over {
+            gone_over.write(out)?;
         }
         write_settings_left_out(&self.left_out, out)
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
-use super::documents::{self, Contracts, LeavingOut, Working};
+use super::documents::{self, Contracts, LeavingOut, Working, said_again};
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line};
@@ -64,6 +64,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
         output.make(0o666, |out| out.write_all(text.as_bytes()).map_err(failure::io(file)))
     };
     let to = arguments.to.as_deref();
+    let mut free = "plan.json".to_owned();
     let of_documents = documents::open(context, &arguments.working, Contracts::AtHand)?;
     let (empty, lost, id, planned) = if let Some((mut documents, settings)) = of_documents {
         let policy = DocumentsPolicy {
@@ -73,15 +74,20 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
         };
         let left_out = arguments.leaving_out.in_tree(documents.collection().tree().root());
         documents = documents.leaving_out(left_out);
-        let survey = documents::alone(documents.collection())?;
-        let plan = plan_documents(&mut documents, &survey, to, policy)?;
+        let root = documents.collection().tree().root().to_owned();
+        let again = |failure| said_again(&root, &arguments.typed(), failure);
+        let survey = documents::alone(documents.collection()).map_err(again)?;
+        let plan = plan_documents(&mut documents, &survey, to, policy);
+        let plan = plan.map_err(|error| again(error.into()))?;
         keep(plan.to_json())?;
+        free = documents::plan_file(documents.collection());
         let (empty, lost, id) = (plan.is_empty(), plan.lost, plan.id.short());
         let (plan, file) = (Box::new(plan), file.clone());
         (empty, lost, id, Planned::Documents { plan, values_lost: lost, file })
     } else {
-        arguments.leaving_out.must_be_none()?;
+        // That nothing is here is said first.
         let mut store = job::open(context)?;
+        arguments.leaving_out.must_be_none()?;
         let policy = Policy { allow_loss: !arguments.refuse_loss };
         let plan = plan(&mut store, to, policy)?;
         keep(plan.to_json())?;
@@ -105,12 +111,34 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
         (Some(file), _) => done.next(&["apply", &file, "--accept-lossy", &id]),
         // Nobody keeps this plan; the same one is made again, into a file.
         (None, _) => {
-            let to = to.iter().flat_map(|to| ["--to", to]);
-            let again: Vec<&str> =
-                ["plan"].into_iter().chain(to).chain(["-o", "plan.json"]).collect();
-            done.next(&again)
+            let mut again = arguments.typed();
+            again.extend(["-o".to_owned(), free]);
+            done.next(&again.iter().map(String::as_str).collect::<Vec<_>>())
         }
     })
+}
+
+impl Arguments {
+    /// The command as it was typed, but for how its answer is given.
+    fn typed(&self) -> Vec<String> {
+        let mut typed = vec!["plan".to_owned()];
+        let mut add = |flag: &str, value: Option<String>| {
+            typed.push(flag.to_owned());
+            typed.extend(value);
+        };
+        self.to.iter().for_each(|to| add("--to", Some(to.clone())));
+        let output = self.output.iter().map(|file| file.display().to_string());
+        output.for_each(|file| add("-o", Some(file)));
+        for (flag, given) in
+            [("--refuse-loss", self.refuse_loss), ("--allow-programs", self.working.allow_programs)]
+        {
+            if given {
+                add(flag, None);
+            }
+        }
+        self.leaving_out.named.iter().for_each(|named| add("--leave-out", Some(named.clone())));
+        typed
+    }
 }
 
 fn is_plan(bytes: &[u8]) -> bool {

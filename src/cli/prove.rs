@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::care::Care;
 use super::context::Context;
-use super::documents::LeavingOut;
+use super::documents::{self, LeavingOut};
 use super::job;
 use super::output::{Answer, Done};
 use super::prove_scripts::{self, ProvedScripts};
@@ -27,7 +27,8 @@ const CASES_MAX: u64 = 1_000_000;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The document, or a folder of documents; none, or its file or folder: the migrations of the database or store in care here
+    /// The document, or a folder of documents; nothing: the documents here that the ledger has in its care; nothing, or its file or
+    /// folder: the migrations of the database or store in care here
     pub(super) target: Option<PathBuf>,
     #[command(flatten)]
     pub(super) by: By,
@@ -57,6 +58,11 @@ pub(super) struct Proved {
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answered>, Failure> {
     let Arguments { target, by, leaving_out, cases } = arguments;
+    let target = match target {
+        None if documents::here(context)?.is_some() => Some(PathBuf::from(".")),
+        target => target.clone(),
+    };
+    let target = target.as_deref();
     if let Some(target) = target
         && !by.is_given()
         && let Some(store) = job::asked_for(target, context)?

@@ -93,7 +93,8 @@ pub(super) fn run(
         proving.all(survey, Some(&mut book), target, context)?
     } else {
         let settings = by.settings()?;
-        let collection = documents::collection(target, &settings, &by.working, context)?;
+        let ledger = documents::of_target(target, context)?;
+        let collection = documents::collection(target, &settings, &by.working, ledger)?;
         let left_out = leaving_out.in_tree(collection.tree().root());
         let collection = collection.leaving_out(left_out);
         let policy = by.own_policy(settings.parameters());

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::apply;
 use super::context::Context;
-use super::documents::{self, Contracts, Working};
+use super::documents::{self, Working};
 use super::job::{self, Bar, RunAnswer};
 use super::output::{Answer, Done};
 use super::reason;
@@ -79,9 +79,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
     let signer = context.signer()?;
     let mut bar = Bar::new(context);
     bar.listen()?;
-    if let Some((mut documents, _)) =
-        documents::open(context, &arguments.working, Contracts::AtHand)?
-    {
+    if let Some((mut documents, noted)) = documents::open_by_ledger(context, &arguments.working)? {
         let size = documents.ledger().state().size();
         if arguments.locked {
             must_be_locked(documents.ledger(), documents.objects())?;
@@ -92,11 +90,14 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resum
                 .map_err(|error| job::told_of(error.into(), documents.ledger(), size))?;
             let run = RunAnswer::of(done.report, documents.ledger(), documents.objects());
             let kept = done.kept;
-            return Ok(Done::new(Resumed::Run { run, kept }).next(&["check"]));
+            let look = if noted.is_some() { "status" } else { "check" };
+            let done = Done::new(Resumed::Run { run, kept }).next(&[look]);
+            return Ok(noted.into_iter().fold(done, Done::note));
         };
         let abandoned = abandon_documents(&mut documents, reason, &signer, &mut bar)?;
         let wrote = !abandoned.written.is_empty();
         let done = Done::new(abandoned.into()).next(&["status"]);
+        let done = noted.into_iter().fold(done, Done::note);
         return Ok(if wrote { done.next(&["undo"]) } else { done });
     }
     if arguments.keep_changes {

@@ -90,7 +90,7 @@ fn size_at(to: Option<&Cursor>, ledger: &Ledger) -> Result<u64, Failure> {
 fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<RolledBack>, Failure> {
     let signer = context.signer()?;
     let mut bar = Bar::new(context);
-    if let Some((mut documents, _)) =
+    if let Some((mut documents, settings)) =
         documents::open(context, &Working::default(), Contracts::Unneeded)?
     {
         job::must_not_hold(how.hold_writes)?;
@@ -107,7 +107,10 @@ fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<Rol
         let report =
             rollback_documents(&mut documents, size, changes, job::inputs()?, &signer, &mut bar)
                 .map_err(|error| job::told_of(asked(to, error), documents.ledger(), before))?;
-        return Ok(answer(report, "check", RunAnswer::of_documents, |_| Ok(())));
+        let noted = settings.unread();
+        let look = if noted.is_some() { "status" } else { "check" };
+        let done = answer(report, look, RunAnswer::of_documents, |_| Ok(()));
+        return Ok(noted.into_iter().fold(done, Done::note));
     }
     if how.keep_changes {
         let told = "a store goes back as a whole: --keep-changes is for trees of documents";

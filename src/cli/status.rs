@@ -14,7 +14,7 @@ use serde::Serialize;
 use database::OfDatabase;
 
 use super::context::Context;
-use super::documents::{self, Contracts, Working, write_leaves_out};
+use super::documents::{self, Working, first_refused, write_leaves_out};
 use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line, path_shown};
 use super::words::{count, time};
@@ -22,10 +22,10 @@ use super::{failure, job};
 use crate::diagnostic::{AUDIT_CHANGED, CONTENT_CHANGED, Exit, Failure, IO, SCHEMA_DRIFT};
 use crate::ledger::LedgerError;
 use crate::log::sled::OpenError;
-use crate::migrate::documents::{Documents, status as tree_status};
+use crate::migrate::documents::{Documents, TreeStatus, status as tree_status};
 use crate::migrate::{
-    ACCEPT_DRIFT, Compatibility, Drift, LastWriter, MigrateError, OpenStore, Status, Store, glance,
-    status,
+    ACCEPT_DRIFT, Compatibility, Drift, LEAVE_OUT_MAX, LastWriter, MigrateError, OpenStore, Status,
+    Store, glance, status,
 };
 use crate::target::glyph_store::{ContentFiles, Listed, Tables};
 use crate::trust::Home;
@@ -162,9 +162,8 @@ struct Verified {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Answered>, Failure> {
-    if let Some((documents, _)) = documents::open(context, &Working::default(), Contracts::AtHand)?
-    {
-        return of_documents(arguments, &documents);
+    if let Some((documents, noted)) = documents::open_by_ledger(context, &Working::default())? {
+        return of_documents(arguments, &documents, noted);
     }
     let (open, mut seen, noted) = seen(context, arguments.deep)?;
     let (mut done, migrates) = match seen.found.compatibility.take() {
@@ -249,10 +248,15 @@ fn of_store(
     let next: &[&str] = match &answer.pending_run {
         Some(_) => &["migration", "resume"],
         None if answer.writer.is_some() => &["status"],
+        // What is found says itself what leads on; a plan would be refused.
+        None if schema_drift.is_some() || history.is_some() => &[],
         None if migrates => &["plan", "-o", "plan.json"],
         None => &["verify-chain", "--objects"],
     };
-    let done = Done::new(Answered::Store(answer)).next(next);
+    let mut done = Done::new(Answered::Store(answer));
+    if !next.is_empty() {
+        done = done.next(next);
+    }
     let mut done = schema_drift.into_iter().chain(differing).fold(done, Done::found);
     if let Some((object, _)) = history {
         let message = format!("earlier lines of {object} are not what the ledger has recorded");
@@ -261,15 +265,21 @@ fn of_store(
     Ok((done, migrates))
 }
 
-fn of_documents(arguments: &Arguments, documents: &Documents) -> Result<Done<Answered>, Failure> {
-    let found = tree_status(documents)?;
+fn of_documents(
+    arguments: &Arguments,
+    documents: &Documents,
+    noted: Option<String>,
+) -> Result<Done<Answered>, Failure> {
+    let collection = documents.collection();
+    let found = tree_status(documents);
+    let found =
+        found.map_err(|error| documents::named_from(collection.tree().root(), error.into()))?;
     let head = documents.ledger().head().head();
     let pends = found.migrated + found.normalized > 0;
-    let next: &[&str] = match (&found.pending, pends) {
-        (Some(_), _) => &["migration", "resume"],
-        (None, true) => &["plan", "-o", "plan.json"],
-        (None, false) => &["verify-chain", "--objects"],
-    };
+    let edited = documents.must_be_unedited().err();
+    let next = next_of_documents(&found, documents, edited.is_some() || noted.is_some());
+    let refused = found.refused.as_ref();
+    let refused = refused.map(|(id, refusal)| first_refused(id, refusal, found.unsupported_total));
     let answer = OfDocuments {
         documents: documents.collection().tree().root().to_owned(),
         ledger: head.ledger,
@@ -289,14 +299,41 @@ fn of_documents(arguments: &Arguments, documents: &Documents) -> Result<Done<Ans
         runs: found.runs,
         last_verified: last_verified(&head.ledger)?,
     };
-    let mut done = Done::new(Answered::Documents(answer)).next(next);
-    if let Err(error) = documents.must_be_unedited() {
-        done = done.found(error.into());
+    let mut done = Done::new(Answered::Documents(answer));
+    if !next.is_empty() {
+        done = done.next(&next.iter().map(String::as_str).collect::<Vec<_>>());
     }
+    done = edited.map(Failure::from).into_iter().chain(refused).fold(done, Done::found);
     if arguments.detailed_exitcode && pends {
         done = done.exit(Exit::Pending);
     }
-    Ok(done)
+    Ok(noted.into_iter().fold(done, Done::note))
+}
+
+/// What can be done next with documents that stand so. Nothing where what describes them is not what it was, which is told by itself:
+/// no plan can be made.
+fn next_of_documents(found: &TreeStatus, documents: &Documents, edited: bool) -> Vec<String> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    if found.pending.is_some() {
+        return words(&["migration", "resume"]);
+    }
+    if edited {
+        return Vec::new();
+    }
+    let pends = found.migrated + found.normalized > 0;
+    let left_out = found.left_out.len() as u64 + found.unsupported_total;
+    if !pends && found.unsupported_total == 0 {
+        return words(&["verify-chain", "--objects"]);
+    }
+    if !pends || left_out > LEAVE_OUT_MAX as u64 {
+        return words(&["check"]);
+    }
+    let file = documents::plan_file(documents.collection());
+    let mut next: Vec<String> = words(&["plan", "-o", &file]);
+    // What the last run left out is counted nowhere here, and would refuse the tree again.
+    let named = found.unsupported.iter().chain(&found.left_out);
+    next.extend(named.flat_map(|id| ["--leave-out".to_owned(), id.clone()]));
+    next
 }
 
 struct Seen {

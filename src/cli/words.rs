@@ -1,6 +1,8 @@
 //! Events in the words of a log line. Knows what each kind says; knows no form of output.
 
-use ledger_format::body::{Body, Cause, Changes, ObjectState, Origin, Purpose, Role};
+use ledger_format::body::{
+    Body, Cause, Changes, MIXED_VERSIONS, ObjectState, Origin, Purpose, Role,
+};
 use ledger_format::hash::KeyId;
 
 /// What an event concerns, in a few words.
@@ -24,7 +26,11 @@ pub(super) fn summary(body: &Body) -> String {
             };
             let objects = count(body.objects, "object");
             let open = if body.open { ", open" } else { "" };
-            format!("{} at version {}, {origin}, {objects}{open}", body.contract, body.version)
+            let version = match body.version.as_str() {
+                MIXED_VERSIONS => ", each at its own version".to_owned(),
+                version => format!(" at version {version}"),
+            };
+            format!("{}{version}, {origin}, {objects}{open}", body.contract)
         }
         Body::ObjectObserved(body) => {
             let cause = match body.cause {
@@ -57,7 +63,12 @@ pub(super) fn summary(body: &Body) -> String {
                 Some(Changes::Keep) => ", changed documents stay",
                 Some(Changes::Discard) => ", changed documents too",
             };
-            format!("{purpose} {} -> {}, plan {}{changes}", body.from, body.to, body.plan.short())
+            let what = if is_of_documents(&body.from, &body.to) {
+                count(body.objects, "document")
+            } else {
+                format!("{} -> {}", body.from, body.to)
+            };
+            format!("{purpose} {what}, plan {}{changes}", body.plan.short())
         }
         Body::RunRoute(body) => {
             let edges = count(body.edges.len() as u64, "edge");
@@ -79,11 +90,17 @@ pub(super) fn summary(body: &Body) -> String {
         }
         Body::RunPublished(body) => count(body.places, "place"),
         Body::RunAborted(body) => format!("{}: {}", body.code, body.message),
+        Body::RunAbandoned(body) if body.version == MIXED_VERSIONS => body.reason.clone(),
         Body::RunAbandoned(body) => format!("at version {}: {}", body.version, body.reason),
         Body::StateRecorded(body) => {
             format!("over {}: {}", count(body.size, "event"), body.digest.short())
         }
     }
+}
+
+/// Whether versions are those of documents, which have none in common.
+pub(super) fn is_of_documents(from: &str, to: &str) -> bool {
+    from == MIXED_VERSIONS && to == MIXED_VERSIONS
 }
 
 /// `1 event`, `2 events`.

@@ -1,7 +1,7 @@
 //! Telling which version a document has: exactly one version's detectors may match.
 
 use super::detector::{Detector, Shape, When};
-use super::model::Contract;
+use super::model::{Contract, Format};
 use crate::document::{Number, Pointer, Value, json};
 use crate::transform::is_of_kind;
 
@@ -43,6 +43,16 @@ pub enum VersionError {
         /// Every version of the contract.
         known: Vec<String>,
     },
+    /// Lines state several versions.
+    #[error("mixed versions: line 1 states {first}, line {line} states {stated}")]
+    Mixed {
+        /// What the first line states; `none` if nothing.
+        first: String,
+        /// The first line that states another.
+        line: usize,
+        /// What that one states.
+        stated: String,
+    },
     /// More than one version matches.
     #[error("more than one version matches: {}", matches.join(", "))]
     Ambiguous {
@@ -63,13 +73,73 @@ pub fn detect_document<'a>(
         }
     }
     match matches.as_slice() {
-        [version] => readable(contract, version),
+        [version] => {
+            let version = readable(contract, version)?;
+            must_be_of_one_version(contract, version, document)?;
+            Ok(version)
+        }
         [] => Err(unrecognised(contract, document)),
         _ => {
             let matches = matches.into_iter().map(str::to_owned).collect();
             Err(VersionError::Ambiguous { matches })
         }
     }
+}
+
+/// Refuses lines of which a later one states another version than the first, by which the whole is of version `version`. Lines that
+/// state none go with the first.
+fn must_be_of_one_version(
+    contract: &Contract,
+    version: &str,
+    document: &Value,
+) -> Result<(), VersionError> {
+    let (Some(Format::Jsonl), Value::List(lines)) = (contract.format(), document) else {
+        return Ok(());
+    };
+    let Some(stating) = place_in_lines(contract) else { return Ok(()) };
+    let detector =
+        contract.detect.iter().find(|one| one.version == version && holds(&one.when, document));
+    // What else holds of the first line tells which others speak of versions at all.
+    let others: Vec<(Pointer, &Value)> = detector
+        .iter()
+        .flat_map(|detector| detector.when.parts())
+        .filter_map(|part| Some((in_lines(part.path.as_deref()?)?, part.equals.as_ref()?)))
+        .filter(|(place, _)| *place != stating)
+        .collect();
+    let mut first = None;
+    for (number, line) in (1..).zip(lines.iter()) {
+        let stated = stating.get(line);
+        if number == 1 {
+            first = stated;
+            continue;
+        }
+        let Some(stated) = stated.filter(|stated| Some(*stated) != first) else { continue };
+        if others.iter().all(|(place, value)| place.get(line) == Some(*value)) {
+            let first = first.map_or_else(|| "none".to_owned(), in_words);
+            return Err(VersionError::Mixed { first, line: number, stated: in_words(stated) });
+        }
+    }
+    Ok(())
+}
+
+/// Where a line states its version: the place in the first line at which versions differ in what they have.
+fn place_in_lines(contract: &Contract) -> Option<Pointer> {
+    let parts = || contract.detect.iter().flat_map(|detector| detector.when.parts());
+    let of_versions = |path: &str| versions_at(contract, path);
+    let path = parts().filter(|part| part.equals.is_some()).filter_map(|part| part.path.as_deref());
+    let mut telling = path.filter(|path| {
+        let values = of_versions(path);
+        let absent = parts().any(|part| part.absent && part.path.as_deref() == Some(*path));
+        absent || values.iter().any(|value| Some(value) != values.first())
+    });
+    in_lines(telling.next()?)
+}
+
+/// The place below the first line that `path` is.
+fn in_lines(path: &str) -> Option<Pointer> {
+    let place: Pointer = path.parse().ok()?;
+    let (first, below) = place.tokens().split_first()?;
+    (first == "0" && !below.is_empty()).then(|| below.iter().cloned().collect())
 }
 
 fn readable<'a>(contract: &'a Contract, version: &'a str) -> Result<&'a str, VersionError> {
@@ -192,6 +262,7 @@ mod tests {
 
     use super::super::load_bytes;
     use super::*;
+    use crate::document::jsonl;
 
     fn contract(versions: &str, detect: &str) -> Contract {
         let text = format!(
@@ -236,6 +307,53 @@ mod tests {
             let error = detected(&contract, &format!(r#"{{"v":{text}}}"#)).unwrap_err();
             assert!(matches!(error, VersionError::Older { .. }), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn lines_that_state_several_versions_have_none() {
+        let lines = |detect: &str| {
+            let text = format!(
+                "{{contract: c, contract_version: 1.0.0, format: jsonl, versions: ['1', '2'], current: '2', min: '1',
+                  edges: [], detect: [{detect}]}}"
+            );
+            load_bytes("c", text.as_bytes(), BTreeMap::new()).unwrap()
+        };
+        let detected = |contract: &Contract, text: &str| {
+            let document = jsonl::read(text.as_bytes()).unwrap().value;
+            detect_document(contract, &document).map(str::to_owned)
+        };
+        let stated = |first: &str, line, stated: &str| VersionError::Mixed {
+            first: first.to_owned(),
+            line,
+            stated: stated.to_owned(),
+        };
+        let contract = lines(
+            "{version: '1', when: {path: /0/v, equals: 1}}, {version: '2', when: {path: /0/v, equals: 2}}",
+        );
+        assert_eq!(detected(&contract, "{\"v\":2}\n{\"v\":2}\n").unwrap(), "2");
+        // A line that states none goes with the first.
+        assert_eq!(detected(&contract, "{\"v\":2}\n{}\n7\n").unwrap(), "2");
+        for (text, line, other) in [("{\"v\":1}", 2, "1"), ("{}\n{\"v\":9}", 3, "9")] {
+            let text = format!("{{\"v\":2}}\n{text}\n");
+            assert_eq!(detected(&contract, &text), Err(stated("2", line, other)), "{text}");
+        }
+        let contract = lines(
+            "{version: '1', when: {path: /0/v, absent: true}}, {version: '2', when: {path: /0/v, equals: 2}}",
+        );
+        assert_eq!(detected(&contract, "{}\n{}\n").unwrap(), "1");
+        assert_eq!(detected(&contract, "{}\n{\"v\":2}\n"), Err(stated("none", 2, "2")));
+        // Where the first line is a head of its own kind, what others have under that name is no version.
+        let head =
+            |v| format!("{{all: [{{path: /0/is, equals: head}}, {{path: /0/v, equals: {v}}}]}}");
+        let contract = lines(&format!(
+            "{{version: '1', when: {}}}, {{version: '2', when: {}}}",
+            head(1),
+            head(2)
+        ));
+        let text = "{\"is\":\"head\",\"v\":2}\n{\"is\":\"row\",\"v\":\"x\"}\n";
+        assert_eq!(detected(&contract, text).unwrap(), "2");
+        let text = "{\"is\":\"head\",\"v\":2}\n{\"is\":\"head\",\"v\":1}\n";
+        assert_eq!(detected(&contract, text), Err(stated("2", 2, "1")));
     }
 
     #[test]

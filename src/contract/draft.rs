@@ -16,7 +16,7 @@ use super::lint::{Severity, lint};
 use super::model::Format;
 use super::source::Source;
 use crate::document::{Pointer, Value};
-use crate::transform::{Each, Place, Programs, Step, apply};
+use crate::transform::{Each, MapValues, Mapping, Otherwise, Place, Programs, Step, apply};
 use difference::{Line, Steps, body, put};
 use form::Form;
 use versions::Version;
@@ -98,7 +98,17 @@ pub fn draft(examples: &Examples<'_>) -> Result<Draft, DraftError> {
     if let Some(stated) = &stated {
         let example = if of_schemas { None } else { at.get(examples.before) };
         let there = example.is_none_or(|example| root.below(&stated.key).get(example).is_some());
-        state(&mut steps, &root.below(&stated.key), stated.after.as_ref(), there, &base);
+        let path = root.below(&stated.key);
+        match (&stated.before, &stated.after) {
+            // Each line states its version; one that states another is refused.
+            (Some(from), Some(to)) if elements.is_some() => {
+                let table = vec![Mapping { from: from.clone(), to: to.clone() }];
+                let otherwise = Otherwise::default();
+                let map = MapValues { path, table, otherwise, optional: false };
+                steps.line(Step::MapValues(map), "the version that each states from now on");
+            }
+            _ => state(&mut steps, &path, stated.after.as_ref(), there, &base),
+        }
     }
     if elements.is_some() && !steps.lines.is_empty() {
         let (why, inside) = body(std::mem::take(&mut steps.lines));
@@ -134,13 +144,7 @@ fn state(steps: &mut Steps, path: &Pointer, after: Option<&Value>, there: bool, 
     let why = "the version that the document states from now on";
     match after {
         Some(value) if !there => steps.add(path, value.clone(), base, why),
-        Some(value) => {
-            // Only the first element of a list tells the version; what the others said is a value like any.
-            if *base != Pointer::default() {
-                steps.lossy.push(path.under(base));
-            }
-            steps.line(Step::Set(put(path, value.clone())), why);
-        }
+        Some(value) => steps.line(Step::Set(put(path, value.clone())), why),
         None => {
             let remove = Place { path: path.clone(), optional: false, equals: None };
             steps.line(Step::Remove(remove), "the newer document states no version");

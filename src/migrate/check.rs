@@ -39,6 +39,7 @@ pub fn check(store: &Store, to: Option<&str>) -> Result<Tried, MigrateError> {
     let live = LiveDatabase::open(&store.site.database(), store.wait)?;
     let from = store.detect(&live)?;
     live.must_have_recorded_schema(store)?;
+    store.audit_seen()?;
     let to = to.unwrap_or(&store.contract.current).to_owned();
     let edges = way(&store.contract, &from, &to)?;
     let (mut loss, mut steps) = (LossSummary::default(), Vec::new());

@@ -528,7 +528,7 @@ fn told(error: &MigrateError) -> Failure {
         | MigrateError::Pruned { object, .. }
         | MigrateError::DriftMoved { object, .. }
         | MigrateError::DriftUnconfirmed { object, .. } => of_database(object, error),
-        MigrateError::Refused { named, .. } => of_refused(named, error),
+        MigrateError::Refused { total, named } => of_refused(*total, named, error),
         MigrateError::DocumentsChanged { .. } => plainly(&DOCUMENT_CHANGED, error)
             .next(["status"])
             .next(["undo", "--keep-changes"])
@@ -666,16 +666,19 @@ fn of_plan_file(file: &PlanFileError, error: &MigrateError) -> Failure {
 }
 
 /// Documents that are not migrated.
-fn of_refused(named: &[(String, Refusal)], error: &MigrateError) -> Failure {
-    match named.first() {
-        Some((id, refusal)) => plainly(refusal.code, error).at(id).next(["check", id]).next([
-            "plan",
-            "--leave-out",
-            id,
-        ]),
-        None => plainly(&OUTCOME_INVALID, error),
+fn of_refused(total: u64, named: &[(String, Refusal)], error: &MigrateError) -> Failure {
+    let Some((id, refusal)) = named.first() else { return plainly(&OUTCOME_INVALID, error) };
+    let mut failure = plainly(refusal.code, error).at(id).next(["check", id]);
+    if total > LEAVE_OUT_MAX as u64 || total > named.len() as u64 {
+        return failure.next(["check"]).next(["plan", "--leave-out", "GLOB"]);
     }
+    let left_out = named.iter().flat_map(|(id, _)| ["--leave-out".to_owned(), id.clone()]);
+    failure.next.push(["plan".to_owned()].into_iter().chain(left_out).collect());
+    failure
 }
+
+/// Most documents that are named when all that are refused are to be left out.
+pub const LEAVE_OUT_MAX: usize = 5;
 
 /// Why a tree cannot be looked through.
 fn of_tree(tree: &TreeError, error: &MigrateError) -> Failure {

@@ -16,7 +16,7 @@ use crate::contract::Facts;
 use crate::objects::Objects;
 use crate::sql_folder::{Applied, Books};
 use crate::target::Site;
-use crate::target::glyph_store::{AuditError, ContentRow, Layout, read_prefix};
+use crate::target::glyph_store::{AuditError, AuditPrefix, ContentRow, Layout, read_prefix};
 use crate::target::sqlite::{DatabaseError, PageTree, Snapshot, Watch, WorkCopy, image};
 
 /// Table, key column, key and value column under which a `.glyph` database states its version.
@@ -282,10 +282,20 @@ impl Store {
         Ok(Some(observed(Layout::MANIFEST, state.clone())))
     }
 
-    /// Lines that others appended to the audit file since it was recorded, kept and ready to be
-    /// appended as an observation. Refuses a last line without an end, which a run's line would
-    /// become part of.
+    /// Lines that others appended to the audit file since it was recorded, kept and ready to be appended as an observation.
     pub(super) fn audit_growth(&mut self) -> Result<Option<Body>, MigrateError> {
+        let Some(found) = self.audit_seen()?.filter(|found| !found.tail.is_empty()) else {
+            return Ok(None);
+        };
+        let tail = self.objects.put(&found.tail)?;
+        let state =
+            ObjectState::Log { content: found.content, bytes: found.bytes, tail: tail.into() };
+        Ok(Some(observed(Layout::AUDIT, state)))
+    }
+
+    /// The audit file, read from the end of what is recorded of it. Refuses changed earlier lines, and a last line without an end,
+    /// which a run's line would become part of.
+    pub(super) fn audit_seen(&self) -> Result<Option<AuditPrefix>, MigrateError> {
         let recorded = self.ledger.state().store().objects.get(Layout::AUDIT);
         let (Some(path), Some(ObjectState::Log { content, bytes, .. })) =
             (self.site.audit(), recorded)
@@ -296,13 +306,7 @@ impl Store {
         if !found.ended {
             return Err(AuditError::Unfinished { path }.into());
         }
-        if found.tail.is_empty() {
-            return Ok(None);
-        }
-        let tail = self.objects.put(&found.tail)?;
-        let state =
-            ObjectState::Log { content: found.content, bytes: found.bytes, tail: tail.into() };
-        Ok(Some(observed(Layout::AUDIT, state)))
+        Ok(Some(found))
     }
 }
 

@@ -68,6 +68,11 @@ pub fn rollback(
     if documents_changed && !options.discard_changes {
         return Err(MigrateError::DocumentChanged { object: Layout::MANIFEST.to_owned() });
     }
+    let gone_over = if options.discard_changes {
+        over_written(store, &observation.objects, (size, begun), &then.objects)?
+    } else {
+        Vec::new()
+    };
     let now = &observation.objects;
     let moved = now.iter().any(|(object, state)| then.objects.get(object) != Some(state));
     // Where nothing in the database tells its version, a run can leave every page as it was.
@@ -107,7 +112,26 @@ pub fn rollback(
     store.held = held;
     let report = go_on(store, signer, observer);
     store.held = None;
-    report.map(Some)
+    Ok(Some(RunReport { gone_over, ..report? }))
+}
+
+/// The manifest, if somebody wrote in it since a run and it is put back. What leaves a database is told row by row.
+fn over_written(
+    store: &Store,
+    now: &[(String, ObjectState)],
+    (size, begun): (u64, u64),
+    then: &States,
+) -> Result<Vec<String>, MigrateError> {
+    let Some((id, now)) = now.iter().find(|(id, _)| id == Layout::MANIFEST) else {
+        return Ok(Vec::new());
+    };
+    let held = store.ledger.state().store().objects.get(id);
+    let goes = !then.get(id).is_some_and(|then| same(now, then));
+    let written = || {
+        Edits::since(&store.ledger, size.min(begun), size, then).map(|edits| edits.holds(id, now))
+    };
+    let gone = goes && (!held.is_some_and(|held| same(now, held)) || written()?);
+    Ok(gone.then(|| id.clone()).into_iter().collect())
 }
 
 /// Refuses a cursor at which a database was as no kept image has it.

@@ -271,6 +271,8 @@ pub struct RunReport {
     pub lost: u64,
     /// Number of events in the ledger after it.
     pub size: u64,
+    /// Documents in which somebody had written, and which were put back over that because they were to be.
+    pub gone_over: Vec<String>,
 }
 
 /// Carries out `plan`. If it loses anything, `consent` must be its id.
@@ -486,6 +488,7 @@ fn report(ledger: &Ledger, open: &OpenRun) -> Result<RunReport, MigrateError> {
         objects_migrated: issued.objects,
         lost: issued.lost,
         size: ledger.state().size(),
+        gone_over: Vec::new(),
     })
 }
 

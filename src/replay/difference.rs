@@ -24,7 +24,7 @@ pub struct Difference {
     pub objects: Vec<ObjectDifference>,
     /// Objects that are the same.
     pub unchanged: u64,
-    /// What in between no run did, in order. It is part of all the rest.
+    /// What in between no run did to objects that differ, in order. It is part of all the rest.
     pub outside: Vec<Outside>,
 }
 
@@ -130,6 +130,9 @@ pub fn difference(
             None => found.unchanged += 1,
         }
     }
+    // What is in neither state any more is no part of what differs.
+    let Difference { outside, objects: differing, .. } = &mut found;
+    outside.retain(|outside| differing.iter().any(|one| one.object == outside.object));
     Ok(found)
 }
 

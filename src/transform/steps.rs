@@ -51,6 +51,14 @@ pub enum Trouble {
     /// Nothing stands there.
     #[error("nothing stands here, and the step does not say that it is optional")]
     Missing,
+    /// What something is to be put into is not there.
+    #[error(
+        "nothing stands here, and {name:?} was to be put into it: a step before this one has to make the object"
+    )]
+    NoObject {
+        /// What was to be put.
+        name: String,
+    },
     /// The place must be free and is not.
     #[error("something stands here already")]
     Taken,
@@ -140,16 +148,21 @@ pub struct Attempt {
     pub refusals: Vec<StepError>,
     /// Whether all steps were taken; otherwise the last refusal is that of the step that could not be.
     pub complete: bool,
+    /// The step that could not be taken, counted from 1.
+    pub stopped_at: Option<usize>,
 }
 
 /// Applies `steps` to `document` as [`apply`] does, and goes on behind every refusal that allows it ([`Step::Ensure`]). A document that was refused is of no use afterwards.
 pub fn attempt(steps: &[Step], programs: &Programs, document: &mut Value) -> Attempt {
     let (effects, refusals) = (Some(Vec::new()), Vec::new());
     let mut work = Work { effects, refusals, base: Vec::new(), programs };
-    let stopped = work.steps(steps, document).err();
+    let stops = |(number, step)| Some((number, work.step(step, document).err()?));
+    let stopped = (1..).zip(steps).find_map(stops);
     let complete = stopped.is_none();
-    work.refusals.extend(stopped);
-    Attempt { effects: work.effects.unwrap_or_default(), refusals: work.refusals, complete }
+    let (stopped_at, error) = stopped.unzip();
+    work.refusals.extend(error);
+    let (effects, refusals) = (work.effects.unwrap_or_default(), work.refusals);
+    Attempt { effects, refusals, complete, stopped_at }
 }
 
 struct Work<'a> {
@@ -627,7 +640,13 @@ impl Work<'_> {
     /// Puts `value` where nothing stands: under a new key of an object that is there.
     fn put(&self, path: &Pointer, root: &mut Value, value: Value) -> Result<(), StepError> {
         let (above, name) = self.inside(path)?;
-        let put = match self.object(above, root, false)? {
+        let object = self.object(above, root, false).map_err(|error| match error.trouble {
+            Trouble::Missing => {
+                StepError { trouble: Trouble::NoObject { name: name.to_owned() }, ..error }
+            }
+            _ => error,
+        });
+        let put = match object? {
             Some(map) => map.push(name.into(), value),
             None => Ok(()),
         };

@@ -180,6 +180,9 @@ fn s10_accepted_drift_is_told_apart_from_what_runs_did() {
     assert_eq!(page_root(&database(&place)), taken);
     let gone = told(&place, "rollback", 0, &[&back[..], &["--discard-changes"]].concat());
     assert_eq!(page_root(&database(&place)), recorded);
+    // What is in neither state any more is no part of what differs.
+    let compared = told(&place, "diff", 0, &["diff", &before, "@"])["data"].clone();
+    assert_eq!((&compared["objects"], &compared["outside"]), (&json!([]), &json!([])));
     let taken_out = &gone["data"]["taken_out"];
     assert_eq!(taken_out["accepted"], json!([seq]), "{gone}");
     let tables = taken_out["changes"]["tables"].as_array().unwrap();

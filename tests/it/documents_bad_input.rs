@@ -413,7 +413,7 @@ fn a_contract_that_was_moved_is_missed_by_name_and_where_to_say_so_is_told() {
     done(&place, &["apply"]);
     let (here, there) = (beside(&place, "contracts"), beside(&place, "moved"));
     fs::rename(&here, &there).unwrap();
-    for command in [&["status"][..], &["check"], &["plan"], &["apply"], &["prove", "."]] {
+    for command in [&["check"][..], &["plan"], &["apply"], &["prove", "."]] {
         let said = place.run(&[command, &["--json"]].concat());
         let told = said.json()["diagnostics"][0]["message"].clone();
         let told = told.as_str().unwrap();
@@ -423,8 +423,8 @@ fn a_contract_that_was_moved_is_missed_by_name_and_where_to_say_so_is_told() {
     let settings = place.work().join(".glyph-ledger/documents.json");
     let moved = fs::read_to_string(&settings).unwrap().replace("/contracts/", "/moved/");
     fs::write(&settings, moved).unwrap();
-    done(&place, &["status"]);
+    done(&place, &["check"]);
     fs::rename(&there, &here).unwrap();
-    assert_eq!(place.run(&["status"]).exit, 1);
+    assert_eq!(place.run(&["check"]).exit, 1);
     done(&place, &["undo"]);
 }

@@ -174,7 +174,10 @@ fn changed_documents_go_back_only_as_one_says() {
     fs::write(place.work().join("a.json"), MINE).unwrap();
     fs::remove_file(place.work().join("b.json")).unwrap();
     let message = refused(&place, (6, "DOCUMENT_CHANGED"), &["undo"]);
-    assert!(message.contains("a.json, b.json") && !message.contains("c.json"), "{message}");
+    assert!(
+        message.contains("since: a.json; is gone: b.json") && !message.contains("c.json"),
+        "{message}"
+    );
     refused(&place, (2, "USAGE"), &["undo", "--keep-changes", "--discard-changes"]);
 
     let kept = beside(&place, "kept");

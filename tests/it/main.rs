@@ -71,6 +71,8 @@ mod documents_left_out;
 #[cfg(test)]
 mod documents_linked;
 #[cfg(test)]
+mod documents_next;
+#[cfg(test)]
 mod documents_refused;
 #[cfg(test)]
 mod documents_told;
@@ -146,6 +148,8 @@ mod replay;
 mod report_browser;
 #[cfg(test)]
 mod run_state;
+#[cfg(test)]
+mod store_next;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -41,7 +41,8 @@ impl Ready {
         let version = detect_document(&self.contract, &document)?;
         let edges = resolve(&self.contract, version, &self.contract.current).unwrap();
         let edges = edges.iter().map(|edge| edge.steps.as_slice());
-        let mut all = Attempt { effects: Vec::new(), refusals: Vec::new(), complete: true };
+        let mut all =
+            Attempt { effects: Vec::new(), refusals: Vec::new(), complete: true, stopped_at: None };
         for steps in edges.chain([self.contract.normalize.as_slice()]) {
             let done = attempt(steps, &self.programs, &mut document);
             all.effects.extend(done.effects);

@@ -27,7 +27,7 @@ pub(super) struct Version {
 /// A key that states the version.
 pub(super) struct Stated {
     pub(super) key: String,
-    before: Option<Value>,
+    pub(super) before: Option<Value>,
     pub(super) after: Option<Value>,
 }
 

@@ -255,6 +255,23 @@ impl Documents {
         &self.collection
     }
 
+    /// Of each contract that the ledger froze, the last, as it keeps it.
+    pub fn frozen(&self) -> Result<Vec<Contract>, MigrateError> {
+        let contracts = self.ledger.state().contracts();
+        let last = contracts.names().filter_map(|name| contracts.last(name));
+        last.map(|frozen| frozen_contract(&self.ledger, &*self.objects, frozen.digest)).collect()
+    }
+
+    /// The same documents, described by other contracts.
+    pub fn described_by(
+        self,
+        contracts: Vec<Contract>,
+        outside: Outside,
+    ) -> Result<Self, MigrateError> {
+        let collection = Collection::of(self.collection.tree, contracts, &outside)?;
+        Ok(Self { collection, outside, ..self })
+    }
+
     /// The contract of that digest: one of those at hand, else one that the ledger froze.
     pub(super) fn prepared(&self, digest: CommitHash) -> Result<Prepared, MigrateError> {
         let frozen = frozen_contract(&self.ledger, &*self.objects, digest)?;

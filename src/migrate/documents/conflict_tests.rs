@@ -36,10 +36,14 @@ fn original(number: usize) -> Vec<u8> {
 
 /// Refuses to go back, and names these documents and no others.
 fn asks(documents: &mut Documents, size: u64, ids: &[&str]) {
+    asks_saying(documents, size, &format!("changed since: {}", ids.join(", ")));
+}
+
+fn asks_saying(documents: &mut Documents, size: u64, expected: &str) {
     let Err(MigrateError::DocumentsChanged { named }) = go_back(documents, size, None) else {
         panic!()
     };
-    assert_eq!(named, format!("changed since: {}", ids.join(", ")));
+    assert_eq!(named, expected);
 }
 
 fn keeps(documents: &Documents, bytes: &[u8]) {
@@ -143,7 +147,8 @@ fn a_document_that_is_gone_or_a_link_does_not_keep_a_run_from_ending() {
         assert!(documents.ledger().state().runs().open.is_none());
         assert!(!scene.root().join("notes/2.yaml").exists());
         fs::remove_file(scene.root().join("notes/3.yaml")).unwrap();
-        asks(&mut documents, 2, &ids);
+        let told = format!("changed since: {MEDDLED}; are gone: notes/2.yaml, notes/3.yaml");
+        asks_saying(&mut documents, 2, &told);
         go_back(&mut documents, 2, Some(Changes::Discard)).unwrap().unwrap();
         for number in 2..5 {
             assert_eq!(read(&scene, &format!("notes/{number}.yaml")), original(number));

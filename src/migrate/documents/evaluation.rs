@@ -13,7 +13,7 @@ use super::prepared::{Prepared, Promise, Route};
 use super::refusal::Refusal;
 use crate::contract::{Edge, Pattern, detect_document};
 use crate::document::{Document, LostForm, Map, Pointer, Value};
-use crate::transform::{Attempt, Effect, Step, apply_unnoted, attempt, inverse};
+use crate::transform::{Attempt, Effect, Step, Trouble, apply_unnoted, attempt, inverse};
 
 /// How a document stands to its contract. Each is worse than those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -196,7 +196,7 @@ impl Prepared {
             let done = attempt(normalize, &self.programs, &mut moved.value);
             let lost = self.losses(&done.effects, None);
             moved.declare(lost, &|| "the normalisation".to_owned(), &self.normalize_lossy);
-            moved.took(done);
+            moved.took(done, &|| "the normalisation".to_owned());
         }
         Ok(moved)
     }
@@ -224,7 +224,7 @@ impl Prepared {
             }
         }
         moved.declare(lost, &|| edge.name(), route.lossy(digest));
-        moved.took(done);
+        moved.took(done, &|| edge.name());
         !refused
     }
 
@@ -351,9 +351,17 @@ impl Moved {
         }
     }
 
-    fn took(&mut self, done: Attempt) {
+    /// Takes note of what the steps of `edge` did. Which of them could not be taken is told, unless the contract says in its own
+    /// words why.
+    fn took(&mut self, done: Attempt, edge: &dyn Fn() -> String) {
         self.effects.extend(done.effects);
+        let own =
+            done.refusals.last().is_some_and(|last| matches!(last.trouble, Trouble::Required(_)));
         self.refusals.extend(done.refusals.into_iter().map(Refusal::from));
+        if let (Some(number), Some(last), false) = (done.stopped_at, self.refusals.last_mut(), own)
+        {
+            last.message = format!("{} (step {number} of {})", last.message, edge());
+        }
     }
 }
 

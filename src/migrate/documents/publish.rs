@@ -13,7 +13,7 @@ use super::super::error::MigrateError;
 use super::super::run::{Milestone, Observer, Subject as _};
 use super::collection::{Documents, content_of, state_of};
 use super::looking::{crew, each_looked_at};
-use super::run::{may_replace, named, observation};
+use super::run::{changed_or_gone, may_replace, observation};
 use crate::effects::Signer;
 use crate::objects::Objects;
 use crate::ordered::in_order;
@@ -219,6 +219,7 @@ struct Batch<'p> {
 #[derive(Default)]
 struct Met {
     conflicts: Vec<String>,
+    gone: Vec<String>,
     error: Option<MigrateError>,
 }
 
@@ -370,17 +371,18 @@ impl<'a> Publishing<'a> {
     /// Takes note of a place that stays as it is, or of one more conflict where that is not wanted.
     fn leave(&mut self, place: Place<'_>, found: Option<Found>, met: &mut Met) {
         match self.documents.conflicts {
+            Conflicts::Stop if found.is_none() => met.gone.push(place.id.to_owned()),
             Conflicts::Stop => met.conflicts.push(place.id.to_owned()),
             Conflicts::Keep => drop(self.kept.insert(place.id.to_owned(), found)),
         }
     }
 
-    fn ended(&self, Met { conflicts, error }: Met) -> Result<(), MigrateError> {
+    fn ended(&self, Met { conflicts, gone, error }: Met) -> Result<(), MigrateError> {
         match error {
             Some(error) => Err(error),
-            None if conflicts.is_empty() => Ok(()),
+            None if conflicts.is_empty() && gone.is_empty() => Ok(()),
             None => {
-                let named = named("changed since the run read them", &conflicts);
+                let named = changed_or_gone("changed since the run read them", &conflicts, &gone);
                 Err(MigrateError::DocumentsConflict { named, run: self.open.run })
             }
         }
@@ -393,7 +395,7 @@ impl<'a> Publishing<'a> {
 
 impl Met {
     const fn is_anything(&self) -> bool {
-        self.error.is_some() || !self.conflicts.is_empty()
+        self.error.is_some() || !self.conflicts.is_empty() || !self.gone.is_empty()
     }
 }
 

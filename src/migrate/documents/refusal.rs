@@ -71,7 +71,9 @@ impl From<VersionError> for Refusal {
             VersionError::Older { .. } => &MIGRATION_BELOW_MINIMUM,
             VersionError::WrongType { .. } => &MIGRATION_VERSION_TYPE,
             VersionError::Unknown { .. } => &MIGRATION_VERSION_UNKNOWN,
-            VersionError::Ambiguous { .. } => &MIGRATION_VERSION_AMBIGUOUS,
+            VersionError::Ambiguous { .. } | VersionError::Mixed { .. } => {
+                &MIGRATION_VERSION_AMBIGUOUS
+            }
         };
         Self::new(code, error.to_string())
     }

@@ -16,7 +16,7 @@ use super::super::error::MigrateError;
 use super::super::plan::{Policy, binding};
 use super::super::run::{Inputs, Observer, RunReport, Subject as _, go_on};
 use super::collection::{Documents, state_of};
-use super::run::{kept, named, observation};
+use super::run::{changed_or_gone, kept, observation};
 use crate::effects::Signer;
 use crate::target::documents::Places;
 
@@ -44,14 +44,16 @@ pub fn rollback(
     documents.stamps.clear();
     let (then, begun) = as_of(documents, size)?;
     let edits = Edits::since(&documents.ledger, size.min(begun), size, &then)?;
-    let (mut targets, mut changed, mut observed) = (States::new(), Vec::new(), Vec::new());
+    let (mut targets, mut observed) = (States::new(), Vec::new());
+    let (mut changed, mut gone) = (Vec::new(), Vec::new());
     for (id, held) in &documents.ledger.state().store().objects {
         let Some(target) = then.get(id) else { continue };
         let found = Places(&documents.collection.tree).look(id)?;
         let now = found.as_ref().map(state_of);
         let is_changed = now.as_ref() != Some(held);
         if now.as_ref() != Some(target) && (is_changed || edits.holds(id, held)) {
-            changed.push(id.clone());
+            let of = if found.is_some() { &mut changed } else { &mut gone };
+            of.push(id.clone());
             if changes == Some(Changes::Keep) {
                 continue;
             }
@@ -65,8 +67,10 @@ pub fn rollback(
             targets.insert(id.clone(), target.clone());
         }
     }
-    if !changed.is_empty() && changes.is_none() {
-        return Err(MigrateError::DocumentsChanged { named: named("changed since", &changed) });
+    let nothing_else = changed.is_empty() && gone.is_empty();
+    if !nothing_else && changes.is_none() {
+        let named = changed_or_gone("changed since", &changed, &gone);
+        return Err(MigrateError::DocumentsChanged { named });
     }
     if targets.is_empty() {
         return Ok(None);
@@ -99,10 +103,12 @@ pub fn rollback(
         environment,
         objects: targets.len() as u64,
         accepted_loss: None,
-        changes: changes.filter(|_| !changed.is_empty()),
+        changes: changes.filter(|_| !nothing_else),
     };
     documents.record(signer, vec![started.into()], observer)?;
-    go_on(documents, signer, observer).map(Some)
+    let report = go_on(documents, signer, observer)?;
+    let gone_over = if changes == Some(Changes::Discard) { changed } else { Vec::new() };
+    Ok(Some(RunReport { gone_over, ..report }))
 }
 
 /// Tag of a rollback's plan.

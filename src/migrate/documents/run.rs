@@ -217,6 +217,14 @@ pub(super) fn named(what: &str, ids: &[String]) -> String {
     }
 }
 
+/// The same of documents in which somebody wrote, and of others that are not there any more.
+pub(super) fn changed_or_gone(what: &str, changed: &[String], gone: &[String]) -> String {
+    let is_gone = if gone.len() == 1 { "is gone" } else { "are gone" };
+    let lists = [(what, changed), (is_gone, gone)];
+    let lists = lists.iter().filter(|(_, ids)| !ids.is_empty());
+    lists.map(|(what, ids)| named(what, ids)).collect::<Vec<_>>().join("; ")
+}
+
 pub(super) fn observation(id: &str, cause: Cause, state: ObjectState) -> Body {
     ObjectObserved { object: id.to_owned(), cause, state }.into()
 }

@@ -8,6 +8,7 @@ use super::super::error::MigrateError;
 use super::collection::{Documents, state_of};
 use super::evaluation::Status;
 use super::plan::{LISTED_MAX, outline};
+use super::refusal::Refusal;
 use super::work::Done;
 use crate::target::documents::Places;
 
@@ -22,6 +23,8 @@ pub struct TreeStatus {
     pub migrated: u64,
     /// Documents that cannot be migrated, at most [`LISTED_MAX`] by name.
     pub unsupported: Vec<String>,
+    /// The first of them, and why it cannot.
+    pub refused: Option<(String, Refusal)>,
     /// Documents and folders that the last run left out because whoever planned it said so, and that are there; they are
     /// not looked at here either. At most [`LISTED_MAX`].
     pub left_out: Vec<String>,
@@ -62,11 +65,13 @@ pub fn status(documents: &Documents) -> Result<TreeStatus, MigrateError> {
     }
     survey.always.into_iter().for_each(|id| listed(&mut status.always_left_out, id));
     let documents_found = survey.documents;
-    let look = |done: Done| (done.id, done.evaluation.status);
+    let look =
+        |done: Done| (done.id, done.evaluation.status, done.evaluation.refusals.into_iter().next());
     let collection = &documents.collection;
     collection.work(&documents_found, None, documents.jobs, &former, &look, &mut |(
         id,
         found,
+        refusal,
     )| {
         match found {
             Status::Current => status.current += 1,
@@ -74,6 +79,9 @@ pub fn status(documents: &Documents) -> Result<TreeStatus, MigrateError> {
             Status::Migrated => status.migrated += 1,
             Status::Unsupported => {
                 status.unsupported_total += 1;
+                if let (None, Some(refusal)) = (&status.refused, refusal) {
+                    status.refused = Some((id.clone(), refusal));
+                }
                 listed(&mut status.unsupported, id);
             }
         }
