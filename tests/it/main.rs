@@ -147,6 +147,8 @@ mod report_browser;
 #[cfg(test)]
 mod run_state;
 #[cfg(test)]
+mod selections;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod verify_folder;
