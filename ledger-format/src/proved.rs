@@ -244,6 +244,9 @@ mod tests {
         let columns: Columns = serde_json::from_str(&text).unwrap();
         for column in columns.keys() {
             for other in [Json::Null, Json::from(77), Json::from("x"), Json::from(vec![1])] {
+                if other == columns[column] {
+                    continue;
+                }
                 let mut bent = columns.clone();
                 bent.insert(column.clone(), other);
                 let bent = Json::Object(bent).to_string();
@@ -323,7 +326,7 @@ mod tests {
         fn the_longest_texts_fit_the_longest_line(object: String) -> bool {
             let object = object.repeat(40);
             let bytes = event(0, observed(&object[..object.floor_char_boundary(3_500)]));
-            let (head, nodes) = proved(&[bytes.clone()]);
+            let (head, nodes) = proved(std::slice::from_ref(&bytes));
             let text = ProvedLine::of(&bytes, &head, signer(), nodes.concat()).unwrap();
             text.len() <= PROVED_LINE_BYTES_MAX && ProvedLine::parse(&text).is_ok()
         }

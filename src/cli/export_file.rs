@@ -30,7 +30,7 @@ pub(super) enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn of(file: &'a Path) -> Self {
+    pub(super) fn of(file: &'a Path) -> Self {
         if file == Path::new("-") { Self::Stdin } else { Self::File(file) }
     }
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use ed25519_dalek::VerifyingKey;
 use ledger_format::hash::{KeyId, LedgerId, NodeHash};
+use ledger_format::head::SignedHead;
 use serde::Serialize;
 
 use super::context::Context;
@@ -122,7 +123,7 @@ impl Selected {
             ledger_known,
             size: head.map(|head| head.head().size),
             root: selection.root(),
-            signer: head.map(|head| head.signer()),
+            signer: head.map(SignedHead::signer),
             known_by,
             compared: selection.compared.iter().map(AgainstHead::of).collect(),
             events: selection.events,

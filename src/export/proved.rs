@@ -67,10 +67,10 @@ pub(super) fn judge(
         };
         let number = texts.number();
         match line {
-            Ok(line) => selection.take(line, number, expectations),
+            Ok(line) => selection.take(&line, number, expectations),
             Err(fault) => selection.faults.push(fault),
         }
-        if number % TOLD_EVERY == 0 {
+        if number.is_multiple_of(TOLD_EVERY) {
             observer.progress(selection.events, None);
         }
     }
@@ -90,7 +90,7 @@ impl Selection {
         self.head.as_ref().map(|head| head.head().root)
     }
 
-    fn take(&mut self, line: ProvedLine, number: u64, expectations: &Expectations) {
+    fn take(&mut self, line: &ProvedLine, number: u64, expectations: &Expectations) {
         let seq = line.event.seq;
         let mut wrong = |reason: String| {
             self.faults.push(Fault::OutOfPlace { line: number, seq, reason });
@@ -106,7 +106,7 @@ impl Selection {
                 return wrong(format!("stands behind event {last}: repeated, or not in order"));
             }
             (Some(_), _) => {}
-            (None, _) => self.begin(&line, expectations),
+            (None, _) => self.begin(line, expectations),
         }
         *self.kinds.entry(line.event.body.kind()).or_default() += 1;
         self.events += 1;

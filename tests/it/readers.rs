@@ -229,6 +229,7 @@ impl Exports {
         match form {
             Form::Lines => &self.lines,
             Form::Flat => &self.flat,
+            Form::Proved => panic!("a log without a tree beside it has no proofs"),
         }
     }
 

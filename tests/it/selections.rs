@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use glyph_ledger::export::{ExportReport, Filter, Selection, export_selection, verify_export};
+use glyph_ledger::export::{
+    ExportReport, Filter, Form, Reader, Selection, export_selection, verify_export,
+};
 use glyph_ledger::ledger::{KnownHead, Ledger};
 use glyph_ledger::verify::{Expectations, Unobserved};
 use ledger_format::body::Body;
@@ -15,7 +17,7 @@ use ledger_format::proved::ProvedLine;
 use serde_json::{Value, json};
 
 use crate::history::{History, Names};
-use crate::support::{Folder, key, sign};
+use crate::support::{Folder, check_against, key, sign};
 
 const SIZES: [usize; 6] = [3, 9, 1, 20, 40, 7];
 
@@ -82,6 +84,13 @@ fn l8_whatever_is_asked_for_verifies_alone() {
     let kinds: BTreeSet<String> = bodies().map(|body| body.kind().to_owned()).collect();
     let objects: BTreeSet<String> = bodies().filter_map(Body::object).map(str::to_owned).collect();
     let runs = events.iter().filter_map(|event| run_of(event.id, &event.event.body)).collect();
+    let schema = serde_json::from_str(&Reader::JsonSchema.loader(Form::Proved)).unwrap();
+    for line in all(&ledger) {
+        let mut line: Value = serde_json::from_str(&line).unwrap();
+        check_against(&schema, &line).unwrap();
+        line["size"] = Value::Null;
+        check_against(&schema, &line).unwrap_err();
+    }
     let mut met = 0;
     for seed in 1..=200_u64 {
         let mut dice = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -266,8 +275,14 @@ fn changed_files(lines: &[String], head: TreeHead) -> Vec<Case> {
     let other_root = TreeHead { root: NodeHash::inner(&head.root, &head.root), ..head };
     mixed[2] = resigned(&lines[2..3], head, 2).remove(0);
     let foreign = TreeHead { ledger: LedgerId::of(&[9; 32], &[9; 16]), ..head };
-    let larger = TreeHead { size: head.size + 1, ..head };
-    let smaller = TreeHead { size: head.size - 1, ..head };
+    let of_size = |size: u64| {
+        let line = |line: &String| {
+            let own = format!("\n{}\n", head.size);
+            let line = with(line, "head", |note| note.replacen(&own, &format!("\n{size}\n"), 1));
+            with(&line, "size", |_| size.to_string())
+        };
+        joined(&lines.iter().map(line).collect::<Vec<_>>())
+    };
     let unsigned: Vec<String> = lines
         .iter()
         .map(|line| {
@@ -290,8 +305,8 @@ fn changed_files(lines: &[String], head: TreeHead) -> Vec<Case> {
         case("one line under somebody's head", joined(&mixed), Some(3)),
         case("a head of another root", joined(&resigned(lines, other_root, 1)), Some(1)),
         case("a head of another ledger", joined(&resigned(lines, foreign, 1)), Some(1)),
-        case("a head of a larger tree", joined(&resigned(lines, larger, 1)), Some(1)),
-        case("a head of a smaller tree", joined(&resigned(lines, smaller, 1)), Some(1)),
+        case("a head of a larger tree", of_size(head.size + 1), Some(1)),
+        case("a head of a smaller tree", of_size(head.size - 1), Some(1)),
         case("a head that nobody signed", joined(&unsigned), Some(1)),
         case(
             "cut within the last line",
@@ -341,7 +356,8 @@ fn python(cases: &[Case]) -> Vec<Value> {
         let file = format!("{number:04}.jsonl");
         fs::write(folder.path().join(&file), &case.text).unwrap();
         let trust = case.trust.as_ref().map(|head| String::from_utf8(head.encode()).unwrap());
-        list.push_str(&format!("{}\n", json!({"file": file, "name": case.name, "trust": trust})));
+        list.push_str(&json!({"file": file, "name": case.name, "trust": trust}).to_string());
+        list.push('\n');
     }
     fs::write(folder.path().join("cases.jsonl"), list).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/verify/damage.py");
