@@ -21,6 +21,7 @@ mod diff;
 mod documents;
 mod explain;
 mod export;
+mod export_verify;
 mod failure;
 mod globals;
 mod head_publish;
@@ -36,6 +37,7 @@ mod keys;
 mod lint;
 mod list;
 mod log;
+mod looked_at;
 mod man;
 mod new;
 mod new_file;
@@ -308,7 +310,8 @@ fn program_name(argv: &[OsString]) -> &'static str {
 }
 
 /// Commands whose verbs answer in one form under the command's own name.
-const WITH_VERBS: [&str; 7] = ["audit", "bundle", "certificate", "head", "image", "key", "proof"];
+const WITH_VERBS: [&str; 8] =
+    ["audit", "bundle", "certificate", "export", "head", "image", "key", "proof"];
 
 /// The name of the command proper: `plan` for `migration plan`, `proof` for `proof verify`.
 fn innermost(matches: &clap::ArgMatches) -> String {

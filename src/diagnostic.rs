@@ -353,6 +353,9 @@ catalogue! {
     FORMAT_UNSUPPORTED = 1520, Unsupported, Fatal, false,
         "The ledger is written in an event format that this program does not read.",
         "Use the version of glyph-ledger that wrote it. Nothing says that the ledger is damaged.";
+    EXPORT_PART = 1521, Unverified, Error, false,
+        "An export begins behind event 0: key, tree and state come from the events before, so nothing of it can be verified.",
+        "Get the export of all events: `glyph-ledger export -o FILE`.";
     KEY_MISSING = 1700, Unverified, Error, false,
         "There is no private key to sign with.",
         "Name it with --key FILE, or restore it; only `init` makes a new one.";

@@ -16,7 +16,6 @@ use ledger_format::flat::{flat_line, types_line};
 use ledger_format::head::SignedHead;
 use ledger_format::line::{Line, LineError};
 
-use crate::ledger::KnownHead;
 use crate::log::{Batch, ReadError, in_order};
 use crate::verify::{Expectations, Observer, Options, Report, VerifyError, verify_batches};
 
@@ -123,25 +122,27 @@ pub enum ExportReport {
     Fragment(Fragment),
 }
 
-/// Judges an export by nothing but itself and, if there is one, a head that the user trusts. A flat
-/// export is refused at its first line.
+/// Judges an export by nothing but itself and what is expected of it. A flat export is refused at its first line. With `keep_going` what
+/// lies behind the first fault is looked at too: as far as it can be judged, and from there on line by line.
 pub fn verify_export(
     reader: impl BufRead,
-    trust: Option<SignedHead>,
+    expectations: &Expectations,
     keep_going: bool,
     observer: &mut dyn Observer,
 ) -> Result<ExportReport, VerifyError> {
-    let mut lines = read::lines(reader).peekable();
-    if let Some(Ok(first)) = lines.peek()
-        && first.event.seq > 0
+    let mut lines = read::Lines::new(reader);
+    let first = lines.next();
+    if let Some(Ok(line)) = &first
+        && line.event.seq > 0
     {
-        let first = first.clone();
-        return Ok(ExportReport::Fragment(read::fragment(&first, lines)?));
+        let line = line.clone();
+        return Ok(ExportReport::Fragment(read::fragment(&line, first.into_iter().chain(lines))?));
     }
-    let named = trust.map(KnownHead::trusted).into_iter().collect();
-    let expectations = Expectations { named, ..Expectations::default() };
     let options = Options { objects: None, keep_going };
-    let batches = read::batches(lines);
-    let report = verify_batches(batches, &expectations, options, observer)?;
+    let batches = read::batches(first.into_iter().chain(lines.by_ref()));
+    let mut report = verify_batches(batches, expectations, options, observer)?;
+    if keep_going && !report.faults.is_empty() {
+        report.heard_all = lines.look_behind(&mut report.faults)?;
+    }
     Ok(ExportReport::Whole(Box::new(report)))
 }

@@ -50,6 +50,14 @@ pub struct Expectations {
     pub place: Option<(PathBuf, LedgerId)>,
 }
 
+impl Expectations {
+    /// That a head is in it which the user trusts, if there is one, and nothing else.
+    #[must_use]
+    pub fn trusting(head: Option<SignedHead>) -> Self {
+        Self { named: head.map(KnownHead::trusted).into_iter().collect(), ..Self::default() }
+    }
+}
+
 /// How to verify.
 #[derive(Clone, Copy, Default)]
 pub struct Options<'a> {

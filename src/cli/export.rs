@@ -5,11 +5,12 @@ use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use ledger_format::hash::LedgerId;
 use serde::Serialize;
 
 use super::context::Context;
+use super::export_verify::{self, Verified};
 use super::new_file::NewFile;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, path_shown};
@@ -20,7 +21,10 @@ use crate::export::{ExportError, Exported, Form, Reader, export, export_flat};
 use crate::ledger::{Cursor, Ledger};
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
     /// The form of the export
     #[arg(long, default_value = "jsonl")]
     format: Format,
@@ -44,6 +48,12 @@ pub(super) struct Arguments {
     /// The last event to export
     #[arg(long, value_name = "CURSOR", default_value = "@")]
     to: Cursor,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Check an export; no ledger is needed.
+    Verify(export_verify::Arguments),
 }
 
 /// The form of an export.
@@ -71,6 +81,7 @@ enum Program {
 pub(super) enum Exporting {
     Written(Written),
     Loader(Loader),
+    Verified(Box<Verified>),
 }
 
 #[derive(Serialize)]
@@ -93,6 +104,10 @@ pub(super) struct Written {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Exporting>, Failure> {
+    if let Some(Verb::Verify(export)) = &arguments.verb {
+        let verified = export_verify::run(export, context)?;
+        return Ok(verified.map(|verified| Exporting::Verified(Box::new(verified))));
+    }
     match arguments.schema {
         Some(reader) => Ok(Done::new(Exporting::Loader(loader(arguments, reader)))),
         None => write(arguments, context).map(|written| Done::new(Exporting::Written(written))),
@@ -191,6 +206,7 @@ impl Answer for Exporting {
         match self {
             Self::Written(written) => written.write(out, paint),
             Self::Loader(loader) => out.write_all(loader.text.as_bytes()),
+            Self::Verified(verified) => verified.write(out, paint),
         }
     }
 }

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use clap::Args;
 use ledger_format::body::Continues;
-use ledger_format::hash::{KeyId, LedgerId, NodeHash};
-use ledger_format::head::{SignedHead, TreeHead};
+use ledger_format::hash::LedgerId;
+use ledger_format::head::TreeHead;
 use serde::Serialize;
 
 use super::context::{Context, Located};
+use super::looked_at::{Head, LookedAt};
 use super::output::{Answer, Done};
 use super::progress::Events;
 use super::terminal::{Paint, one_line};
@@ -20,12 +21,11 @@ use super::words::count;
 use super::{databases, documents, failure};
 use crate::diagnostic::{AUDIT_CHANGED, COMPLETENESS_NOT_PROVEN, Failure};
 use crate::effects::{Clock as _, SystemClock};
-use crate::ledger::{KnownHead, notes};
 use crate::objects::{GrowingPacks, MemoryObjects, Objects, ObjectsError};
 use crate::trust::Home;
 use crate::verify::{
-    Change, Compared, Fault, FolderReport, Folders, Live, Options, Outcome, Report, Signed,
-    compare_live, verify_folder,
+    Change, Fault, FolderReport, Folders, Live, Options, Outcome, Report, compare_live,
+    verify_folder,
 };
 
 #[derive(Debug, Args)]
@@ -42,20 +42,14 @@ pub(super) struct Arguments {
 pub(super) struct Judgement {
     verdict: Word,
     ledger: Option<LedgerId>,
-    size: u64,
-    batches: u64,
+    #[serde(flatten)]
+    looked_at: LookedAt,
     good: Option<Head>,
     /// Who showed it to be complete.
     known_by: Option<&'static str>,
     /// The head up to which nothing is missing.
     known_head: Option<Head>,
     acknowledged: Option<u64>,
-    /// Every head that it was held against.
-    compared: Vec<AgainstHead>,
-    /// Whose keys signed what is vouched for.
-    signers: Vec<Signer>,
-    /// What was signed with a key since its owner may not have been the one who signs.
-    suspect: Vec<Range>,
     objects: Option<ObjectCount>,
     faults: Vec<Found>,
     /// Whether everything was read; else what lies behind the last fault was not judged.
@@ -66,46 +60,12 @@ pub(super) struct Judgement {
     continues: Option<Continues>,
 }
 
-#[derive(Serialize)]
-struct AgainstHead {
-    by: &'static str,
-    size: u64,
-    /// null where what is wrong before it keeps that from being told.
-    agrees: Option<bool>,
-}
-
-/// A key, and how many of the events that a signed head vouches for are signed with it.
-#[derive(Serialize)]
-struct Signer {
-    key: KeyId,
-    events: u64,
-    first: u64,
-    last: u64,
-}
-
-/// Events that one key signed.
-#[derive(Serialize)]
-struct Range {
-    key: KeyId,
-    first: u64,
-    last: u64,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Word {
     Complete,
     ConsistentOnly,
     Failed,
-}
-
-/// The head over everything that is still good.
-#[derive(Serialize)]
-struct Head {
-    size: u64,
-    root: NodeHash,
-    /// As it was signed; of one that was typed in there is none.
-    note: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -277,15 +237,11 @@ impl Judgement {
         Self {
             verdict,
             ledger: report.ledger,
-            size: report.size,
-            batches: report.batches,
+            looked_at: LookedAt::of(report),
             good: report.good.as_ref().map(Head::of),
             known_by,
             known_head,
             acknowledged: anchored.map(|TreeHead { size, .. }| size),
-            compared: report.compared.iter().map(AgainstHead::of).collect(),
-            signers: Signer::all(&report.signed),
-            suspect: report.suspect().iter().map(Range::of).collect(),
             read_to_end: report.heard_all,
             objects: report.objects.map(|count| ObjectCount {
                 good: count.good,
@@ -297,54 +253,6 @@ impl Judgement {
             salvaged: salvage.as_ref().map(|salvage| salvage.size),
             continues: report.continues.clone(),
         }
-    }
-}
-
-impl Head {
-    fn of(head: &SignedHead) -> Self {
-        let (size, root) = (head.head().size, head.head().root);
-        Self { size, root, note: notes([head]).pop() }
-    }
-
-    fn known(known: &KnownHead) -> Self {
-        Self { size: known.size, root: known.root, note: notes(&known.note).pop() }
-    }
-}
-
-impl AgainstHead {
-    const fn of(compared: &Compared) -> Self {
-        let Compared { by, size, agrees } = *compared;
-        Self { by: by.word(), size, agrees }
-    }
-
-    const fn told(&self) -> &'static str {
-        match self.agrees {
-            Some(true) => "agrees",
-            Some(false) => "contradicted",
-            None => "not reached",
-        }
-    }
-}
-
-impl Signer {
-    /// Every key that signed something, in the order of their first events.
-    fn all(signed: &[Signed]) -> Vec<Self> {
-        let mut signers: Vec<Self> = Vec::new();
-        for Signed { key, seqs } in signed {
-            let (events, last) = (seqs.end - seqs.start, seqs.end.saturating_sub(1));
-            match signers.iter_mut().find(|signer| signer.key == *key) {
-                Some(signer) => (signer.events, signer.last) = (signer.events + events, last),
-                None => signers.push(Self { key: *key, events, first: seqs.start, last }),
-            }
-        }
-        signers
-    }
-}
-
-impl Range {
-    fn of(signed: &Signed) -> Self {
-        let Signed { key, seqs } = signed;
-        Self { key: *key, first: seqs.start, last: seqs.end.saturating_sub(1) }
     }
 }
 
@@ -370,45 +278,10 @@ impl LiveVerdict {
     }
 }
 
-impl Judgement {
-    /// What was looked at, and by whose word.
-    fn write_checked(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        let (events, heads) = (count(self.size, "event"), count(self.batches, "head"));
-        writeln!(
-            out,
-            "  checked     {events}: bytes, order, links, who may sign what, what may come when"
-        )?;
-        writeln!(
-            out,
-            "              {heads}: root, signature, and that the key was allowed to sign"
-        )?;
-        for Signer { key, events, first, last } in &self.signers {
-            let events = count(*events, "event");
-            writeln!(out, "  signed by   key {}: {events}, from {first} to {last}", key.short())?;
-        }
-        for compared in &self.compared {
-            let AgainstHead { by, size, .. } = compared;
-            writeln!(
-                out,
-                "  held to     {by} over {}: {}",
-                count(*size, "event"),
-                compared.told()
-            )?;
-        }
-        for Range { key, first, last } in &self.suspect {
-            let told = format!(
-                "events {first} to {last}: key {} signed them, perhaps not its owner",
-                key.short()
-            );
-            writeln!(out, "  suspect     {}", paint.warning(told))?;
-        }
-        Ok(())
-    }
-}
-
 impl Answer for Judgement {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        let known = self.known_head.as_ref().map_or(self.size, |head| head.size);
+        let read = self.looked_at.size;
+        let known = self.known_head.as_ref().map_or(read, |head| head.size);
         let size = count(known, "event");
         let head = match self.verdict {
             Word::Complete => paint.strong(format_args!("complete up to {size}")),
@@ -436,15 +309,15 @@ impl Answer for Judgement {
         }
         if let Some(by) = self.known_by {
             writeln!(out, "  known by    {by}")?;
-            if self.size > known {
-                let beyond = count(self.size - known, "event");
+            if read > known {
+                let beyond = count(read - known, "event");
                 writeln!(
                     out,
                     "  beyond it   {beyond}, signed and consistent; whether all is not known"
                 )?;
             }
         }
-        self.write_checked(out, paint)?;
+        self.looked_at.write(out, paint)?;
         if let Some(found) = self.salvaged {
             writeln!(out, "  salvaged    {} from raw bytes", count(found, "event"))?;
         }
@@ -463,7 +336,7 @@ impl Answer for Judgement {
             writeln!(out, "  fault       {}", one_line(&fault.message))?;
         }
         if !self.read_to_end {
-            let size = count(self.size, "event");
+            let size = count(read, "event");
             writeln!(
                 out,
                 "  broken off  after {size}; what lies behind was not judged (--keep-going)"

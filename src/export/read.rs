@@ -25,41 +25,108 @@ pub struct Fragment {
     pub fault: Option<Fault>,
 }
 
-/// Every line of `reader`, checked by itself. Ends after the first that is none.
-pub(super) fn lines(mut reader: impl BufRead) -> impl Iterator<Item = Result<Line, Stop>> {
-    let mut number = 0;
-    let mut ended = false;
-    std::iter::from_fn(move || {
-        if ended {
-            return None;
-        }
-        number += 1;
-        let line = next_line(&mut reader, number).transpose();
-        ended = !matches!(line, Some(Ok(_)));
-        line
-    })
+/// Most faults that are listed; behind them nothing is read, so that memory does not grow with what is wrong.
+const FAULTS_MAX: usize = 1_000;
+
+/// Every line of an export, checked by itself. Ends after the first that is none.
+pub(super) struct Lines<R> {
+    reader: R,
+    /// How many were read.
+    number: u64,
+    /// Whether the line read last goes on behind what was read of it.
+    goes_on: bool,
+    ended: bool,
+    /// The line that is none.
+    wrong: Option<Fault>,
 }
 
-fn next_line(reader: &mut impl BufRead, number: u64) -> Result<Option<Line>, Stop> {
-    let mut bytes = Vec::new();
-    // One byte more for the newline, and one to see that there is more than a line may have.
-    let limit = LINE_BYTES_MAX as u64 + 2;
-    let read = reader.by_ref().take(limit).read_until(b'\n', &mut bytes);
-    if read.map_err(|source| Stop::Error(io_error(source)))? == 0 {
-        return Ok(None);
+impl<R: BufRead> Iterator for Lines<R> {
+    type Item = Result<Line, Stop>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let line = self.read().transpose();
+        self.ended = !matches!(line, Some(Ok(_)));
+        if let Some(Err(Stop::Fault(fault))) = &line {
+            self.wrong = Some(fault.clone());
+        }
+        line
     }
-    let fault = |error| Stop::Fault(Fault::Line { line: number, error });
-    let Some(bytes) = bytes.strip_suffix(b"\n") else {
-        let actual = bytes.len();
-        return Err(fault(if actual > LINE_BYTES_MAX {
-            LineError::TooLong { actual }
-        } else {
-            LineError::Json("cut off before the end of the line".to_owned())
-        }));
-    };
-    let text = std::str::from_utf8(bytes);
-    let text = text.map_err(|error| fault(LineError::Json(error.to_string())))?;
-    Line::parse(text).map(Some).map_err(fault)
+}
+
+impl<R: BufRead> Lines<R> {
+    pub(super) const fn new(reader: R) -> Self {
+        Self { reader, number: 0, goes_on: false, ended: false, wrong: None }
+    }
+
+    fn read(&mut self) -> Result<Option<Line>, Stop> {
+        let failed = |source| Stop::Error(io_error(source));
+        if std::mem::take(&mut self.goes_on) {
+            self.reader.skip_until(b'\n').map_err(failed)?;
+        }
+        self.number += 1;
+        let number = self.number;
+        let mut bytes = Vec::new();
+        // One byte more for the newline, and one to see that there is more than a line may have.
+        let limit = LINE_BYTES_MAX as u64 + 2;
+        let read = self.reader.by_ref().take(limit).read_until(b'\n', &mut bytes);
+        if read.map_err(failed)? == 0 {
+            return Ok(None);
+        }
+        let fault = |error| Stop::Fault(Fault::Line { line: number, error });
+        let Some(bytes) = bytes.strip_suffix(b"\n") else {
+            self.goes_on = true;
+            let actual = bytes.len();
+            return Err(fault(if actual > LINE_BYTES_MAX {
+                LineError::TooLong { actual }
+            } else {
+                LineError::Json("cut off before the end of the line".to_owned())
+            }));
+        };
+        let text = std::str::from_utf8(bytes);
+        let text = text.map_err(|error| fault(LineError::Json(error.to_string())))?;
+        Line::parse(text).map(Some).map_err(fault)
+    }
+
+    /// Reads on behind what could be judged, and adds to `faults` which lines are none or do not follow the line before them: there is
+    /// nothing to judge more by. Whether all was read.
+    pub(super) fn look_behind(mut self, faults: &mut Vec<Fault>) -> Result<bool, VerifyError> {
+        let unheard = self.wrong.take().filter(|wrong| !faults.contains(wrong));
+        faults.extend(unheard);
+        let mut before: Option<Line> = None;
+        while faults.len() < FAULTS_MAX {
+            self.ended = false;
+            match self.next() {
+                None => return Ok(true),
+                Some(Err(Stop::Error(error))) => return Err(error),
+                Some(Err(Stop::Fault(fault))) => {
+                    faults.push(fault);
+                    before = None;
+                }
+                Some(Ok(line)) => {
+                    let alone = before.as_ref().is_some_and(|before| !follows(&line, before));
+                    faults.extend(alone.then(|| Fault::OutOfPlace {
+                        line: self.number,
+                        seq: line.event.seq,
+                        reason: "does not follow the line before it".to_owned(),
+                    }));
+                    before = Some(line);
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether `line` is of the event that comes after that of the line `before`.
+fn follows(line: &Line, before: &Line) -> bool {
+    let (event, last) = (&line.event, &before.event);
+    event.ledger == last.ledger
+        && event.seq == last.seq + 1
+        && event.prev == before.id
+        && event.at >= last.at
 }
 
 /// Batches out of lines: each ends with the line that carries its head.

@@ -232,6 +232,16 @@ pub enum Fault {
         /// What is wrong.
         reason: String,
     },
+    /// A line of an export stands where it must not.
+    #[error("line {line}: event {seq} {reason}")]
+    OutOfPlace {
+        /// The line, from 1.
+        line: u64,
+        /// Its event.
+        seq: u64,
+        /// Why it must not stand there.
+        reason: String,
+    },
     /// A line of an export is none.
     #[error("line {line}: {error}")]
     Line {
@@ -260,6 +270,7 @@ impl Fault {
             | Self::Rewritten { .. }
             | Self::Misplaced { .. }
             | Self::AnchorEvent { .. }
+            | Self::OutOfPlace { .. }
             | Self::Line { .. } => &diagnostic::LEDGER_DAMAGED,
             Self::Signature { unsigned, .. } | Self::KnownSignature { unsigned, .. } => {
                 match unsigned {
@@ -286,6 +297,14 @@ impl Fault {
         }
     }
 
+    /// The line of an export that begins at event 0 where it shows.
+    pub fn line(&self) -> Option<u64> {
+        match self {
+            Self::Line { line, .. } | Self::OutOfPlace { line, .. } => Some(*line),
+            other => other.seq().map(|seq| seq + 1),
+        }
+    }
+
     /// The first event it is about, where it is about events.
     pub const fn seq(&self) -> Option<u64> {
         match self {
@@ -295,6 +314,7 @@ impl Fault {
             | Self::Altered { seq, .. }
             | Self::Illegal { seq, .. }
             | Self::AnchorEvent { seq, .. }
+            | Self::OutOfPlace { seq, .. }
             | Self::ObjectMissing { seq, .. }
             | Self::ObjectDamaged { seq, .. } => Some(*seq),
             Self::Gap { first, .. }

@@ -511,7 +511,7 @@ impl Lines {
     }
 
     fn judge(bytes: &[u8], trust: &SignedHead) -> Result<ExportReport, VerifyError> {
-        verify_export(bytes, Some(trust.clone()), false, &mut Unobserved)
+        verify_export(bytes, &Expectations::trusting(Some(trust.clone())), false, &mut Unobserved)
     }
 
     fn weigh(&self, bytes: &[u8]) -> Result<Shown, String> {

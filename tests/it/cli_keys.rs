@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use glyph_ledger::export::{ExportReport, verify_export};
-use glyph_ledger::verify::{Outcome, Unobserved};
+use glyph_ledger::verify::{Expectations, Outcome, Unobserved};
 
 use crate::support::{Place, Said, a_tree, apply_plan, check_answer, done, plan_all};
 
@@ -100,7 +100,8 @@ fn l9_a_key_that_takes_over_ends_the_old_one_and_the_ledger_opens() {
     // An export of it is judged by both keys, each in its time.
     both_verifiers_agree(&place);
     let export = done(&place, &["export"]).stdout;
-    let judged = verify_export(export.as_bytes(), None, false, &mut Unobserved).unwrap();
+    let judged =
+        verify_export(export.as_bytes(), &Expectations::default(), false, &mut Unobserved).unwrap();
     let ExportReport::Whole(report) = judged else { panic!("{judged:?}") };
     assert_eq!((report.faults.as_slice(), report.outcome), (&[][..], Outcome::ConsistentOnly));
 }

@@ -4,7 +4,7 @@ use glyph_ledger::diagnostic;
 use glyph_ledger::export::{ExportReport, export, verify_export};
 use glyph_ledger::ledger::KnownHead;
 use glyph_ledger::log::ReadLog as _;
-use glyph_ledger::verify::{Fault, Outcome, Report, Unobserved};
+use glyph_ledger::verify::{Expectations, Fault, Outcome, Report, Unobserved};
 use ledger_format::hash::{EventId, KeyId};
 use ledger_format::head::SignedHead;
 use ledger_format::line::Line;
@@ -25,7 +25,9 @@ fn joined(parts: &[&[&str]]) -> String {
 }
 
 fn judge(text: &str, trust: Option<SignedHead>) -> Report {
-    match verify_export(text.as_bytes(), trust, false, &mut Unobserved).unwrap() {
+    match verify_export(text.as_bytes(), &Expectations::trusting(trust), false, &mut Unobserved)
+        .unwrap()
+    {
         ExportReport::Whole(report) => *report,
         ExportReport::Fragment(fragment) => panic!("{fragment:?}"),
     }
@@ -63,7 +65,9 @@ fn flipped_bytes_are_found_wherever_they_are() {
     for at in (0..whole.len()).step_by(13) {
         let mut bent = whole.clone().into_bytes();
         bent[at] ^= 1;
-        let Ok(judged) = verify_export(bent.as_slice(), None, false, &mut Unobserved) else {
+        let Ok(judged) =
+            verify_export(bent.as_slice(), &Expectations::default(), false, &mut Unobserved)
+        else {
             panic!("byte {at}");
         };
         match judged {
@@ -101,11 +105,13 @@ fn an_export_of_the_middle_says_what_it_lacks() {
     let middle = VecLog { batches: log.batches[2..4].to_vec() };
     let exported = export(middle.read(0..u64::MAX), &mut out).unwrap();
     assert_eq!(exported.seqs, 10..31);
-    let fragment = |bytes: &[u8]| match verify_export(bytes, None, false, &mut Unobserved).unwrap()
-    {
-        ExportReport::Fragment(fragment) => fragment,
-        ExportReport::Whole(report) => panic!("{report:?}"),
-    };
+    let fragment =
+        |bytes: &[u8]| match verify_export(bytes, &Expectations::default(), false, &mut Unobserved)
+            .unwrap()
+        {
+            ExportReport::Fragment(fragment) => fragment,
+            ExportReport::Whole(report) => panic!("{report:?}"),
+        };
     let found = fragment(&out);
     assert_eq!((found.first, found.events, found.fault), (10, 21, None));
     assert_eq!(found.ledger, log.ledger());

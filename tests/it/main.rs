@@ -13,6 +13,8 @@ mod cli_contracts;
 #[cfg(test)]
 mod cli_evidence;
 #[cfg(test)]
+mod cli_exports;
+#[cfg(test)]
 mod cli_failures;
 #[cfg(test)]
 mod cli_heads;

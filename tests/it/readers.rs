@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use glyph_ledger::export::{ExportReport, Form, Reader, export, export_flat, verify_export};
 use glyph_ledger::log::{Batch, ReadLog as _};
-use glyph_ledger::verify::{Fault, Outcome, Unobserved};
+use glyph_ledger::verify::{Expectations, Fault, Outcome, Unobserved};
 use ledger_format::body::{
     ApprovalsSet, AuditAppend, Body, Cause, Changes, Continues, ContractFrozen, DriftAccepted,
     FixedBytes, KeyAuthorized, KeyRevoked, KeyRotated, LedgerCreated, ObjectMigrated,
@@ -163,11 +163,17 @@ fn a_loader_refuses_the_other_form_and_another_version() {
 fn the_flat_form_proves_nothing_but_the_lines_that_prove_can_be_had_from_it() {
     let log = log(1, &[1, 9, 1, 20, 3, 7]);
     let exports = Exports::of(&log);
-    let judge =
-        |text: &str| match verify_export(text.as_bytes(), None, false, &mut Unobserved).unwrap() {
-            ExportReport::Whole(report) => *report,
-            ExportReport::Fragment(fragment) => panic!("{fragment:?}"),
-        };
+    let judge = |text: &str| match verify_export(
+        text.as_bytes(),
+        &Expectations::default(),
+        false,
+        &mut Unobserved,
+    )
+    .unwrap()
+    {
+        ExportReport::Whole(report) => *report,
+        ExportReport::Fragment(fragment) => panic!("{fragment:?}"),
+    };
     let report = judge(&fs::read_to_string(&exports.flat).unwrap());
     assert_eq!(report.faults, [Fault::Line { line: 1, error: LineError::Flat }]);
     assert!(report.faults[0].to_string().contains("verify one made without --flat"));

@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use glyph_ledger::export::{ExportReport, export, verify_export};
 use glyph_ledger::ledger::KnownBy;
 use glyph_ledger::log::ReadLog as _;
-use glyph_ledger::verify::{Fault, Outcome, Unobserved};
+use glyph_ledger::verify::{Expectations, Fault, Outcome, Unobserved};
 use ledger_format::hash::hex;
 use ledger_format::head::SignedHead;
 use serde_json::Value;
@@ -119,22 +119,25 @@ impl Verdict {
 
     fn of_rust(file: &Path, trust: Option<SignedHead>) -> Self {
         let reader = BufReader::new(fs::File::open(file).unwrap());
-        let report = match verify_export(reader, trust, false, &mut Unobserved).unwrap() {
-            ExportReport::Whole(report) => report,
-            ExportReport::Fragment(fragment) => {
-                let says = format!("{fragment:?}");
-                let (first, complete) = (None, None);
-                return Self {
-                    ok: false,
-                    good: 0,
-                    complete,
-                    part: true,
-                    first,
-                    trust: false,
-                    says,
-                };
-            }
-        };
+        let report =
+            match verify_export(reader, &Expectations::trusting(trust), false, &mut Unobserved)
+                .unwrap()
+            {
+                ExportReport::Whole(report) => report,
+                ExportReport::Fragment(fragment) => {
+                    let says = format!("{fragment:?}");
+                    let (first, complete) = (None, None);
+                    return Self {
+                        ok: false,
+                        good: 0,
+                        complete,
+                        part: true,
+                        first,
+                        trust: false,
+                        says,
+                    };
+                }
+            };
         let complete = match &report.outcome {
             Outcome::Complete { known } if known.by == KnownBy::Trust => Some(known.size),
             _ => None,

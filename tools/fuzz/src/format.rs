@@ -2,7 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 use glyph_ledger::export::{ExportReport, verify_export};
-use glyph_ledger::verify::{Outcome, Unobserved};
+use glyph_ledger::verify::{Expectations, Outcome, Unobserved};
 use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Fields, Map, VALUE_DEPTH_MAX, Value};
 use ledger_format::event::Event;
 use ledger_format::frame::{Frame, HeadRecord, Salvaged, salvage};
@@ -157,8 +157,8 @@ pub(crate) fn frame(input: &[u8]) {
 /// The lowest bit of the last byte but one says whether to go on behind the first fault.
 pub(crate) fn export(input: &[u8]) {
     let keep_going = input.iter().nth_back(1).is_some_and(|byte| byte & 1 == 1);
-    let report =
-        verify_export(input, None, keep_going, &mut Unobserved).expect("memory is always read");
+    let report = verify_export(input, &Expectations::default(), keep_going, &mut Unobserved)
+        .expect("memory is always read");
     let (sound, events) = match &report {
         ExportReport::Whole(report) => (report.outcome != Outcome::Failed, report.size),
         ExportReport::Fragment(fragment) => (fragment.fault.is_none(), fragment.events),

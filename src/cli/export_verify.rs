@@ -1,0 +1,301 @@
+//! `export verify`: whether an export is what was signed, and whether that is all of it, for whoever has only that.
+
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use ledger_format::hash::LedgerId;
+use serde::Serialize;
+
+use super::context::Context;
+use super::failure;
+use super::looked_at::{Head, LookedAt};
+use super::output::{Answer, Done};
+use super::progress::Events;
+use super::terminal::{Paint, one_line};
+use super::words::count;
+use crate::diagnostic::{COMPLETENESS_NOT_PROVEN, EXPORT_PART, Failure};
+use crate::export::{ExportReport, Fragment, verify_export};
+use crate::ledger::KnownBy;
+use crate::verify::{Expectations, Fault, Outcome, Report};
+
+/// What an export that does not hold up is not.
+const NOT_BELIEVED: &str = "the export is not to be believed beyond what is named good";
+
+/// What no export shows, whatever it holds.
+const NOT_CHECKED: [&str; 2] = [
+    "the content that events name by hash: it is not part of an export",
+    "whether what was recorded is true: times, reasons, what steps really did",
+];
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The export, or - for stdin; `--ledger` with the ledger's id says whose it is to be, `--trust` and `--expect` what is known of it
+    /// from elsewhere
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Go on after the first fault and list the others
+    #[arg(long)]
+    keep_going: bool,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "form", rename_all = "snake_case")]
+pub(super) enum Verified {
+    /// From event 0 on.
+    Whole(Whole),
+    /// From a later event on.
+    Part(Part),
+}
+
+#[derive(Serialize)]
+pub(super) struct Whole {
+    verdict: Word,
+    ledger: Option<LedgerId>,
+    /// Whether the caller knew the ledger's id.
+    ledger_known: bool,
+    #[serde(flatten)]
+    looked_at: LookedAt,
+    /// The head over everything that is still good.
+    good: Option<Head>,
+    /// Who showed it to be complete, and up to how many events.
+    known_by: Option<&'static str>,
+    complete_to: Option<u64>,
+    faults: Vec<Found>,
+    /// Whether everything was read; else what lies behind the last fault was not looked at.
+    read_to_end: bool,
+    not_checked: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Part {
+    ledger: LedgerId,
+    first_seq: u64,
+    /// Events that were read and follow each other.
+    events: u64,
+    faults: Vec<Found>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Complete,
+    ConsistentOnly,
+    Failed,
+}
+
+#[derive(Serialize)]
+struct Found {
+    code: &'static str,
+    /// The line where it shows, from 1.
+    line: Option<u64>,
+    seq: Option<u64>,
+    message: String,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verified>, Failure> {
+    let Arguments { file, keep_going } = arguments;
+    let source = Source::of(file);
+    let (ledger, named) = (context.ledger_named()?, context.named_elsewhere()?);
+    let expectations = Expectations { ledger, named, ..Expectations::default() };
+    let mut events = Events::new(context);
+    let report = match &source {
+        Source::Stdin => verify_export(io::stdin().lock(), &expectations, *keep_going, &mut events),
+        Source::File(file) => {
+            let reader = BufReader::new(File::open(file).map_err(failure::io(file))?);
+            verify_export(reader, &expectations, *keep_going, &mut events)
+        }
+    };
+    drop(events);
+    match report.map_err(|error| Failure::from(error).at(source.name()))? {
+        ExportReport::Fragment(fragment) => Ok(part(&fragment, &source)),
+        ExportReport::Whole(report) => whole(&report, &expectations, &source, context),
+    }
+}
+
+/// Where an export is read from.
+enum Source<'a> {
+    Stdin,
+    File(&'a Path),
+}
+
+impl<'a> Source<'a> {
+    fn of(file: &'a Path) -> Self {
+        if file == Path::new("-") { Self::Stdin } else { Self::File(file) }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Stdin => "stdin".to_owned(),
+            Self::File(file) => file.display().to_string(),
+        }
+    }
+
+    /// As it is given to a command that is run next.
+    fn given(&self) -> String {
+        match self {
+            Self::Stdin => "-".to_owned(),
+            Self::File(_) => self.name(),
+        }
+    }
+
+    fn failure(&self, fault: &Fault) -> Failure {
+        let place = match fault.line() {
+            Some(line) => format!("{}:{line}", self.name()),
+            None => self.name(),
+        };
+        Failure::new(fault.code(), fault.to_string())
+            .at(place)
+            .not_done(NOT_BELIEVED)
+            .showing(fault.evidence())
+            .next(["explain", fault.code().id])
+    }
+}
+
+/// A part cannot be told from a history whose beginning was cut off.
+fn part(fragment: &Fragment, source: &Source<'_>) -> Done<Verified> {
+    let Fragment { ledger, first, events, fault, .. } = fragment;
+    let told = format!("it begins at event {first}, and what it is judged by comes before");
+    let refused = Failure::new(&EXPORT_PART, told).at(source.name());
+    let refused = refused.not_done("nothing of it was verified but that its lines are events");
+    let faults = fault.iter().map(Found::of).collect();
+    let part = Part { ledger: *ledger, first_seq: *first, events: *events, faults };
+    let done = Done::new(Verified::Part(part)).found(refused.next(["export", "--help"]));
+    fault.iter().map(|fault| source.failure(fault)).fold(done, Done::found)
+}
+
+fn whole(
+    report: &Report,
+    expectations: &Expectations,
+    source: &Source<'_>,
+    context: &Context,
+) -> Result<Done<Verified>, Failure> {
+    // Nothing but witnesses who saw its own newest head shows an export to be complete that no head was named for.
+    let newest = report.good.as_ref().filter(|_| report.outcome == Outcome::ConsistentOnly);
+    let alone = newest.map(|head| context.endorsement_alone(head)).transpose()?.flatten();
+    let seen = alone.as_ref().is_some_and(|endorsed| endorsed.met);
+    let known = match &report.outcome {
+        Outcome::Complete { known } => Some((known.by, known.size)),
+        Outcome::ConsistentOnly if seen => Some((KnownBy::Witnesses, report.size)),
+        Outcome::ConsistentOnly | Outcome::Failed => None,
+    };
+    let verdict = match (&report.outcome, known) {
+        (Outcome::Failed, _) => Word::Failed,
+        (_, Some(_)) => Word::Complete,
+        (_, None) => Word::ConsistentOnly,
+    };
+    let done = Done::new(Verified::Whole(Whole {
+        verdict,
+        ledger: report.ledger,
+        ledger_known: expectations.ledger.is_some(),
+        looked_at: LookedAt::of(report),
+        good: report.good.as_ref().map(Head::of),
+        known_by: known.map(|(by, _)| by.word()),
+        complete_to: known.map(|(_, size)| size),
+        faults: report.faults.iter().map(Found::of).collect(),
+        read_to_end: report.heard_all,
+        not_checked: NOT_CHECKED.to_vec(),
+    }));
+    let done = report.faults.iter().map(|fault| source.failure(fault)).fold(done, Done::found);
+    let unproven = (verdict == Word::ConsistentOnly).then(|| not_proven(expectations, source));
+    let unmet = alone.and_then(|endorsed| context.unmet(&endorsed));
+    Ok(unproven.into_iter().chain(unmet).fold(done, Done::found))
+}
+
+fn not_proven(expectations: &Expectations, source: &Source<'_>) -> Failure {
+    let told = match expectations {
+        Expectations { named, .. } if !named.is_empty() => {
+            "too few of the witnesses that were asked for saw the trusted head"
+        }
+        Expectations { ledger: Some(_), .. } => "internally consistent; completeness not proven",
+        _ => "internally consistent; whose ledger it is was not compared with anything",
+    };
+    Failure::new(&COMPLETENESS_NOT_PROVEN, told)
+        .at(source.name())
+        .not_done("no head from elsewhere was there to compare with")
+        .next(["export", "verify", &source.given(), "--trust", "HEAD"])
+}
+
+impl Found {
+    fn of(fault: &Fault) -> Self {
+        let (code, line, seq) = (fault.code().id, fault.line(), fault.seq());
+        Self { code, line, seq, message: fault.to_string() }
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let message = one_line(&self.message);
+        match self.line {
+            Some(line) if !message.starts_with("line ") => {
+                writeln!(out, "  fault       line {line}: {message}")
+            }
+            _ => writeln!(out, "  fault       {message}"),
+        }
+    }
+}
+
+impl Answer for Verified {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        match self {
+            Self::Whole(whole) => whole.write(out, paint),
+            Self::Part(part) => part.write(out, paint),
+        }
+    }
+}
+
+impl Answer for Whole {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        let read = self.looked_at.size;
+        let known = self.complete_to.unwrap_or(read);
+        let size = count(known, "event");
+        let title = match self.verdict {
+            Word::Complete => paint.strong(format_args!("complete up to {size}")),
+            Word::ConsistentOnly => {
+                paint.warning(format_args!("consistent up to {size}; completeness not proven"))
+            }
+            Word::Failed => paint.error("not what was signed"),
+        };
+        writeln!(out, "{title}")?;
+        if let Some(ledger) = &self.ledger {
+            let known = if self.ledger_known { ", as named" } else { "" };
+            writeln!(out, "  ledger      {ledger}{known}")?;
+        }
+        match &self.good {
+            Some(good) => {
+                writeln!(out, "  good        {}, root {}", count(good.size, "event"), good.root)?;
+            }
+            None => writeln!(out, "  good        nothing")?,
+        }
+        if let Some(by) = self.known_by {
+            writeln!(out, "  known by    {by}")?;
+        }
+        if read > known {
+            let beyond = count(read - known, "event");
+            writeln!(
+                out,
+                "  beyond it   {beyond}, signed and consistent; whether all is not known"
+            )?;
+        }
+        self.looked_at.write(out, paint)?;
+        for told in &self.not_checked {
+            writeln!(out, "  not looked  {told}")?;
+        }
+        self.faults.iter().try_for_each(|fault| fault.write(out))?;
+        if !self.read_to_end {
+            let told = "what lies behind was not looked at (--keep-going)";
+            writeln!(out, "  broken off  after {}; {told}", count(read, "event"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Answer for Part {
+    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        let Self { ledger, first_seq, events, faults } = self;
+        let told = format!("{} from event {first_seq} on", count(*events, "event"));
+        writeln!(out, "{}", paint.warning(format_args!("{told}: a part, which proves nothing")))?;
+        writeln!(out, "  ledger      {ledger}, by what its lines say")?;
+        writeln!(out, "  checked     that the lines are events and follow each other")?;
+        faults.iter().try_for_each(|fault| fault.write(out))
+    }
+}
