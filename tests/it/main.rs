@@ -149,6 +149,8 @@ mod report_browser;
 #[cfg(test)]
 mod run_state;
 #[cfg(test)]
+mod selections;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod verify_folder;
