@@ -262,10 +262,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initi
         left_out: Vec::new(),
         folder: None,
     };
-    let named = match context.naming(&ledger).is_empty() || context.names_a_store() {
-        true => Vec::new(),
-        false => vec!["--store".to_owned(), folder],
-    };
+    let found = context.names_a_store() || context.naming(&ledger).is_empty();
+    let named = if found { Vec::new() } else { vec!["--store".to_owned(), folder] };
     Ok(then(answer, &[&["status"], &["plan", "-o", "plan.json"]], &named))
 }
 
@@ -300,11 +298,8 @@ fn must_be_meant(folder: &Path, layout: &Layout, context: &Context) -> Result<()
 /// Refuses to go on in a store from a ledger that keeps something else, or where there is no store to go on with.
 fn must_go_on_with(before: &Path, layout: &Layout) -> Result<(), Failure> {
     let place = before.display().to_string();
-    let kept = match before.is_dir() {
-        true => kept_by(before)?,
-        // A head does not say of what.
-        false => None,
-    };
+    // A head does not say of what.
+    let kept = if before.is_dir() { kept_by(before)? } else { None };
     let refused = match kept {
         Some((kept, again)) => {
             let told = format!("the ledger in {place} keeps {kept}: say again which");

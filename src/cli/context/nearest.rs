@@ -35,10 +35,10 @@ fn in_folder(folder: &Path, pins: &FilePins) -> Result<Option<Nearest>, Failure>
     let alone_is_there = is_folder(&alone)?;
     for layout in stores() {
         if is_one(&layout) && is_folder(&layout.ledger())? {
-            return match alone_is_there {
-                true => Err(two(&layout, &alone)),
-                false => Ok(Some(Nearest::InStore(layout))),
-            };
+            if alone_is_there {
+                return Err(two(&layout, &alone));
+            }
+            return Ok(Some(Nearest::InStore(layout)));
         }
     }
     if alone_is_there {
