@@ -390,7 +390,7 @@ catalogue! {
         "Have them look at the plan: `glyph-ledger migration approve PLAN`.";
     SIGNER_NOT_NAMED = 1710, NotFullyChecked, Warn, false,
         "A proof leads to its head; whether that is signed by a key to believe was not looked at.",
-        "Name the public key that you know the ledger by: `glyph-ledger proof verify FILE --signer PUBLIC_KEY`.";
+        "Name the public key that you know the ledger by: `--signer PUBLIC_KEY`, to `glyph-ledger proof verify FILE` as to `export verify FILE`.";
     SIGNER_UNKNOWN = 1711, Unverified, Fatal, false,
         "A head is signed by a key that was not allowed to sign it, or that the ledger does not know.",
         "`glyph-ledger key list` tells whom the ledger knows; what lies before the head is still good. Of a head over more events than are here, the \

@@ -27,7 +27,6 @@ use crate::ledger::{Cursor, Ledger};
 use crate::migrate::account::find_run;
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -53,9 +52,9 @@ pub(super) struct Arguments {
     /// The first event to export: the last one that this cursor covers
     #[arg(long, value_name = "CURSOR")]
     from: Option<Cursor>,
-    /// The last event to export
-    #[arg(long, value_name = "CURSOR", default_value = "@")]
-    to: Cursor,
+    /// The last event to export; else the newest
+    #[arg(long, value_name = "CURSOR")]
+    to: Option<Cursor>,
 }
 
 /// What events are asked for. With any of these each event carries a proof of its own that it is in the ledger, all under the newest
@@ -139,6 +138,10 @@ struct Under {
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Exporting>, Failure> {
     if let Some(Verb::Verify(export)) = &arguments.verb {
+        if let Some(option) = arguments.made_by() {
+            let told = "this is for making an export, and `export verify` makes none";
+            return Err(Failure::new(&USAGE, told).at(option).next(["export", "verify", "--help"]));
+        }
         let verified = export_verify::run(export, context)?;
         return Ok(verified.map(|verified| Exporting::Verified(Box::new(verified))));
     }
@@ -149,6 +152,21 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Expor
             let done = Done::new(Exporting::Written(written));
             unshown.into_iter().fold(done, Done::note)
         }),
+    }
+}
+
+impl Arguments {
+    /// An option that was given and says how an export is made.
+    fn made_by(&self) -> Option<&'static str> {
+        let given = [
+            ("--flat", self.flat),
+            ("--schema", self.schema.is_some()),
+            ("--output", self.output.is_some()),
+            ("--kind, --run, --object", self.only.asks()),
+            ("--from", self.from.is_some()),
+            ("--to", self.to.is_some()),
+        ];
+        given.into_iter().find_map(|(option, given)| given.then_some(option))
     }
 }
 
@@ -282,7 +300,8 @@ impl From<Exported> for Exact {
 }
 
 fn seqs(arguments: &Arguments, ledger: &Ledger) -> Result<Range<u64>, Failure> {
-    let end = ledger.resolve(&arguments.to)?;
+    let newest = Cursor::Back(0);
+    let end = ledger.resolve(arguments.to.as_ref().unwrap_or(&newest))?;
     let from = arguments.from.as_ref().map(|from| ledger.resolve(from)).transpose()?;
     let start = from.map_or(0, |covered| covered.saturating_sub(1));
     if start >= end {

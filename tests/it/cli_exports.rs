@@ -180,6 +180,8 @@ fn l10_a_cut_export_an_empty_one_and_a_part_are_no_history() {
         (&["export", "verify", "."], 1),
         (&["export", "verify", "x.jsonl", "--ledger", "nonsense"], 2),
         (&["export", "--flat", "verify", "x.jsonl"], 2),
+        (&["export", "--to", "3", "verify", "x.jsonl"], 2),
+        (&["export", "--quiet", "--json", "verify", "x.jsonl"], 3),
     ] {
         let said = scene.stranger.run(asked);
         assert_eq!(said.exit, exit, "{asked:?}: {said:?}");
