@@ -133,6 +133,8 @@ mod layouts;
 #[cfg(test)]
 mod log_kill;
 #[cfg(test)]
+mod nearest;
+#[cfg(test)]
 mod notebooks;
 #[cfg(test)]
 mod proofs;
