@@ -256,7 +256,7 @@ fn what_is_gone_over_is_named() {
         fs::write(place.work().join(id), r#"{"v":3,"title":"mine"}"#).unwrap();
     }
     let undone = done(&place, &["undo", "--discard-changes"]).stdout;
-    let shown = ids[1..21].iter().map(|id| format!("    {id}\n")).collect::<String>();
+    let shown = format!("    {}\n", ids[1..21].join("\n    "));
     let head = "  gone over    22 changed documents; what stood there stays kept in the ledger:\n";
     let more = "    and 2 more; `log` has each (object.observed)\n";
     assert!(undone.contains(&[head, &shown, more].concat()), "{undone}");
