@@ -458,20 +458,6 @@ pub(super) fn first_refused(id: &str, refusal: &Refusal, total: u64) -> Failure 
     Failure::new(refusal.code, format!("{}{more}", refusal.message)).at(place)
 }
 
-/// A file for a plan, as seen from here, that would not be taken for one of the documents in care.
-pub(super) fn plan_file(collection: &Collection) -> String {
-    let root = collection.tree().root();
-    let free = |file: &String| match id_in(root, Path::new(file)) {
-        Ok(id) => !collection.claims(&id).unwrap_or(true),
-        Err(_) => true,
-    };
-    let mut files = (0..PLAN_FOLDERS_UP_MAX).map(|up| format!("{}plan.json", "../".repeat(up)));
-    files.find(free).unwrap_or_else(|| "plan.json".to_owned())
-}
-
-/// How many folders up a file for a plan is looked for.
-const PLAN_FOLDERS_UP_MAX: usize = 64;
-
 /// Every built-in contract of documents.
 fn built_in() -> Result<Vec<Contract>, Failure> {
     let loaded = registry::names()

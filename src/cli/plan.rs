@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
         let plan = plan_documents(&mut documents, &survey, to, policy);
         let plan = plan.map_err(|error| again(error.into()))?;
         keep(plan.to_json())?;
-        free = documents::plan_file(documents.collection());
+        free = documents::plan_file(documents.collection())?;
         let (empty, lost, id) = (plan.is_empty(), plan.lost, plan.id.short());
         let (plan, file) = (Box::new(plan), file.clone());
         (empty, lost, id, Planned::Documents { plan, values_lost: lost, file })

@@ -277,7 +277,7 @@ fn of_documents(
     let head = documents.ledger().head().head();
     let pends = found.migrated + found.normalized > 0;
     let edited = documents.must_be_unedited().err();
-    let next = next_of_documents(&found, documents, edited.is_some() || noted.is_some());
+    let next = next_of_documents(&found, documents, edited.is_some() || noted.is_some())?;
     let refused = found.refused.as_ref();
     let refused = refused.map(|(id, refusal)| first_refused(id, refusal, found.unsupported_total));
     let answer = OfDocuments {
@@ -312,28 +312,33 @@ fn of_documents(
 
 /// What can be done next with documents that stand so. Nothing where what describes them is not what it was, which is told by itself:
 /// no plan can be made.
-fn next_of_documents(found: &TreeStatus, documents: &Documents, edited: bool) -> Vec<String> {
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+fn next_of_documents(
+    found: &TreeStatus,
+    documents: &Documents,
+    edited: bool,
+) -> Result<Vec<String>, Failure> {
+    let words =
+        |words: &[&str]| -> Vec<String> { words.iter().map(|word| (*word).to_owned()).collect() };
     if found.pending.is_some() {
-        return words(&["migration", "resume"]);
+        return Ok(words(&["migration", "resume"]));
     }
     if edited {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let pends = found.migrated + found.normalized > 0;
     let left_out = found.left_out.len() as u64 + found.unsupported_total;
     if !pends && found.unsupported_total == 0 {
-        return words(&["verify-chain", "--objects"]);
+        return Ok(words(&["verify-chain", "--objects"]));
     }
     if !pends || left_out > LEAVE_OUT_MAX as u64 {
-        return words(&["check"]);
+        return Ok(words(&["check"]));
     }
-    let file = documents::plan_file(documents.collection());
+    let file = documents::plan_file(documents.collection())?;
     let mut next: Vec<String> = words(&["plan", "-o", &file]);
     // What the last run left out is counted nowhere here, and would refuse the tree again.
     let named = found.unsupported.iter().chain(&found.left_out);
     next.extend(named.flat_map(|id| ["--leave-out".to_owned(), id.clone()]));
-    next
+    Ok(next)
 }
 
 struct Seen {
