@@ -22,6 +22,8 @@ mod diff;
 mod documents;
 mod explain;
 mod export;
+mod export_file;
+mod export_selection;
 mod export_verify;
 mod failure;
 mod globals;

@@ -308,11 +308,13 @@ catalogue! {
     LEDGER_FOREIGN = 1501, Unverified, Fatal, false,
         "What is here belongs to another ledger than the one known at this place.",
         "Put the right ledger back: from a backup, or from where it was moved. Where it is lost, go on from what is left of it, a copy of its folder \
-         or a head of it, under a new id: `glyph-ledger init --continues DIR`. If the change was meant, move the store to another folder.";
+         or a head of it, under a new id: `glyph-ledger init --continues DIR`, with what `init` was told before. Where nothing of it is left and \
+         nothing of it shall count any more, `glyph-ledger head forget ID` lets another be made there. If the change was meant, move the store \
+         to another folder.";
     LEDGER_REGRESSED = 1502, Unverified, Fatal, false,
         "The ledger ends before a head that was seen earlier.",
         "Restore the newer ledger. An older copy cannot be continued under the same id: where the newer one is lost, move the copy elsewhere and \
-         go on from it under a new id, with `glyph-ledger init --continues DIR`.";
+         go on from it under a new id, with `glyph-ledger init --continues DIR` and what `init` was told before.";
     LEDGER_DIVERGED = 1503, Unverified, Fatal, false,
         "The ledger contradicts a head that was seen earlier: its history was changed.",
         "Keep both heads as evidence and restore the ledger that the earlier head belongs to.";
@@ -402,7 +404,7 @@ catalogue! {
         "Have them look at the plan: `glyph-ledger migration approve PLAN`.";
     SIGNER_NOT_NAMED = 1710, NotFullyChecked, Warn, false,
         "A proof leads to its head; whether that is signed by a key to believe was not looked at.",
-        "Name the public key that you know the ledger by: `glyph-ledger proof verify FILE --signer PUBLIC_KEY`.";
+        "Name the public key that you know the ledger by: `--signer PUBLIC_KEY`, to `glyph-ledger proof verify FILE` as to `export verify FILE`.";
     SIGNER_UNKNOWN = 1711, Unverified, Fatal, false,
         "A head is signed by a key that was not allowed to sign it, or that the ledger does not know.",
         "`glyph-ledger key list` tells whom the ledger knows; what lies before the head is still good.";

@@ -3,24 +3,30 @@
 //! An export consists of whole batches, because only a batch's head says what its events are. One
 //! that begins at event 0 proves itself: links, roots, signatures. One that begins later shows that
 //! its lines are events that follow each other; roots and signatures need the events before them,
-//! and whoever verifies it is told from where on it begins. A flat export proves nothing: it is for
-//! programs that guess what columns hold. Knows lines and streams; holds a few batches in memory.
+//! and whoever verifies it is told from where on it begins. A filtered export has single events, each with a proof under one
+//! head. A flat export proves nothing: it is for programs that guess what columns hold. Knows lines and streams; holds a few batches in memory.
 
 mod loader;
+mod proved;
 mod read;
+mod select;
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Cursor, Read as _, Write};
 use std::ops::{ControlFlow, Range};
 
 use ledger_format::flat::{flat_line, types_line};
+use ledger_format::hash::KeyId;
 use ledger_format::head::SignedHead;
 use ledger_format::line::{Line, LineError};
 
+use crate::evidence::TreeError;
 use crate::log::{Batch, ReadError, in_order};
 use crate::verify::{Expectations, Observer, Options, Report, VerifyError, verify_batches};
 
 pub use loader::{Form, Reader};
+pub use proved::Selection;
 pub use read::Fragment;
+pub use select::{Filter, NOT_SHOWN, Selected, export_selection};
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,6 +51,26 @@ pub enum ExportError {
         /// What is wrong.
         error: LineError,
     },
+    /// The tree that proofs are made from.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// An event that is not under the head.
+    #[error("event {seq} cannot be proved under the head over {size} events")]
+    Unproved {
+        /// The event.
+        seq: u64,
+        /// Number of events under the head.
+        size: u64,
+    },
+    /// A head by a key that the ledger does not know.
+    #[error("the head is signed by {signer}, which this ledger does not know")]
+    Unsigned {
+        /// The key.
+        signer: KeyId,
+    },
+    /// No event was asked for.
+    #[error("no event fits what was asked for")]
+    Nothing,
     /// The output.
     #[error("writing the export: {0}")]
     Write(#[source] io::Error),
@@ -120,16 +146,26 @@ pub enum ExportReport {
     Whole(Box<Report>),
     /// It begins later, so that neither roots nor signatures could be checked.
     Fragment(Fragment),
+    /// It has some events, each with a proof of its own.
+    Selection(Box<Selection>),
 }
 
 /// Judges an export by nothing but itself and what is expected of it. A flat export is refused at its first line. With `keep_going` what
 /// lies behind the first fault is looked at too: as far as it can be judged, and from there on line by line.
 pub fn verify_export(
-    reader: impl BufRead,
+    mut reader: impl BufRead,
     expectations: &Expectations,
     keep_going: bool,
     observer: &mut dyn Observer,
 ) -> Result<ExportReport, VerifyError> {
+    let beginning = proved::beginning();
+    let read = read::first_bytes(&mut reader, beginning.len())?;
+    let filtered = read == beginning.as_bytes();
+    let reader = Cursor::new(read).chain(reader);
+    if filtered {
+        let selection = proved::judge(reader, expectations, keep_going, observer)?;
+        return Ok(ExportReport::Selection(Box::new(selection)));
+    }
     let mut lines = read::Lines::new(reader);
     let first = lines.next();
     if let Some(Ok(line)) = &first

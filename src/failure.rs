@@ -207,10 +207,13 @@ impl From<&LedgerError> for Failure {
                 plainly(of_unsigned(unsigned), error).next(["key", "list"])
             }
             // Where nothing is there to be looked at, it is put back, or gone on from.
-            LedgerError::Foreign { place, found: None, .. } => plainly(&LEDGER_FOREIGN, error)
-                .at(place)
-                .next(["explain", LEDGER_FOREIGN.id])
-                .next(CONTINUES),
+            LedgerError::Foreign { place, expected, found: None } => {
+                plainly(&LEDGER_FOREIGN, error)
+                    .at(place)
+                    .next(["explain", LEDGER_FOREIGN.id])
+                    .next(CONTINUES)
+                    .next(["head", "forget", &expected.to_string()])
+            }
             LedgerError::Foreign { place, .. } => plainly(&LEDGER_FOREIGN, error)
                 .at(place)
                 .next(["verify-chain"])

@@ -20,6 +20,7 @@ pub mod json;
 pub mod line;
 pub mod note;
 pub mod proof;
+pub mod proved;
 mod row;
 pub mod statement;
 pub mod tile;

@@ -9,10 +9,11 @@ use crate::cbor::Value;
 use crate::column::Column;
 use crate::event::{EVENT_BYTES_MAX, Event, EventError, FORMAT};
 use crate::flat::{FLAT_SCHEMA, TYPES_SCHEMA};
-use crate::hash::{EventId, hex, unhex};
+use crate::hash::{EventId, KeyId, hex, unhex};
 use crate::head::{HeadError, SignedHead};
 use crate::json;
 use crate::note::NOTE_BYTES_MAX;
+use crate::proved::PROVED_SCHEMA;
 use crate::row::Row;
 
 /// The name of this form of line.
@@ -60,9 +61,11 @@ pub struct Line {
 /// A text that is not the line of an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
-    /// Longer than [`LINE_BYTES_MAX`].
-    #[error("a line has at most {LINE_BYTES_MAX} bytes, found {actual}")]
+    /// Longer than lines of its form are.
+    #[error("a line has at most {most} bytes, found {actual}")]
     TooLong {
+        /// Longest allowed.
+        most: usize,
         /// Bytes found.
         actual: usize,
     },
@@ -112,6 +115,29 @@ pub enum LineError {
     /// A line of a flat export.
     #[error("this is a flat export, which is for queries only: verify one made without --flat")]
     Flat,
+    /// A line of a filtered export among those of another.
+    #[error("this is a line of a filtered export, which others do not stand beside")]
+    Proved,
+    /// The key beside a head is not the one that the head names.
+    #[error("column \"signer\" is the key {key}, column \"head\" names {named}")]
+    OtherSigner {
+        /// Whom the head names.
+        named: KeyId,
+        /// Id of the key in the line.
+        key: KeyId,
+    },
+    /// The nodes do not lead from the event to the head's root.
+    #[error(
+        "column \"inclusion\" does not lead from event {id} at {index} to the root of the head over {size} events"
+    )]
+    NotIncluded {
+        /// The event.
+        id: EventId,
+        /// Its seq.
+        index: u64,
+        /// The size of the head's tree.
+        size: u64,
+    },
     /// A field of a body that a flat line has no column for.
     #[error("the body's field {path:?} has no column in a flat line")]
     NoColumn {
@@ -146,13 +172,17 @@ impl Line {
     /// head imply and names the first column that differs.
     pub fn parse(text: &str) -> Result<Self, LineError> {
         if text.len() > LINE_BYTES_MAX {
-            return Err(LineError::TooLong { actual: text.len() });
+            let (most, actual) = (LINE_BYTES_MAX, text.len());
+            return Err(LineError::TooLong { most, actual });
         }
         let found: Columns =
             serde_json::from_str(text).map_err(|error| LineError::Json(error.to_string()))?;
         let schema = found.get("schema").and_then(Json::as_str);
         if [FLAT_SCHEMA, TYPES_SCHEMA].map(Some).contains(&schema) {
             return Err(LineError::Flat);
+        }
+        if schema == Some(PROVED_SCHEMA) {
+            return Err(LineError::Proved);
         }
         let bytes = found.get("bytes").and_then(Json::as_str).and_then(unhex);
         let bytes = bytes.ok_or(LineError::Type { column: "bytes", expected: "lower-case hex" })?;
@@ -182,10 +212,20 @@ impl Line {
         row: &mut Row,
     ) -> Result<(), LineError> {
         self.check_head()?;
+        self.write_event(schema, body_value, row)?;
+        write_head(self.head.as_ref(), row)
+    }
+
+    /// Writes the columns that say nothing of a head.
+    pub(crate) fn write_event(
+        &self,
+        schema: &str,
+        body_value: &Value,
+        row: &mut Row,
+    ) -> Result<(), LineError> {
         let Event { at, seq, body, prev, actor, ledger } = &self.event;
         let run = if matches!(body, Body::RunStarted(_)) { Some(self.id) } else { body.run() };
         let body_text = json::to_text(body_value);
-        let note = self.head.as_ref().map(SignedHead::encode);
         row.plain("schema", schema);
         row.number("seq", *seq);
         row.plain("id", &hex(self.id.as_bytes()));
@@ -203,12 +243,7 @@ impl Line {
         row.escaped("object", body.object())?;
         row.escaped("body", Some(&body_text))?;
         row.plain("bytes", &hex(&self.bytes));
-        match &self.head {
-            Some(head) => row.number("size", head.head().size),
-            None => row.null("size"),
-        }
-        // A parsed or signed note is UTF-8, so nothing is replaced.
-        row.escaped("head", note.as_deref().map(String::from_utf8_lossy).as_deref())
+        Ok(())
     }
 
     fn check_head(&self) -> Result<(), LineError> {
@@ -227,10 +262,21 @@ impl Line {
     }
 }
 
-type Columns = serde_json::Map<String, Json>;
+/// Writes the columns that say what a head says, or nothing.
+pub(crate) fn write_head(head: Option<&SignedHead>, row: &mut Row) -> Result<(), LineError> {
+    match head {
+        Some(head) => row.number("size", head.head().size),
+        None => row.null("size"),
+    }
+    let note = head.map(SignedHead::encode);
+    // A parsed or signed note is UTF-8, so nothing is replaced.
+    row.escaped("head", note.as_deref().map(String::from_utf8_lossy).as_deref())
+}
+
+pub(crate) type Columns = serde_json::Map<String, Json>;
 
 /// Why `found` is not the line `implied`.
-fn difference(found: &Columns, implied: &str) -> LineError {
+pub(crate) fn difference(found: &Columns, implied: &str) -> LineError {
     let implied: Columns = match serde_json::from_str(implied) {
         Ok(implied) => implied,
         Err(error) => return LineError::Json(error.to_string()),
@@ -281,7 +327,7 @@ mod tests {
     use crate::body::{Cause, ObjectObserved, ObjectState, samples};
     use crate::column::holds;
     use crate::event::AT_MS_MAX;
-    use crate::hash::{ContentHash, KeyId, LedgerId, NodeHash};
+    use crate::hash::{ContentHash, LedgerId, NodeHash};
     use crate::head::TreeHead;
 
     fn key() -> SigningKey {
@@ -398,7 +444,10 @@ mod tests {
                 text.replacen("\"bytes\":\"a8", "\"bytes\":\"A8", 1),
                 LineError::Type { column: "bytes", expected: "lower-case hex" },
             ),
-            (" ".repeat(LINE_BYTES_MAX + 1), LineError::TooLong { actual: LINE_BYTES_MAX + 1 }),
+            (
+                " ".repeat(LINE_BYTES_MAX + 1),
+                LineError::TooLong { most: LINE_BYTES_MAX, actual: LINE_BYTES_MAX + 1 },
+            ),
         ] {
             assert_eq!(Line::parse(&bent), Err(expected), "{bent}");
         }

@@ -2,6 +2,7 @@
 //! directory, and the user's key and remembered heads. Looks and opens; decides nothing.
 
 mod known_heads;
+mod nearest;
 
 use std::env;
 use std::fs;
@@ -20,6 +21,8 @@ use crate::ledger::{Ledger, LedgerError, Pins as _, Surroundings, notes, place_o
 use crate::log::sled::{OpenError, read_identity};
 use crate::target::glyph_store::Layout;
 use crate::trust::{FilePins, Home, KeyError, SEED_VARIABLE, create_key, key_of_seed, load_key};
+
+use nearest::{Nearest, nearest};
 
 pub(super) use known_heads::{cosigned_heads, latest_believed, with_cosignatures};
 
@@ -85,8 +88,7 @@ impl Context {
         same.then_some(layout)
     }
 
-    /// The ledger's folder: the one named, that of the store, or the next one upwards. A named one
-    /// need not be there.
+    /// The ledger's folder: the one named, or the nearest upwards, in a store or alone. A named one need not be there.
     pub(super) fn ledger_dir(&self) -> Result<PathBuf, Failure> {
         if let Some(dir) = &self.globals.ledger {
             return Ok(dir.clone());
@@ -95,17 +97,26 @@ impl Context {
             return Ok(named_store(store).ledger());
         }
         let here = working_directory()?;
-        let in_store = Layout::find(&here).map(|layout| layout.ledger());
-        let alone = here.ancestors().map(|folder| folder.join(LEDGER_FOLDER));
-        let mut candidates = in_store.clone().into_iter().chain(alone);
-        match candidates.find(|dir| dir.is_dir()) {
-            Some(dir) => Ok(dir),
-            // The store's ledger, which is not there, may be known to have been.
-            None => in_store.map_or_else(|| known_upwards(&here), Ok),
+        match nearest(&here, &pins()?)? {
+            Some(Nearest::InStore(layout)) => Ok(layout.ledger()),
+            Some(Nearest::Alone(dir)) => Ok(dir),
+            None => match Layout::find(&here) {
+                Some(layout) => Ok(layout.ledger()),
+                None => Err(no_ledger(&here)),
+            },
         }
     }
 
-    /// The store: the one named, or the next one upwards.
+    /// The same; none where nothing is there.
+    pub(super) fn ledger_here(&self) -> Result<Option<PathBuf>, Failure> {
+        match self.ledger_dir() {
+            Ok(dir) => Ok(Some(dir)),
+            Err(failure) if failure.code == &NOTHING_HERE => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The store: the one named, or the next one upwards, unless a ledger that keeps none is nearer.
     pub(super) fn store(&self) -> Result<Layout, Failure> {
         if let Some(store) = &self.globals.store {
             let layout = named_store(store);
@@ -117,17 +128,26 @@ impl Context {
             };
         }
         let here = working_directory()?;
-        if let Some(layout) = Layout::find(&here) {
-            return Ok(layout);
-        }
-        // A store that is known to have been here is not "nothing here".
-        if let Ok(dir) = known_upwards(&here) {
-            self.locate_known(&dir)?;
-        }
         let looked = format!(
             "looked for .glyph/manifest.yaml and {LEDGER_FOLDER} here and in every folder above"
         );
-        Err(no_store(&looked, &here))
+        let found = match &self.globals.ledger {
+            // It may lie anywhere, and its store be the one here.
+            Some(_) => None,
+            None => nearest(&here, &pins()?)?,
+        };
+        match found {
+            // A store that is known to have been here is not "nothing here".
+            Some(Nearest::InStore(layout)) => {
+                self.locate_known(&layout.ledger())?;
+                Ok(layout)
+            }
+            Some(Nearest::Alone(dir)) => {
+                self.locate_known(&dir)?;
+                Err(no_store(&format!("the ledger {} keeps none", dir.display()), &here))
+            }
+            None => Layout::find(&here).ok_or_else(|| no_store(&looked, &here)),
+        }
     }
 
     /// Fails for a ledger that is known to have been in `dir` and is not.
@@ -146,11 +166,7 @@ impl Context {
     pub(super) fn must_lie_outside(&self, file: &Path) -> Result<(), Failure> {
         let target = place(file)?;
         let store = self.store().ok().map(|layout| layout.root().to_owned());
-        let ledger = match self.ledger_dir() {
-            Ok(folder) => Some(folder),
-            Err(failure) if failure.code == &NOTHING_HERE => None,
-            Err(failure) => return Err(failure),
-        };
+        let ledger = self.ledger_here()?;
         for folder in store.into_iter().chain(ledger) {
             if target.starts_with(place(&folder)?) {
                 let inside = format!("{} lies inside {}", file.display(), folder.display());
@@ -187,6 +203,15 @@ impl Context {
             Err(KeyError::Missing { .. }) => Ok((create_key(&file, &mut SystemRandom)?, true)),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What a command has to name to work on the ledger in `dir` from here; nothing where it would without.
+    pub(super) fn naming(&self, dir: &Path) -> Vec<String> {
+        let found = self.ledger_dir().ok().and_then(|found| place(&found).ok());
+        if found.is_some() && found == place(dir).ok() {
+            return Vec::new();
+        }
+        vec!["--ledger".to_owned(), dir.display().to_string()]
     }
 
     /// The ledger of a store: the one named, or the one inside it.
@@ -295,23 +320,13 @@ fn located(dir: PathBuf, surroundings: Surroundings) -> Result<Located, Failure>
     if known || is_one { Ok(Located { dir, place, surroundings }) } else { Err(nothing_at(&dir)) }
 }
 
-/// The place at or above `here` that is remembered to have held a ledger.
-fn known_upwards(here: &Path) -> Result<PathBuf, Failure> {
-    let pins = pins()?;
-    for folder in here.ancestors() {
-        for dir in candidates(folder) {
-            // What cannot be looked into cannot be called empty.
-            is_folder(&dir)?;
-            if pins.ledger_at(&place(&dir)?)?.is_some() {
-                return Ok(dir);
-            }
-        }
-    }
+/// That neither is a ledger at or above `here`, nor is known to have been.
+fn no_ledger(here: &Path) -> Failure {
     let looked = format!(
         "no ledger here: looked for .glyph/ledger and {LEDGER_FOLDER} in {} and every folder above it",
         here.display()
     );
-    Err(Failure::new(&NOTHING_HERE, looked).at(here.display().to_string()).next(["init", "--help"]))
+    Failure::new(&NOTHING_HERE, looked).at(here.display().to_string()).next(["init", "--help"])
 }
 
 /// The user's remembered heads.
@@ -348,11 +363,6 @@ pub(super) fn place(dir: &Path) -> Result<PathBuf, Failure> {
 fn named_store(dir: &Path) -> Layout {
     let inside = Layout::new(dir.join(".glyph"));
     if inside.root().is_dir() { inside } else { Layout::new(dir) }
-}
-
-fn candidates(folder: &Path) -> [PathBuf; 3] {
-    let inside = Layout::new(folder.join(".glyph")).ledger();
-    [inside, Layout::new(folder).ledger(), folder.join(LEDGER_FOLDER)]
 }
 
 /// Whether there is a folder at `dir`. That it cannot be told is a failure, not a no.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read as _};
+use std::iter;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -134,6 +135,19 @@ impl Settings {
         Ok(Self { database, migrations, layout, books, foreign_keys, believed_baseline, contract })
     }
 
+    /// What takes it into care.
+    pub(super) fn again(&self) -> Vec<String> {
+        let shown = |path: &PathBuf| path.display().to_string();
+        let said = [
+            ("--database", Some(shown(&self.database))),
+            ("--migrations", self.migrations.as_ref().map(shown)),
+            ("--layout", self.layout.clone()),
+            ("--contract", self.contract.as_ref().map(shown)),
+        ];
+        let said = said.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value?]));
+        iter::once("init".to_owned()).chain(said.flatten()).collect()
+    }
+
     /// The same, with what was recognised of the folder.
     pub(super) fn with(mut self, recognised: &Recognised) -> Self {
         self.layout = Some(recognised.folder.layout.name().to_owned());
@@ -151,7 +165,8 @@ impl Settings {
         Self { believed_baseline, ..self }
     }
 
-    fn read(ledger: &Path) -> Result<Option<Self>, Failure> {
+    /// Those of the ledger in `ledger`, if it has some.
+    pub(super) fn read(ledger: &Path) -> Result<Option<Self>, Failure> {
         let path = ledger.join(SETTINGS_FILE);
         let mut text = Vec::new();
         let read = fs::File::open(&path)
@@ -314,7 +329,7 @@ fn base_of(ledger: &Path) -> Result<PathBuf, Failure> {
 
 /// The settings of the ledger here, if it is one of a database; looked for as every ledger is.
 pub(super) fn here(context: &Context) -> Result<Option<(PathBuf, Settings)>, Failure> {
-    let Ok(dir) = context.ledger_dir() else { return Ok(None) };
+    let Some(dir) = context.ledger_here()? else { return Ok(None) };
     Ok(Settings::read(&dir)?.map(|settings| (dir, settings)))
 }
 

@@ -181,6 +181,18 @@ impl Settings {
             && (described.parameters.is_empty() || described.parameters == self.parameters)
     }
 
+    /// What takes them into care.
+    pub(super) fn again(&self) -> Vec<String> {
+        let contracts = self.contracts.iter().map(|named| ["--contract".to_owned(), named.clone()]);
+        let set = self.parameters.iter().map(|(name, value)| {
+            let value = serde_json::to_string(value).unwrap_or_default();
+            ["--set".to_owned(), format!("{name}={value}")]
+        });
+        let left_out = self.left_out.iter().map(|named| ["--leave-out".to_owned(), named.clone()]);
+        let words = ["init", "--documents"].map(str::to_owned).into_iter();
+        words.chain(contracts.chain(set).chain(left_out).flatten()).collect()
+    }
+
     /// Values given from outside, by name.
     pub(super) fn parameters(&self) -> impl Iterator<Item = (String, Value)> {
         self.parameters.iter().cloned()
@@ -226,7 +238,7 @@ pub(super) fn write_leaves_out(named: &[String], out: &mut dyn Write) -> io::Res
 
 /// The settings of the ledger here, if it is one of documents; looked for as every ledger is.
 pub(super) fn here(context: &Context) -> Result<Option<(PathBuf, Settings)>, Failure> {
-    let Ok(dir) = context.ledger_dir() else { return Ok(None) };
+    let Some(dir) = context.ledger_here()? else { return Ok(None) };
     Ok(Settings::read(&dir)?.map(|settings| (dir, settings)))
 }
 
@@ -356,6 +368,17 @@ pub(super) fn must_lie_outside(file: &Path, context: &Context) -> Result<(), Fai
     let place = file.display().to_string();
     let told = format!("{place} would be one of the documents: write it elsewhere");
     Err(Failure::new(&USAGE, told).at(place))
+}
+
+/// A place for a plan that the documents of `collection` do not have for themselves: here, or in the first folder upwards.
+pub(super) fn plan_file(collection: &Collection) -> Result<String, Failure> {
+    let mut file = "plan.json".to_owned();
+    while let Ok(id) = id_in(collection.tree().root(), Path::new(&file))
+        && collection.claims(&id)?
+    {
+        file.insert_str(0, "../");
+    }
+    Ok(file)
 }
 
 /// The id of the file `path` in the tree at `root`.

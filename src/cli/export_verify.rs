@@ -2,32 +2,26 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use ledger_format::hash::LedgerId;
 use serde::Serialize;
 
 use super::context::Context;
+use super::export_file::{Found, NOT_CHECKED, Source, line_in_whole};
+use super::export_selection::{Asked, Selected};
 use super::failure;
+use super::keys::public_key;
 use super::looked_at::{Head, LookedAt};
 use super::output::{Answer, Done};
 use super::progress::Events;
-use super::terminal::{Paint, one_line};
+use super::terminal::Paint;
 use super::words::count;
-use crate::diagnostic::{COMPLETENESS_NOT_PROVEN, EXPORT_PART, Failure};
+use crate::diagnostic::{COMPLETENESS_NOT_PROVEN, EXPORT_PART, Failure, USAGE};
 use crate::export::{ExportReport, Fragment, verify_export};
 use crate::ledger::KnownBy;
 use crate::verify::{Expectations, Fault, Outcome, Report};
-
-/// What an export that does not hold up is not.
-const NOT_BELIEVED: &str = "the export is not to be believed beyond what is named good";
-
-/// What no export shows, whatever it holds.
-const NOT_CHECKED: [&str; 2] = [
-    "the content that events name by hash: it is not part of an export",
-    "whether what was recorded is true: times, reasons, what steps really did",
-];
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -35,6 +29,9 @@ pub(super) struct Arguments {
     /// from elsewhere
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// The public key that is to have signed the head of a filtered export: a file, or itself
+    #[arg(long, value_name = "PUBLIC_KEY")]
+    signer: Option<String>,
     /// Go on after the first fault and list the others
     #[arg(long)]
     keep_going: bool,
@@ -47,6 +44,8 @@ pub(super) enum Verified {
     Whole(Whole),
     /// From a later event on.
     Part(Part),
+    /// Some events, each with a proof.
+    Selection(Box<Selected>),
 }
 
 #[derive(Serialize)]
@@ -85,17 +84,9 @@ enum Word {
     Failed,
 }
 
-#[derive(Serialize)]
-struct Found {
-    code: &'static str,
-    /// The line where it shows, from 1.
-    line: Option<u64>,
-    seq: Option<u64>,
-    message: String,
-}
-
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verified>, Failure> {
-    let Arguments { file, keep_going } = arguments;
+    let Arguments { file, signer, keep_going } = arguments;
+    let signer = signer.as_deref().map(public_key).transpose()?;
     let source = Source::of(file);
     let (ledger, named) = (context.ledger_named()?, context.named_elsewhere()?);
     let expectations = Expectations { ledger, named, ..Expectations::default() };
@@ -109,47 +100,17 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verif
     };
     drop(events);
     match report.map_err(|error| Failure::from(error).at(source.name()))? {
+        ExportReport::Selection(selection) => {
+            let asked = Asked { source: &source, ledger_known: ledger.is_some(), signer };
+            let selected = asked.judge(&selection, context)?;
+            Ok(selected.map(|selected| Verified::Selection(Box::new(selected))))
+        }
+        _ if signer.is_some() => {
+            let told = "only filtered exports need it: others bring the keys of their ledger along";
+            Err(Failure::new(&USAGE, told).at("--signer"))
+        }
         ExportReport::Fragment(fragment) => Ok(part(&fragment, &source)),
         ExportReport::Whole(report) => whole(&report, &expectations, &source, context),
-    }
-}
-
-/// Where an export is read from.
-enum Source<'a> {
-    Stdin,
-    File(&'a Path),
-}
-
-impl<'a> Source<'a> {
-    fn of(file: &'a Path) -> Self {
-        if file == Path::new("-") { Self::Stdin } else { Self::File(file) }
-    }
-
-    fn name(&self) -> String {
-        match self {
-            Self::Stdin => "stdin".to_owned(),
-            Self::File(file) => file.display().to_string(),
-        }
-    }
-
-    /// As it is given to a command that is run next.
-    fn given(&self) -> String {
-        match self {
-            Self::Stdin => "-".to_owned(),
-            Self::File(_) => self.name(),
-        }
-    }
-
-    fn failure(&self, fault: &Fault) -> Failure {
-        let place = match fault.line() {
-            Some(line) => format!("{}:{line}", self.name()),
-            None => self.name(),
-        };
-        Failure::new(fault.code(), fault.to_string())
-            .at(place)
-            .not_done(NOT_BELIEVED)
-            .showing(fault.evidence())
-            .next(["explain", fault.code().id])
     }
 }
 
@@ -159,10 +120,12 @@ fn part(fragment: &Fragment, source: &Source<'_>) -> Done<Verified> {
     let told = format!("it begins at event {first}, and what it is judged by comes before");
     let refused = Failure::new(&EXPORT_PART, told).at(source.name());
     let refused = refused.not_done("nothing of it was verified but that its lines are events");
-    let faults = fault.iter().map(Found::of).collect();
+    let found = |fault: &Fault| Found::of(fault, fault.line());
+    let faults = fault.iter().map(found).collect();
     let part = Part { ledger: *ledger, first_seq: *first, events: *events, faults };
     let done = Done::new(Verified::Part(part)).found(refused.next(["export", "--help"]));
-    fault.iter().map(|fault| source.failure(fault)).fold(done, Done::found)
+    let failure = |fault: &Fault| source.failure(fault, fault.line());
+    fault.iter().map(failure).fold(done, Done::found)
 }
 
 fn whole(
@@ -193,13 +156,14 @@ fn whole(
         good: report.good.as_ref().map(Head::of),
         known_by: known.map(|(by, _)| by.word()),
         complete_to: known.map(|(_, size)| size),
-        faults: report.faults.iter().map(Found::of).collect(),
+        faults: report.faults.iter().map(|fault| Found::of(fault, line_in_whole(fault))).collect(),
         read_to_end: report.heard_all,
         not_checked: NOT_CHECKED.to_vec(),
     }));
-    let done = report.faults.iter().map(|fault| source.failure(fault)).fold(done, Done::found);
+    let failure = |fault: &Fault| source.failure(fault, line_in_whole(fault));
+    let done = report.faults.iter().map(failure).fold(done, Done::found);
     let unproven = (verdict == Word::ConsistentOnly).then(|| not_proven(expectations, source));
-    let unmet = alone.and_then(|endorsed| context.unmet(&endorsed));
+    let unmet = context.unmet_by(alone.as_ref())?;
     Ok(unproven.into_iter().chain(unmet).fold(done, Done::found))
 }
 
@@ -217,28 +181,12 @@ fn not_proven(expectations: &Expectations, source: &Source<'_>) -> Failure {
         .next(["export", "verify", &source.given(), "--trust", "HEAD"])
 }
 
-impl Found {
-    fn of(fault: &Fault) -> Self {
-        let (code, line, seq) = (fault.code().id, fault.line(), fault.seq());
-        Self { code, line, seq, message: fault.to_string() }
-    }
-
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let message = one_line(&self.message);
-        match self.line {
-            Some(line) if !message.starts_with("line ") => {
-                writeln!(out, "  fault       line {line}: {message}")
-            }
-            _ => writeln!(out, "  fault       {message}"),
-        }
-    }
-}
-
 impl Answer for Verified {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         match self {
             Self::Whole(whole) => whole.write(out, paint),
             Self::Part(part) => part.write(out, paint),
+            Self::Selection(selected) => selected.write(out, paint),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::attacks::SelectionError;
 use crate::demo::DemoError;
 use crate::diagnostic::{
     ALREADY_HERE, CURSOR_UNKNOWN, EVENT_ILLEGAL, Failure, INTERNAL, IO, LEDGER_DAMAGED,
-    NOTHING_HERE, OBJECT_DAMAGED, REPLAY_DIVERGENCE, USAGE,
+    NOTHING_HERE, OBJECT_DAMAGED, REPLAY_DIVERGENCE, SIGNER_UNKNOWN, USAGE,
 };
 use crate::export::ExportError;
 pub(super) use crate::failure::io;
@@ -102,6 +102,12 @@ impl From<ExportError> for Failure {
             ExportError::Line { seq, .. } => {
                 at_event(&LEDGER_DAMAGED, &error, seq).next(["verify-chain"])
             }
+            ExportError::Tree(error) => (&error).into(),
+            ExportError::Unproved { seq, .. } => {
+                at_event(&LEDGER_DAMAGED, &error, seq).next(["verify-chain"])
+            }
+            ExportError::Unsigned { .. } => plainly(&SIGNER_UNKNOWN, &error).next(["key", "list"]),
+            ExportError::Nothing => plainly(&NOTHING_HERE, &error).next(["log"]),
             ExportError::Write(_) => plainly(&IO, &error),
         }
         .not_done("the export ends before its end")

@@ -24,8 +24,8 @@ use super::words::count;
 use super::{failure, job, keys};
 use crate::contract::load_file;
 use crate::diagnostic::{
-    ALREADY_HERE, BASELINE_DIFFERS, BASELINE_UNKNOWN, Code, Failure, KEY_REFUSED, SIGNATURE_BAD,
-    SIGNER_UNKNOWN, USAGE,
+    ALREADY_HERE, BASELINE_DIFFERS, BASELINE_UNKNOWN, Code, Failure, KEY_REFUSED, NOTHING_HERE,
+    SIGNATURE_BAD, SIGNER_UNKNOWN, USAGE,
 };
 use crate::effects::{Signer, SystemRandom};
 use crate::ledger::{Begins, Ledger};
@@ -226,6 +226,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initi
     }
     let layout = context.store_to_init(&arguments.folder);
     must_be_meant(&arguments.folder, &layout, context)?;
+    if let Some(before) = &arguments.continues {
+        must_go_on_with(before, &layout)?;
+    }
     let mut open = job::open_at(context, layout)?;
     if let Some(contract) = contract {
         open.contract = load_file(contract)?;
@@ -234,6 +237,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initi
     let key = signer.key_id();
     let project = arguments.project.clone().unwrap_or_else(|| project_name(open.site.root()));
     let (store, ledger) = (open.site.root().to_owned(), open.ledger.clone());
+    let folder = store.display().to_string();
     let options = InitOptions { open, project, baseline: None, begins, signer: Arc::new(signer) };
     let (kept, adoption) = init(options, &mut SystemRandom)?;
     let (recovery, continues) = told_of(kept.ledger())?;
@@ -258,7 +262,18 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Initi
         left_out: Vec::new(),
         folder: None,
     };
-    Ok(Done::new(answer).next(&["status"]).next(&["plan", "-o", "plan.json"]))
+    let found = context.names_a_store() || context.naming(&ledger).is_empty();
+    let named = if found { Vec::new() } else { vec!["--store".to_owned(), folder] };
+    Ok(then(answer, &[&["status"], &["plan", "-o", "plan.json"]], &named))
+}
+
+/// `answer`, with what can be run next, `named` what that works on where it would look for it elsewhere.
+fn then(answer: Initialised, next: &[&[&str]], named: &[String]) -> Done<Initialised> {
+    next.iter().fold(Done::new(answer), |done, words| {
+        let words: Vec<&str> =
+            words.iter().copied().chain(named.iter().map(String::as_str)).collect();
+        done.next(&words)
+    })
 }
 
 /// Refuses to make a store beside the ledger of a database or of documents: that one is meant, or the store is named.
@@ -278,6 +293,35 @@ fn must_be_meant(folder: &Path, layout: &Layout, context: &Context) -> Result<()
     );
     let failure = Failure::new(&ALREADY_HERE, told).at(place);
     Err(failure.next(["status"]).next(["init", "--store", ".glyph"]))
+}
+
+/// Refuses to go on in a store from a ledger that keeps something else, or where there is no store to go on with.
+fn must_go_on_with(before: &Path, layout: &Layout) -> Result<(), Failure> {
+    let place = before.display().to_string();
+    // A head does not say of what.
+    let kept = if before.is_dir() { kept_by(before)? } else { None };
+    let refused = match kept {
+        Some((kept, again)) => {
+            let told = format!("the ledger in {place} keeps {kept}: say again which");
+            let mut failure = Failure::new(&USAGE, told).at(&*place);
+            failure.next.push(again.into_iter().chain(["--continues".to_owned(), place]).collect());
+            failure
+        }
+        None if layout.manifest().exists() => return Ok(()),
+        None => {
+            let told = format!("there is no store in {} to go on with", layout.root().display());
+            Failure::new(&NOTHING_HERE, told).at("--continues").next(["init", "--help"])
+        }
+    };
+    Err(refused.not_done("no ledger and no store was made"))
+}
+
+/// What the ledger in `dir` keeps other than a store, and what takes that into care.
+fn kept_by(dir: &Path) -> Result<Option<(&'static str, Vec<String>)>, Failure> {
+    if let Some(database) = Settings::read(dir)? {
+        return Ok(Some(("a database", database.again())));
+    }
+    Ok(OfDocuments::read(dir)?.map(|documents| ("documents", documents.again())))
 }
 
 /// A ledger for the database of an application, which is made if it is not there.
@@ -344,7 +388,7 @@ fn taken_into_care(
             let recognised = recognised.map_err(|error| match error {
                 MigrateError::Database(_) => in_no_care_yet(error),
                 MigrateError::Baseline { .. } => without_baseline(error, arguments, contract),
-                _ => error.into(),
+                _ => with_a_layout(error, arguments, contract),
             })?;
             settings = settings.with(&recognised);
             // It was held against the structure just now.
@@ -390,6 +434,7 @@ fn in_care(
     context: &Context,
 ) -> Result<Done<Initialised>, Failure> {
     let (recovery, continues) = told_of(store.ledger())?;
+    let named = context.naming(store.ledger().dir());
     let answer = Initialised {
         ledger: store.ledger().id(),
         recovery,
@@ -406,7 +451,7 @@ fn in_care(
         left_out: Vec::new(),
         folder,
     };
-    Ok(Done::new(answer).next(&["status"]).next(&["plan", "-o", "plan.json"]))
+    Ok(then(answer, &[&["status"], &["plan", "-o", "plan.json"]], &named))
 }
 
 /// Writes down what is said anew of a database in care. What was applied before stands in the ledger as it was.
@@ -431,18 +476,45 @@ fn without_baseline(
     arguments: &Arguments,
     contract: Option<&Path>,
 ) -> Failure {
+    let again = again(arguments, contract, ("--baseline", "VERSION"));
+    Failure { next: vec![again], ..error.into() }
+}
+
+/// The same command again names one of the layouts that the files fit.
+fn with_a_layout(error: MigrateError, arguments: &Arguments, contract: Option<&Path>) -> Failure {
+    let layouts = match &error {
+        MigrateError::Folder(folder) => folder.trouble.layouts(),
+        _ => &[],
+    };
+    let next = layouts.iter().map(|layout| again(arguments, contract, ("--layout", layout.name())));
+    let next: Vec<_> = next.collect();
+    let failure = Failure::from(error);
+    if next.is_empty() { failure } else { Failure { next, ..failure } }
+}
+
+/// The command that takes a database into care, as it was typed, with one option said now.
+fn again(arguments: &Arguments, contract: Option<&Path>, said: (&str, &str)) -> Vec<String> {
     let mut again = vec!["init".to_owned()];
     let mut add = |flag: &str, value: Option<String>| {
-        again.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
+        if flag != said.0 {
+            again.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
+        }
     };
     let shown = |path: &Path| path.display().to_string();
-    let Chosen { database, migrations, layout, .. } = &arguments.chosen;
+    let Chosen { database, migrations, layout, baseline, .. } = &arguments.chosen;
     add("--database", database.as_deref().map(shown));
     add("--migrations", migrations.as_deref().map(shown));
     add("--layout", layout.map(|layout| layout.name().to_owned()));
     add("--contract", contract.map(shown));
-    add("--baseline", Some("VERSION".to_owned()));
-    Failure { next: vec![again], ..error.into() }
+    add("--baseline", baseline.clone());
+    add("--recovery", arguments.recovery.clone());
+    add("--continues", arguments.continues.as_deref().map(shown));
+    add("--continues-key", arguments.continues_key.clone());
+    again.extend([said.0.to_owned(), said.1.to_owned()]);
+    if arguments.folder != Path::new(".") {
+        again.push(shown(&arguments.folder));
+    }
+    again
 }
 
 /// There is no ledger yet whose status, or whose content, could be asked for.

@@ -26,7 +26,7 @@ pub(super) struct LookedAt {
 }
 
 #[derive(Serialize)]
-struct AgainstHead {
+pub(super) struct AgainstHead {
     by: &'static str,
     size: u64,
     /// null where what is wrong before it keeps that from being told.
@@ -85,11 +85,7 @@ impl LookedAt {
             let events = count(*events, "event");
             writeln!(out, "  signed by   key {}: {events}, from {first} to {last}", key.short())?;
         }
-        for compared in &self.compared {
-            let AgainstHead { by, size, .. } = compared;
-            let (size, told) = (count(*size, "event"), compared.told());
-            writeln!(out, "  held to     {by} over {size}: {told}")?;
-        }
+        self.compared.iter().try_for_each(|compared| compared.write(out, "not reached"))?;
         for Range { key, first, last } in &self.suspect {
             let told = format!(
                 "events {first} to {last}: key {} signed them, perhaps not its owner",
@@ -102,17 +98,19 @@ impl LookedAt {
 }
 
 impl AgainstHead {
-    const fn of(compared: &Compared) -> Self {
+    pub(super) const fn of(compared: &Compared) -> Self {
         let Compared { by, size, agrees } = *compared;
         Self { by: by.word(), size, agrees }
     }
 
-    const fn told(&self) -> &'static str {
-        match self.agrees {
+    /// `not_told` says what kept it from being told.
+    pub(super) fn write(&self, out: &mut dyn Write, not_told: &str) -> io::Result<()> {
+        let told = match self.agrees {
             Some(true) => "agrees",
             Some(false) => "contradicted",
-            None => "not reached",
-        }
+            None => not_told,
+        };
+        writeln!(out, "  held to     {} over {}: {told}", self.by, count(self.size, "event"))
     }
 }
 

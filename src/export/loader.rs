@@ -8,6 +8,7 @@ use ledger_format::column::{Column, Holds};
 use ledger_format::flat::{FLAT_SCHEMA, TYPES_SCHEMA, flat_columns};
 use ledger_format::json::NUMBER_MAX;
 use ledger_format::line::{COLUMNS, LINE_SCHEMA};
+use ledger_format::proved::{PROVED_SCHEMA, proved_columns};
 use serde_json::{Map, Value, json};
 
 /// A program that can be told what the columns of an export hold.
@@ -28,6 +29,8 @@ pub enum Form {
     Lines,
     /// The flat lines, and the line of types before them.
     Flat,
+    /// The lines of a filtered export.
+    Proved,
 }
 
 impl Form {
@@ -35,6 +38,7 @@ impl Form {
         match self {
             Self::Lines => COLUMNS.to_vec(),
             Self::Flat => flat_columns().collect(),
+            Self::Proved => proved_columns().collect(),
         }
     }
 
@@ -43,6 +47,7 @@ impl Form {
         match self {
             Self::Lines => &[LINE_SCHEMA],
             Self::Flat => &[TYPES_SCHEMA, FLAT_SCHEMA],
+            Self::Proved => &[PROVED_SCHEMA],
         }
     }
 
@@ -51,6 +56,7 @@ impl Form {
         match self {
             Self::Lines => "glyph-ledger export",
             Self::Flat => "glyph-ledger export --flat",
+            Self::Proved => "glyph-ledger export --kind KIND",
         }
     }
 }
@@ -140,7 +146,7 @@ mod tests {
 
     #[test]
     fn every_loader_names_every_column_once_and_has_no_place_left_open() {
-        for form in [Form::Lines, Form::Flat] {
+        for form in [Form::Lines, Form::Flat, Form::Proved] {
             for reader in READERS {
                 let text = reader.loader(form);
                 for Column { name, .. } in form.columns() {
@@ -163,6 +169,7 @@ mod tests {
         insta::assert_snapshot!("duckdb", Reader::Duckdb.loader(Form::Lines));
         insta::assert_snapshot!("polars", Reader::Polars.loader(Form::Lines));
         insta::assert_snapshot!("json_schema", Reader::JsonSchema.loader(Form::Lines));
+        insta::assert_snapshot!("json_schema_proved", Reader::JsonSchema.loader(Form::Proved));
         insta::assert_snapshot!("duckdb_flat", Reader::Duckdb.loader(Form::Flat));
     }
 }

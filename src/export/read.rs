@@ -26,15 +26,65 @@ pub struct Fragment {
 }
 
 /// Most faults that are listed; behind them nothing is read, so that memory does not grow with what is wrong.
-const FAULTS_MAX: usize = 1_000;
+pub(super) const FAULTS_MAX: usize = 1_000;
 
-/// Every line of an export, checked by itself. Ends after the first that is none.
-pub(super) struct Lines<R> {
+/// The lines of a file, none of which is longer than those of its form may be.
+pub(super) struct Texts<R> {
     reader: R,
+    /// Longest allowed, in bytes.
+    most: usize,
     /// How many were read.
     number: u64,
     /// Whether the line read last goes on behind what was read of it.
     goes_on: bool,
+}
+
+impl<R: BufRead> Texts<R> {
+    pub(super) const fn new(reader: R, most: usize) -> Self {
+        Self { reader, most, number: 0, goes_on: false }
+    }
+
+    /// The number of the line read last, from 1.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// That the line read last is none.
+    pub(super) const fn fault(&self, error: LineError) -> Fault {
+        Fault::Line { line: self.number, error }
+    }
+
+    /// The next line without its newline; `None` behind the last.
+    pub(super) fn next_text(&mut self) -> Result<Option<String>, Stop> {
+        let failed = |source| Stop::Error(io_error(source));
+        if std::mem::take(&mut self.goes_on) {
+            self.reader.skip_until(b'\n').map_err(failed)?;
+        }
+        self.number += 1;
+        let mut bytes = Vec::new();
+        // One byte more for the newline, and one to see that there is more than a line may have.
+        let limit = self.most as u64 + 2;
+        let read = self.reader.by_ref().take(limit).read_until(b'\n', &mut bytes);
+        if read.map_err(failed)? == 0 {
+            return Ok(None);
+        }
+        if bytes.pop_if(|last| *last == b'\n').is_none() {
+            self.goes_on = true;
+            let (most, actual) = (self.most, bytes.len());
+            return Err(Stop::Fault(self.fault(if actual > most {
+                LineError::TooLong { most, actual }
+            } else {
+                LineError::Json("cut off before the end of the line".to_owned())
+            })));
+        }
+        let text = String::from_utf8(bytes).map_err(|error| LineError::Json(error.to_string()));
+        text.map(Some).map_err(|error| Stop::Fault(self.fault(error)))
+    }
+}
+
+/// Every line of an export, checked by itself. Ends after the first that is none.
+pub(super) struct Lines<R> {
+    texts: Texts<R>,
     ended: bool,
     /// The line that is none.
     wrong: Option<Fault>,
@@ -58,36 +108,13 @@ impl<R: BufRead> Iterator for Lines<R> {
 
 impl<R: BufRead> Lines<R> {
     pub(super) const fn new(reader: R) -> Self {
-        Self { reader, number: 0, goes_on: false, ended: false, wrong: None }
+        Self { texts: Texts::new(reader, LINE_BYTES_MAX), ended: false, wrong: None }
     }
 
     fn read(&mut self) -> Result<Option<Line>, Stop> {
-        let failed = |source| Stop::Error(io_error(source));
-        if std::mem::take(&mut self.goes_on) {
-            self.reader.skip_until(b'\n').map_err(failed)?;
-        }
-        self.number += 1;
-        let number = self.number;
-        let mut bytes = Vec::new();
-        // One byte more for the newline, and one to see that there is more than a line may have.
-        let limit = LINE_BYTES_MAX as u64 + 2;
-        let read = self.reader.by_ref().take(limit).read_until(b'\n', &mut bytes);
-        if read.map_err(failed)? == 0 {
-            return Ok(None);
-        }
-        let fault = |error| Stop::Fault(Fault::Line { line: number, error });
-        let Some(bytes) = bytes.strip_suffix(b"\n") else {
-            self.goes_on = true;
-            let actual = bytes.len();
-            return Err(fault(if actual > LINE_BYTES_MAX {
-                LineError::TooLong { actual }
-            } else {
-                LineError::Json("cut off before the end of the line".to_owned())
-            }));
-        };
-        let text = std::str::from_utf8(bytes);
-        let text = text.map_err(|error| fault(LineError::Json(error.to_string())))?;
-        Line::parse(text).map(Some).map_err(fault)
+        let Some(text) = self.texts.next_text()? else { return Ok(None) };
+        let line = Line::parse(&text).map_err(|error| Stop::Fault(self.texts.fault(error)))?;
+        Ok(Some(line))
     }
 
     /// Reads on behind what could be judged, and adds to `faults` which lines are none or do not follow the line before them: there is
@@ -108,7 +135,7 @@ impl<R: BufRead> Lines<R> {
                 Some(Ok(line)) => {
                     let alone = before.as_ref().is_some_and(|before| !follows(&line, before));
                     faults.extend(alone.then(|| Fault::OutOfPlace {
-                        line: self.number,
+                        line: self.texts.number(),
                         seq: line.event.seq,
                         reason: "does not follow the line before it".to_owned(),
                     }));
@@ -190,6 +217,13 @@ pub(super) fn fragment(
         }
     }
     Ok(fragment)
+}
+
+/// The first `count` bytes, or all where there are fewer.
+pub(super) fn first_bytes(reader: &mut impl BufRead, count: usize) -> Result<Vec<u8>, VerifyError> {
+    let mut bytes = Vec::new();
+    reader.take(count as u64).read_to_end(&mut bytes).map_err(io_error)?;
+    Ok(bytes)
 }
 
 fn io_error(source: io::Error) -> VerifyError {

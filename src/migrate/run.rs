@@ -239,6 +239,9 @@ impl Subject for Store {
         observer: &mut dyn Observer,
     ) -> Result<Live, MigrateError> {
         stage(self, signer, observer)?;
+        if observer.wants_to_stop() {
+            return Err(MigrateError::Interrupted);
+        }
         Live::commit(self, signer, observer)
     }
 

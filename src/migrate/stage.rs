@@ -164,8 +164,12 @@ impl Staging {
                 self.staged(&object, step, edge, result)?;
                 step += 1;
                 observer.reached(&Milestone::Step { done: step, total, script: &sql.script });
-                if self.pending.len() >= STEPS_A_BATCH {
+                let stops = observer.wants_to_stop();
+                if stops || self.pending.len() >= STEPS_A_BATCH {
                     self.flush(store, signer, observer)?;
+                }
+                if stops {
+                    return Err(MigrateError::Interrupted);
                 }
             }
         }

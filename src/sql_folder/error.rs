@@ -156,12 +156,24 @@ pub enum Trouble {
     },
 }
 
-/// Layouts in words.
+impl Trouble {
+    /// The layouts that one has to be said of.
+    #[must_use]
+    pub fn layouts(&self) -> &[Layout] {
+        match self {
+            Self::Ambiguous { candidates: layouts, .. }
+            | Self::Disagrees { files: layouts, .. } => layouts,
+            _ => &[],
+        }
+    }
+}
+
 /// What was read; the folder itself has no name in it.
 fn called(name: &str) -> String {
     if name.is_empty() { "this folder".to_owned() } else { format!("{name:?}") }
 }
 
+/// Layouts in words.
 fn names(layouts: &[Layout]) -> String {
     layouts.iter().map(|layout| layout.name()).collect::<Vec<_>>().join(", ")
 }

@@ -299,11 +299,11 @@ impl Fault {
         }
     }
 
-    /// The line of an export that begins at event 0 where it shows.
-    pub fn line(&self) -> Option<u64> {
+    /// The line of an export that it is about, where it is about one.
+    pub const fn line(&self) -> Option<u64> {
         match self {
             Self::Line { line, .. } | Self::OutOfPlace { line, .. } => Some(*line),
-            other => other.seq().map(|seq| seq + 1),
+            _ => None,
         }
     }
 

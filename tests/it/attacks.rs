@@ -519,6 +519,7 @@ impl Lines {
             Ok(ExportReport::Whole(report)) => self.truth.weigh(Ok(*report)),
             // It says that neither roots nor signatures could be checked.
             Ok(ExportReport::Fragment(_)) => Ok(Shown::NotProven),
+            Ok(other) => Err(format!("{other:?}")),
             Err(error) => self.truth.weigh(Err(error)),
         }
     }

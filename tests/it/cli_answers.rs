@@ -77,6 +77,7 @@ fn p2_every_command_answers_in_json() {
         ("replay", &["replay", "--to", "7", "--projection", "runs"]),
         ("export", &["export", "-o", "lines.jsonl"]),
         ("export", &["export", "--flat", "-o", "flat.jsonl"]),
+        ("export", &["export", "--kind", "run.started", "-o", "some.jsonl"]),
         ("export", &["export", "--schema", "polars"]),
         ("list", &["migration", "list"]),
         ("path", &["migration", "path", "1", "3"]),

@@ -180,8 +180,123 @@ fn l10_a_cut_export_an_empty_one_and_a_part_are_no_history() {
         (&["export", "verify", "."], 1),
         (&["export", "verify", "x.jsonl", "--ledger", "nonsense"], 2),
         (&["export", "--flat", "verify", "x.jsonl"], 2),
+        (&["export", "--to", "3", "verify", "x.jsonl"], 2),
+        (&["export", "--quiet", "--json", "verify", "x.jsonl"], 3),
     ] {
         let said = scene.stranger.run(asked);
         assert_eq!(said.exit, exit, "{asked:?}: {said:?}");
+    }
+}
+
+/// The lines of the whole export that fit, by their columns.
+fn fitting(scene: &Scene, fits: impl Fn(&Value) -> bool) -> Vec<Value> {
+    let lines = scene.text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| fits(line)).map(|line| line["id"].clone()).collect()
+}
+
+#[test]
+fn l8_some_events_are_proved_to_whoever_has_no_ledger() {
+    let scene = Scene::new();
+    let key = done(&scene.place, &["key", "export", "--form", "hex", "--json"]).json();
+    let key = key["data"]["public_key"].as_str().unwrap().to_owned();
+    fs::write(scene.stranger.work().join("head"), done(&scene.place, &["head", "show"]).stdout)
+        .unwrap();
+    let run = fitting(&scene, |line| line["kind"] == "run.started").remove(1);
+    let run = run.as_str().unwrap();
+    let of_run = |line: &Value| line["run"] == run;
+    let of_object = |line: &Value| line["object"] == "manifest.yaml";
+    let kind = |line: &Value, kind: &str| line["kind"] == kind;
+    for (asked, expected) in [
+        (vec!["--kind", "run.started"], fitting(&scene, |line| kind(line, "run.started"))),
+        (
+            vec!["--kind", "run.started", "--kind", "run.aborted"],
+            fitting(&scene, |line| kind(line, "run.started") || kind(line, "run.aborted")),
+        ),
+        (vec!["--run", run], fitting(&scene, of_run)),
+        (vec!["--run", &run[..12]], fitting(&scene, of_run)),
+        (vec!["--object", "manifest.yaml"], fitting(&scene, of_object)),
+        (
+            vec!["--object", "manifest.yaml", "--run", run],
+            fitting(&scene, |line| of_object(line) && of_run(line)),
+        ),
+        (
+            vec!["--object", "manifest.yaml", "--to", "4"],
+            fitting(&scene, |line| of_object(line) && line["seq"].as_u64() <= Some(4)),
+        ),
+    ] {
+        let asked = [&["export"], &asked[..]].concat();
+        let made = done(&scene.place, &asked);
+        assert!(made.stderr.contains("not shown: that no other event fits"), "{made:?}");
+        let file = [&asked[..], &["-o", "../some.jsonl", "--json"]].concat();
+        let answer = done(&scene.place, &file).json();
+        check_answer("export", &answer);
+        assert_eq!(answer["data"]["events"], expected.len());
+        let written = scene.place.work().join("../some.jsonl");
+        assert_eq!(fs::read_to_string(&written).unwrap(), made.stdout, "not the same bytes");
+        fs::remove_file(written).unwrap();
+        let lines = made.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let ids: Vec<Value> = lines.map(|line| line["id"].clone()).collect();
+        assert_eq!(ids, expected, "{asked:?}");
+        let text = made.stdout.as_bytes();
+        let (said, answer) = scene.verify(text, &["--signer", &key]);
+        assert_eq!((said.exit, &answer["data"]["verdict"]), (0, &"proven".into()), "{said:?}");
+        assert_eq!(answer["data"]["events"], expected.len());
+        assert!(said.stdout.contains("not looked  that no other event fits"), "{said:?}");
+        let (said, answer) = scene.verify(text, &[]);
+        assert_eq!((said.exit, code(&answer)), (7, "SIGNER_NOT_NAMED"), "{said:?}");
+        let (said, answer) = scene.verify(text, &["--trust", "head"]);
+        assert_eq!((said.exit, &answer["data"]["known_by"]), (0, &"trust".into()), "{said:?}");
+        // Fewer of its lines are a smaller selection, and the answer says that nobody can tell.
+        let fewer: Vec<&str> = made.stdout.lines().skip(1).collect();
+        if !fewer.is_empty() {
+            let (said, answer) = scene.verify(&joined(&fewer), &["--signer", &key]);
+            assert_eq!((said.exit, &answer["data"]["events"]), (0, &(expected.len() - 1).into()));
+            let told = answer["data"]["not_checked"][0].as_str().unwrap();
+            assert!(told.contains("left out unseen"), "{answer}");
+        }
+    }
+}
+
+#[test]
+fn l8_a_selection_by_another_key_of_another_ledger_or_head_is_not_believed() {
+    let scene = Scene::new();
+    let made = done(&scene.place, &["export", "--kind", "run.started"]).stdout;
+    let text = made.as_bytes();
+    let ledger = scene.line(0)["ledger"].as_str().unwrap().to_owned();
+    let size = scene.lines().len();
+    let root = scene.verify(text, &[]).1["data"]["root"].as_str().unwrap().to_owned();
+    let stranger = scene.stranger.run(&["key", "new", "own.pem"]);
+    assert_eq!(stranger.exit, 0, "{stranger:?}");
+    let own = scene.stranger.run(&["key", "export", "--key", "own.pem", "--json"]).json();
+    let own = own["data"]["public_key"].as_str().unwrap().to_owned();
+    for (asked, exit, named) in [
+        (vec!["--signer", &own], 3, "SIGNATURE_BAD"),
+        (vec!["--ledger", &ledger], 7, "SIGNER_NOT_NAMED"),
+        (vec!["--ledger", &"0".repeat(64)], 3, "LEDGER_FOREIGN"),
+        (vec!["--expect", &format!("{size}:{}", "0".repeat(64))], 3, "LEDGER_DIVERGED"),
+        (vec!["--expect", &format!("1:{root}")], 7, "SIGNER_NOT_NAMED"),
+        (vec!["--signer", "nonsense"], 3, "KEY_INVALID"),
+    ] {
+        let (said, answer) = scene.verify(text, &asked);
+        assert_eq!((said.exit, code(&answer)), (exit, named), "{asked:?}: {said:?}");
+    }
+    assert_eq!(scene.verify(text, &["--expect", &format!("{size}:{root}")]).0.exit, 0);
+    // A whole export brings its keys along, and nobody is told that another one was compared.
+    assert_eq!(scene.verify(scene.text.as_bytes(), &["--signer", &own]).0.exit, 2);
+    for (asked, exit) in [
+        (&["--kind", "no.such"] as &[&str], 2),
+        (&["--kind", "key.revoked"], 2),
+        (&["--object", "nowhere"], 2),
+        (&["--run", "0000000000"], 2),
+        (&["--kind", "run.started", "--flat"], 2),
+    ] {
+        let asked = [&["export"], asked, &["-o", "../none.jsonl"]].concat();
+        let said = scene.place.run(&asked);
+        assert_eq!(said.exit, exit, "{asked:?}: {said:?}");
+        assert!(!scene.place.work().join("../none.jsonl").exists());
+    }
+    for reader in ["duckdb", "polars", "json-schema"] {
+        let told = done(&scene.place, &["export", "--kind", "run.started", "--schema", reader]);
+        assert!(told.stdout.contains("glyph-ledger/proved-event/1"), "{told:?}");
     }
 }

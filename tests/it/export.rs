@@ -29,7 +29,7 @@ fn judge(text: &str, trust: Option<SignedHead>) -> Report {
         .unwrap()
     {
         ExportReport::Whole(report) => *report,
-        ExportReport::Fragment(fragment) => panic!("{fragment:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -74,6 +74,8 @@ fn flipped_bytes_are_found_wherever_they_are() {
             ExportReport::Whole(report) => {
                 assert_eq!(report.outcome, Outcome::Failed, "byte {at}");
             }
+            // Where the first line says that it is of another form.
+            ExportReport::Selection(selection) => assert!(!selection.faults.is_empty()),
             ExportReport::Fragment(fragment) => panic!("byte {at}: {fragment:?}"),
         }
     }
@@ -110,7 +112,7 @@ fn an_export_of_the_middle_says_what_it_lacks() {
             .unwrap()
         {
             ExportReport::Fragment(fragment) => fragment,
-            ExportReport::Whole(report) => panic!("{report:?}"),
+            other => panic!("{other:?}"),
         };
     let found = fragment(&out);
     assert_eq!((found.first, found.events, found.fault), (10, 21, None));

@@ -6,7 +6,7 @@ use std::fs;
 use glyph_ledger::diagnostic;
 use glyph_ledger::migrate::{
     Consent, Inputs, MigrateError, Milestone, Observer, Plan, Policy, RunReport, Silent, Store,
-    apply, plan_to_apply,
+    apply, plan_to_apply, resume,
 };
 
 use crate::job_scene::{INPUTS, Scene, accept, migrate, signer};
@@ -73,6 +73,67 @@ fn steps_that_saw_another_clock_or_chance_are_done_again() {
         let inputs = Inputs { clock_ms, seed };
         apply(&mut store, &plan, &accept(&plan), inputs, &signer(), &mut folders).unwrap();
         assert!(!folders.1[0].starts_with("scratch."), "{:?}", folders.1);
+    }
+}
+
+/// Wants to stop once it has seen as many milestones.
+struct Stops {
+    after: u64,
+    seen: u64,
+}
+
+impl Observer for Stops {
+    fn reached(&mut self, _milestone: &Milestone<'_>) {
+        self.seen += 1;
+    }
+
+    fn wants_to_stop(&self) -> bool {
+        self.seen >= self.after
+    }
+}
+
+#[test]
+fn m9_a_run_that_is_asked_to_stop_stays_open_until_it_is_committed_and_ends_as_if_undisturbed() {
+    let home = tempfile::tempdir().unwrap();
+    let scene = Scene::adopted(&home.path().join("begun"));
+    let undisturbed = scene.copy_to(&home.path().join("undisturbed"));
+    migrate(&mut undisturbed.open().unwrap(), "3", &mut Silent).unwrap();
+    let expected = undisturbed.outcome();
+    for rehearsed in [false, true] {
+        let mut stopped = 0;
+        for after in 0.. {
+            let scene = scene.copy_to(&home.path().join(format!("{rehearsed}{after}")));
+            let before = scene.content();
+            let mut store = scene.open().unwrap();
+            let mut stops = Stops { after, seen: 0 };
+            let ended = if rehearsed {
+                let plan = rehearse(&mut store);
+                carry_out(&mut store, &plan, &mut stops)
+            } else {
+                migrate(&mut store, "3", &mut stops)
+            };
+            let ends = match ended {
+                Ok(_) => true,
+                Err(error) => {
+                    assert!(matches!(error, MigrateError::Interrupted), "{error}");
+                    assert_eq!(scene.content(), before, "{after}");
+                    resume(&mut store, &signer(), &mut Silent).unwrap();
+                    false
+                }
+            };
+            drop(store);
+            let outcome = scene.outcome();
+            assert_eq!(outcome.certificates, expected.certificates, "{after}");
+            assert_eq!(outcome.content, expected.content, "{after}");
+            assert_eq!(outcome.audit, expected.audit, "{after}");
+            assert_eq!(outcome.left_over, expected.left_over, "{after}");
+            if ends {
+                break;
+            }
+            stopped += 1;
+        }
+        // After each of two steps, and before the commit.
+        assert!(stopped >= 3, "{stopped}");
     }
 }
 

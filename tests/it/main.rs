@@ -135,6 +135,8 @@ mod layouts;
 #[cfg(test)]
 mod log_kill;
 #[cfg(test)]
+mod nearest;
+#[cfg(test)]
 mod notebooks;
 #[cfg(test)]
 mod proofs;
@@ -148,6 +150,8 @@ mod replay;
 mod report_browser;
 #[cfg(test)]
 mod run_state;
+#[cfg(test)]
+mod selections;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -38,9 +38,13 @@ const GUESS: &str = "guess";
 fn l8_duckdb_and_polars_read_a_migrated_store_without_losing_a_field() {
     let place = Place::new();
     a_migrated_store(&place);
-    for (flat, form) in [(None, Form::Lines), (Some("--flat"), Form::Flat)] {
+    for (asked, form) in [
+        (&[] as &[&str], Form::Lines),
+        (&["--flat"], Form::Flat),
+        (&["--kind", "object.migrated", "--kind", "run.started"], Form::Proved),
+    ] {
         let export = |more: &[&str]| -> String {
-            let arguments = [&["export"], flat.as_slice(), more].concat();
+            let arguments = [&["export"], asked, more].concat();
             done(&place, &arguments).stdout
         };
         let file = place.work().join("../history.jsonl");
@@ -172,7 +176,7 @@ fn the_flat_form_proves_nothing_but_the_lines_that_prove_can_be_had_from_it() {
     .unwrap()
     {
         ExportReport::Whole(report) => *report,
-        ExportReport::Fragment(fragment) => panic!("{fragment:?}"),
+        other => panic!("{other:?}"),
     };
     let report = judge(&fs::read_to_string(&exports.flat).unwrap());
     assert_eq!(report.faults, [Fault::Line { line: 1, error: LineError::Flat }]);
@@ -225,6 +229,7 @@ impl Exports {
         match form {
             Form::Lines => &self.lines,
             Form::Flat => &self.flat,
+            Form::Proved => panic!("a log without a tree beside it has no proofs"),
         }
     }
 

@@ -124,6 +124,7 @@ impl Verdict {
                 .unwrap()
             {
                 ExportReport::Whole(report) => report,
+                ExportReport::Selection(selection) => panic!("{selection:?}"),
                 ExportReport::Fragment(fragment) => {
                     let says = format!("{fragment:?}");
                     let (first, complete) = (None, None);

@@ -3,11 +3,15 @@
 
     python3 verify_export.py history.jsonl
     python3 verify_export.py history.jsonl --trust head --ledger 6a50900c...
+    python3 verify_export.py some.jsonl --signer 3b6a27bc...
 
 This file needs Python 3.9 or newer and nothing else. It was written from the format's document (ledger-format/SPEC.md;
 the sections are named beside the code) and shares no code with the program, so that an error would have to be made
 twice to go unseen. Read it from the top: the command line, the verification, then what it stands on: lines, events,
 what may come when, states, heads, the tree, CBOR, Ed25519.
+
+A filtered export (§11.2), in which each event has a proof of its own, is known by its first bytes and verified as such: against the key
+that is named, or the trusted head if that is the one that the events are under.
 
 It reads the export line by line. Memory grows with the number of objects and runs that the history tells of, not with
 the number of events.
@@ -35,6 +39,8 @@ AT_MAX = 253402300799999
 NUMBER_MAX = 2**53 - 1
 NOTE_BYTES = 3500
 LINE_BYTES = 69464
+PROVED_LINE_BYTES = 73688
+PROOF_NODES = 64
 BATCH_EVENTS = 1000
 ROUTE_EDGES = 64
 RENAMED_MOST = 16
@@ -67,6 +73,19 @@ NOT_CHECKED = [
     "whether recorded times, reasons and environments are true: they are what the signer wrote",
     "signature lines on heads beside the one of the key that signed the events: cosignatures of witnesses, and log keys",
 ]
+PROVED_CHECKED = [
+    "every line has the columns of the format in their one form, and each column follows from the event's bytes, the head, the key and the nodes",
+    "every event is canonical CBOR of a known kind with exactly the fields of that kind",
+    "the nodes of every line lead from its event to the root of one head, and its Ed25519 signature is that of the key beside it",
+    "the events are in order and none is there twice",
+]
+PROVED_NOT_CHECKED = [
+    "that no other event fits what was asked for: any of these lines can be left out unseen",
+    "who recorded each event: whoever signed the head says so of all of them",
+    "links between the events, and whether each may stand where it stands: that takes all events before",
+    "the contents that events name by hash: an export does not hold them",
+    "whether recorded times, reasons and environments are true: they are what the signer wrote",
+]
 NOT_COMPLETE = (
     "completeness: whether events came after the last of these, and whether the key signed another history; "
     "only a head from elsewhere shows that (--trust)"
@@ -93,10 +112,10 @@ def main(arguments=None):
     try:
         trust = read_trust(options.trust) if options.trust else None
         if options.export == "-":
-            report = verify(sys.stdin.buffer, trust, options.ledger, options.keep_going)
+            report = verify(sys.stdin.buffer, trust, options.ledger, options.keep_going, options.signer)
         else:
             with open(options.export, "rb") as export:
-                report = verify(export, trust, options.ledger, options.keep_going)
+                report = verify(export, trust, options.ledger, options.keep_going, options.signer)
     except OSError as error:
         print("verify_export: cannot read: %s" % error, file=sys.stderr)
         return UNREADABLE
@@ -110,14 +129,14 @@ def main(arguments=None):
         if not isinstance(error, BrokenPipeError):  # else nobody reads on; the verdict stays the exit status
             print("verify_export: cannot write the answer: %s" % error, file=sys.stderr)
             return UNREADABLE
-    return status(report["ok"], report["complete_to"])
+    return status(report["ok"], report["selection"]["known_by"] if "selection" in report else report["complete_to"])
 
 
-def status(ok, complete_to):
-    """The exit status of a verdict."""
+def status(ok, shown):
+    """The exit status of a verdict; shown is what somebody from elsewhere showed, or None."""
     if not ok:
         return REFUSED
-    return DONE if complete_to is not None else NOT_PROVEN
+    return DONE if shown is not None else NOT_PROVEN
 
 
 def read_options(arguments):
@@ -129,6 +148,8 @@ def read_options(arguments):
     parser.add_argument("export", help="the export's file; - for standard input")
     parser.add_argument("--trust", metavar="HEAD", help="file with a head that did not come with the export")
     parser.add_argument("--ledger", metavar="ID", type=ledger_id, help="the ledger's id, 64 hex digits, as you know it")
+    parser.add_argument("--signer", metavar="KEY", type=public_key,
+                        help="the public key, 64 hex digits, that is to have signed the head of a filtered export")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     parser.add_argument("--keep-going", action="store_true", help="look for more faults behind the first")
     return parser.parse_args(arguments)
@@ -140,6 +161,10 @@ def ledger_id(text):
     return text
 
 
+def public_key(text):
+    return bytes.fromhex(ledger_id(text))
+
+
 def read_trust(path):
     with open(path, "rb") as file:
         head = read_note(file.read(NOTE_BYTES + 1))
@@ -149,6 +174,8 @@ def read_trust(path):
 
 
 def in_words(report):
+    if "selection" in report:
+        return selection_in_words(report)
     out = []
     good = report["good"]
     if report["ok"]:
@@ -185,11 +212,39 @@ def in_words(report):
     return "\n".join(out)
 
 
+def selection_in_words(report):
+    selection = report["selection"]
+    out = []
+    if report["ok"]:
+        out.append("consistent: %d events of ledger %s, each under the head of size %d, root %s" % (
+            report["events"], report["ledger"], selection["size"], selection["root"]))
+        out.append("from event %d to %d; the head is signed by %s" % (
+            selection["first"], selection["last"], selection["signer"]))
+    else:
+        out.append("REFUSED")
+        out.extend("  line %d: %s (%s)" % (fault["line"], fault["cause"], fault["code"]) for fault in report["faults"])
+        if report["faults_left_out"]:
+            out.append("  and %d more faults" % report["faults_left_out"])
+    if selection["known_by"] is not None:
+        out.append("known by: %s" % selection["known_by"])
+    elif report["ok"]:
+        out.append("whose key signed the head was not compared with anything: --signer, or --trust with that head")
+    out.append("checked:")
+    out.extend("  - " + line for line in report["checked"])
+    out.append("not checked:")
+    out.extend("  - " + line for line in report["not_checked"])
+    return "\n".join(out)
+
+
 # --- verification, §12 ------------------------------------------------------------------------------------------------
 
 
-def verify(export, trust=None, ledger=None, keep_going=False):
+def verify(export, trust=None, ledger=None, keep_going=False, signer=None):
     """Verifies the export in the binary stream and answers with a report (a dict). Raises only what reading raises."""
+    beginning = export.read(len(PROVED_BEGINNING))
+    export = Begun(beginning, export)
+    if beginning == PROVED_BEGINNING:
+        return verify_selection(export, Selection(trust, ledger, signer), keep_going)
     check = Verification(trust, ledger)
     faults = Faults()
     number = 0
@@ -223,6 +278,21 @@ def verify(export, trust=None, ledger=None, keep_going=False):
     if behind is not None and faults.shown[0]["code"] == "part":
         report["part"] = {"first": behind.first, "events": behind.events}
     return report
+
+
+class Begun:
+    """A stream of which the first bytes were read."""
+
+    def __init__(self, beginning, export):
+        self.beginning = beginning
+        self.export = export
+
+    def readline(self, most):
+        end = self.beginning.find(b"\n") + 1 or len(self.beginning)
+        line, self.beginning = self.beginning[:end], self.beginning[end:]
+        if line.endswith(b"\n"):
+            return line
+        return line + self.export.readline(most - len(line))
 
 
 def skip_rest_of_line(export):
@@ -446,38 +516,224 @@ class Behind:
             self.check.check_signature(read_note(head.encode("utf-8")))
 
 
+# --- filtered exports, §11.2 ------------------------------------------------------------------------------------------
+
+PROVED_BEGINNING = b'{"schema":"glyph-ledger/proved-event/1"'
+
+
+def verify_selection(export, check, keep_going):
+    faults = Faults()
+    number = 0
+    while True:
+        line = export.readline(PROVED_LINE_BYTES + 2)
+        if not line:
+            break
+        number += 1
+        try:
+            check.line(line)
+        except Fault as fault:
+            faults.add(number, fault)
+            if not keep_going:
+                break
+        if not line.endswith(b"\n"):
+            skip_rest_of_line(export)
+    for fault in faults.shown:
+        fault["event"] = None  # which event was due, nobody knows
+    return check.report(faults)
+
+
+class Selection:
+    """Events, each proved to be under one head."""
+
+    def __init__(self, trust, expected_ledger, expected_signer):
+        self.trust = trust
+        self.expected_ledger = expected_ledger
+        self.expected_signer = expected_signer
+        self.note = None  # of the first line that is good
+        self.head = None
+        self.signer = None
+        self.events = 0
+        self.first = None
+        self.last = None
+        self.known_by = None
+
+    def line(self, line):
+        event, event_id, note, head, signer, nodes = read_proved_line(line)
+        if not leads_to_root(event_id, event["seq"], head.size, nodes, head.root):
+            raise Fault("inclusion", "the nodes do not lead from event %d to the root of the head over %d events" % (
+                event["seq"], head.size))
+        wrong = None
+        if self.note is None:
+            self.note, self.head, self.signer = note, head, signer
+            wrong = self.wrong_head()
+        elif note != self.note:
+            raise Fault("head", "another head than that of the first line")
+        if self.last is not None and event["seq"] <= self.last:
+            raise Fault("order", "event %d stands behind event %d: repeated, or not in order" % (event["seq"], self.last))
+        self.first = event["seq"] if self.first is None else self.first
+        self.last = event["seq"]
+        self.events += 1
+        if wrong is not None:
+            raise wrong
+
+    def wrong_head(self):
+        """What is wrong with the one head, as a fault."""
+        head = self.head
+        if self.expected_ledger is not None and head.ledger.hex() != self.expected_ledger:
+            return Fault("ledger", "this is ledger %s, not the expected one" % head.ledger.hex())
+        try:
+            check_note(head, self.signer)
+        except Fault as fault:
+            return fault
+        if self.expected_signer is not None:
+            if self.signer != self.expected_signer:
+                return Fault("signature", "the head is signed by the key %s, not by the one named" % self.signer.hex())
+            self.known_by = "signer"
+        return None if self.trust is None else self.wrong_trust()
+
+    def wrong_trust(self):
+        head, trust = self.head, self.trust
+        if trust.ledger != head.ledger:
+            return Fault("trust", "this is ledger %s, and the trusted head is of %s" % (
+                head.ledger.hex(), trust.ledger.hex()))
+        if trust.size != head.size:
+            return None  # nothing here leads from one to the other
+        if trust.root != head.root:
+            return Fault("trust", "another history: at size %d the trusted head has the root %s, this head %s" % (
+                head.size, trust.root.hex(), head.root.hex()))
+        if trust.actor != head.actor:
+            return Fault("trust", "the trusted head is signed by the key %s, this one by %s" % (
+                trust.actor.hex(), head.actor.hex()))
+        try:
+            check_note(trust, self.signer)
+        except Fault as fault:
+            return Fault("trust", "the trusted head: %s" % fault.cause)
+        self.known_by = "trust"
+        return None
+
+    def report(self, faults):
+        ok = not faults.shown
+        return {
+            "ok": ok,
+            "ledger": None if self.head is None else self.head.ledger.hex(),
+            "events": self.events,
+            "batches": 0,
+            "good": {"events": 0, "root": None, "note": None},
+            "complete_to": None,
+            "selection": {
+                "size": None if self.head is None else self.head.size,
+                "root": None if self.head is None else self.head.root.hex(),
+                "signer": None if self.signer is None else self.signer.hex(),
+                "first": self.first,
+                "last": self.last,
+                "known_by": self.known_by if ok else None,
+            },
+            "checked": PROVED_CHECKED if ok else [],
+            "not_checked": PROVED_NOT_CHECKED,
+            "faults": faults.shown,
+            "faults_left_out": faults.left_out,
+        }
+
+
+def check_note(head, key):
+    if head.hint != sha256(head.name.encode() + b"\n\x01" + key)[:4]:
+        raise Fault("signature", "the hint beside the signature is not that of the name and the key")
+    check_ed25519(key, head.text, head.signature)
+
+
+def leads_to_root(leaf, index, size, nodes, root):
+    """RFC 9162 §2.1.3.2"""
+    if index >= size:
+        return False
+    at, last, found = index, size - 1, leaf
+    for node in nodes:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            found = sha256(b"\x01" + node + found)
+            while not at & 1 and at != 0:
+                at, last = at >> 1, last >> 1
+        else:
+            found = sha256(b"\x01" + found + node)
+        at, last = at >> 1, last >> 1
+    return last == 0 and found == root
+
+
 # --- lines, §11 -------------------------------------------------------------------------------------------------------
 
 COLUMNS = ("schema", "seq", "id", "at", "time", "kind", "actor", "prev", "ledger", "format", "run", "object", "body",
            "bytes", "size", "head")
+PROVED_COLUMNS = COLUMNS + ("signer", "inclusion")
 
 
 def read_line(line):
     """A line's event, body, id and head's text or None. The line is what its bytes and its head imply, to the byte."""
-    if len(line) > LINE_BYTES + 1:
-        raise Fault("line", "longer than %d bytes" % LINE_BYTES)
-    if not line.endswith(b"\n"):
-        raise Fault("line", "the last line is not ended by a newline: it was cut")
-    try:
-        text = line[:-1].decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise Fault("line", "not UTF-8 at byte %d" % error.start)
-    columns = read_json_object(text)
+    text = text_of(line, LINE_BYTES)
+    columns = read_json_object(text, COLUMNS)
     data, head = columns["bytes"], columns["head"]
-    if not isinstance(data, str) or not re.fullmatch("(?:[0-9a-f]{2})+", data):
-        raise Fault("columns", "the column bytes is not lower-case hex")
     if head is not None and not isinstance(head, str):
         raise Fault("columns", "the column head is neither text nor null")
-    data = bytes.fromhex(data)
+    data = read_hex("bytes", data)
     event = read_event(data)
     event_id = sha256(b"\x00" + data)
     implied = implied_columns(event, event_id, data, head)
-    if implied_line(implied) != text:
-        raise Fault("columns", difference(implied, columns))
+    must_be(implied, columns, text, COLUMNS)
     return event, event["body"], event_id, head
 
 
-def read_json_object(text):
+def read_proved_line(line):
+    """A line's event, id, note, head, public key and nodes. The line is what these imply, to the byte."""
+    text = text_of(line, PROVED_LINE_BYTES)
+    columns = read_json_object(text, PROVED_COLUMNS)
+    if columns["schema"] != "glyph-ledger/proved-event/1":
+        raise Fault("columns", "not a line of a filtered export")
+    data = read_hex("bytes", columns["bytes"])
+    signer = read_hex("signer", columns["signer"])
+    inclusion = read_hex("inclusion", columns["inclusion"])
+    if len(signer) != 32:
+        raise Fault("columns", "the column signer has not 32 bytes")
+    if len(inclusion) % 32 or len(inclusion) > 32 * PROOF_NODES:
+        raise Fault("columns", "the column inclusion is not at most %d nodes of 32 bytes" % PROOF_NODES)
+    note = columns["head"]
+    if not isinstance(note, str):
+        raise Fault("columns", "the column head is not text")
+    head = read_note(note.encode("utf-8", "surrogatepass"))
+    event = read_event(data)
+    event_id = sha256(b"\x00" + data)
+    implied = {**implied_columns(event, event_id, data, note), "schema": "glyph-ledger/proved-event/1",
+               "size": head.size, "signer": signer.hex(), "inclusion": inclusion.hex()}
+    must_be(implied, columns, text, PROVED_COLUMNS)
+    if head.ledger != event["ledger"]:
+        raise Fault("head", "the head is of ledger %s" % head.ledger.hex())
+    if head.actor != sha256(signer):
+        raise Fault("head", "the head is signed as %s, which is not the key beside it" % head.actor.hex())
+    nodes = [inclusion[at:at + 32] for at in range(0, len(inclusion), 32)]
+    return event, event_id, note, head, signer, nodes
+
+
+def text_of(line, most):
+    if len(line) > most + 1:
+        raise Fault("line", "longer than %d bytes" % most)
+    if not line.endswith(b"\n"):
+        raise Fault("line", "the last line is not ended by a newline: it was cut")
+    try:
+        return line[:-1].decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Fault("line", "not UTF-8 at byte %d" % error.start)
+
+
+def read_hex(name, digits):
+    if not isinstance(digits, str) or not re.fullmatch("(?:[0-9a-f]{2})*", digits):
+        raise Fault("columns", "the column %s is not lower-case hex" % name)
+    return bytes.fromhex(digits)
+
+
+def must_be(implied, columns, text, names):
+    if implied_line(implied, names) != text:
+        raise Fault("columns", difference(implied, columns, names))
+
+
+def read_json_object(text, expected):
     try:
         pairs = json.loads(text, object_pairs_hook=Pairs, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -488,9 +744,9 @@ def read_json_object(text):
     if len(set(names)) != len(names):
         raise Fault("columns", "the column %s stands twice" % next(n for n in names if names.count(n) > 1))
     for name in names:
-        if name not in COLUMNS:
+        if name not in expected:
             raise Fault("columns", "unknown column %s" % json.dumps(name))
-    for name in COLUMNS:
+    for name in expected:
         if name not in names:
             raise Fault("columns", "the column %s is missing" % name)
     return dict(pairs)
@@ -526,15 +782,15 @@ def implied_columns(event, event_id, data, head):
     }
 
 
-def implied_line(columns):
-    return "{%s}" % ",".join('"%s":%s' % (name, to_json(columns[name])) for name in COLUMNS)
+def implied_line(columns, names=COLUMNS):
+    return "{%s}" % ",".join('"%s":%s' % (name, to_json(columns[name])) for name in names)
 
 
-def difference(implied, columns):
-    for name in COLUMNS:
+def difference(implied, columns, names):
+    for name in names:
         if implied[name] != columns[name] or type(implied[name]) is not type(columns[name]):
             return "the column %s is not what the event's bytes imply" % name
-    if tuple(columns) != COLUMNS:
+    if tuple(columns) != names:
         return "the columns stand in another order"
     return "the columns are right and written in another form: white space, escapes or numbers"
 

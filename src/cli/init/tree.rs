@@ -10,7 +10,7 @@ use super::super::context::Context;
 use super::super::documents::{self, LeavingOut, Settings, Working};
 use super::super::failure;
 use super::super::output::Done;
-use super::{Arguments, Initialised, told_of};
+use super::{Arguments, Initialised, then, told_of};
 use crate::diagnostic::{Failure, USAGE};
 use crate::effects::{Signer as _, SystemRandom};
 use crate::ledger::Begins;
@@ -153,14 +153,14 @@ fn to_be_left_out(failure: Failure, arguments: &Arguments) -> Failure {
 
 fn answer(
     folder: PathBuf,
-    documents: &Documents,
+    kept: &Documents,
     survey: Survey,
     (key, key_created): (KeyId, bool),
     context: &Context,
 ) -> Result<Done<Initialised>, Failure> {
-    let (recovery, continues) = told_of(documents.ledger())?;
+    let (recovery, continues) = told_of(kept.ledger())?;
     let answer = Initialised {
-        ledger: documents.ledger().id(),
+        ledger: kept.ledger().id(),
         recovery,
         continues,
         store: folder,
@@ -171,9 +171,11 @@ fn answer(
         version: MIXED_VERSIONS.to_owned(),
         objects: Vec::new(),
         documents: Some(survey.documents.len() as u64),
-        leaves_out: documents.collection().tree().always().to_vec(),
+        leaves_out: kept.collection().tree().always().to_vec(),
         left_out: survey.left_out.into_iter().collect(),
         folder: None,
     };
-    Ok(Done::new(answer).next(&["check"]).next(&["plan", "-o", "plan.json"]))
+    let named = context.naming(kept.ledger().dir());
+    let plan = documents::plan_file(kept.collection())?;
+    Ok(then(answer, &[&["check"], &["plan", "-o", &plan]], &named))
 }

@@ -1,7 +1,7 @@
 //! Readers of `ledger-format`, and the export that consists of its lines.
 
 use ed25519_dalek::SigningKey;
-use glyph_ledger::export::{ExportReport, verify_export};
+use glyph_ledger::export::{ExportReport, Selection, verify_export};
 use glyph_ledger::verify::{Expectations, Outcome, Unobserved};
 use ledger_format::cbor::{self, EVENT_DEPTH_MAX, Fields, Map, VALUE_DEPTH_MAX, Value};
 use ledger_format::event::Event;
@@ -11,6 +11,7 @@ use ledger_format::head::{SignedHead, TreeHead};
 use ledger_format::json;
 use ledger_format::line::Line;
 use ledger_format::note::Note;
+use ledger_format::proved::ProvedLine;
 use serde_json::Value as Json;
 
 /// Deepest JSON that serde's reader of text goes.
@@ -154,6 +155,20 @@ pub(crate) fn frame(input: &[u8]) {
     }
 }
 
+/// A filtered export that is found sound is, line by line, what its events imply.
+fn proved(selection: &Selection, input: &[u8]) {
+    if !selection.faults.is_empty() || !selection.heard_all {
+        return;
+    }
+    let text = std::str::from_utf8(input).expect("a sound export is text");
+    assert_eq!(text.lines().count() as u64, selection.events);
+    for text in text.lines() {
+        let line = ProvedLine::parse(text).expect("a sound export consists of lines");
+        let again = ProvedLine::of(&line.bytes, &line.head, line.signer, line.nodes);
+        assert_eq!(again.as_deref(), Ok(text));
+    }
+}
+
 /// The lowest bit of the last byte but one says whether to go on behind the first fault.
 pub(crate) fn export(input: &[u8]) {
     let keep_going = input.iter().nth_back(1).is_some_and(|byte| byte & 1 == 1);
@@ -162,6 +177,7 @@ pub(crate) fn export(input: &[u8]) {
     let (sound, events) = match &report {
         ExportReport::Whole(report) => (report.outcome != Outcome::Failed, report.size),
         ExportReport::Fragment(fragment) => (fragment.fault.is_none(), fragment.events),
+        ExportReport::Selection(selection) => return proved(selection, input),
     };
     if let ExportReport::Whole(report) = &report {
         assert_eq!(sound, report.faults.is_empty());
