@@ -333,7 +333,7 @@ catalogue! {
         "Look at what stands there; move it away, and prove again.";
     PROPERTY_MISSING = 1513, Unverified, Error, false,
         "Something that the contract requires of a migration was not seen to hold.",
-        "Mend the contract: the proof names the property, and a document that fails if one was generated.";
+        "Mend the contract, or the script that is named: the proof of a document names the property, and a document that fails if one was generated.";
     CONTENT_CHANGED = 1514, Unverified, Error, false,
         "Files in which a store keeps content do not have the hash or size that its database says.",
         "Restore these files from a backup; a ledger has manifest, database and audit file, and not them.";

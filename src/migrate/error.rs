@@ -212,7 +212,7 @@ pub enum MigrateError {
     },
     /// Manifest, database and ledger state different versions.
     #[error(
-        "{first} states store version {first_version}, {second} states {second_version}; readable are {readable}"
+        "{first} states version {first_version}, {second} states {second_version}; readable are {readable}"
     )]
     Disagree {
         /// One witness.
