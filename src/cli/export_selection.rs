@@ -83,7 +83,7 @@ impl Asked<'_> {
         let faults = selection.faults.iter();
         let faults = faults.map(|fault| self.source.failure(fault, fault.line()));
         let nameless = (verdict == Word::ConsistentOnly).then(|| self.nameless());
-        let unmet = alone.and_then(|endorsed| context.unmet(&endorsed));
+        let unmet = context.unmet_by(alone.as_ref())?;
         let found = faults.chain(other).chain(nameless).chain(unmet);
         let selected = Selected::of(selection, verdict, known_by, self.ledger_known);
         Ok(found.fold(Done::new(selected), Done::found))

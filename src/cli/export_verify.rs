@@ -163,7 +163,7 @@ fn whole(
     let failure = |fault: &Fault| source.failure(fault, line_in_whole(fault));
     let done = report.faults.iter().map(failure).fold(done, Done::found);
     let unproven = (verdict == Word::ConsistentOnly).then(|| not_proven(expectations, source));
-    let unmet = alone.and_then(|endorsed| context.unmet(&endorsed));
+    let unmet = context.unmet_by(alone.as_ref())?;
     Ok(unproven.into_iter().chain(unmet).fold(done, Done::found))
 }
 

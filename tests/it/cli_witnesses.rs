@@ -143,6 +143,8 @@ fn l6_a_proof_is_held_against_a_head_that_too_few_witnesses_saw_and_says_so() {
     let note = done(&place, &["head", "show"]).stdout;
     let [one, two] = [1, 2].map(|number| cosignature(&note, number));
     done(&place, &["proof", "inclusion", "2", "-o", "p.tlog-proof"]);
+    done(&place, &["export", "--kind", "run.started", "-o", "../some.jsonl"]);
+    done(&place, &["export", "-o", "../all.jsonl"]);
     let key = done(&place, &["key", "export", "--form", "hex"]).stdout;
     for (seen, exit, expected) in
         [(format!("{one}{two}"), 0, vec![]), (one, 7, vec!["WITNESSES_MISSING"])]
@@ -151,6 +153,13 @@ fn l6_a_proof_is_held_against_a_head_that_too_few_witnesses_saw_and_says_so() {
         let proof = ["proof", "verify", "p.tlog-proof", "--signer", key.trim(), "--json"];
         let against = ["--trust", "../head", "--witness-policy", "../policy"];
         let said = place.run(&[&proof[..], &against[..]].concat());
+        assert_eq!((said.exit, codes(&said.json())), (exit, expected.clone()), "{said:?}");
+        let some = ["export", "verify", "../some.jsonl", "--signer", key.trim(), "--json"];
+        let said = place.run(&[&some[..], &against[..]].concat());
         assert_eq!((said.exit, codes(&said.json())), (exit, expected), "{said:?}");
+        let all = ["export", "verify", "../all.jsonl", "--json"];
+        let said = place.run(&[&all[..], &against[..]].concat());
+        let named = codes(&said.json()).contains(&"WITNESSES_MISSING");
+        assert_eq!((said.exit, named), (exit, exit == 7), "{said:?}");
     }
 }

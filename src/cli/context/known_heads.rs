@@ -109,6 +109,17 @@ impl Context {
         Some(self.asking_witnesses(failure))
     }
 
+    /// What is said where the head that the user named does not meet their policy; of one at hand, where they named none, `alone` tells.
+    pub(in crate::cli) fn unmet_by(
+        &self,
+        alone: Option<&Endorsement>,
+    ) -> Result<Option<Failure>, Failure> {
+        if self.trusts_a_head() {
+            return self.unwitnessed();
+        }
+        Ok(alone.and_then(|endorsed| self.unmet(endorsed)))
+    }
+
     /// The user's policy, if they named one.
     pub(in crate::cli) fn policy(&self) -> Result<Option<Policy>, Failure> {
         Ok(self.globals.witness_policy.as_deref().map(Policy::read).transpose()?)
