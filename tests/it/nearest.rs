@@ -200,8 +200,8 @@ fn arguments_that_are_missing_lead_to_the_help_of_the_command_that_was_called() 
 #[test]
 fn nothing_here_is_said_before_that_there_is_no_key() {
     let place = Place::new();
-    for command in ["undo", "status", "plan", "apply"] {
-        let said = place.run(&[command, "--json"]);
-        assert_eq!(said.json()["diagnostics"][0]["code"], "NOTHING_HERE", "{command}: {said:?}");
+    for command in [&["undo"][..], &["status"], &["plan"], &["apply"], &["migration", "resume"]] {
+        let said = place.run(&[command, &["--json"]].concat());
+        assert_eq!(said.json()["diagnostics"][0]["code"], "NOTHING_HERE", "{command:?}: {said:?}");
     }
 }
