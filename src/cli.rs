@@ -12,6 +12,7 @@ mod certificate;
 mod certificate_export;
 mod check;
 mod completions;
+mod consistency;
 mod context;
 mod contract_diff;
 mod contracts;

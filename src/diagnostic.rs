@@ -1,6 +1,8 @@
 //! What is said when something is not as it should be: a registered catalogue of codes, and the one
 //! form every failure is reported in. Knows no command line and no cause.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 /// Exit status of the program, one meaning each.
@@ -164,6 +166,18 @@ impl Failure {
     #[must_use]
     pub fn next<const N: usize>(mut self, command: [&str; N]) -> Self {
         self.next.push(command.iter().map(|word| (*word).to_owned()).collect());
+        self
+    }
+
+    /// The same where the commands that judge the ledger are to hold it against the head in the file `head` too.
+    #[must_use]
+    pub(crate) fn judging_with(mut self, head: &Path) -> Self {
+        let trust = ["--trust".to_owned(), head.display().to_string()];
+        let judges =
+            |command: &&mut Vec<String>| command.first().is_some_and(|it| it == "verify-chain");
+        for command in self.next.iter_mut().filter(judges) {
+            command.extend(trust.clone());
+        }
         self
     }
 }
@@ -393,8 +407,7 @@ catalogue! {
         "Name the public key that you know the ledger by: `--signer PUBLIC_KEY`, to `glyph-ledger proof verify FILE` as to `export verify FILE`.";
     SIGNER_UNKNOWN = 1711, Unverified, Fatal, false,
         "A head is signed by a key that was not allowed to sign it, or that the ledger does not know.",
-        "`glyph-ledger key list` tells whom the ledger knows; what lies before the head is still good. Of a head over more events than are here, the \
-         ledger may be an older copy from before that key was authorised: put the newer one back.";
+        "`glyph-ledger key list` tells whom the ledger knows; what lies before the head is still good.";
     WITNESSES_MISSING = 1712, NotFullyChecked, Warn, false,
         "Fewer witnesses have cosigned a head than the policy asks for.",
         "Get a head that more of them have cosigned, or name another policy: `--witness-policy FILE`.";
@@ -444,8 +457,8 @@ catalogue! {
         "A file of the store is not what the ledger has recorded.",
         "Look at the change; `--discard-changes` records it and goes back all the same.";
     NOTHING_TO_UNDO = 1810, Usage, Error, false,
-        "No committed run is there to undo.",
-        "`glyph-ledger log` shows what happened.";
+        "The last run that ended changed nothing that could be undone, or there was none: what was aborted left the store as it was, and is no run to go back over.",
+        "`glyph-ledger log` shows what happened; `glyph-ledger migration rollback CURSOR` goes back to an earlier state.";
     OUTCOME_INVALID = 1811, Refused, Error, false,
         "The migrated store does not pass its checks. The store is as it was.",
         "Mend the migration; the message names the check.";

@@ -193,7 +193,7 @@ impl From<&LedgerError> for Failure {
                 at_event(of_unsigned(unsigned), error, seq_before(*size)).next(["verify-chain"])
             }
             LedgerError::Regressed { known, newest } => {
-                at_event(&LEDGER_REGRESSED, error, seq_before(newest.head().size))
+                at_event(&LEDGER_REGRESSED, error, newest.head().size)
                     .showing(notes(known.note.iter().chain([&**newest])))
                     .next(["verify-chain"])
             }

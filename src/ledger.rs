@@ -36,6 +36,7 @@ pub use append::AppendError;
 pub use begins::Begins;
 pub use cursor::{Cursor, CursorError};
 pub use fold::{FoldError, Recorded};
+pub(crate) use keys::other_keys;
 pub use keys::{KeyChange, KeyChangeError, approvals_possible, approvers_beside, possession};
 pub(crate) use known::notes;
 pub use known::{KnownBy, KnownHead, Unsigned};

@@ -8,6 +8,7 @@ pub mod bundle;
 pub mod cbor;
 pub mod chain;
 pub mod column;
+pub mod consistency;
 pub mod cosignature;
 pub mod event;
 pub mod flat;

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use ledger_format::body::{Purpose, Role};
 use ledger_format::bundle::BUNDLE_BYTES_MAX;
 use ledger_format::hash::{CommitHash, EventId, KeyId, LedgerId, NodeHash};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::failure;
@@ -99,6 +99,7 @@ fn verify(arguments: &Arguments, context: &Context) -> Result<Done<Verified>, Fa
     let expected = context.ledger_named()?;
     let bytes = read(file, BUNDLE_BYTES_MAX)?;
     let list = claims.as_deref().map(|path| read(path, LIST_BYTES_MAX)).transpose()?;
+    must_not_be_an_account(&bytes, file)?;
     let attested = attest(&bytes, expected, list.as_deref()).map_err(|error| {
         let failure = Failure::from(error).not_done(NOT_BELIEVED);
         if failure.place.is_some() { failure } else { failure.at(file.display().to_string()) }
@@ -133,6 +134,34 @@ fn verify(arguments: &Arguments, context: &Context) -> Result<Done<Verified>, Fa
         );
     }
     Ok(found.into_iter().fold(Done::new(verified), Done::found))
+}
+
+/// Refuses what tells of a certificate and is none, by what it is.
+fn must_not_be_an_account(bytes: &[u8], file: &Path) -> Result<(), Failure> {
+    let Ok(account) = serde_json::from_slice::<Account>(bytes) else { return Ok(()) };
+    let recorded = account.recorded.map_or_else(String::new, |hash| format!(" ({})", hash.short()));
+    let told = format!(
+        "this is what a certificate says{recorded}, written down to be read, as `audit bundle` and `migration certificate --json` do: \
+         it is signed by nobody. An export that is verified bears it out, with this certificate in run {}; `--certify` makes files that are \
+         verified alone",
+        account.run.short()
+    );
+    let failure = Failure::new(&USAGE, told).at(file.display().to_string());
+    let failure = failure.not_done("nothing was verified, and nothing found to be wrong");
+    let beside = file.parent().and_then(Path::parent).map(|archive| archive.join("events.jsonl"));
+    let events = beside.filter(|events| events.exists()).unwrap_or_else(|| "events.jsonl".into());
+    Err(failure.next(["export", "verify", &events.display().to_string(), "--trust", "HEAD"]))
+}
+
+/// What an account of a certificate has, and no bundle.
+#[derive(Deserialize)]
+struct Account {
+    run: EventId,
+    recorded: Option<CommitHash>,
+    #[serde(rename = "recomputed")]
+    _recomputed: CommitHash,
+    #[serde(rename = "claims")]
+    _claims: Vec<serde_json::Value>,
 }
 
 /// The objects that the file at `path` is now, or why it is none.

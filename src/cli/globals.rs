@@ -70,9 +70,21 @@ impl Globals {
     }
 
     /// The options that say where to work, as they were given: a command to run next needs them too.
-    pub(super) fn places(&self) -> Vec<String> {
+    pub(super) fn places(&self) -> Vec<[String; 2]> {
         let given = [("--ledger", &self.ledger), ("--store", &self.store), ("--key", &self.key)];
         let given = given.into_iter().filter_map(|(option, path)| Some((option, path.as_ref()?)));
-        given.flat_map(|(option, path)| [option.to_owned(), path.display().to_string()]).collect()
+        given.map(|(option, path)| [option.to_owned(), path.display().to_string()]).collect()
+    }
+
+    /// The options that say what is known of the ledger from elsewhere, as they were given: a command that judges it needs them too, or
+    /// it might call complete what this one found to be cut off.
+    pub(super) fn known_from_elsewhere(&self) -> Vec<[String; 2]> {
+        let shown = |path: &PathBuf| path.display().to_string();
+        let given = [
+            ("--trust", self.trust.as_ref().map(shown)),
+            ("--witness-policy", self.witness_policy.as_ref().map(shown)),
+            ("--expect", self.expect.map(|Prefix { size, root }| format!("{size}:{root}"))),
+        ];
+        given.into_iter().filter_map(|(option, value)| Some([option.to_owned(), value?])).collect()
     }
 }

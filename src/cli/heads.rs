@@ -154,7 +154,9 @@ impl Pin {
                 let told = "two files with a head are named: one as HEAD, one with --trust";
                 return Err(Failure::new(&USAGE, told).not_done("nothing was remembered"));
             }
-            Some(head) => context.trusting(head).open()?,
+            Some(head) => {
+                context.trusting(head).open().map_err(|failure| failure.judging_with(head))?
+            }
             None if context.names_a_head() => context.open()?,
             None => {
                 let told = "name a head that you know from elsewhere: a file with it, or --expect SIZE:ROOT";

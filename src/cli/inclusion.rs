@@ -1,5 +1,4 @@
-//! `proof inclusion`, `proof consistency`, and `proof verify` of what the first wrote: proofs about events, for people who do
-//! not have the ledger.
+//! `proof inclusion`, and `proof verify` of what it wrote: that an event is in the ledger, for people who do not have that.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write};
@@ -19,7 +18,7 @@ use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line, path_shown};
 use super::words::summary;
 use crate::diagnostic::{CURSOR_UNKNOWN, Failure, PROOF_INVALID, SIGNATURE_BAD, SIGNER_NOT_NAMED};
-use crate::evidence::{Consistency, consistency, inclusion};
+use crate::evidence::inclusion;
 use crate::ledger::Cursor;
 
 /// What the first line of such a proof begins with.
@@ -33,16 +32,6 @@ pub(super) struct Inclusion {
     /// Write the proof to this file; an earlier proof that nobody changed gives way
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Between {
-    /// The earlier state of the ledger
-    #[arg(value_name = "EARLIER")]
-    old: Cursor,
-    /// The later one
-    #[arg(value_name = "LATER", default_value = "@")]
-    new: Cursor,
 }
 
 /// That an event is in the tree of a head.
@@ -74,12 +63,6 @@ enum Role {
     Verified,
 }
 
-#[derive(Serialize)]
-pub(super) struct Consistent {
-    #[serde(flatten)]
-    proof: Consistency,
-}
-
 pub(super) fn include(arguments: &Inclusion, context: &Context) -> Result<Done<Included>, Failure> {
     let file = arguments.output.as_deref();
     if let Some(file) = file {
@@ -102,12 +85,6 @@ pub(super) fn include(arguments: &Inclusion, context: &Context) -> Result<Done<I
     Ok(Done::new(Included { role, ..Included::of(&proof)? }))
 }
 
-pub(super) fn connect(arguments: &Between, context: &Context) -> Result<Done<Consistent>, Failure> {
-    let ledger = context.open()?;
-    let (old, new) = (ledger.resolve(&arguments.old)?, ledger.resolve(&arguments.new)?);
-    Ok(Done::new(Consistent { proof: consistency(&ledger, old, new)? }))
-}
-
 /// Whether a file begins as a proof about an event does.
 pub(super) fn is_one(path: &Path) -> bool {
     let mut beginning = [0; BEGINNING.len()];
@@ -119,10 +96,10 @@ fn is_proof(bytes: &[u8]) -> bool {
     InclusionProof::parse(bytes).is_ok()
 }
 
-/// Whether a proof leads from its event to a head that `signer` signed.
+/// Whether a proof leads from its event to a head that one of `signers` signed.
 pub(super) fn verify(
     path: &Path,
-    signer: Option<&VerifyingKey>,
+    signers: &[VerifyingKey],
     context: &Context,
 ) -> Result<Done<Included>, Failure> {
     let place = path.display().to_string();
@@ -139,14 +116,14 @@ pub(super) fn verify(
     proof.leads_from(included.event).map_err(|error| refused(error.to_string()))?;
     let held = context.held_against(&proof.head, None)?.into_iter();
     let held = held.map(|failure| failure.at(&place).not_done("the head is not to be believed"));
-    let Some(key) = signer else {
+    let signed = signers.iter().map(|key| proof.head.verify(key));
+    let Some(signed) = signed.reduce(Result::or) else {
         let told =
             format!("whose key {} is was not compared with anything", included.signer.short());
         let failure = Failure::new(&SIGNER_NOT_NAMED, told).at(&place);
         let done = held.fold(Done::new(included), Done::found);
         return Ok(done.found(failure.not_done("the signature was not looked at")));
     };
-    let signed = proof.head.verify(key);
     let done = Done::new(Included { signed_by_named: Some(signed.is_ok()), ..included });
     let done = held.fold(done, Done::found);
     Ok(match signed {
@@ -208,16 +185,5 @@ impl Answer for Included {
             }
             _ => Ok(()),
         }
-    }
-}
-
-impl Answer for Consistent {
-    fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        let Consistency { old, old_root, new, new_root, nodes } = &self.proof;
-        let told = format!("the first {old} events are the beginning of the first {new}");
-        writeln!(out, "{}", paint.strong(told))?;
-        writeln!(out, "  root of {old}  {old_root}")?;
-        writeln!(out, "  root of {new}  {new_root}")?;
-        nodes.iter().try_for_each(|node| writeln!(out, "  {node}"))
     }
 }

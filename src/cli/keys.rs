@@ -21,7 +21,7 @@ use super::words::count;
 use crate::diagnostic::{Failure, KEY_INVALID, KEY_REFUSED, USAGE};
 use crate::effects::{Signer as _, SystemRandom};
 use crate::failure::AUTHORIZE_APPROVER;
-use crate::ledger::{KeyChange, Ledger, approvals_possible, possession};
+use crate::ledger::{KeyChange, Ledger, approvals_possible, other_keys, possession};
 use crate::trust::{
     PUBLIC_KEY_BYTES_MAX, PublicKeyError, create_key, digits, load_key, pem, read_public_key,
     ssh_line,
@@ -388,14 +388,20 @@ fn append(
     key: Option<KeyId>,
     told: String,
 ) -> Result<Done<Answered>, Failure> {
-    let recorded = ledger.change_keys(&context.signer()?, change)?;
+    let signer = context.signer()?;
+    let recorded = ledger.change_keys(&signer, change)?;
     let unreachable = Unreachable::of(ledger.state().keys());
     let possible = unreachable.as_ref().map(|found| found.approvals_possible.to_string());
     let said = Said { seq: recorded.event.seq, event: recorded.id, key, unreachable, told };
     let done = Done::new(Answered::Said(said));
+    // Who signed this may have ended with it: somebody else goes on.
+    let may = ledger.state().keys().may(&signer.key_id(), Role::Administer);
+    let by: &[&str] = if may { &[] } else { &["--key", "ADMINISTRATORS_KEY"] };
     Ok(match possible {
         None => done.next(&["key", "list"]),
-        Some(possible) => done.next(&AUTHORIZE_APPROVER).next(&["key", "approvals", &possible]),
+        Some(possible) => done
+            .next(&[&AUTHORIZE_APPROVER, by].concat())
+            .next(&[&["key", "approvals", &possible], by].concat()),
     })
 }
 
@@ -446,7 +452,8 @@ impl Answer for Answered {
                 if let Some(found) = &said.unreachable {
                     let Unreachable { approvals_required, approvals_possible } = found;
                     let told = format!(
-                        "warning: no plan can be applied now: {approvals_required} other keys must agree to each, and at most {approvals_possible} can"
+                        "warning: no plan can be applied now: {} must agree to each, and at most {approvals_possible} can",
+                        other_keys(*approvals_required)
                     );
                     writeln!(out, "{}", paint.warning(told))?;
                 }

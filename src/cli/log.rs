@@ -1,18 +1,22 @@
 //! `log`: what happened, one line an event.
 
+use std::cell::OnceCell;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use clap::Args;
-use ledger_format::body::Body;
+use ledger_format::body::{Body, ObjectState};
 use ledger_format::hash::{EventId, LedgerId};
 use serde::Serialize;
 
 use super::context::Context;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line};
-use super::words::{count, summary, time};
+use super::words::{count, of_loss, summary, time};
 use crate::diagnostic::Failure;
 use crate::ledger::{Cursor, Recorded};
+use crate::migrate::account::amounts_of;
+use crate::objects::PackObjects;
 
 /// Events listed when no other number is asked for: a few screens.
 const LIMIT_DEFAULT: u64 = 100;
@@ -70,9 +74,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Listi
     let size = ledger.resolve(&arguments.at)?;
     let seqs = size.saturating_sub(arguments.limit)..size;
     let earlier = seqs.start;
+    let lists = Lists { dir: ledger.objects_dir(), packs: OnceCell::new() };
     let mut events = ledger
         .events(seqs)
-        .map(|recorded| Ok(Line::of(&recorded?)))
+        .map(|recorded| Ok(Line::of(&recorded?, &lists)))
         .collect::<Result<Vec<_>, Failure>>()?;
     if !arguments.reverse {
         events.reverse();
@@ -88,8 +93,32 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Listi
         .next(&["log", "--limit", &all, "--at", &at]))
 }
 
+/// The lists of what was lost, opened when the first is asked for; what is not kept there is told without.
+struct Lists {
+    dir: PathBuf,
+    packs: OnceCell<Option<PackObjects>>,
+}
+
+impl Lists {
+    /// What an event concerns, where it is a loss of a database with how much of what was lost.
+    fn summary(&self, body: &Body) -> String {
+        match body {
+            Body::ObjectMigrated(body)
+                if body.lost > 0 && matches!(body.target, ObjectState::Database { .. }) =>
+            {
+                let dir = &self.dir;
+                let packs = self.packs.get_or_init(|| PackObjects::open_read_only(dir).ok());
+                let lost = packs.as_ref().and_then(|packs| amounts_of(body, packs));
+                lost.map(|lost| of_loss(body, &lost))
+            }
+            _ => None,
+        }
+        .unwrap_or_else(|| summary(body))
+    }
+}
+
 impl Line {
-    fn of(recorded: &Recorded) -> Self {
+    fn of(recorded: &Recorded, lists: &Lists) -> Self {
         let Recorded { id, event, .. } = recorded;
         let role = Role::of(&event.body);
         Self {
@@ -100,7 +129,7 @@ impl Line {
             kind: event.body.kind(),
             run: if role == Role::First { Some(*id) } else { event.body.run() },
             object: event.body.object().map(ToOwned::to_owned),
-            summary: summary(&event.body),
+            summary: lists.summary(&event.body),
             role,
         }
     }

@@ -100,7 +100,10 @@ pub(super) struct Output {
     again: Vec<String>,
     json: bool,
     quiet: bool,
-    places: Vec<String>,
+    /// Where it works.
+    places: Vec<[String; 2]>,
+    /// What the caller knows of the ledger from elsewhere.
+    known: Vec<[String; 2]>,
     on_stdout: Paint,
     on_stderr: Paint,
 }
@@ -121,6 +124,7 @@ impl Output {
             json: globals.json,
             quiet: globals.quiet,
             places: globals.places(),
+            known: globals.known_from_elsewhere(),
             on_stdout: Paint::of(&io::stdout(), globals.color),
             on_stderr: Paint::of(&io::stderr(), globals.color),
         }
@@ -267,8 +271,16 @@ impl Output {
 
     fn next(&self, words: &[String]) -> Next {
         let program = [self.program.to_owned()];
-        Next { argv: program.iter().chain(words).chain(&self.places).cloned().collect() }
+        let known = self.known.iter().filter(|_| judges(words));
+        // An option that the command has already is meant as it stands there.
+        let given = self.places.iter().chain(known).filter(|[option, _]| !words.contains(option));
+        Next { argv: program.iter().chain(words).chain(given.flatten()).cloned().collect() }
     }
+}
+
+/// Whether a command judges a ledger, or what is left of one: what the caller knows from elsewhere is part of its verdict.
+fn judges(words: &[String]) -> bool {
+    words.iter().take(2).any(|word| ["verify-chain", "verify"].contains(&word.as_str()))
 }
 
 /// The command to run next, and those that may be run instead, a line each.

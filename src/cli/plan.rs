@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
+use ledger_format::hash::CommitHash;
 use serde::Serialize;
 
 use super::context::Context;
@@ -15,6 +16,8 @@ use super::told::{write_all_left_out, write_aside, write_loss, write_steps};
 use super::words::count;
 use super::{failure, job};
 use crate::diagnostic::{Exit, Failure, USAGE};
+use crate::effects::Signer as _;
+use crate::ledger::{Ledger, other_keys};
 use crate::migrate::documents::{
     DocumentsPlan, DocumentsPolicy, LeftOut, plan_found as plan_documents,
 };
@@ -65,34 +68,38 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
     };
     let to = arguments.to.as_deref();
     let of_documents = documents::open(context, &arguments.working, Contracts::AtHand)?;
-    let (empty, lost, id, planned) = if let Some((mut documents, settings)) = of_documents {
-        let policy = DocumentsPolicy {
-            allow_loss: !arguments.refuse_loss,
-            allow_programs: arguments.working.allow_programs,
-            parameters: settings.parameters().collect(),
+    let (empty, lost, plan_id, missing, planned) =
+        if let Some((mut documents, settings)) = of_documents {
+            let policy = DocumentsPolicy {
+                allow_loss: !arguments.refuse_loss,
+                allow_programs: arguments.working.allow_programs,
+                parameters: settings.parameters().collect(),
+            };
+            let left_out = arguments.leaving_out.in_tree(documents.collection().tree().root());
+            documents = documents.leaving_out(left_out);
+            let survey = documents::alone(documents.collection())?;
+            let plan = plan_documents(&mut documents, &survey, to, policy)?;
+            keep(plan.to_json())?;
+            let missing = missing_approvals(documents.ledger(), &plan.id, context);
+            let (empty, lost, id) = (plan.is_empty(), plan.lost, plan.id);
+            let (plan, file) = (Box::new(plan), file.clone());
+            (empty, lost, id, missing, Planned::Documents { plan, values_lost: lost, file })
+        } else {
+            arguments.leaving_out.must_be_none()?;
+            let mut store = job::open(context)?;
+            let policy = Policy { allow_loss: !arguments.refuse_loss };
+            let plan = plan(&mut store, to, policy)?;
+            keep(plan.to_json())?;
+            let missing = missing_approvals(store.ledger(), &plan.id, context);
+            let (empty, lost, id) = (plan.is_empty(), plan.lost(), plan.id);
+            (
+                empty,
+                lost,
+                id,
+                missing,
+                Planned::Store { plan: Box::new(plan), values_lost: lost, file: file.clone() },
+            )
         };
-        let left_out = arguments.leaving_out.in_tree(documents.collection().tree().root());
-        documents = documents.leaving_out(left_out);
-        let survey = documents::alone(documents.collection())?;
-        let plan = plan_documents(&mut documents, &survey, to, policy)?;
-        keep(plan.to_json())?;
-        let (empty, lost, id) = (plan.is_empty(), plan.lost, plan.id.short());
-        let (plan, file) = (Box::new(plan), file.clone());
-        (empty, lost, id, Planned::Documents { plan, values_lost: lost, file })
-    } else {
-        arguments.leaving_out.must_be_none()?;
-        let mut store = job::open(context)?;
-        let policy = Policy { allow_loss: !arguments.refuse_loss };
-        let plan = plan(&mut store, to, policy)?;
-        keep(plan.to_json())?;
-        let (empty, lost, id) = (plan.is_empty(), plan.lost(), plan.id.short());
-        (
-            empty,
-            lost,
-            id,
-            Planned::Store { plan: Box::new(plan), values_lost: lost, file: file.clone() },
-        )
-    };
     let mut done = Done::new(planned);
     if arguments.detailed_exitcode && !empty {
         done = done.exit(Exit::Pending);
@@ -100,7 +107,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
     if empty {
         return Ok(done);
     }
+    let id = plan_id.short();
     Ok(match (file.map(|file| file.display().to_string()), lost) {
+        (Some(file), _) if missing > 0 => done
+            .note(format!("{} must agree to it before it is applied", other_keys(missing)))
+            .next(&["migration", "approve", &file, "--key", "KEY_OF_ANOTHER"]),
         (Some(file), 0) => done.next(&["apply", &file]),
         (Some(file), _) => done.next(&["apply", &file, "--accept-lossy", &id]),
         // Nobody keeps this plan; the same one is made again, into a file.
@@ -111,6 +122,16 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Plann
             done.next(&again)
         }
     })
+}
+
+/// How many others must still agree to a plan that whoever is here carries out; of a reader without a key, to one that nobody of them does.
+fn missing_approvals(ledger: &Ledger, plan: &CommitHash, context: &Context) -> u64 {
+    let keys = ledger.state().keys();
+    let given = match context.signer() {
+        Ok(signer) => keys.approvals_by_others(plan, &signer.key_id()),
+        Err(_) => keys.approvals(plan).count() as u64,
+    };
+    keys.approvals_required().saturating_sub(given)
 }
 
 fn is_plan(bytes: &[u8]) -> bool {

@@ -10,8 +10,9 @@ use ledger_format::hash::ContentHash;
 use serde::Serialize;
 
 use super::care::Care;
+use super::consistency::{self, Consistent};
 use super::context::Context;
-use super::inclusion::{self, Consistent, Included};
+use super::inclusion::{self, Included};
 use super::keys::public_key;
 use super::output::{Answer, Done};
 use super::proof_folder::{self, VerifiedAll};
@@ -28,7 +29,7 @@ pub(super) enum Verb {
     /// Prove that an event is in the ledger, to somebody who does not have that.
     Inclusion(inclusion::Inclusion),
     /// Prove that an earlier state of the ledger is the beginning of a later one.
-    Consistency(inclusion::Between),
+    Consistency(consistency::Between),
 }
 
 #[derive(Debug, Args)]
@@ -37,9 +38,10 @@ pub(super) struct Arguments {
     /// proofs beside them
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The public key that is to have signed the head of a proof about an event: a file, or itself
+    /// The public key that is to have signed the head of a proof about an event, or of one that a ledger continues another: a file, or
+    /// itself; several may be named
     #[arg(long, value_name = "PUBLIC_KEY")]
-    signer: Option<String>,
+    signer: Vec<String>,
     #[command(flatten)]
     by: By,
 }
@@ -50,7 +52,7 @@ pub(super) enum Answered {
     One(Box<Verified>),
     All(VerifiedAll),
     Event(Box<Included>),
-    Consistent(Consistent),
+    Consistent(Box<Consistent>),
 }
 
 #[derive(Serialize)]
@@ -71,23 +73,27 @@ pub(super) fn run(verb: &Verb, context: &Context) -> Result<Done<Answered>, Fail
             Ok(done.map(|included| Answered::Event(Box::new(included))))
         }
         Verb::Consistency(arguments) => {
-            Ok(inclusion::connect(arguments, context)?.map(Answered::Consistent))
+            let done = consistency::connect(arguments, context)?;
+            Ok(done.map(|found| Answered::Consistent(Box::new(found))))
         }
     }
 }
 
 fn verify(arguments: &Arguments, context: &Context) -> Result<Done<Answered>, Failure> {
     let Arguments { files, signer, by } = arguments;
-    if let [file] = files.as_slice()
-        && inclusion::is_one(file)
-    {
-        let signer = signer.as_deref().map(public_key).transpose()?;
-        let done = inclusion::verify(file, signer.as_ref(), context)?;
-        return Ok(done.map(|included| Answered::Event(Box::new(included))));
+    let signers = || signer.iter().map(|key| public_key(key)).collect::<Result<Vec<_>, _>>();
+    if let [file] = files.as_slice() {
+        if inclusion::is_one(file) {
+            let done = inclusion::verify(file, &signers()?, context)?;
+            return Ok(done.map(|included| Answered::Event(Box::new(included))));
+        }
+        if consistency::is_one(file) {
+            let done = consistency::verify(file, &signers()?, context)?;
+            return Ok(done.map(|found| Answered::Consistent(Box::new(found))));
+        }
     }
-    if signer.is_some() {
-        let told =
-            "only proofs about events are signed: one at a time, as `proof inclusion` writes them";
+    if !signer.is_empty() {
+        let told = "only proofs with heads are signed: one at a time, as `proof inclusion` and `proof consistency` write them";
         return Err(Failure::new(&USAGE, told).at("--signer"));
     }
     let (proof, target) = match files.as_slice() {

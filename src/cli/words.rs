@@ -1,6 +1,10 @@
 //! Events in the words of a log line. Knows what each kind says; knows no form of output.
 
-use ledger_format::body::{Body, Cause, Changes, ObjectState, Origin, Purpose, Role};
+use std::fmt::Display;
+
+use ledger_format::body::{
+    Body, Cause, Changes, ObjectMigrated, ObjectState, Origin, Purpose, Role,
+};
 use ledger_format::hash::KeyId;
 
 /// What an event concerns, in a few words.
@@ -68,11 +72,11 @@ pub(super) fn summary(body: &Body) -> String {
         Body::ObjectMigrated(body) if body.lost == 0 => body.object.clone(),
         Body::ObjectMigrated(body) => {
             let lost = match body.target {
-                // Which of them are rows, and which values, stands in the list of what was lost.
-                ObjectState::Database { .. } => format!("{} rows, ids or values", body.lost),
+                // How many of them are rows, and how many values, stands in the list of what was lost.
+                ObjectState::Database { .. } => together(body.lost),
                 _ => count(body.lost, "value"),
             };
-            format!("{}, {lost} lost", body.object)
+            of_loss(body, &lost)
         }
         Body::RunCommitted(body) => {
             format!("certificate {}, {}", body.certificate.short(), count(body.places, "place"))
@@ -84,6 +88,16 @@ pub(super) fn summary(body: &Body) -> String {
             format!("over {}: {}", count(body.size, "event"), body.digest.short())
         }
     }
+}
+
+/// What of an object was lost, as it was counted.
+pub(super) fn of_loss(body: &ObjectMigrated, lost: &impl Display) -> String {
+    format!("{}, {lost} lost", body.object)
+}
+
+/// How much a database lost, where it is not known what of it.
+pub(super) fn together(lost: u64) -> String {
+    format!("{lost} in all, rows, ids and values together,")
 }
 
 /// `1 event`, `2 events`.

@@ -1,5 +1,5 @@
 //! What an auditor asks about first: runs that nobody else agreed to, or only somebody who depends on whoever carried them out;
-//! losses that nobody gave a reason for; what keys signed that are suspect. Tells what stands in the events and judges nothing:
+//! losses that nobody gave a reason for; states that were given up, and rules that were loosened; what keys signed that are suspect. Tells what stands in the events and judges nothing:
 //! all of it may be as it should be.
 
 mod drift;
@@ -109,6 +109,28 @@ pub enum Matter {
         #[serde(skip_serializing_if = "Option::is_none")]
         size: Option<DriftSize>,
     },
+    /// States of a database were given up, which nobody brings back; no agreement is asked for.
+    Pruned {
+        /// The database.
+        object: String,
+        /// The event from which on its states can be put back.
+        keep: u64,
+        /// How many images were given up.
+        images: u64,
+        /// Why, as it was given.
+        reason: String,
+        /// The key that did it.
+        actor: KeyId,
+    },
+    /// Fewer others must agree to plans than before.
+    ApprovalsLowered {
+        /// How many had to until then.
+        before: u64,
+        /// How many must from then on.
+        required: u64,
+        /// The key that did it.
+        actor: KeyId,
+    },
     /// A key signed events from the one on since which its owner may not have been who signed; or a key did that such a one
     /// let in.
     SuspectKey {
@@ -137,6 +159,8 @@ impl Matter {
             Self::Abandoned { .. } => "abandoned",
             Self::ProofFailed { .. } => "proof_failed",
             Self::DriftAccepted { .. } => "drift_accepted",
+            Self::Pruned { .. } => "pruned",
+            Self::ApprovalsLowered { .. } => "approvals_lowered",
             Self::SuspectKey { .. } => "suspect_key",
         }
     }

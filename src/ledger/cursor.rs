@@ -36,7 +36,7 @@ const PREFIX_DIGITS_MIN: usize = 8;
 pub enum CursorError {
     /// Not a cursor.
     #[error(
-        "{text:?} is no cursor; cursors are N, id:HEX, @, @~N, @-N, run:HEX, run:HEX^ and a time with zone"
+        "{text:?} is no cursor; cursors are N, id:HEX, @, @~N, @-N, run:HEX, run:HEX^ (HEX: eight digits at least, 0 to 9 and a to f) and a time with zone"
     )]
     Form {
         /// The text.

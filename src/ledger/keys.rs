@@ -63,8 +63,8 @@ pub enum KeyChangeError {
     },
     /// More keys would have to agree to a plan than can.
     #[error(
-        "{count} other keys would have to agree to each plan, and at most {possible} can: {} may approve, and whoever carries a plan out does not count",
-        keys_in_words(*approvers)
+        "{} would have to agree to each plan, and at most {possible} can: {} may approve, and whoever carries a plan out does not count",
+        other_keys(*count), keys_in_words(*approvers)
     )]
     Unreachable {
         /// How many would have to agree.
@@ -98,6 +98,11 @@ pub fn approvers_beside(ring: &KeyRing, carrier: &KeyId) -> u64 {
 
 fn approvers(ring: &KeyRing) -> impl Iterator<Item = &KnownKey> {
     ring.iter().filter(|key| key.roles.contains(Role::Approve))
+}
+
+/// `1 other key`, `2 other keys`.
+pub(crate) fn other_keys(count: u64) -> String {
+    if count == 1 { "1 other key".to_owned() } else { format!("{count} other keys") }
 }
 
 fn keys_in_words(count: u64) -> String {

@@ -10,7 +10,9 @@ mod trace;
 mod trail;
 
 pub use certificate::{CertificateView, ObjectCertificate, ReplayTuple, certificate, claimed};
-pub use report::{LossyEntry, MigrationReport, ObjectReplay, lost, planned, report};
+pub use report::{
+    LossyEntry, MigrationReport, ObjectReplay, amounts_lost, amounts_of, lost, planned, report,
+};
 pub use run::{RunOutcome, RunSpan, find_run, spans};
 pub use trace::{Stage, Status, TraceRecord, trace};
 pub use trail::{STEPS_LISTED_MAX, Trail, TrailStep, trail};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::loss::{LossSummary, LostValues};
 
@@ -58,7 +58,7 @@ fn counted(number: u64, thing: &str) -> String {
 }
 
 /// How much of each kind is lost: "1 table, 3 rows and 2 values".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Amounts {
     tables: u64,
     columns: u64,
@@ -71,6 +71,14 @@ impl Amounts {
     /// Of a loss of nothing but values, as documents have it.
     pub const fn values(values: u64) -> Self {
         Self { tables: 0, columns: 0, rows: 0, ids: 0, values }
+    }
+
+    /// Of all that a run has kept of what one object lost; `None` where that is not the `total` that its event states.
+    pub fn of_kept(kept: &[serde_json::Value], total: u64) -> Option<Self> {
+        let values = || Self::values(kept.len() as u64);
+        let amounts = summed(kept).map_or_else(values, |loss| Self::of(&loss));
+        let Self { rows, ids, values, .. } = amounts;
+        (rows.checked_add(ids)?.checked_add(values)? == total).then_some(amounts)
     }
 
     /// Of everything in a summary.
@@ -238,6 +246,12 @@ mod tests {
         assert_eq!(summed([&kept]), Some(summary_of(&loss())));
         let twice = summed([&kept, &kept]).unwrap();
         assert_eq!(twice.get("b (rows)"), Some(&LostValues { dropped: false, values: 2 }));
-        assert_eq!(summed([&serde_json::json!({ "path": "/a", "value": 1 })]), None);
+        let of_document = serde_json::json!({ "path": "/a", "value": 1 });
+        assert_eq!(summed([&of_document]), None);
+        assert_eq!(Amounts::of_kept(&[of_document], 1), Some(Amounts::values(1)));
+        let told =
+            Amounts::of_kept(std::slice::from_ref(&kept), 15).map(|amounts| amounts.to_string());
+        assert_eq!(told.as_deref(), Some("1 table, 4 rows, 2 ids, 1 column and 9 values"));
+        assert_eq!(Amounts::of_kept(&[kept], 16), None);
     }
 }

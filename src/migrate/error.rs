@@ -21,6 +21,7 @@ use crate::diagnostic::{
 };
 use crate::effects::NoRandomness;
 use crate::failure::{AUTHORIZE_APPROVER, at_path, plainly};
+use crate::ledger::other_keys;
 use crate::ledger::{AppendError, FoldError, LedgerError};
 use crate::link::LinkError;
 use crate::objects::ObjectsError;
@@ -407,7 +408,7 @@ pub enum MigrateError {
         object: String,
     },
     /// Fewer others agreed to the plan than the ledger asks for.
-    #[error("plan {} needs the agreement of {required} other keys and has that of {given}{}", plan.short(), too_few(*required, *possible))]
+    #[error("plan {} needs the agreement of {} and has that of {given}{}", plan.short(), other_keys(*required), too_few(*required, *possible))]
     Unapproved {
         /// The plan.
         plan: CommitHash,

@@ -116,18 +116,20 @@ fn against(known: &KnownHead, found: &Found<'_>) -> Verdict {
     {
         return Verdict::Fault(Fault::OtherHead { by, named, found });
     }
-    let regressed = || {
+    let ends_before = found.heard_all && size > found.size;
+    // The key may have come in with events that are not here: whether it may sign there cannot be known.
+    let unknown = |note: &SignedHead| found.keys.known(&note.signer()).is_none();
+    let stranger = known.note.as_ref().filter(|note| unknown(note)).map(SignedHead::signer);
+    let regressed = |stranger| {
         Verdict::Fault(Fault::Regressed {
             known: Box::new(known.clone()),
             size: found.size,
             good: found.good.map(|head| Box::new(head.clone())),
+            stranger,
         })
     };
-    let ends_before = found.heard_all && size > found.size;
-    // What is remembered was signed as it had to be; the key may have come in with events that are not here any more.
-    let unknown = |note: &SignedHead| found.keys.known(&note.signer()).is_none();
-    if by == KnownBy::Pin && ends_before && known.note.as_ref().is_some_and(unknown) {
-        return regressed();
+    if ends_before && stranger.is_some() {
+        return regressed(stranger);
     }
     if let Some(note) = &known.note
         && found.keys.iter().next().is_some()
@@ -136,7 +138,7 @@ fn against(known: &KnownHead, found: &Found<'_>) -> Verdict {
         return Verdict::Fault(Fault::KnownSignature { by, size, unsigned });
     }
     if ends_before {
-        return regressed();
+        return regressed(None);
     }
     let good = found.good.map_or(0, |head| head.head().size);
     let comparable = found.sound || size <= good;

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
 
 use ledger_format::event::FORMAT;
-use ledger_format::hash::{ContentHash, EventId, LedgerId, NodeHash};
+use ledger_format::hash::{ContentHash, EventId, KeyId, LedgerId, NodeHash};
 use ledger_format::head::{SignedHead, TreeHead};
 use ledger_format::line::LineError;
 
@@ -180,8 +180,8 @@ pub enum Fault {
     },
     /// The ledger ends before a head that was seen earlier.
     #[error(
-        "the ledger ends after {size} events{}; {} states {} with root {}",
-        Led(good.as_deref()), known.by, known.size, known.root
+        "the ledger ends after {size} events{}; {} states {} with root {}{}",
+        Led(good.as_deref()), known.by, known.size, known.root, ByStranger(*stranger)
     )]
     Regressed {
         /// What is known.
@@ -190,6 +190,8 @@ pub enum Fault {
         size: u64,
         /// The newest good head found.
         good: Option<Box<SignedHead>>,
+        /// The key that signed what is known, where no event that is here authorises it.
+        stranger: Option<KeyId>,
     },
     /// The ledger contradicts a head that was seen earlier. Both heads are evidence.
     #[error(
@@ -337,6 +339,16 @@ impl Display for Led<'_> {
         self.0
             .map(SignedHead::head)
             .map_or(Ok(()), |good| write!(f, ", of which {} lead to root {}", good.size, good.root))
+    }
+}
+
+/// Who signed a head that lies ahead, where that is none of those who are known here.
+struct ByStranger(Option<KeyId>);
+
+impl Display for ByStranger {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let told = "may have come in with events that are missing; by these it is nobody's";
+        self.0.map_or(Ok(()), |key| write!(f, ", signed by key {}, which {told}", key.short()))
     }
 }
 

@@ -7,6 +7,7 @@ use ledger_format::hash::NodeHash;
 use ledger_format::tree::verify_consistency;
 use serde_json::{Value, json};
 
+use crate::databases::{INIT_COMMAND, an_application};
 use crate::support::{Place, a_tree, apply_plan, beside, check_answer, done, look, plan_all};
 
 /// How SPEC §15 says that a sample is drawn, written down once more.
@@ -176,6 +177,44 @@ fn what_nobody_agreed_to_and_what_has_no_reason_stands_out() {
     assert_eq!(exceptions(&place, &[]), found);
 }
 
+/// What takes a way back or a rule away needs nobody's agreement, so it stands out.
+#[test]
+fn images_given_up_and_rules_loosened_stand_out() {
+    let place = an_application(&[
+        ("0001_a.sql", "CREATE TABLE a(x);"),
+        ("0002_b.sql", "CREATE TABLE b(x);"),
+    ]);
+    done(&place, &INIT_COMMAND);
+    done(&place, &["apply"]);
+    done(&place, &["key", "new", "other.pem"]);
+    authorize(&place, "other.pem", "approve");
+    let before = names(&exceptions(&place, &[])).len();
+    done(&place, &["key", "approvals", "1"]);
+    assert_eq!(exceptions(&place, &[]).len(), before, "more who must agree is no exception");
+    done(&place, &["key", "approvals", "0"]);
+    let prune = ["image", "prune", "--keep", "@", "--reason", "disk is full"];
+    let asked = place.run(&[&prune[..], &["--json"]].concat()).json();
+    let words = asked["next"][0]["argv"].as_array().unwrap_or_else(|| panic!("{asked}"));
+    let words: Vec<&str> = words.iter().skip(1).filter_map(Value::as_str).collect();
+    done(&place, &words);
+    let answer = ask(&place, &["exceptions"]);
+    let found = answer["data"]["exceptions"].as_array().unwrap();
+    let [.., lowered, pruned] = found.as_slice() else { panic!("{answer}") };
+    assert_eq!(
+        (&lowered["exception"], &lowered["before"]),
+        (&json!("approvals_lowered"), &json!(1))
+    );
+    assert_eq!(lowered["required"], 0);
+    assert_eq!(
+        (&pruned["exception"], &pruned["reason"]),
+        (&json!("pruned"), &json!("disk is full"))
+    );
+    assert_eq!(pruned["images"].as_u64(), Some(1), "{answer}");
+    let told = place.run(&["audit", "exceptions"]).stdout;
+    assert!(told.contains("plans need the agreement of 0 instead of 1 other, by key"), "{told}");
+    assert!(told.contains("given up by key") && told.contains(": disk is full"), "{told}");
+}
+
 #[test]
 fn agreement_of_oneself_and_of_whom_one_let_in_is_told_from_that_of_others() {
     let place = a_ledger();
@@ -295,6 +334,16 @@ fn a_bundle_is_verified_by_a_stranger_with_nothing_but_itself_and_the_head() {
     assert!(certificates.iter().all(|one| one["recorded"] == one["recomputed"]));
     let shown = look(&json!({"open": stranger.work().join("report.html"), "known": head}));
     assert_eq!(shown["verdict"], "matches", "{shown}");
+    // What lies there and is signed by nobody says so, and names what bears it out.
+    let account = files.iter().find(|file| file.starts_with("certificates/")).unwrap();
+    let said = stranger.run(&["bundle", "verify", account, "--ledger", ledger]);
+    assert!(said.exit == 2 && said.stderr.contains("it is signed by nobody"), "{said:?}");
+    assert!(said.stderr.contains("export verify events.jsonl --trust HEAD"), "{said:?}");
+    let export = ["export", "verify", "events.jsonl", "--trust", "known", "--ledger", ledger];
+    done(&stranger, &export);
+    for named in ["glyph-ledger export verify", "glyph-ledger proof verify FILE --signer"] {
+        assert!(read("README.md").contains(named), "{named}");
+    }
     let all: String = files.iter().map(|file| read(file)).collect();
     assert!(!all.contains("compliant"));
 }

@@ -109,6 +109,77 @@ fn l7_an_earlier_ledger_is_shown_to_be_the_beginning_of_a_later_one() {
     assert_eq!(place.run(&["proof", "consistency", "3", "1"]).exit, 2);
 }
 
+/// Kept as a file it convinces whoever knows the keys, and has neither ledger nor anything else.
+#[test]
+fn l7_that_one_ledger_continues_another_is_kept_and_verified_without_it() {
+    let (place, key) = a_ledger();
+    done(&place, &["key", "new", "other.pem"]);
+    let other = done(&place, &["key", "export", "--key", "other.pem", "--form", "hex", "--json"]);
+    let other = other.json()["data"]["public_key"].as_str().unwrap().to_owned();
+    done(&place, &["proof", "consistency", "0", "-o", "p.tlog-proof"]);
+    let made = fs::read_to_string(place.work().join("p.tlog-proof")).unwrap();
+    let stranger = Place::new();
+    let judge = |text: &str, key: Option<&str>| {
+        fs::write(stranger.work().join("p.tlog-proof"), text).unwrap();
+        let (said, answer) = verify(&stranger, key);
+        let code = answer["diagnostics"][0]["code"].as_str().unwrap_or_default().to_owned();
+        (said.exit, code, answer)
+    };
+    let (exit, _, answer) = judge(&made, Some(&key));
+    assert_eq!((exit, &answer["data"]["signed_by_named"]), (0, &true.into()), "{answer}");
+    let (old, new) = (answer["data"]["old"].as_u64().unwrap(), answer["data"]["new"].as_u64());
+    assert!(old >= 1 && new > Some(old), "{answer}");
+    let (exit, code, _) = judge(&made, None);
+    assert_eq!((exit, code.as_str()), (7, "SIGNER_NOT_NAMED"));
+    let (exit, code, _) = judge(&made, Some(&other));
+    assert_eq!((exit, code.as_str()), (3, "SIGNATURE_BAD"));
+    // A head from elsewhere, over as many events as either.
+    let zeros = "0".repeat(64);
+    let stated = |size: &str| {
+        let root = answer["data"][format!("{size}_root")].as_str().unwrap().to_owned();
+        [root.as_str(), &zeros].map(|root| format!("{}:{root}", answer["data"][size]))
+    };
+    for [good, bad] in [stated("old"), stated("new")] {
+        for (expect, exit) in [(good, 0), (bad, 3)] {
+            let asked = ["proof", "verify", "p.tlog-proof", "--signer", &key, "--expect", &expect];
+            fs::write(stranger.work().join("p.tlog-proof"), &made).unwrap();
+            let said = stranger.run(&asked);
+            assert_eq!(said.exit, exit, "{said:?}");
+        }
+    }
+    // No line of it may be another, be missing, or stand twice.
+    let lines: Vec<&str> = made.split_inclusive('\n').collect();
+    for at in 0..lines.len() {
+        let without = [&lines[..at], &lines[at + 1..]].concat().concat();
+        let twice = [&lines[..=at], &lines[at..]].concat().concat();
+        let middle = lines[at].len() / 2;
+        let bent: String = lines[at]
+            .char_indices()
+            .map(|(place, letter)| {
+                if place == middle && letter.is_ascii() {
+                    if letter == 'A' { 'B' } else { 'A' }
+                } else {
+                    letter
+                }
+            })
+            .collect();
+        let changed = [&lines[..at], &[bent.as_str()], &lines[at + 1..]].concat().concat();
+        for text in [without, twice, changed] {
+            let (exit, _, answer) = judge(&text, Some(&key));
+            assert!([2, 3].contains(&exit), "line {at}: {text}\n{answer}");
+        }
+    }
+    // By two keys, each in its time.
+    done(&place, &["key", "rotate", "other.pem"]);
+    done(&place, &["key", "approvals", "0", "--key", "other.pem"]);
+    done(&place, &["proof", "consistency", "1", "-o", "p.tlog-proof"]);
+    let asked = ["proof", "verify", "p.tlog-proof", "--signer", &key];
+    assert_eq!(place.run(&asked).exit, 3);
+    done(&place, &[&asked[..], &["--signer", &other]].concat());
+    assert_eq!(place.run(&["proof", "consistency", "3", "1", "-o", "q.tlog-proof"]).exit, 2);
+    assert!(!place.work().join("q.tlog-proof").exists());
+}
+
 #[test]
 fn what_is_stored_of_the_tree_is_believed_only_where_it_leads_to_the_signed_root() {
     let (place, key) = a_ledger();

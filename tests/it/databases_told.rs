@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::databases::{INIT_COMMAND, an_application, apply, database, number, sql, told};
 use crate::documents_told::without_ids;
-use crate::support::{Place, done};
+use crate::support::{Place, check_answer, done};
 
 const USERS: &str = "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT NOT NULL, mail TEXT);
 CREATE TABLE posts(id INTEGER PRIMARY KEY, author INTEGER REFERENCES users(id), body TEXT);
@@ -69,6 +69,21 @@ fn s6_a_loss_is_told_in_tables_rows_columns_and_values() {
         report.contains("lost              1 table, 3 rows, 1 column and 3 values"),
         "{report}"
     );
+    // Unlike things are added up nowhere, and where what they are is not kept, nothing wrong is said of them.
+    let lost = "1 table, 3 rows, 1 column and 3 values";
+    let log = done(&place, &["log"]).stdout;
+    assert!(log.contains(&format!("{lost} lost")), "{log}");
+    let exceptions = place.run(&["audit", "exceptions"]);
+    assert!(exceptions.stdout.contains(&format!("{lost} of 1 object lost")), "{exceptions:?}");
+    let exceptions = place.run(&["audit", "exceptions", "--json"]).json();
+    check_answer("audit", &exceptions);
+    let found = exceptions["data"]["exceptions"].as_array().unwrap();
+    let lossy = found.iter().find(|one| one["exception"] == "lossy_without_reason").unwrap();
+    let each = serde_json::json!({"tables": 1, "columns": 1, "rows": 3, "ids": 0, "values": 3});
+    assert_eq!((&lossy["values"], &lossy["lost"]), (&6.into(), &each));
+    fs::rename(place.work().join(".glyph-ledger/objects"), place.work().join("gone")).unwrap();
+    let log = done(&place, &["log"]).stdout;
+    assert!(log.contains("6 in all, rows, ids and values together, lost"), "{log}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Tests from outside: processes, files, whole jobs.
 
 #[cfg(test)]
+mod advice;
+#[cfg(test)]
 mod attacks;
 #[cfg(test)]
 mod bundles;

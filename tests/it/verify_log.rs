@@ -207,7 +207,7 @@ fn a_dropped_batch_is_a_gap_and_a_dropped_end_shows_against_what_is_remembered()
         let report = judge(&log, &expectations);
         let known = Box::new(KnownHead::signed(by, whole.head().clone()));
         let good = Some(Box::new(log.head().clone()));
-        assert_eq!(report.faults, [Fault::Regressed { known, size: 54, good }]);
+        assert_eq!(report.faults, [Fault::Regressed { known, size: 54, good, stranger: None }]);
         assert_eq!(report.faults[0].code(), &diagnostic::LEDGER_REGRESSED);
     }
 }

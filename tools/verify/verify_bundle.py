@@ -8,7 +8,8 @@ Needs Python 3.9 or newer and verify_export.py beside it. Written from the forma
 
 Exit status, as of the program: 0 the bundle proves what it says (the answer says what that is, and what it is not); 7 nothing is wrong
 with it, and whose ledger it is was not compared (--ledger), or its claims were not there to look at (--claims); 3 it proves nothing, or
-is of another ledger or file than expected; 2 not understood; 1 a file cannot be read.
+is of another ledger or file than expected; 2 not understood; 1 a file cannot be read. That the key which committed the run was called
+suspect since is told, and changes none of these: whether its owner signed it, people judge.
 """
 
 import argparse
@@ -64,6 +65,10 @@ def main(arguments=None):
     print(json.dumps(report))
     if not report["ok"]:
         return v.REFUSED
+    committed = report["committed"]
+    if "suspect_since" in committed:
+        print("verify_bundle: the run was committed by event %d with key %s, which was revoked: what it signed since event %d may "
+              "not be its owner's" % (committed["seq"], committed["key"], committed["suspect_since"]), file=sys.stderr)
     missing = [told for told, there in (
         ("whose ledger it is was not compared with anything: --ledger", options.ledger is not None),
         ("of the objects nothing was seen: --claims", report["claims_seen"])) if not there]
@@ -116,7 +121,7 @@ def verify(data, ledger=None, listed=None):
         raise v.Fault("form", "subjects that do not follow from the claims, or not in canonical form")
     return {
         "ledger": named.hex(), "run": run.hex(), "certificate": certificate.hex(), "size": head.size,
-        "signer": {"key": signer.hex(), "since": key["since"]}, "objects": count, "claims_seen": claims is not None,
+        "signer": {"key": signer.hex(), "since": key["since"]}, "committed": judge.committed_by(), "objects": count, "claims_seen": claims is not None,
         "documents": [claim["target_hash"] for claim in claims or () if claim["object_kind"] != "database"],
         "not_checked": ["whether the key was revoked after size %d, or by an event that was left out" % head.size],
     }
@@ -203,6 +208,13 @@ class Evidence:
     def end(self):
         if self.committed is None:
             raise v.Fault("evidence", "the evidence has no run.started, or no run.committed")
+
+    def committed_by(self):
+        """Who committed the run, and since which event that key is suspect, if it is."""
+        event = self.committed
+        found = {"seq": event["seq"], "key": event["actor"].hex()}
+        ended = self.keys.keys["keys"][found["key"]].get("ended", {})
+        return {**found, **{name: ended[name] for name in ("suspect_since",) if name in ended}}
 
     def check_heads(self, heads):
         """Each event must be covered by a head that its actor signed: it carries no signature of its own."""

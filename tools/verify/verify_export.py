@@ -54,7 +54,8 @@ NOT_UNDERSTOOD = 2  # also argparse's
 REFUSED = 3
 NOT_PROVEN = 7
 EPILOG = ("Exit status: 0 consistent, and complete as far as the trusted head covers; 7 consistent, completeness not proven; "
-          "3 damaged or another history than expected; 2 not understood; 1 unreadable.")
+          "3 damaged or another history than expected; 2 not understood; 1 unreadable. What a key signed that was called suspect is "
+          "told, and changes none of these: whether its owner signed it, people judge.")
 
 FAULTS_SHOWN = 100  # with --keep-going; the rest is counted
 
@@ -70,7 +71,7 @@ NOT_CHECKED = [
     "the contents that events name by hash: an export does not hold them",
     "whether the steps of a run really turn the recorded sources into the recorded targets",
     "whether recorded times, reasons and environments are true: they are what the signer wrote",
-    "signatures on heads by others than the ledger's own key",
+    "signature lines on heads beside the one of the key that signed the events: cosignatures of witnesses, and log keys",
 ]
 PROVED_CHECKED = [
     "every line has the columns of the format in their one form, and each column follows from the event's bytes, the head, the key and the nodes",
@@ -198,6 +199,9 @@ def in_words(report):
             good["events"] - 1, good["events"], good["events"], good["root"]))
     else:
         out.append("still good: nothing; no head before the fault verifies")
+    for found in report["suspect"]:
+        out.append("suspect: events %d to %d: key %s signed them, perhaps not its owner, who was revoked since" % (
+            found["first"], found["last"], found["key"]))
     out.append("complete up to %d events, by the trusted head" % report["complete_to"]
                if report["complete_to"] is not None
                else "completeness: not proven%s" % ("; name a head from elsewhere: --trust" if report["ok"] else ""))
@@ -329,6 +333,7 @@ class Verification:
         self.batches = 0
         self.good = {"events": 0, "root": None, "note": None}  # newest verified head
         self.complete_to = None
+        self.signed = []  # of each stretch of events under verified heads: key, first event, last event
 
     def line(self, line):
         event, body, event_id, head = read_line(line)
@@ -400,6 +405,10 @@ class Verification:
         self.check_signature(head)
         self.actor = None
         self.batches += 1
+        first, key = self.good["events"], head.actor.hex()
+        if self.signed and self.signed[-1][0] == key:
+            first = self.signed.pop()[1]
+        self.signed.append((key, first, self.size - 1))
         self.good = {"events": self.size, "root": root.hex(), "note": text}
 
     def check_signature(self, head):
@@ -436,9 +445,22 @@ class Verification:
             raise Fault("end", "the export ends within a batch: events %d to %d are signed by nobody" % (
                 self.good["events"], self.size - 1), self.first_unsigned_line())
         if self.trust is not None and self.trust.size > self.size:
+            if self.trust.actor.hex() not in self.state.keys["keys"]:
+                raise Fault("trust", "the export has %d events, the trusted head closes %d: it was cut off, or that head is of no "
+                            "history that goes on from it. Its signer, %s, is nobody up to here: whether a later event lets that key "
+                            "in cannot be known" % (self.size, self.trust.size, self.trust.actor.hex()))
             self.check_trusted()
             raise Fault("trust", "the export has %d events and was cut off: the trusted head closes %d" % (
                 self.size, self.trust.size))
+
+    def suspect(self):
+        """What was signed since the event from which on the signer's owner may not have been who signs (§6.1)."""
+        found = []
+        for key, first, last in self.signed:
+            since = self.state.keys["keys"][key].get("ended", {}).get("suspect_since")
+            if since is not None and since <= last:
+                found.append({"key": key, "first": max(first, since), "last": last})
+        return found
 
     def first_unsigned_line(self):
         return self.good["events"] + 1
@@ -460,6 +482,7 @@ class Verification:
             "batches": self.batches,
             "good": self.good,
             "complete_to": complete_to,
+            "suspect": self.suspect(),
             "checked": checked if self.good["events"] else [],
             "not_checked": not_checked,
             "faults": faults.shown,

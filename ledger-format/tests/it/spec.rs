@@ -7,6 +7,7 @@ use ledger_format::body::{Body, ROUTE_EDGES_MAX};
 use ledger_format::bundle::BUNDLE_BYTES_MAX;
 use ledger_format::cbor::{EVENT_DEPTH_MAX, VALUE_DEPTH_MAX};
 use ledger_format::column::{Column, Holds};
+use ledger_format::consistency::CONSISTENCY_BYTES_MAX;
 use ledger_format::cosignature::COSIGNED_AT_MAX;
 use ledger_format::event::{AT_MS_MAX, EVENT_BYTES_MAX, FORMAT, SEQ_MAX};
 use ledger_format::flat::{FLAT_LINE_BYTES_MAX, FLAT_SCHEMA, TYPES_SCHEMA, flat_columns};
@@ -38,6 +39,7 @@ fn the_limits_are_those_of_the_code() {
         ("ROUTE_EDGES_MAX", ROUTE_EDGES_MAX as i128),
         ("PROOF_NODES_MAX", PROOF_NODES_MAX as i128),
         ("PROOF_BYTES_MAX", PROOF_BYTES_MAX as i128),
+        ("CONSISTENCY_BYTES_MAX", CONSISTENCY_BYTES_MAX as i128),
         ("CLAIMS_MAX", CLAIMS_MAX as i128),
         ("EVIDENCE_EVENTS_MAX", EVIDENCE_EVENTS_MAX as i128),
         ("BUNDLE_BYTES_MAX", BUNDLE_BYTES_MAX as i128),

@@ -56,7 +56,20 @@ impl Runs {
                 let key = KeyId::of(&body.public_key.0);
                 self.entered.insert(key, Entered { at, by, took_over: true });
             }
-            Body::ApprovalsSet(body) => self.required = body.count,
+            Body::ApprovalsSet(body) => {
+                let (before, required) = (self.required, body.count);
+                if required < before {
+                    let matter = Matter::ApprovalsLowered { before, required, actor: by };
+                    found.push(Exception { seq: at, matter });
+                }
+                self.required = required;
+            }
+            Body::ObjectPruned(body) => {
+                let (object, reason) = (body.object.clone(), body.reason.clone());
+                let (keep, images, actor) = (body.keep, body.images, by);
+                let matter = Matter::Pruned { object, keep, images, reason, actor };
+                found.push(Exception { seq: at, matter });
+            }
             Body::PlanApproved(body) => self.approve(at, by, body),
             Body::RunStarted(body) => self.open = Some(self.begin(recorded.id, at, by, body)),
             Body::ObjectMigrated(body) => self.lose(body),

@@ -9,6 +9,7 @@ use ledger_format::json::to_json;
 use projections::{Claim, Routes};
 use serde::Serialize;
 
+use super::super::amounts::Amounts;
 use super::super::documents::{Outline, outline};
 use super::super::error::MigrateError;
 use super::super::stage::frozen_contract;
@@ -89,6 +90,30 @@ pub fn lost(
         _ => Ok::<_, MigrateError>(()),
     })?;
     Ok(lossy)
+}
+
+/// What a run lost, each kind of thing by itself; `None` where a list of it is not kept.
+pub fn amounts_lost(
+    ledger: &Ledger,
+    objects: &dyn Objects,
+    span: &RunSpan,
+) -> Result<Option<Amounts>, MigrateError> {
+    let mut lost = Some(Amounts::default());
+    of_run(ledger, span, |body| {
+        if let Body::ObjectMigrated(body) = body {
+            lost = lost.zip(amounts_of(&body, objects)).map(|(lost, more)| lost.and(more));
+        }
+        Ok::<_, MigrateError>(())
+    })?;
+    Ok(lost)
+}
+
+/// The same of one object.
+pub fn amounts_of(body: &ObjectMigrated, objects: &dyn Objects) -> Option<Amounts> {
+    let mut lossy = Vec::new();
+    take_lost(body, objects, usize::MAX, &mut lossy).ok()?;
+    let kept: Vec<_> = lossy.into_iter().map(|entry| entry.what).collect();
+    Amounts::of_kept(&kept, body.lost)
 }
 
 /// What the plan of a run came to that took documents on: which ways they took, and what was left out because whoever planned
