@@ -458,7 +458,7 @@ catalogue! {
         "Look at the change; `--discard-changes` records it and goes back all the same.";
     NOTHING_TO_UNDO = 1810, Usage, Error, false,
         "The last run that ended changed nothing that could be undone, or there was none: what was aborted left the store as it was, and is no run to go back over.",
-        "`glyph-ledger log` shows what happened; `glyph-ledger migration rollback CURSOR` goes back to an earlier state.";
+        "`glyph-ledger log` shows what happened; `glyph-ledger migration rollback --to CURSOR` goes back to an earlier state.";
     OUTCOME_INVALID = 1811, Refused, Error, false,
         "The migrated store does not pass its checks. The store is as it was.",
         "Mend the migration; the message names the check.";

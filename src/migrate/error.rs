@@ -486,7 +486,8 @@ fn unapproved(error: &MigrateError) -> Failure {
             failure.next(AUTHORIZE_APPROVER).next(["key", "approvals", &possible])
         }
         MigrateError::Unapproved { plan, .. } => {
-            failure.next(["migration", "approve", &plan.to_string()])
+            let plan = plan.to_string();
+            failure.next(["migration", "approve", &plan, "--key", "KEY_OF_ANOTHER"])
         }
         _ => failure,
     }
