@@ -234,7 +234,7 @@ impl MigrationCommand {
         match self {
             Self::Job(job) => job.run(context, output),
             Self::List(arguments) => output.finish(list::run(arguments)),
-            Self::Path(arguments) => output.finish(path::run(arguments)),
+            Self::Path(arguments) => output.finish(path::run(arguments, context)),
             Self::New(arguments) => output.finish(new::run(arguments, context)),
             Self::Approve(arguments) => output.finish(approve::run(arguments, context)),
             Self::AcceptDrift(arguments) => output.finish(accept_drift::run(arguments, context)),

@@ -347,7 +347,7 @@ catalogue! {
         "Look at what stands there; move it away, and prove again.";
     PROPERTY_MISSING = 1513, Unverified, Error, false,
         "Something that the contract requires of a migration was not seen to hold.",
-        "Mend the contract: the proof names the property, and a document that fails if one was generated.";
+        "Mend the contract, or the script that is named: the proof of a document names the property, and a document that fails if one was generated.";
     CONTENT_CHANGED = 1514, Unverified, Error, false,
         "Files in which a store keeps content do not have the hash or size that its database says.",
         "Restore these files from a backup; a ledger has manifest, database and audit file, and not them.";
@@ -458,7 +458,7 @@ catalogue! {
         "Look at the change; `--discard-changes` records it and goes back all the same.";
     NOTHING_TO_UNDO = 1810, Usage, Error, false,
         "The last run that ended changed nothing that could be undone, or there was none: what was aborted left the store as it was, and is no run to go back over.",
-        "`glyph-ledger log` shows what happened; `glyph-ledger migration rollback CURSOR` goes back to an earlier state.";
+        "`glyph-ledger log` shows what happened; `glyph-ledger migration rollback --to CURSOR` goes back to an earlier state.";
     OUTCOME_INVALID = 1811, Refused, Error, false,
         "The migrated store does not pass its checks. The store is as it was.",
         "Mend the migration; the message names the check.";

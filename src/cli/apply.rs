@@ -85,8 +85,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Appli
         Some(file) => Some(Plan::load(file).map_err(MigrateError::from)?),
         None => None,
     };
-    let signer = context.signer()?;
     let mut store = job::open(context)?;
+    let signer = context.signer()?;
     if *locked {
         let planned = loaded.as_ref().map(|plan| &plan.environment);
         must_be_locked(planned, store.ledger(), store.objects())?;

@@ -6,13 +6,14 @@ use std::io::{self, Write};
 use clap::Args;
 use serde::Serialize;
 
-use super::contracts;
+use super::context::Context;
 use super::list::ListedEdge;
 use super::output::{Answer, Done};
 use super::terminal::{Paint, one_line};
 use super::words::count;
-use crate::contract::Paths;
-use crate::diagnostic::Failure;
+use super::{contracts, databases, documents};
+use crate::contract::{Contract, Paths};
+use crate::diagnostic::{Failure, USAGE};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -20,9 +21,9 @@ pub(super) struct Arguments {
     from: String,
     /// The version to come to
     to: String,
-    /// The contract: a file, or the name of a built-in one
-    #[arg(long, value_name = "FILE|NAME", default_value = "glyph-store")]
-    contract: String,
+    /// The contract: a file, or the name of a built-in one; else that of what is in care here, else `glyph-store`
+    #[arg(long, value_name = "FILE|NAME")]
+    contract: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -48,9 +49,12 @@ struct DrawnEdge {
     on_path: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Done<Drawn>, Failure> {
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Drawn>, Failure> {
     let Arguments { from, to, contract } = arguments;
-    let contract = contracts::named(contract)?.judge()?;
+    let contract = match contract {
+        Some(named) => contracts::named(named)?.judge()?,
+        None => in_care(context)?,
+    };
     let found = Paths::of(&contract).resolve(from, to);
     let chosen: BTreeSet<(&str, &str)> =
         found.iter().flatten().map(|edge| (edge.from.as_str(), edge.to.as_str())).collect();
@@ -81,6 +85,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done<Drawn>, Failure> {
         None => done,
         Some(failure) => done.found(failure),
     })
+}
+
+/// The contract of the database or documents here; that of stores where neither is.
+fn in_care(context: &Context) -> Result<Contract, Failure> {
+    if let Some((ledger, settings)) = databases::here(context)? {
+        return settings.contract(&ledger);
+    }
+    let Some((_, settings)) = documents::here(context)? else {
+        return Ok(contracts::named("glyph-store")?.judge()?);
+    };
+    let mut contracts = settings.contracts()?;
+    if let Some(only) = contracts.pop().filter(|_| contracts.is_empty()) {
+        return Ok(only);
+    }
+    let told = "the documents here have several contracts: say which";
+    Err(Failure::new(&USAGE, told).at("--contract").next(["status"]))
 }
 
 impl Answer for Drawn {

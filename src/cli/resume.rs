@@ -76,6 +76,7 @@ impl From<AbandonedDocuments> for Resumed {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Resumed>, Failure> {
+    context.ledger_dir()?;
     let signer = context.signer()?;
     let mut bar = Bar::new(context);
     bar.listen()?;

@@ -88,13 +88,13 @@ fn size_at(to: Option<&Cursor>, ledger: &Ledger) -> Result<u64, Failure> {
 }
 
 fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<RolledBack>, Failure> {
-    let signer = context.signer()?;
     let mut bar = Bar::new(context);
     if let Some((mut documents, settings)) =
         documents::open(context, &Working::default(), Contracts::Unneeded)?
     {
         job::must_not_hold(how.hold_writes)?;
         how.alone.must_not()?;
+        let signer = context.signer()?;
         let ledger = documents.ledger();
         let size = size_at(to, ledger)?;
         let before = ledger.state().size();
@@ -117,6 +117,7 @@ fn go_back(to: Option<&Cursor>, how: &How, context: &Context) -> Result<Done<Rol
         return Err(Failure::new(&USAGE, told).at("--keep-changes"));
     }
     let (mut store, noted) = job::open_by_ledger(context)?;
+    let signer = context.signer()?;
     let size = size_at(to, store.ledger())?;
     how.alone.with(&mut store);
     if how.hold_writes {

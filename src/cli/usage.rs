@@ -29,11 +29,7 @@ pub(super) fn refuse(error: &clap::Error, program: &'static str, argv: &[OsStrin
     }
     let command = understood(program, argv);
     let mut failure = Failure::new(&USAGE, reason(error));
-    failure.next = vec![match (meant, command.as_deref()) {
-        (Some(words), _) => words,
-        (None, Some(command)) => vec![command.to_owned(), "--help".to_owned()],
-        (None, None) => vec!["--help".to_owned()],
-    }];
+    failure.next = vec![meant.unwrap_or_else(|| help(program, argv))];
     let command = command.unwrap_or_else(|| "usage".to_owned());
     let globals = Globals { json: true, ..Globals::default() };
     Output::new(program, command, &[], &globals).fail(&failure)
@@ -53,6 +49,20 @@ fn asks_for_json(argv: &[OsString]) -> bool {
 fn understood(program: &'static str, argv: &[OsString]) -> Option<String> {
     let matches = definition(program).ignore_errors(true).try_get_matches_from(argv).ok()?;
     Some(innermost(&matches)).filter(|name| !name.is_empty())
+}
+
+/// The help of the command that was called, with the names of those that it stands below.
+fn help(program: &'static str, argv: &[OsString]) -> Vec<String> {
+    let all = definition(program);
+    let mut at = &all;
+    let mut words = Vec::new();
+    for word in argv.iter().skip(1) {
+        if let Some(below) = at.find_subcommand(word) {
+            words.push(below.get_name().to_owned());
+            at = below;
+        }
+    }
+    words.into_iter().chain(["--help".to_owned()]).collect()
 }
 
 /// The help of a command that stands below another one and was called without its name.

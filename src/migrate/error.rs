@@ -213,7 +213,7 @@ pub enum MigrateError {
     },
     /// Manifest, database and ledger state different versions.
     #[error(
-        "{first} states store version {first_version}, {second} states {second_version}; readable are {readable}"
+        "{first} states version {first_version}, {second} states {second_version}; readable are {readable}"
     )]
     Disagree {
         /// One witness.
@@ -486,7 +486,8 @@ fn unapproved(error: &MigrateError) -> Failure {
             failure.next(AUTHORIZE_APPROVER).next(["key", "approvals", &possible])
         }
         MigrateError::Unapproved { plan, .. } => {
-            failure.next(["migration", "approve", &plan.to_string()])
+            let plan = plan.to_string();
+            failure.next(["migration", "approve", &plan, "--key", "KEY_OF_ANOTHER"])
         }
         _ => failure,
     }

@@ -248,10 +248,22 @@ pub(super) fn readable(contract: &Contract) -> (u64, u64) {
     (number(&contract.min), number(&contract.current))
 }
 
+/// The versions that a contract reads: all by name where they are few and not simply one number after the other.
 fn readable_in_words(contract: &Contract) -> String {
+    let between = contract.position(&contract.min).zip(contract.position(&contract.current));
+    let versions = between.and_then(|(min, current)| contract.versions.get(min..=current));
     let (oldest, newest) = readable(contract);
-    format!("{oldest} to {newest}")
+    let one_by_one =
+        (oldest..=newest).all(|number| contract.versions.contains(&number.to_string()));
+    match versions {
+        Some(versions) if !one_by_one && versions.len() <= NAMED_MAX => versions.join(", "),
+        _ if one_by_one => format!("{oldest} to {newest}"),
+        _ => format!("{} to {}", contract.min, contract.current),
+    }
 }
+
+/// Versions that are all named.
+const NAMED_MAX: usize = 8;
 
 /// Refuses what can be seen to be unsupported without opening the database: a manifest, and a
 /// contract that describes something else.

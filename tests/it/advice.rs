@@ -88,6 +88,13 @@ fn l9_a_plan_that_others_must_agree_to_names_them_before_it_is_applied() {
         stdout: said.stdout.clone(),
         stderr: said.stderr.replace("KEY_OF_ANOTHER", "other.pem").replace("PUBLIC_KEY", &other),
     };
+    // Whoever goes on all the same is told the same, and not to agree with the key that carries it out.
+    let own = place.home().join("config/key.pem").display().to_string();
+    let refused = place.run(&["apply", "../plan.json", "--key", &own]);
+    assert_eq!(refused.exit, 6, "{refused:?}");
+    let told = refused.stderr.contains("--key KEY_OF_ANOTHER");
+    let told = told && !refused.stderr.contains("config/key.pem");
+    assert!(told, "{refused:?}");
     let approved = typed(&place, &as_other(&planned));
     assert_eq!(approved.exit, 0, "{planned:?}: {approved:?}");
     let planned = done(&place, &["plan", "-o", "../plan.json"]);

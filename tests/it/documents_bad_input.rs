@@ -270,6 +270,9 @@ fn undo_does_not_take_an_earlier_run_for_one_that_ended_before_it_changed_anythi
     let (exit, found) = diagnostic(&said);
     assert_eq!((exit, &found["code"]), (2, &"NOTHING_TO_UNDO".into()), "{said:?}");
     assert!(untouched(&place) == before);
+    let told = done(&place, &["explain", "NOTHING_TO_UNDO"]).stdout;
+    let true_here = told.contains("what was aborted left the store as it was");
+    assert!(true_here && told.contains("migration rollback --to CURSOR"), "{told}");
     let answer = said.json();
     let next = answer["next"][0]["argv"].as_array().unwrap();
     let next: Vec<&str> = next.iter().skip(1).map(|word| word.as_str().unwrap()).collect();

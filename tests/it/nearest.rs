@@ -160,3 +160,48 @@ fn files_that_fit_two_layouts_are_asked_about_with_what_was_typed() {
         done(&place, &["head", "forget", id.as_str().unwrap()]);
     }
 }
+
+#[test]
+fn a_path_is_drawn_by_the_contract_of_what_is_in_care() {
+    let place = a_shelf(&[("one.json", r#"{"v": 1, "titel": "a"}"#)]);
+    let drawn = |place: &Place| {
+        let said = place.run(&["migration", "path", "1", "2", "--json"]);
+        (said.exit, said.json()["data"]["contract"].clone())
+    };
+    assert_eq!(drawn(&place), (0, "glyph-store".into()));
+    done(&place, &DOCUMENTS);
+    assert_eq!(drawn(&place), (0, "book".into()));
+    let place = Place::new();
+    migrations(&place.work());
+    done(&place, &DATABASE);
+    let (exit, contract) = drawn(&place);
+    assert_eq!(exit, 0);
+    assert_ne!(contract, "glyph-store");
+}
+
+#[test]
+fn arguments_that_are_missing_lead_to_the_help_of_the_command_that_was_called() {
+    let place = Place::new();
+    for (called, help) in [
+        (&["contract", "lint"][..], &["contract", "lint", "--help"][..]),
+        (&["migration", "accept-drift", "--no-such"], &["migration", "accept-drift", "--help"]),
+        (&["audit", "sample", "-n", "5"], &["audit", "sample", "--help"]),
+        (&["plan", "--no-such"], &["plan", "--help"]),
+        (&["--no-such"], &["--help"]),
+    ] {
+        let said = place.run(&[called, &["--json"]].concat());
+        assert_eq!(said.exit, 2, "{said:?}");
+        assert_eq!(next(&said.json()), [help], "{called:?}");
+        let help: Vec<String> = help.iter().map(|word| (*word).to_owned()).collect();
+        assert_eq!(place.run(&help.iter().map(String::as_str).collect::<Vec<_>>()).exit, 0);
+    }
+}
+
+#[test]
+fn nothing_here_is_said_before_that_there_is_no_key() {
+    let place = Place::new();
+    for command in [&["undo"][..], &["status"], &["plan"], &["apply"], &["migration", "resume"]] {
+        let said = place.run(&[command, &["--json"]].concat());
+        assert_eq!(said.json()["diagnostics"][0]["code"], "NOTHING_HERE", "{command:?}: {said:?}");
+    }
+}

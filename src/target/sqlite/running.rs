@@ -91,7 +91,7 @@ pub(super) struct Run<'a> {
     /// Whether statements of any script ran without a transaction around them.
     on_their_own: bool,
     begun: u64,
-    /// Statements run.
+    /// Statements run, not counting those that keep a tool's books.
     done: u64,
     /// The rest of the script, and the line it begins on.
     rest: &'a str,
@@ -140,8 +140,10 @@ impl<'a> Run<'a> {
             return Err(StepError::TransactionLeftOpen { script: self.script.name.clone() });
         }
         if let Some(record) = self.script.record.as_deref() {
+            let own = self.done;
             self.go_on_with(record);
             self.statements()?;
+            self.done = own;
         }
         if !self.connection.is_autocommit() {
             self.control("COMMIT")?;
