@@ -190,11 +190,16 @@ impl Answer for Consistent {
         };
         writeln!(out, "  ledger  {}", signed.ledger)?;
         let by = match signed.signed_by_named {
-            Some(true) => "signed by keys that were named",
-            Some(false) => "not both signed by keys that were named",
-            None => "say to be signed by",
+            Some(true) => "signed, as named, by",
+            Some(false) => "not both signed by who was named, by their own word by",
+            None => "signed, by their own word, by",
         };
-        writeln!(out, "  heads   {by}: {}, {}", signed.old_signer, signed.new_signer)?;
+        write!(out, "  heads   {by} {}", signed.old_signer)?;
+        if signed.new_signer == signed.old_signer {
+            writeln!(out)?;
+        } else {
+            writeln!(out, " and {}", signed.new_signer)?;
+        }
         match &self.file {
             Some(file) => writeln!(out, "written to {}", path_shown(file)),
             None => Ok(()),

@@ -13,7 +13,7 @@ use super::export_file::{Found, NOT_CHECKED, Source, line_in_whole};
 use super::export_selection::{Asked, Selected};
 use super::failure;
 use super::keys::public_key;
-use super::looked_at::{Head, LookedAt};
+use super::looked_at::{Head, LookedAt, Verdict};
 use super::output::{Answer, Done};
 use super::progress::Events;
 use super::terminal::Paint;
@@ -50,7 +50,7 @@ pub(super) enum Verified {
 
 #[derive(Serialize)]
 pub(super) struct Whole {
-    verdict: Word,
+    verdict: Verdict,
     ledger: Option<LedgerId>,
     /// Whether the caller knew the ledger's id.
     ledger_known: bool,
@@ -74,14 +74,6 @@ pub(super) struct Part {
     /// Events that were read and follow each other.
     events: u64,
     faults: Vec<Found>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Word {
-    Complete,
-    ConsistentOnly,
-    Failed,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Verified>, Failure> {
@@ -144,9 +136,9 @@ fn whole(
         Outcome::ConsistentOnly | Outcome::Failed => None,
     };
     let verdict = match (&report.outcome, known) {
-        (Outcome::Failed, _) => Word::Failed,
-        (_, Some(_)) => Word::Complete,
-        (_, None) => Word::ConsistentOnly,
+        (Outcome::Failed, _) => Verdict::Failed,
+        (_, Some(_)) => Verdict::Complete,
+        (_, None) => Verdict::ConsistentOnly,
     };
     let done = Done::new(Verified::Whole(Whole {
         verdict,
@@ -162,7 +154,7 @@ fn whole(
     }));
     let failure = |fault: &Fault| source.failure(fault, line_in_whole(fault));
     let done = report.faults.iter().map(failure).fold(done, Done::found);
-    let unproven = (verdict == Word::ConsistentOnly).then(|| not_proven(expectations, source));
+    let unproven = (verdict == Verdict::ConsistentOnly).then(|| not_proven(expectations, source));
     let unmet = context.unmet_by(alone.as_ref())?;
     Ok(unproven.into_iter().chain(unmet).fold(done, Done::found))
 }
@@ -195,35 +187,12 @@ impl Answer for Whole {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         let read = self.looked_at.size;
         let known = self.complete_to.unwrap_or(read);
-        let size = count(known, "event");
-        let title = match self.verdict {
-            Word::Complete => paint.strong(format_args!("complete up to {size}")),
-            Word::ConsistentOnly => {
-                paint.warning(format_args!("consistent up to {size}; completeness not proven"))
-            }
-            Word::Failed => paint.error("not what was signed"),
-        };
-        writeln!(out, "{title}")?;
+        self.verdict.write(known, out, paint)?;
         if let Some(ledger) = &self.ledger {
             let known = if self.ledger_known { ", as named" } else { "" };
             writeln!(out, "  ledger      {ledger}{known}")?;
         }
-        match &self.good {
-            Some(good) => {
-                writeln!(out, "  good        {}, root {}", count(good.size, "event"), good.root)?;
-            }
-            None => writeln!(out, "  good        nothing")?,
-        }
-        if let Some(by) = self.known_by {
-            writeln!(out, "  known by    {by}")?;
-        }
-        if read > known {
-            let beyond = count(read - known, "event");
-            writeln!(
-                out,
-                "  beyond it   {beyond}, signed and consistent; whether all is not known"
-            )?;
-        }
+        self.looked_at.write_known(self.good.as_ref(), self.known_by, known, out)?;
         self.looked_at.write(out, paint)?;
         for told in &self.not_checked {
             writeln!(out, "  not looked  {told}")?;

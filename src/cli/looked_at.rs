@@ -11,6 +11,15 @@ use super::words::count;
 use crate::ledger::{KnownHead, notes};
 use crate::verify::{Compared, Report, Signed};
 
+/// What a verification came to.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Verdict {
+    Complete,
+    ConsistentOnly,
+    Failed,
+}
+
 /// How much was read, against what it was held, and who signed it.
 #[derive(Serialize)]
 pub(super) struct LookedAt {
@@ -59,6 +68,21 @@ pub(super) struct Head {
     pub(super) note: Option<String>,
 }
 
+impl Verdict {
+    /// In words, of a ledger that is complete, or else consistent, up to `size` events.
+    pub(super) fn write(self, size: u64, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        let size = count(size, "event");
+        let title = match self {
+            Self::Complete => paint.strong(format_args!("complete up to {size}")),
+            Self::ConsistentOnly => {
+                paint.warning(format_args!("consistent up to {size}; completeness not proven"))
+            }
+            Self::Failed => paint.error("not what was signed"),
+        };
+        writeln!(out, "{title}")
+    }
+}
+
 impl LookedAt {
     pub(super) fn of(report: &Report) -> Self {
         Self {
@@ -67,6 +91,34 @@ impl LookedAt {
             compared: report.compared.iter().map(AgainstHead::of).collect(),
             signers: Signer::all(&report.signed),
             suspect: report.suspect().iter().map(Range::of).collect(),
+        }
+    }
+
+    /// Tells people up to where all is good, and by whose word it is known to be all up to `known` events.
+    pub(super) fn write_known(
+        &self,
+        good: Option<&Head>,
+        by: Option<&str>,
+        known: u64,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        match good {
+            Some(Head { size, root, .. }) => {
+                writeln!(out, "  good        {}, root {root}", count(*size, "event"))?;
+            }
+            None => writeln!(out, "  good        nothing")?,
+        }
+        let Some(by) = by else { return Ok(()) };
+        writeln!(out, "  known by    {by}")?;
+        match self.size.saturating_sub(known) {
+            0 => Ok(()),
+            beyond => {
+                let beyond = count(beyond, "event");
+                writeln!(
+                    out,
+                    "  beyond it   {beyond}, signed and consistent; whether all is not known"
+                )
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use ledger_format::head::TreeHead;
 use serde::Serialize;
 
 use super::context::{Context, Located};
-use super::looked_at::{Head, LookedAt};
+use super::looked_at::{Head, LookedAt, Verdict};
 use super::output::{Answer, Done};
 use super::progress::Events;
 use super::terminal::{Paint, one_line};
@@ -40,7 +40,7 @@ pub(super) struct Arguments {
 
 #[derive(Serialize)]
 pub(super) struct Judgement {
-    verdict: Word,
+    verdict: Verdict,
     ledger: Option<LedgerId>,
     #[serde(flatten)]
     looked_at: LookedAt,
@@ -58,14 +58,6 @@ pub(super) struct Judgement {
     salvaged: Option<u64>,
     /// The ledger that this one goes on from, by what its first event says.
     continues: Option<Continues>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Word {
-    Complete,
-    ConsistentOnly,
-    Failed,
 }
 
 #[derive(Serialize)]
@@ -119,7 +111,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Done<Judge
     drop(events);
     let live = live(&found.report, &dir, objects, wait, context)?;
     let verdict = Judgement::new(&found, &live);
-    if let (Word::Complete, Some(ledger)) = (verdict.verdict, &verdict.ledger) {
+    if let (Verdict::Complete, Some(ledger)) = (verdict.verdict, &verdict.ledger) {
         remember(ledger, verdict.known_head.as_ref().map_or(0, |head| head.size))?;
     }
     let done = judged(Done::new(verdict), &found.report, &live);
@@ -228,9 +220,9 @@ impl Judgement {
     fn new(found: &FolderReport, live: &Live) -> Self {
         let FolderReport { report, anchored, salvage } = found;
         let (verdict, known) = match &report.outcome {
-            Outcome::Complete { known } => (Word::Complete, Some(known)),
-            Outcome::ConsistentOnly => (Word::ConsistentOnly, None),
-            Outcome::Failed => (Word::Failed, None),
+            Outcome::Complete { known } => (Verdict::Complete, Some(known)),
+            Outcome::ConsistentOnly => (Verdict::ConsistentOnly, None),
+            Outcome::Failed => (Verdict::Failed, None),
         };
         let (known_head, known_by) =
             known.map(|known| (Head::known(known), known.by.word())).unzip();
@@ -282,15 +274,7 @@ impl Answer for Judgement {
     fn write(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         let read = self.looked_at.size;
         let known = self.known_head.as_ref().map_or(read, |head| head.size);
-        let size = count(known, "event");
-        let head = match self.verdict {
-            Word::Complete => paint.strong(format_args!("complete up to {size}")),
-            Word::ConsistentOnly => {
-                paint.warning(format_args!("consistent up to {size}; completeness not proven"))
-            }
-            Word::Failed => paint.error("not what was signed"),
-        };
-        writeln!(out, "{head}")?;
+        self.verdict.write(known, out, paint)?;
         if let Some(ledger) = &self.ledger {
             writeln!(out, "  ledger      {ledger}")?;
         }
@@ -301,22 +285,7 @@ impl Answer for Judgement {
                 "  goes on     from {events} of ledger {ledger}, which is not looked at"
             )?;
         }
-        match &self.good {
-            Some(good) => {
-                writeln!(out, "  good        {}, root {}", count(good.size, "event"), good.root)?;
-            }
-            None => writeln!(out, "  good        nothing")?,
-        }
-        if let Some(by) = self.known_by {
-            writeln!(out, "  known by    {by}")?;
-            if read > known {
-                let beyond = count(read - known, "event");
-                writeln!(
-                    out,
-                    "  beyond it   {beyond}, signed and consistent; whether all is not known"
-                )?;
-            }
-        }
+        self.looked_at.write_known(self.good.as_ref(), self.known_by, known, out)?;
         self.looked_at.write(out, paint)?;
         if let Some(found) = self.salvaged {
             writeln!(out, "  salvaged    {} from raw bytes", count(found, "event"))?;
